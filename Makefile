@@ -1,0 +1,125 @@
+# pg_background: the library is built by cargo, everything else is PGXS.
+#
+#   make && make install && make installcheck     with the pg_config on PATH, or PG_CONFIG=/path/to/pg_config
+#   make PROFILE=dev                              a debug build
+#   make demo | test | bench                      see scripts/demo, scripts/test, bench/run
+#   make lint | fmt | clean
+
+PG_CONFIG ?= pg_config
+PROFILE ?= release
+
+EXTENSION = pg_background
+MODULES = pg_background
+DATA = $(wildcard sql/*.sql)
+
+# --- tests ---
+
+# These first, in this order; every other file of regress/sql follows by name.
+REGRESS_FIRST = install
+
+# Enough for a server without caches (debug_discard_caches), which is a hundred times slower: REGRESS_SET=cheap.
+REGRESS_CHEAP = install
+
+REGRESS_ALL = $(sort $(patsubst regress/sql/%.sql,%,$(wildcard regress/sql/*.sql)))
+ifeq ($(REGRESS_SET),cheap)
+REGRESS = $(filter $(REGRESS_ALL),$(REGRESS_CHEAP))
+else
+REGRESS = $(filter $(REGRESS_ALL),$(REGRESS_FIRST)) $(filter-out $(REGRESS_FIRST),$(REGRESS_ALL))
+endif
+# Where results and diffs go: runs on several servers at once need one each.
+REGRESS_OUT = regress
+REGRESS_OPTS += --inputdir=regress --outputdir=$(REGRESS_OUT)
+
+ISOLATION_SPECS = $(if $(REGRESS_SET),,$(sort $(patsubst regress/isolation/specs/%.spec,%,$(wildcard regress/isolation/specs/*.spec))))
+ISOLATION_OPTS += --inputdir=regress/isolation --outputdir=$(REGRESS_OUT)/isolation
+
+EXTRA_CLEAN = .build-id .build-lock regress/results regress/regression.out regress/regression.diffs \
+	regress/isolation/results regress/isolation/regression.out regress/isolation/regression.diffs regress/isolation/output_iso
+
+# --- goals that need no server of their own ---
+
+.DEFAULT_GOAL = all
+SCRIPT_GOALS = demo test bench fmt lint
+.PHONY: $(SCRIPT_GOALS)
+
+demo:
+	@scripts/demo
+
+test:
+	@scripts/test
+
+bench:
+	@bench/run
+
+fmt:
+	cargo fmt
+
+lint:
+	cargo fmt --check -- --color=never
+	cargo clippy --all-targets -- -D warnings
+	scripts/check-layers
+
+# --- goals that do ---
+
+ifneq ($(if $(MAKECMDGOALS),$(filter-out $(SCRIPT_GOALS),$(MAKECMDGOALS)),all),)
+
+# What is missing is told by name before anything else fails over it.
+pg_config_path := $(shell command -v $(PG_CONFIG) 2>/dev/null)
+ifeq ($(pg_config_path),)
+$(error $(PG_CONFIG) not found: install a PostgreSQL server with its development files (Debian, Ubuntu: apt-get install postgresql postgresql-server-dev-all), or give PG_CONFIG=/path/to/pg_config)
+endif
+pg_version := $(shell $(pg_config_path) --version)
+pg_major := $(shell echo '$(pg_version)' | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+PGXS := $(shell $(pg_config_path) --pgxs)
+ifeq ($(wildcard $(shell $(pg_config_path) --includedir-server)/postgres.h),)
+$(error no server headers for $(pg_config_path) ($(pg_version)): apt-get install postgresql-server-dev-$(pg_major), or give PG_CONFIG=/path/to/pg_config of another server)
+endif
+ifeq ($(wildcard $(PGXS)),)
+$(error no PGXS for $(pg_config_path) ($(pg_version)): apt-get install postgresql-server-dev-$(pg_major), or give PG_CONFIG=/path/to/pg_config of another server)
+endif
+
+# Isolation tests need a program that not every package of PostgreSQL has.
+ifneq ($(wildcard $(dir $(PGXS))../test/isolation/pg_isolation_regress),)
+ifneq ($(ISOLATION_SPECS),)
+ISOLATION = $(ISOLATION_SPECS)
+endif
+endif
+
+# There is no LLVM bitcode of a Rust library for the server's JIT to inline.
+override with_llvm = no
+
+include $(PGXS)
+
+cargo_profile_dir = $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+cdylib = $(or $(CARGO_TARGET_DIR),target)/$(cargo_profile_dir)/libpg_background.so
+library = pg_background$(DLSUFFIX)
+
+# The library belongs to one build of one server and to one profile. When those change it is made anew; when nothing
+# changed cargo is not called at all, so that `sudo make install` needs no cargo.
+build_id := $(shell { echo $(PROFILE); $(pg_config_path) --version --configure; } | cksum)
+ifneq ($(shell cat .build-id 2>/dev/null),$(build_id))
+$(library): FORCE
+endif
+
+rust_sources = Cargo.toml $(wildcard Cargo.lock .cargo/config.toml) build.rs $(wildcard *.h) $(shell find src c_shim bindings -type f 2>/dev/null)
+
+$(library): $(rust_sources)
+	@scripts/deps --check
+	PG_CONFIG='$(pg_config_path)' cargo build --lib --profile $(PROFILE) $(CARGO_FLAGS)
+	cp '$(cdylib)' $@
+	@echo '$(build_id)' > .build-id
+
+.PHONY: FORCE cargo-clean
+FORCE:
+
+clean: cargo-clean
+cargo-clean:
+	if command -v cargo >/dev/null; then cargo clean; fi
+
+# REGRESS_OUT may be new.
+installcheck: regress-out
+.PHONY: regress-out
+regress-out:
+	@mkdir -p '$(REGRESS_OUT)' $(if $(ISOLATION),'$(REGRESS_OUT)/isolation')
+
+endif

@@ -1,0 +1,113 @@
+/*
+ * frontend.c: a worker has no client, but its job's messages have a reader,
+ * the launcher.
+ *
+ * whereToSendOutput must be DestRemote, or ereport() drops NOTICEs before
+ * anybody sees them.  The server would then write protocol messages; the
+ * methods below throw these away.  The message itself is taken from an error
+ * context callback, the outermost one, so that all lines of context are there
+ * already.
+ *
+ * The protocol message that is thrown away is converted to client_encoding
+ * first, and that conversion may fail (a LATIN1 client's job says '€').  So
+ * the conversion is switched off from the callback to the end of the message;
+ * client_encoding keeps its value, and the job's own uses of it (COPY) work.
+ */
+#include "shim.h"
+#include "compat.h"
+
+static pgbg_message_callback message_callback;
+static int	saved_encoding = -1;
+
+/* Idempotent. */
+void
+pgbg_restore_client_encoding(void)
+{
+	if (saved_encoding >= 0)
+	{
+		/* cannot fail: this encoding was in use before */
+		(void) SetClientEncoding(saved_encoding);
+		saved_encoding = -1;
+	}
+}
+
+static void
+context_callback(void *arg)
+{
+	MemoryContext context;
+	MemoryContext old;
+	ErrorData  *message;
+
+	(void) arg;
+	pgbg_restore_client_encoding();
+
+	context = AllocSetContextCreate(ErrorContext, "pg_background message", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	message = CopyErrorData();
+	MemoryContextSwitchTo(old);
+	if (message->output_to_client && message->elevel != ERROR)
+	{
+		saved_encoding = pg_get_client_encoding();
+		(void) SetClientEncoding(GetDatabaseEncoding());
+	}
+	if ((message->output_to_client && message->elevel < ERROR) || message->elevel > ERROR)
+		message_callback(message);
+	MemoryContextDelete(context);
+}
+
+static void
+reset(void)
+{
+}
+
+static int
+flush(void)
+{
+	return 0;
+}
+
+static bool
+send_pending(void)
+{
+	return false;
+}
+
+static int
+put(char type, const char *s, size_t len)
+{
+	(void) type;
+	(void) s;
+	(void) len;
+	pgbg_restore_client_encoding();
+	return 0;
+}
+
+static void
+put_noblock(char type, const char *s, size_t len)
+{
+	(void) put(type, s, len);
+}
+
+static const PQcommMethods methods = {
+	.comm_reset = reset,
+	.flush = flush,
+	.flush_if_writable = flush,
+	.is_send_pending = send_pending,
+	.putmessage = put,
+	.putmessage_noblock = put_noblock,
+};
+
+/* Once per process, before the first message that is to be seen. */
+void
+pgbg_capture_messages(pgbg_message_callback callback)
+{
+	static ErrorContextCallback outermost;
+
+	message_callback = callback;
+	outermost.callback = context_callback;
+	outermost.arg = NULL;
+	outermost.previous = error_context_stack;
+	error_context_stack = &outermost;
+	PqCommMethods = &methods;
+	whereToSendOutput = DestRemote;
+}

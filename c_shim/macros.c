@@ -1,0 +1,301 @@
+/*
+ * macros.c: macros and inline functions, as functions.
+ */
+#include "shim.h"
+#include "compat.h"
+
+#include "libpq/auth.h"
+#include "nodes/pg_list.h"
+#include "utils/syscache.h"
+#if PGBG_HAVE_CUSTOM_WAIT_EVENTS
+#include "utils/wait_event.h"
+#endif
+
+/* Rust exports Pg_magic_func: symbols of a C archive stay hidden in a cdylib. */
+const Pg_magic_struct *
+pgbg_magic(void)
+{
+	static const Pg_magic_struct magic = PGBG_MAGIC_DATA;
+
+	return &magic;
+}
+
+const Pg_finfo_record *
+pgbg_finfo_v1(void)
+{
+	static const Pg_finfo_record v1 = {1};
+
+	return &v1;
+}
+
+void
+pgbg_check_for_interrupts(void)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+void
+pgbg_reserve_guc_prefix(const char *prefix)
+{
+	PGBG_RESERVE_PREFIX(prefix);
+}
+
+/* What pg_stat_activity shows while a session waits for a job or a worker slot. */
+uint32
+pgbg_wait_event(void)
+{
+#if PGBG_HAVE_CUSTOM_WAIT_EVENTS
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = WaitEventExtensionNew("PgBackgroundJob");
+	return event;
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+void
+pgbg_column(TupleDesc desc, int i, PgbgColumn *column)
+{
+	Form_pg_attribute att = TupleDescAttr(desc, i);
+
+	column->name = NameStr(att->attname);
+	column->type_id = att->atttypid;
+	column->typmod = att->atttypmod;
+	column->len = att->attlen;
+	column->byval = att->attbyval;
+	column->align = (uint8) att_align_nominal(1, att->attalign);
+	column->dropped = att->attisdropped;
+}
+
+/* The bytes of a detoasted value; short headers are fine. */
+const char *
+pgbg_varlena(const void *datum, Size *len)
+{
+	*len = VARSIZE_ANY_EXHDR(datum);
+	return VARDATA_ANY(datum);
+}
+
+/* Can another session be sent a value of the type? */
+bool
+pgbg_type_has_receive(Oid type_id)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type_id));
+	bool		has;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type_id);
+	has = OidIsValid(((Form_pg_type) GETSTRUCT(tuple))->typreceive);
+	ReleaseSysCache(tuple);
+	return has;
+}
+
+/* Does the value live elsewhere?  (Expanded objects are made flat when a tuple is formed.) */
+bool
+pgbg_is_external(const void *datum)
+{
+	return VARATT_IS_EXTERNAL(datum) && !VARATT_IS_EXTERNAL_EXPANDED(datum);
+}
+
+/*
+ * The slot's row as a tuple that has all of its values in itself, or NULL when a
+ * value of it must be fetched from a TOAST table first.
+ */
+MinimalTuple
+pgbg_slot_tuple(TupleTableSlot *slot, bool *should_free)
+{
+	if (TTS_IS_VIRTUAL(slot))
+	{
+		TupleDesc	desc = slot->tts_tupleDescriptor;
+
+		for (int i = 0; i < desc->natts; i++)
+			if (TupleDescAttr(desc, i)->attlen == -1 && !slot->tts_isnull[i] &&
+				pgbg_is_external(DatumGetPointer(slot->tts_values[i])))
+				return NULL;
+		return ExecFetchSlotMinimalTuple(slot, should_free);
+	}
+	else
+	{
+		MinimalTuple tuple = ExecFetchSlotMinimalTuple(slot, should_free);
+
+		if ((tuple->t_infomask & HEAP_HASEXTERNAL) == 0)
+			return tuple;
+		if (*should_free)
+			pfree(tuple);
+		return NULL;
+	}
+}
+
+void
+pgbg_slot_clear(TupleTableSlot *slot)
+{
+	ExecClearTuple(slot);
+}
+
+void
+pgbg_slot_deform(TupleTableSlot *slot)
+{
+	slot_getallattrs(slot);
+}
+
+/* The next row of a store into a slot of minimal tuples, not copied. */
+bool
+pgbg_slot_next(Tuplestorestate *store, TupleTableSlot *slot)
+{
+	return tuplestore_gettupleslot(store, true, false, slot);
+}
+
+MinimalTuple
+pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls)
+{
+	return PGBG_FORM_MINIMAL_TUPLE(desc, values, nulls);
+}
+
+shm_mq_result
+pgbg_mq_send(shm_mq_handle *mqh, Size len, const void *data, bool nowait, bool flush)
+{
+	return PGBG_MQ_SEND(mqh, len, data, nowait, flush);
+}
+
+void
+pgbg_mq_wake_receiver(shm_mq *mq)
+{
+	PGPROC	   *receiver = shm_mq_get_receiver(mq);
+
+	/* a process that took over the slot of one that ended wakes for nothing: that is allowed */
+	if (receiver != NULL)
+		SetLatch(&receiver->procLatch);
+}
+
+Size
+pgbg_mq_minimum_size(void)
+{
+	return shm_mq_minimum_size;
+}
+
+List *
+pgbg_analyze(RawStmt *raw, const char *sql)
+{
+	return PGBG_ANALYZE(raw, sql);
+}
+
+void
+pgbg_portal_run(Portal portal, bool toplevel, DestReceiver *dest, QueryCompletion *qc)
+{
+	(void) PGBG_PORTAL_RUN(portal, toplevel, dest, dest, qc);
+}
+
+/* As the server logs a client's statement, plus which job it is. */
+void
+pgbg_log_statement(const char *sql, const char *detail)
+{
+	ereport(LOG,
+			(errmsg("statement: %s", sql),
+			 errhidestmt(true),
+			 errdetail_log("%s", detail)));
+}
+
+void
+pgbg_log_duration(const char *sql, const char *duration, bool was_logged, const char *detail)
+{
+	if (was_logged)
+		ereport(LOG,
+				(errmsg("duration: %s ms", duration),
+				 errhidestmt(true),
+				 errdetail_log("%s", detail)));
+	else
+		ereport(LOG,
+				(errmsg("duration: %s ms  statement: %s", duration, sql),
+				 errhidestmt(true),
+				 errdetail_log("%s", detail)));
+}
+
+/* COPY … FROM STDIN or TO STDOUT? */
+bool
+pgbg_is_copy_with_client(const Node *stmt)
+{
+	return IsA(stmt, CopyStmt) && ((const CopyStmt *) stmt)->filename == NULL;
+}
+
+/* Can the statement run code that ends transactions? */
+bool
+pgbg_is_procedural(const Node *stmt)
+{
+	return IsA(stmt, CallStmt) || IsA(stmt, DoStmt);
+}
+
+/*
+ * Does the command itself end the transaction and go on in another?  All of
+ * these run users' code (of indexes, say) as the owner and restricted.
+ */
+bool
+pgbg_commits_itself(const Node *stmt)
+{
+	ListCell   *cell;
+
+	switch (nodeTag(stmt))
+	{
+		case T_VacuumStmt:
+		case T_ClusterStmt:
+		case T_ReindexStmt:
+			return true;
+		case T_IndexStmt:
+			return ((const IndexStmt *) stmt)->concurrent;
+		case T_DropStmt:
+			return ((const DropStmt *) stmt)->concurrent;
+		case T_AlterTableStmt:
+			foreach(cell, ((const AlterTableStmt *) stmt)->cmds)
+			{
+				const AlterTableCmd *cmd = lfirst_node(AlterTableCmd, cell);
+
+				if (cmd->subtype == AT_DetachPartition &&
+					castNode(PartitionCmd, cmd->def)->concurrent)
+					return true;
+			}
+			return false;
+		default:
+			return false;
+	}
+}
+
+void
+pgbg_ps_display(const char *activity)
+{
+	set_ps_display(activity);
+}
+
+/* SYSTEM_USER of the launcher. */
+Size
+pgbg_client_info_size(void)
+{
+#if PGBG_HAVE_CLIENT_CONNECTION_INFO
+	return EstimateClientConnectionInfoSpace();
+#else
+	return 0;
+#endif
+}
+
+void
+pgbg_client_info_save(Size size, char *to)
+{
+#if PGBG_HAVE_CLIENT_CONNECTION_INFO
+	SerializeClientConnectionInfo(size, to);
+#else
+	(void) size;
+	(void) to;
+#endif
+}
+
+void
+pgbg_client_info_restore(char *from)
+{
+#if PGBG_HAVE_CLIENT_CONNECTION_INFO
+	RestoreClientConnectionInfo(from);
+	if (MyClientConnectionInfo.authn_id)
+		InitializeSystemUser(MyClientConnectionInfo.authn_id,
+							 hba_authname(MyClientConnectionInfo.auth_method));
+#else
+	(void) from;
+#endif
+}

@@ -1,0 +1,143 @@
+/*
+ * shim.h: the C side of the boundary.  Only what Rust cannot do: setjmp
+ * (error.c), messages to the client that a worker does not have
+ * (frontend.c), and macros and inlines (macros.c).
+ */
+#ifndef PGBG_SHIM_H
+#define PGBG_SHIM_H
+
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "access/parallel.h"
+#include "access/tupdesc.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/async.h"
+#include "executor/executor.h"
+#include "executor/tuptable.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "libpq/libpq.h"
+#include "libpq/libpq-be.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "nodes/parsenodes.h"
+#include "parser/analyze.h"
+#include "parser/parse_coerce.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/dsm.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/shm_mq.h"
+#include "tcop/cmdtag.h"
+#include "tcop/dest.h"
+#include "tcop/pquery.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/ps_status.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+/* ---- error.c ---- */
+
+/*
+ * A message to raise, or one that was caught.  Strings are NUL-terminated
+ * and in the database encoding; NULL where absent.
+ */
+typedef struct PgbgReport
+{
+	int			elevel;
+	int			sqlerrcode;
+	int			cursorpos;
+	int			internalpos;
+	const char *message;
+	const char *detail;
+	const char *detail_log;
+	const char *hint;
+	const char *context;
+	const char *schema_name;
+	const char *table_name;
+	const char *column_name;
+	const char *datatype_name;
+	const char *constraint_name;
+	const char *internalquery;
+	/* frees the report; called once the server has its own copies */
+	void		(*release) (struct PgbgReport *report);
+} PgbgReport;
+
+extern bool pgbg_try(void (*body) (void *), void *arg, ErrorData **error);
+extern void pgbg_report(PgbgReport *report);
+extern void pgbg_out_of_memory(void);
+extern void pgbg_log_error(ErrorData *error, const char *context);
+
+/* ---- frontend.c ---- */
+
+/* Is told of each message below ERROR that the job wants its client to see, and of a FATAL error. */
+typedef void (*pgbg_message_callback) (const ErrorData *message);
+extern void pgbg_capture_messages(pgbg_message_callback callback);
+extern void pgbg_restore_client_encoding(void);
+
+/* ---- macros.c ---- */
+
+typedef struct PgbgColumn
+{
+	const char *name;
+	Oid			type_id;
+	int32		typmod;
+	int16		len;
+	bool		byval;
+	uint8		align;			/* in bytes */
+	bool		dropped;
+} PgbgColumn;
+
+extern const Pg_magic_struct *pgbg_magic(void);
+extern const Pg_finfo_record *pgbg_finfo_v1(void);
+extern void pgbg_check_for_interrupts(void);
+extern void pgbg_reserve_guc_prefix(const char *prefix);
+extern uint32 pgbg_wait_event(void);
+
+extern void pgbg_column(TupleDesc desc, int i, PgbgColumn *column);
+extern const char *pgbg_varlena(const void *datum, Size *len);
+extern bool pgbg_type_has_receive(Oid type_id);
+extern bool pgbg_is_external(const void *datum);
+extern MinimalTuple pgbg_slot_tuple(TupleTableSlot *slot, bool *should_free);
+extern void pgbg_slot_clear(TupleTableSlot *slot);
+extern void pgbg_slot_deform(TupleTableSlot *slot);
+extern bool pgbg_slot_next(Tuplestorestate *store, TupleTableSlot *slot);
+extern MinimalTuple pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls);
+
+extern shm_mq_result pgbg_mq_send(shm_mq_handle *mqh, Size len, const void *data, bool nowait, bool flush);
+extern void pgbg_mq_wake_receiver(shm_mq *mq);
+extern Size pgbg_mq_minimum_size(void);
+
+extern List *pgbg_analyze(RawStmt *raw, const char *sql);
+extern void pgbg_portal_run(Portal portal, bool toplevel, DestReceiver *dest, QueryCompletion *qc);
+extern void pgbg_log_statement(const char *sql, const char *detail);
+extern void pgbg_log_duration(const char *sql, const char *duration, bool was_logged, const char *detail);
+extern bool pgbg_is_copy_with_client(const Node *stmt);
+extern bool pgbg_is_procedural(const Node *stmt);
+extern bool pgbg_commits_itself(const Node *stmt);
+extern void pgbg_ps_display(const char *activity);
+
+extern Size pgbg_client_info_size(void);
+extern void pgbg_client_info_save(Size size, char *to);
+extern void pgbg_client_info_restore(char *from);
+
+#endif

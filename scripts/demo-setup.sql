@@ -1,0 +1,35 @@
+-- What scripts/demo.sql leans on; not part of the show.
+CREATE EXTENSION pg_background;
+
+-- fails the demo when something is not as it should be
+CREATE FUNCTION expect(what text, ok boolean) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  IF ok IS NOT TRUE THEN RAISE EXCEPTION 'the demo expected: %', what; END IF;
+  RETURN 'yes: ' || what;
+END $$;
+
+-- Follows a job from the launching session until it has ended: prints what QUERY says about its pid whenever that changes, and
+-- returns how many different lines there were. The wait is the job's own: no sleeping.
+CREATE FUNCTION follow(pid int, cookie bigint, query text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+  line text;
+  last text := '';
+  lines int := 0;
+  ended boolean := false;
+BEGIN
+  WHILE NOT ended LOOP
+    ended := pg_background_wait_v2_timeout(pid, cookie, 10);
+    PERFORM pg_stat_clear_snapshot();
+    EXECUTE query INTO line USING pid, cookie;
+    IF line <> last THEN
+      RAISE INFO 'pid %: %', pid, line;
+      last := line;
+      lines := lines + 1;
+    END IF;
+  END LOOP;
+  RETURN lines;
+END $$;
+
+CREATE VIEW jobs AS
+  SELECT * FROM pg_background_list_v2() AS (pid int, cookie bigint, launched_at timestamptz, user_id oid, queue_size int,
+                                            state text, sql_preview text, last_error text, consumed boolean);

@@ -1,0 +1,96 @@
+\pset footer off
+\set VERBOSITY terse
+
+\echo
+\echo === 1. Maintenance in the background, its progress seen from here
+\echo
+UPDATE pgbench_accounts SET abalance = abalance + 1;
+SELECT pid, cookie FROM pg_background_launch_v2('VACUUM (VERBOSE, ANALYZE) pgbench_accounts') \gset
+SELECT follow(:pid, :cookie, $$
+  SELECT format('%s, %s %% of the heap scanned', phase, (100 * heap_blks_scanned / greatest(heap_blks_total, 1)) / 20 * 20)
+  FROM pg_stat_progress_vacuum WHERE pid = $1 $$) AS lines \gset
+SELECT expect('the VACUUM was seen at work', :lines > 0);
+\echo What VACUUM VERBOSE had to say arrives with the result:
+SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (command text);
+
+SELECT pid, cookie FROM pg_background_launch_v2('CREATE INDEX demo_idx ON pgbench_accounts (abalance, filler)') \gset
+SELECT follow(:pid, :cookie, $$
+  SELECT format('%s, %s %% of the blocks', phase, (100 * blocks_done / greatest(blocks_total, 1)) / 20 * 20)
+  FROM pg_stat_progress_create_index WHERE pid = $1 $$) AS lines \gset
+SELECT expect('the CREATE INDEX was seen at work', :lines > 0);
+SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (command text);
+SELECT expect('the index is there', to_regclass('demo_idx') IS NOT NULL);
+
+\echo
+\echo === 2. A job that reports its own progress
+\echo
+SELECT pid, cookie FROM pg_background_launch_v2($job$
+  DO $$
+  BEGIN
+    FOR branch IN 1..10 LOOP
+      UPDATE pgbench_branches SET bbalance = (SELECT sum(abalance) FROM pgbench_accounts WHERE bid = branch) WHERE bid = branch;
+      PERFORM pg_background_progress(branch * 10, format('branch %s of 10', branch));
+    END LOOP;
+  END $$ $job$) \gset
+SELECT follow(:pid, :cookie, $$
+  SELECT format('%s %%: %s', progress_pct, progress_msg) FROM pg_background_get_progress_v2($1, $2) $$) AS lines \gset
+SELECT expect('its progress was seen', :lines > 0);
+SELECT pg_background_detach_v2(:pid, :cookie);
+SELECT expect('all ten branches are summed', count(*) = 10) FROM pgbench_branches WHERE bbalance <> 0;
+
+\echo
+\echo === 3. An audit row that survives a rollback
+\echo
+CREATE TABLE audit (at timestamptz DEFAULT clock_timestamp(), what text);
+BEGIN;
+DELETE FROM pgbench_tellers;
+SELECT pid, cookie FROM pg_background_submit_v2($$INSERT INTO audit (what) VALUES ('someone tried to delete all tellers')$$) \gset
+SELECT pg_background_wait_v2(:pid, :cookie);
+ROLLBACK;
+SELECT pg_background_detach_v2(:pid, :cookie);
+SELECT what FROM audit;
+SELECT expect('the audit row is there', (SELECT count(*) FROM audit) = 1),
+       expect('the tellers are there', (SELECT count(*) FROM pgbench_tellers) = 100);
+
+\echo
+\echo === 4. Three tables counted at the same time
+\echo
+WITH job AS MATERIALIZED (
+  SELECT t, pg_background_launch_v2(format('SELECT count(*) FROM %I', t)) AS h
+  FROM unnest(ARRAY['pgbench_accounts', 'pgbench_branches', 'pgbench_tellers']) AS t
+)
+SELECT t AS counted, n FROM job, pg_background_result_v2((h).pid, (h).cookie) AS r(n bigint);
+SELECT sum(n) AS total FROM (
+  SELECT pg_background_launch_v2(format('SELECT count(*) FROM %I', t)) AS h
+  FROM unnest(ARRAY['pgbench_accounts', 'pgbench_branches', 'pgbench_tellers']) AS t OFFSET 0
+) AS job, pg_background_result_v2((h).pid, (h).cookie) AS r(n bigint) \gset
+SELECT expect('together they have 1,000,110 rows', :total = 1000110);
+
+\echo
+\echo === 5. A long job cancelled
+\echo
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(600)') \gset
+SELECT expect('it is still at work after a moment', NOT pg_background_wait_v2_timeout(:pid, :cookie, 200));
+SELECT state, sql_preview FROM jobs WHERE pid = :pid;
+SELECT pg_background_cancel_v2(:pid, :cookie);
+SELECT pg_background_wait_v2(:pid, :cookie);
+SELECT state, sql_preview FROM jobs WHERE pid = :pid;
+SELECT expect('its state is canceled', state = 'canceled') FROM jobs WHERE pid = :pid;
+SELECT pg_background_detach_v2(:pid, :cookie);
+
+\echo
+\echo === 6. An error arrives where the result is read, with its SQLSTATE
+\echo
+\set VERBOSITY default
+\set ON_ERROR_STOP off
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT 1/0') \gset
+SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int);
+\set sqlstate :LAST_ERROR_SQLSTATE
+\set ON_ERROR_STOP on
+SELECT expect('the SQLSTATE is 22012, division_by_zero', :'sqlstate' = '22012');
+
+\echo
+\echo === What this session did
+\echo
+SELECT workers_launched, workers_completed, workers_failed, workers_canceled FROM pg_background_stats_v2();
+SELECT expect('no job is left', count(*) = 0) FROM jobs;

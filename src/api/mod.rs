@@ -1,0 +1,4 @@
+//! The SQL functions. Each reads its arguments, calls what is below, and makes its result.
+
+pub mod v1;
+pub mod v2;

@@ -1,0 +1,41 @@
+//! The first interface: a job is a bare pid.
+
+use crate::job::tracker::{self, Found};
+use crate::launch::{Kind, launch};
+use crate::model::released::How;
+use crate::pg::datum::{Call, Datum, int4, void};
+use crate::pg::error::Result;
+use crate::result;
+
+/// `pg_background_launch(sql, queue_size)`
+pub fn pg_background_launch(call: &Call) -> Result<Datum> {
+    let job = launch(call.text(0)?, call.int4(1), Kind::Launch)?;
+    Ok(int4(job.pid))
+}
+
+/// `pg_background_result(pid)`
+pub fn pg_background_result(call: &Call) -> Result<Datum> {
+    read(call, call.int4(0), None)
+}
+
+/// `pg_background_detach(pid)`
+pub fn pg_background_detach(call: &Call) -> Result<Datum> {
+    detach(call.int4(0), None)
+}
+
+pub(super) fn read(call: &Call, pid: i32, cookie: Option<i64>) -> Result<Datum> {
+    match tracker::find(pid, cookie, true)? {
+        Found::Job(job) => result::read(call, job),
+        Found::Released(How::Read) => Err(result::consumed(pid)),
+        Found::Released(How::Detached) => Err(tracker::not_attached(pid)),
+    }
+}
+
+/// Clean-up code may detach whatever happened before.
+pub(super) fn detach(pid: i32, cookie: Option<i64>) -> Result<Datum> {
+    match tracker::find(pid, cookie, false)? {
+        Found::Job(job) => tracker::release(job, How::Detached),
+        Found::Released(_) => {}
+    }
+    Ok(void())
+}

@@ -1,0 +1,185 @@
+//! The second interface: a job is a handle, pid and cookie.
+
+use super::v1;
+use crate::job::Job;
+use crate::job::tracker::{self, Found};
+use crate::launch::{Kind, launch};
+use crate::model::released::How;
+use crate::model::sqlstate;
+use crate::model::state::Stop;
+use crate::pg::datum::{Call, Datum, Value, boolean, void};
+use crate::pg::error::{PgError, Result};
+use crate::pg::memory::Context;
+use crate::{settings, worker};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Milliseconds.
+const MAX_GRACE: i32 = 3_600_000;
+const MAX_WAIT: i32 = 86_400_000;
+
+fn start(call: &Call, kind: Kind) -> Result<Datum> {
+    let job = launch(call.text(0)?, call.int4(1), kind)?;
+    call.composite([Value::Int4(job.pid), Value::Int8(job.cookie)])
+}
+
+/// `pg_background_launch_v2(sql, queue_size)`
+pub fn pg_background_launch_v2(call: &Call) -> Result<Datum> {
+    start(call, Kind::Launch)
+}
+
+/// `pg_background_submit_v2(sql, queue_size)`
+pub fn pg_background_submit_v2(call: &Call) -> Result<Datum> {
+    start(call, Kind::Submit)
+}
+
+/// `pg_background_result_v2(pid, cookie)`
+pub fn pg_background_result_v2(call: &Call) -> Result<Datum> {
+    v1::read(call, call.int4(0), Some(call.int8(1)))
+}
+
+/// `pg_background_detach_v2(pid, cookie)`
+pub fn pg_background_detach_v2(call: &Call) -> Result<Datum> {
+    v1::detach(call.int4(0), Some(call.int8(1)))
+}
+
+/// The job of a call's first two arguments; `None` when it was read and released: it has ended, there is nothing to do.
+fn job(call: &Call) -> Result<Option<Arc<Job>>> {
+    let pid = call.int4(0);
+    match tracker::find(pid, Some(call.int8(1)), false)? {
+        Found::Job(job) => Ok(Some(job)),
+        Found::Released(How::Read) => Ok(None),
+        // it may still run, and nobody here can tell
+        Found::Released(How::Detached) => Err(tracker::not_attached(pid)),
+    }
+}
+
+fn after(milliseconds: i32, max: i32) -> Instant {
+    Instant::now() + Duration::from_millis(milliseconds.clamp(0, max).unsigned_abs().into())
+}
+
+/// `pg_background_cancel_v2(pid, cookie)`
+pub fn pg_background_cancel_v2(call: &Call) -> Result<Datum> {
+    if let Some(job) = job(call)? {
+        job.stop(Stop::Now);
+    }
+    Ok(void())
+}
+
+/// `pg_background_cancel_v2_grace(pid, cookie, grace_ms)`
+pub fn pg_background_cancel_v2_grace(call: &Call) -> Result<Datum> {
+    if let Some(job) = job(call)? {
+        job.stop(Stop::AfterStatement);
+        // a wait that is itself cancelled leaves the softer request standing
+        if !job.wait(Some(after(call.int4(2), MAX_GRACE)))? {
+            job.stop(Stop::Now);
+        }
+    }
+    Ok(void())
+}
+
+/// `pg_background_wait_v2(pid, cookie)`
+pub fn pg_background_wait_v2(call: &Call) -> Result<Datum> {
+    if let Some(job) = job(call)? {
+        job.wait(None)?;
+    }
+    Ok(void())
+}
+
+/// `pg_background_wait_v2_timeout(pid, cookie, timeout_ms)`
+pub fn pg_background_wait_v2_timeout(call: &Call) -> Result<Datum> {
+    match job(call)? {
+        Some(job) => Ok(boolean(job.wait(Some(after(call.int4(2), MAX_WAIT)))?)),
+        None => Ok(boolean(true)),
+    }
+}
+
+/// `pg_background_list_v2()`: the caller's own, and those of roles whose privileges it has.
+pub fn pg_background_list_v2(call: &Call) -> Result<Datum> {
+    let mut rows = call.rows()?;
+    let scratch = Context::new(c"pg_background list")?;
+    if rows.declared().len() != 9 {
+        return Err(PgError::new(
+            sqlstate::DATATYPE_MISMATCH,
+            "pg_background_list_v2 returns 9 columns",
+        )
+        .hint(
+            "Declare pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, \
+             sql_preview text, last_error text, consumed bool.",
+        ));
+    }
+    for job in tracker::jobs() {
+        if job.check_rights().is_err() {
+            continue;
+        }
+        rows.put(
+            &scratch,
+            vec![
+                Value::Int4(job.pid),
+                Value::Int8(job.cookie),
+                Value::Timestamp(job.launched_at),
+                Value::Oid(job.user),
+                Value::Int4(job.queue_size),
+                Value::Text(job.state().name().into()),
+                Value::Text(job.sql_preview.clone()),
+                tracker::last_error(&job).map_or(Value::Null, Value::Text),
+                Value::Bool(job.is_consumed()),
+            ],
+        )?;
+    }
+    rows.finish();
+    Ok(void())
+}
+
+/// `pg_background_stats_v2()`
+pub fn pg_background_stats_v2(call: &Call) -> Result<Datum> {
+    let (stats, active) = tracker::stats();
+    call.composite([
+        Value::Int8(stats.launched),
+        Value::Int8(stats.completed),
+        Value::Int8(stats.failed),
+        Value::Int8(stats.canceled),
+        Value::Int4(active),
+        Value::Float8(stats.average_ms()),
+        Value::Int4(settings::max_workers()),
+    ])
+}
+
+/// `pg_background_progress(pct, msg)`: from within a job. A NULL pct leaves the percentage as it was.
+pub fn pg_background_progress(call: &Call) -> Result<Datum> {
+    let Some(current) = worker::current::get() else {
+        return Err(PgError::new(
+            sqlstate::FEATURE_NOT_SUPPORTED,
+            "pg_background_progress can only be called from a background worker",
+        ));
+    };
+    let percent = (!call.is_null(0)).then(|| call.int4(0));
+    current.report_progress(percent, call.text(1)?);
+    Ok(void())
+}
+
+/// `pg_background_get_progress_v2(pid, cookie)`: NULL for a handle that this session does not track, or did not hear from.
+pub fn pg_background_get_progress_v2(call: &Call) -> Result<Datum> {
+    if call.is_null(0) || call.is_null(1) {
+        return Ok(call.null());
+    }
+    let (pid, cookie) = (call.int4(0), call.int8(1));
+    let Some(job) = tracker::jobs()
+        .into_iter()
+        .find(|job| job.pid == pid && job.cookie == cookie)
+    else {
+        return Ok(call.null());
+    };
+    job.check_rights()?;
+    match job.progress() {
+        Some((percent, message)) => {
+            let message = if message.is_empty() {
+                Value::Null
+            } else {
+                Value::Text(message)
+            };
+            call.composite([Value::Int4(percent), message])
+        }
+        None => Ok(call.null()),
+    }
+}

@@ -1,0 +1,50 @@
+//! Rows that are on their way together.
+
+use crate::wire::frame::{self, HEAD, Kind};
+
+/// Bytes of a batch: enough to make the cost of a message disappear, small enough to stay in the cache.
+const MAX: usize = 32 * 1024;
+const MIN: usize = 2 * 1024;
+
+pub struct Batch {
+    frame: Vec<u8>,
+    rows: u32,
+    limit: usize,
+}
+
+impl Batch {
+    /// `queue_size` in bytes: a batch is a quarter of it, so that both sides can work at the same time.
+    pub fn new(queue_size: usize) -> Self {
+        Self {
+            frame: Vec::new(),
+            rows: 0,
+            limit: (queue_size / 4).clamp(MIN, MAX),
+        }
+    }
+
+    /// True when it is time to send.
+    pub fn add(&mut self, tuple: &[u8]) -> bool {
+        if self.rows == 0 {
+            self.frame.reserve(self.limit + HEAD);
+            frame::begin(Kind::Batch, 0, &mut self.frame);
+        }
+        frame::put_tuple(&mut self.frame, tuple);
+        self.rows += 1;
+        self.frame.len() >= self.limit
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The rows as a frame; begins anew when that has been sent.
+    pub fn frame(&mut self) -> &mut Vec<u8> {
+        frame::set_count(&mut self.frame, self.rows);
+        &mut self.frame
+    }
+
+    pub fn clear(&mut self) {
+        self.frame.clear();
+        self.rows = 0;
+    }
+}

@@ -1,0 +1,188 @@
+//! One job, as its launcher knows it.
+
+use crate::channel::Receiver;
+use crate::model::sqlstate;
+use crate::model::state::{State, Stop};
+use crate::pg::dsm::Segment;
+use crate::pg::error::{PgError, Result, level};
+use crate::pg::worker::Handle;
+use crate::pg::{identity, latch, worker};
+use crate::wire::describe::Column;
+use crate::wire::report::Report;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a read has found so far; kept with the job, so that a read that fails early loses nothing.
+pub struct Reading {
+    pub receiver: Receiver,
+    /// The columns, once they have come.
+    pub columns: Option<Vec<Column>>,
+    /// The whole error, when it was too long for the outcome.
+    pub error: Option<Report>,
+    /// The tags, when they were too long for the outcome.
+    pub tags: Option<Vec<Vec<u8>>>,
+    /// A row has been given away: nobody can read them all any more.
+    pub begun: bool,
+}
+
+pub struct Job {
+    pub pid: i32,
+    pub cookie: i64,
+    /// The role that launched it.
+    pub user: u32,
+    /// Microseconds since 2000-01-01.
+    pub launched_at: i64,
+    /// Bytes, as asked for.
+    pub queue_size: i32,
+    pub sql_preview: Vec<u8>,
+    /// Launched, not submitted.
+    pub has_results: bool,
+    segment: Arc<Segment>,
+    /// `None` while somebody up the stack reads, and when rows were lost.
+    reading: Mutex<Option<Reading>>,
+    /// Waited for when a launch finds no free slot.
+    worker: Handle,
+}
+
+impl Job {
+    #[allow(clippy::too_many_arguments)] // one caller, which has just these
+    pub fn new(
+        segment: Arc<Segment>,
+        receiver: Receiver,
+        worker: Handle,
+        launched_at: i64,
+        queue_size: i32,
+        sql_preview: Vec<u8>,
+        has_results: bool,
+    ) -> Self {
+        let identity = &segment.header().identity;
+        Self {
+            pid: segment.header().worker_pid(),
+            cookie: identity.cookie,
+            user: identity.current_user,
+            launched_at,
+            queue_size,
+            sql_preview,
+            has_results,
+            segment,
+            reading: Mutex::new(Some(Reading {
+                receiver,
+                columns: None,
+                error: None,
+                tags: None,
+                begun: false,
+            })),
+            worker,
+        }
+    }
+
+    /// A number that no version of the library writes is taken for an error.
+    pub fn state(&self) -> State {
+        self.segment.header().state().unwrap_or(State::Error)
+    }
+
+    /// Microseconds, of a job that ran and ended.
+    pub fn run_time(&self) -> Option<i64> {
+        self.segment.header().run_time()
+    }
+
+    pub fn progress(&self) -> Option<(i32, Vec<u8>)> {
+        self.segment.header().progress()
+    }
+
+    /// The job's text, for an error's position in it.
+    pub fn sql(&self) -> Result<&std::ffi::CStr> {
+        self.segment.sql()
+    }
+
+    /// The outcome's text: the error of a job that failed, the tags of one that ended well.
+    pub fn outcome(&self) -> Vec<u8> {
+        self.segment.header().outcome()
+    }
+
+    /// The error of a job that failed; a process that died without a word is one.
+    pub fn error(&self) -> Option<Report> {
+        match self.state() {
+            State::Error | State::Canceled => {}
+            State::Starting | State::Running | State::Stopped => return None,
+        }
+        Some(Report::decode(&self.outcome()).unwrap_or_else(|_| self.lost()))
+    }
+
+    pub fn lost(&self) -> Report {
+        Report::new(
+            level::ERROR,
+            sqlstate::CONNECTION_FAILURE,
+            format!("lost connection to worker process with PID {}", self.pid),
+        )
+    }
+
+    /// Takes what there is to read; `None` when it is being read already, or was lost.
+    pub fn take_reading(&self) -> Option<Reading> {
+        self.reading.lock().take()
+    }
+
+    pub fn put_back(&self, reading: Reading) {
+        *self.reading.lock() = Some(reading);
+    }
+
+    /// Was it read, in whole or in part?
+    pub fn is_consumed(&self) -> bool {
+        self.reading.lock().is_none()
+    }
+
+    /// Waits for the job's end, keeping what it sends for later. False when the deadline passed first. An error of the job
+    /// is none of the wait's.
+    pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
+        loop {
+            let mut ended = self.state().is_final();
+            if !ended {
+                if let Some(mut reading) = self.take_reading() {
+                    let left = reading.receiver.drain();
+                    self.put_back(reading);
+                    // The worker publishes before it leaves.
+                    if left? && !self.state().is_final() {
+                        return Err(PgError::of(self.lost()));
+                    }
+                }
+                ended = self.state().is_final();
+            }
+            if ended {
+                return Ok(true);
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(false);
+            }
+            latch::wait(deadline)?;
+        }
+    }
+
+    /// Asks the job to stop; does nothing to one that has ended.
+    pub fn stop(&self, stop: Stop) {
+        let header = self.segment.header();
+        header.request_stop(stop);
+        if stop == Stop::Now && !header.is_final() {
+            worker::interrupt(self.pid);
+        }
+    }
+
+    /// Gives up everything but the worker, whose slot may not be free yet.
+    pub fn into_worker(self) -> Handle {
+        self.worker
+    }
+
+    /// Refuses callers without the privileges of the role that launched the job.
+    pub fn check_rights(&self) -> Result<()> {
+        if self.user == identity::current_user() || identity::has_privileges_of(self.user)? {
+            return Ok(());
+        }
+        Err(PgError::new(
+            sqlstate::INSUFFICIENT_PRIVILEGE,
+            format!(
+                "permission denied for background worker with PID \"{}\"",
+                self.pid
+            ),
+        ))
+    }
+}

@@ -1,0 +1,6 @@
+//! Launching a job: a segment with everything the worker needs, and a worker to take it.
+
+mod segment;
+mod start;
+
+pub use start::{Kind, launch};

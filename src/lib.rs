@@ -1,0 +1,92 @@
+//! Run SQL in PostgreSQL background workers.
+//!
+//! ```text
+//! api → result, launch → job → worker → channel → settings → pg → wire, model
+//! ```
+//!
+//! Imports go downward only. `pg` is the only module with `unsafe` code and the only one that names the server's bindings;
+//! this file holds the exports, which cannot be elsewhere.
+
+#![deny(unsafe_code)]
+// unit tests link without a server: only what needs none is built for them
+#![cfg_attr(test, allow(dead_code))]
+
+mod model;
+mod wire;
+
+#[cfg(not(test))]
+mod api;
+#[cfg(not(test))]
+mod channel;
+#[cfg(not(test))]
+mod job;
+#[cfg(not(test))]
+mod launch;
+#[cfg(not(test))]
+#[allow(unsafe_code)]
+mod pg;
+#[cfg(not(test))]
+mod result;
+#[cfg(not(test))]
+mod settings;
+#[cfg(not(test))]
+mod worker;
+
+/// The C symbols. SQL functions bear their SQL names, so that an installation of 1.8 can exchange its library.
+#[cfg(not(test))]
+#[allow(unsafe_code)]
+mod exports {
+    use crate::pg::entry::{self, Datum, FunctionCallInfo, Pg_finfo_record, Pg_magic_struct};
+    use crate::{api, settings, worker};
+
+    #[unsafe(no_mangle)]
+    pub extern "C" fn Pg_magic_func() -> *const Pg_magic_struct {
+        entry::magic()
+    }
+
+    #[unsafe(no_mangle)]
+    pub extern "C-unwind" fn _PG_init() {
+        entry::install_panic_hook();
+        // SAFETY: the server's frame has no destructor.
+        unsafe { entry::callback(settings::define) };
+    }
+
+    #[unsafe(no_mangle)]
+    pub extern "C-unwind" fn pg_background_worker_main(argument: Datum) {
+        // SAFETY: named as a worker's main function, and nothing else.
+        unsafe { crate::pg::worker::main(argument, worker::main::run) };
+    }
+
+    macro_rules! sql_functions {
+        ($($module:ident::$name:ident / $finfo:ident;)*) => {$(
+            #[unsafe(no_mangle)]
+            pub unsafe extern "C-unwind" fn $name(fcinfo: FunctionCallInfo) -> Datum {
+                // SAFETY: called by the function manager.
+                unsafe { entry::sql_function(fcinfo, api::$module::$name) }
+            }
+
+            #[unsafe(no_mangle)]
+            pub extern "C" fn $finfo() -> *const Pg_finfo_record {
+                entry::finfo()
+            }
+        )*};
+    }
+
+    sql_functions! {
+        v1::pg_background_launch / pg_finfo_pg_background_launch;
+        v1::pg_background_result / pg_finfo_pg_background_result;
+        v1::pg_background_detach / pg_finfo_pg_background_detach;
+        v2::pg_background_launch_v2 / pg_finfo_pg_background_launch_v2;
+        v2::pg_background_submit_v2 / pg_finfo_pg_background_submit_v2;
+        v2::pg_background_result_v2 / pg_finfo_pg_background_result_v2;
+        v2::pg_background_detach_v2 / pg_finfo_pg_background_detach_v2;
+        v2::pg_background_cancel_v2 / pg_finfo_pg_background_cancel_v2;
+        v2::pg_background_cancel_v2_grace / pg_finfo_pg_background_cancel_v2_grace;
+        v2::pg_background_wait_v2 / pg_finfo_pg_background_wait_v2;
+        v2::pg_background_wait_v2_timeout / pg_finfo_pg_background_wait_v2_timeout;
+        v2::pg_background_list_v2 / pg_finfo_pg_background_list_v2;
+        v2::pg_background_stats_v2 / pg_finfo_pg_background_stats_v2;
+        v2::pg_background_progress / pg_finfo_pg_background_progress;
+        v2::pg_background_get_progress_v2 / pg_finfo_pg_background_get_progress_v2;
+    }
+}

@@ -1,0 +1,316 @@
+//! The head of a job's shared memory segment: who launched what, and what became of it.
+//!
+//! The launcher fills the plain fields before the worker exists; they never change afterwards. The atomics change
+//! while both look: each has one writer, named at the field. A reader that has seen a final `state` (Acquire) sees the
+//! whole outcome, which its writer wrote before (Release).
+//!
+//! Layout: this struct, then the regions at the offsets it names, in this order: SQL text (NUL-terminated), settings,
+//! client information, queue. Offsets and lengths are checked against the segment's true size before use.
+
+use super::state::{State, Stop};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+
+/// Bytes for the outcome's text: an error report, or the command tags.
+pub const OUTCOME_SIZE: usize = 4096;
+/// Bytes of a progress message, without a terminator.
+pub const PROGRESS_SIZE: usize = 63;
+
+const MAGIC: u64 = 0x7067_5f62_6b67_6e64;
+/// Counts changes of this file's layout: a library that finds another number refuses the segment.
+const LAYOUT: u32 = 1;
+
+/// Offset and length in bytes, from the segment's start.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub struct Region {
+    pub offset: u64,
+    pub len: u64,
+}
+
+/// Who launched the job, and as whom it runs.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub struct Identity {
+    pub cookie: i64,
+    pub launcher_pid: i32,
+    pub database: u32,
+    pub authenticated_user: u32,
+    pub session_user: u32,
+    /// The role of SET ROLE; 0 when none is set.
+    pub outer_role: u32,
+    pub current_user: u32,
+    pub security_context: i32,
+    /// Milliseconds; 0 is no limit.
+    pub worker_timeout: i32,
+    /// 1 when the launcher wants rows and messages.
+    pub wants_results: u32,
+    pub reserved: u32,
+}
+
+#[repr(C)]
+pub struct JobHeader {
+    magic: u64,
+    layout: u32,
+    size: u32,
+    segment_size: u64,
+    pub identity: Identity,
+    pub sql: Region,
+    pub settings: Region,
+    pub client_info: Region,
+    pub queue: Region,
+    /// Launcher: what it asks of the worker (`Stop`).
+    stop: AtomicU32,
+    /// Worker: its pid, from the moment it has the job.
+    worker_pid: AtomicI32,
+    /// Worker: `State`.
+    state: AtomicU32,
+    /// Worker: bytes used of `outcome`.
+    outcome_len: AtomicU32,
+    /// Worker: microseconds since 2000-01-01, as the server counts; 0 before.
+    started_at: AtomicI64,
+    finished_at: AtomicI64,
+    /// Worker: rows sent.
+    rows: AtomicU64,
+    /// Worker: odd while the progress below is being written.
+    progress_version: AtomicU32,
+    /// Worker: 0 to 100; -1 before the first report.
+    progress_percent: AtomicI32,
+    progress_len: AtomicU32,
+    progress: [AtomicU8; PROGRESS_SIZE + 1],
+    reserved: u32,
+    outcome: [AtomicU8; OUTCOME_SIZE],
+}
+
+const _: () =
+    assert!(size_of::<JobHeader>() == 16 + 8 + 48 + 64 + 16 + 24 + 12 + 64 + 4 + OUTCOME_SIZE);
+const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
+
+impl JobHeader {
+    /// For a segment of that size whose regions are as given. The progress starts at "none".
+    pub fn new(segment_size: u64, identity: Identity, regions: [Region; 4]) -> Self {
+        let [sql, settings, client_info, queue] = regions;
+        Self {
+            magic: MAGIC,
+            layout: LAYOUT,
+            size: size_of::<Self>() as u32,
+            segment_size,
+            identity,
+            sql,
+            settings,
+            client_info,
+            queue,
+            stop: AtomicU32::new(Stop::No as u32),
+            worker_pid: AtomicI32::new(0),
+            state: AtomicU32::new(State::Starting as u32),
+            outcome_len: AtomicU32::new(0),
+            started_at: AtomicI64::new(0),
+            finished_at: AtomicI64::new(0),
+            rows: AtomicU64::new(0),
+            progress_version: AtomicU32::new(0),
+            progress_percent: AtomicI32::new(-1),
+            progress_len: AtomicU32::new(0),
+            progress: [const { AtomicU8::new(0) }; PROGRESS_SIZE + 1],
+            reserved: 0,
+            outcome: [const { AtomicU8::new(0) }; OUTCOME_SIZE],
+        }
+    }
+
+    /// Written by this very version of the library, with all regions inside a segment of `segment_size` bytes?
+    pub fn is_valid(&self, segment_size: usize) -> bool {
+        let inside = |region: &Region| {
+            region.offset >= size_of::<Self>() as u64
+                && region
+                    .offset
+                    .checked_add(region.len)
+                    .is_some_and(|end| end <= self.segment_size)
+        };
+        self.magic == MAGIC
+            && self.layout == LAYOUT
+            && self.size as usize == size_of::<Self>()
+            && self.segment_size <= segment_size as u64
+            && [&self.sql, &self.settings, &self.client_info, &self.queue]
+                .into_iter()
+                .all(inside)
+            && self.sql.len > 0
+    }
+
+    pub fn state(&self) -> Option<State> {
+        State::from_u32(self.state.load(Ordering::Acquire))
+    }
+
+    pub fn is_final(&self) -> bool {
+        self.state().is_some_and(State::is_final)
+    }
+
+    pub fn stop(&self) -> Stop {
+        Stop::from_u32(self.stop.load(Ordering::SeqCst))
+    }
+
+    /// Asks the worker to stop; never takes back an earlier, stronger request.
+    pub fn request_stop(&self, stop: Stop) {
+        self.stop.fetch_max(stop as u32, Ordering::SeqCst);
+    }
+
+    /// 0 before a worker has the job.
+    pub fn worker_pid(&self) -> i32 {
+        self.worker_pid.load(Ordering::Acquire)
+    }
+
+    pub fn set_worker_pid(&self, pid: i32) {
+        self.worker_pid.store(pid, Ordering::Release);
+    }
+
+    /// The worker begins with the first statement at `now`.
+    pub fn start(&self, now: i64) {
+        self.started_at.store(now, Ordering::Relaxed);
+        self.state.store(State::Running as u32, Ordering::Release);
+    }
+
+    /// The worker's last word; later ones are ignored. `text` is cut to [`OUTCOME_SIZE`]: the caller makes it fit.
+    pub fn finish(&self, state: State, now: i64, rows: u64, text: &[u8]) {
+        if self.is_final() {
+            return;
+        }
+        let len = text.len().min(OUTCOME_SIZE);
+        for (to, from) in self.outcome.iter().zip(&text[..len]) {
+            to.store(*from, Ordering::Relaxed);
+        }
+        self.outcome_len.store(len as u32, Ordering::Relaxed);
+        self.finished_at.store(now, Ordering::Relaxed);
+        self.rows.store(rows, Ordering::Relaxed);
+        self.state.store(state as u32, Ordering::Release);
+    }
+
+    /// The outcome's text; empty before the end.
+    pub fn outcome(&self) -> Vec<u8> {
+        if !self.is_final() {
+            return Vec::new();
+        }
+        let len = (self.outcome_len.load(Ordering::Relaxed) as usize).min(OUTCOME_SIZE);
+        self.outcome[..len]
+            .iter()
+            .map(|byte| byte.load(Ordering::Relaxed))
+            .collect()
+    }
+
+    /// Microseconds from start to end of a job that ran and ended.
+    pub fn run_time(&self) -> Option<i64> {
+        let ended = self.is_final();
+        let (start, end) = (
+            self.started_at.load(Ordering::Relaxed),
+            self.finished_at.load(Ordering::Relaxed),
+        );
+        (ended && start != 0).then(|| end.saturating_sub(start).max(0))
+    }
+
+    /// Worker only. `None` keeps the percentage (0 at first); `message` is at most [`PROGRESS_SIZE`] bytes.
+    pub fn set_progress(&self, percent: Option<i32>, message: &[u8]) {
+        let version = self.progress_version.load(Ordering::Relaxed);
+        self.progress_version
+            .store(version.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        let old = self.progress_percent.load(Ordering::Relaxed).max(0);
+        self.progress_percent
+            .store(percent.map_or(old, |p| p.clamp(0, 100)), Ordering::Relaxed);
+        let len = message.len().min(PROGRESS_SIZE);
+        for (to, from) in self.progress.iter().zip(&message[..len]) {
+            to.store(*from, Ordering::Relaxed);
+        }
+        self.progress_len.store(len as u32, Ordering::Relaxed);
+        self.progress_version
+            .store(version.wrapping_add(2), Ordering::Release);
+    }
+
+    /// The last report; `None` before the first. A worker that died while it wrote leaves the figures as they stood.
+    pub fn progress(&self) -> Option<(i32, Vec<u8>)> {
+        let mut tries = 0;
+        loop {
+            let before = self.progress_version.load(Ordering::Acquire);
+            let percent = self.progress_percent.load(Ordering::Relaxed);
+            let len = (self.progress_len.load(Ordering::Relaxed) as usize).min(PROGRESS_SIZE);
+            let message = self.progress[..len]
+                .iter()
+                .map(|byte| byte.load(Ordering::Relaxed))
+                .collect();
+            fence(Ordering::Acquire);
+            let after = self.progress_version.load(Ordering::Relaxed);
+            tries += 1;
+            if (before == after && before % 2 == 0) || tries == 1000 {
+                return (percent >= 0).then_some((percent, message));
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = size_of::<JobHeader>() + 400;
+
+    fn header() -> JobHeader {
+        let at = |n: u64| Region {
+            offset: size_of::<JobHeader>() as u64 + n * 100,
+            len: 100,
+        };
+        JobHeader::new(
+            SIZE as u64,
+            Identity::default(),
+            [at(0), at(1), at(2), at(3)],
+        )
+    }
+
+    #[test]
+    fn believes_only_its_own_layout_and_regions_inside() {
+        assert!(header().is_valid(SIZE));
+        assert!(!header().is_valid(SIZE - 1));
+        let mut h = header();
+        h.layout += 1;
+        assert!(!h.is_valid(SIZE));
+        for break_it in [
+            (|h: &mut JobHeader| h.sql.offset = 0) as fn(&mut JobHeader),
+            |h| h.sql.len = 0,
+            |h| h.queue.len = 101,
+            |h| h.settings.offset = u64::MAX,
+        ] {
+            let mut h = header();
+            break_it(&mut h);
+            assert!(!h.is_valid(SIZE));
+        }
+    }
+
+    #[test]
+    fn the_first_outcome_stands() {
+        let h = header();
+        assert_eq!(h.state(), Some(State::Starting));
+        h.start(10);
+        assert_eq!((h.state(), h.run_time()), (Some(State::Running), None));
+        h.finish(State::Error, 25, 3, b"why");
+        h.finish(State::Stopped, 30, 4, b"");
+        assert_eq!(
+            (h.state(), h.run_time(), h.outcome()),
+            (Some(State::Error), Some(15), b"why".to_vec())
+        );
+    }
+
+    #[test]
+    fn a_stop_request_only_grows() {
+        let h = header();
+        h.request_stop(Stop::Now);
+        h.request_stop(Stop::AfterStatement);
+        assert_eq!(h.stop(), Stop::Now);
+    }
+
+    #[test]
+    fn progress_is_clamped_cut_and_read_whole() {
+        let h = header();
+        assert_eq!(h.progress(), None);
+        h.set_progress(None, b"first");
+        assert_eq!(h.progress(), Some((0, b"first".to_vec())));
+        h.set_progress(Some(400), &[b'x'; 100]);
+        assert_eq!(h.progress(), Some((100, vec![b'x'; PROGRESS_SIZE])));
+        h.set_progress(Some(-1), b"");
+        assert_eq!(h.progress(), Some((0, Vec::new())));
+    }
+}

@@ -1,0 +1,39 @@
+//! SQLSTATEs, packed as the server packs them: six bits a character, first character lowest.
+
+/// The packed form of a five-character code such as `b"22012"`.
+pub const fn pack(code: &[u8; 5]) -> i32 {
+    let mut packed = 0;
+    let mut i = 0;
+    while i < 5 {
+        packed |= (((code[i] - b'0') & 0x3F) as i32) << (6 * i);
+        i += 1;
+    }
+    packed
+}
+
+pub const CONNECTION_FAILURE: i32 = pack(b"08006");
+pub const FEATURE_NOT_SUPPORTED: i32 = pack(b"0A000");
+pub const INVALID_PARAMETER_VALUE: i32 = pack(b"22023");
+pub const INSUFFICIENT_PRIVILEGE: i32 = pack(b"42501");
+pub const UNDEFINED_OBJECT: i32 = pack(b"42704");
+pub const DATATYPE_MISMATCH: i32 = pack(b"42804");
+pub const INSUFFICIENT_RESOURCES: i32 = pack(b"53000");
+pub const CONFIGURATION_LIMIT_EXCEEDED: i32 = pack(b"53400");
+pub const OBJECT_NOT_IN_PREREQUISITE_STATE: i32 = pack(b"55000");
+pub const QUERY_CANCELED: i32 = pack(b"57014");
+pub const INTERNAL_ERROR: i32 = pack(b"XX000");
+pub const DATA_CORRUPTED: i32 = pack(b"XX001");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values of the server's MAKE_SQLSTATE (errcodes.h).
+    #[test]
+    fn packs_as_the_server_does() {
+        assert_eq!(pack(b"00000"), 0);
+        assert_eq!(pack(b"01000"), 64);
+        assert_eq!(QUERY_CANCELED, 67_371_461);
+        assert_eq!(INTERNAL_ERROR, 2600);
+    }
+}

@@ -1,0 +1,71 @@
+//! What a session's jobs came to.
+
+use super::state::State;
+
+/// Counters since the session's start. A job is counted once: when it is released or detached.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Stats {
+    pub launched: i64,
+    pub completed: i64,
+    pub failed: i64,
+    pub canceled: i64,
+    timed: i64,
+    total_ms: f64,
+}
+
+impl Stats {
+    pub const fn new() -> Self {
+        Self {
+            launched: 0,
+            completed: 0,
+            failed: 0,
+            canceled: 0,
+            timed: 0,
+            total_ms: 0.0,
+        }
+    }
+
+    /// Counts a job that has ended, with its run time in microseconds when it ran.
+    pub fn ended(&mut self, state: State, run_time: Option<i64>) {
+        match state {
+            State::Error => self.failed += 1,
+            State::Canceled => self.canceled += 1,
+            State::Stopped | State::Starting | State::Running => self.completed += 1,
+        }
+        if let Some(us) = run_time {
+            self.timed += 1;
+            #[allow(clippy::cast_precision_loss)] // exact up to 285 years
+            let ms = us as f64 / 1000.0;
+            self.total_ms += ms;
+        }
+    }
+
+    /// Counts a job that is let go while it runs: how it will end is not known, so it gets the benefit of the doubt.
+    pub fn let_go(&mut self) {
+        self.completed += 1;
+    }
+
+    /// Mean run time of the jobs that ran and ended, in milliseconds; 0 without any.
+    pub fn average_ms(&self) -> f64 {
+        #[allow(clippy::cast_precision_loss)] // exact up to 2^53 jobs
+        let jobs = self.timed.max(1) as f64;
+        self.total_ms / jobs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_by_outcome_and_averages_what_ran() {
+        let mut stats = Stats::new();
+        assert!(stats.average_ms().abs() < f64::EPSILON);
+        stats.ended(State::Stopped, Some(1000));
+        stats.ended(State::Error, Some(3000));
+        stats.ended(State::Canceled, None);
+        stats.let_go();
+        assert_eq!((stats.completed, stats.failed, stats.canceled), (2, 1, 1));
+        assert!((stats.average_ms() - 2.0).abs() < 1e-9);
+    }
+}

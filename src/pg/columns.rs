@@ -1,0 +1,369 @@
+//! The columns of a result: what a worker sends, what a caller declared, and how one becomes the other.
+
+use super::datum::text_datum;
+use super::error::{PgError, Result};
+use super::guard::guard;
+use super::memory::Context;
+use super::store::Rows;
+use super::sys;
+use crate::model::sqlstate;
+use crate::wire::describe::{Column, Form};
+use crate::wire::tuple::{self, Attribute};
+use std::ffi::{CStr, c_int};
+use std::ptr;
+
+/// A column of the caller's column definition list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Declared {
+    pub type_id: u32,
+    pub typmod: i32,
+}
+
+pub const TEXT: u32 = sys::TEXTOID;
+
+/// # Safety
+/// `desc` must be a valid descriptor.
+unsafe fn raw_columns(desc: sys::TupleDesc) -> Vec<sys::PgbgColumn> {
+    // SAFETY: promised by the caller; the shim fills every field.
+    unsafe {
+        (0..(*desc).natts)
+            .map(|i| {
+                let mut column = std::mem::zeroed();
+                sys::pgbg_column(desc, i, &raw mut column);
+                column
+            })
+            .collect()
+    }
+}
+
+/// # Safety
+/// `desc` must be a valid descriptor.
+pub(super) unsafe fn declared(desc: sys::TupleDesc) -> Vec<Declared> {
+    // SAFETY: promised by the caller.
+    unsafe { raw_columns(desc) }
+        .iter()
+        .map(|c| Declared {
+            type_id: c.type_id,
+            typmod: c.typmod,
+        })
+        .collect()
+}
+
+/// The columns of a result as they will be sent.
+///
+/// # Safety
+/// `desc` must be a valid descriptor.
+pub(super) unsafe fn describe(desc: sys::TupleDesc) -> Result<Vec<Column>> {
+    // SAFETY: promised by the caller.
+    let raw = unsafe { raw_columns(desc) };
+    let mut columns = Vec::with_capacity(raw.len());
+    for column in raw {
+        // A pseudo-type's value (void, an anonymous record) means nothing in another process.
+        let text = typtype(column.type_id)? == sys::TYPTYPE_PSEUDO as u8;
+        let attribute = if text {
+            Attribute::new(-1, 4)
+        } else {
+            Attribute::new(column.len, column.align)
+        };
+        columns.push(Column {
+            type_id: column.type_id,
+            typmod: column.typmod,
+            form: if text { Form::Text } else { Form::Native },
+            attribute: attribute?,
+            // SAFETY: an attribute's name, a C string inside the descriptor.
+            name: unsafe { CStr::from_ptr(column.name) }.to_bytes().to_vec(),
+        });
+    }
+    Ok(columns)
+}
+
+fn typtype(type_id: u32) -> Result<u8> {
+    // SAFETY: a catalog lookup; 0 when there is no such type.
+    Ok(guard(|| unsafe { sys::get_typtype(type_id) })? as u8)
+}
+
+/// A descriptor of rows as they are sent, in the current memory context.
+pub(super) fn sent_desc(columns: &[Column]) -> Result<sys::TupleDesc> {
+    let natts = columns.len() as c_int;
+    // SAFETY: makes a descriptor.
+    let desc = guard(|| unsafe { sys::CreateTemplateTupleDesc(natts) })?;
+    for (i, column) in (1i16..).zip(columns) {
+        let (type_id, typmod) = match column.form {
+            Form::Native => (column.type_id, column.typmod),
+            Form::Text => (TEXT, -1),
+        };
+        // SAFETY: the attribute number is within the template.
+        guard(|| unsafe { sys::TupleDescInitEntry(desc, i, ptr::null(), type_id, typmod, 0) })?;
+    }
+    Ok(desc)
+}
+
+/// What must be done to a column's values.
+enum Conversion {
+    None,
+    /// Out by one type's function and in by another's: for a declared length or precision.
+    Io {
+        out: sys::FmgrInfo,
+        input: sys::FmgrInfo,
+        typioparam: u32,
+        typmod: i32,
+    },
+    /// Out by the type's function: for a type that other sessions cannot receive.
+    ToText {
+        out: sys::FmgrInfo,
+    },
+}
+
+/// From what is sent to what was declared.
+pub struct Conversions {
+    columns: Vec<Conversion>,
+    attributes: Vec<Attribute>,
+    slot: *mut sys::TupleTableSlot,
+    all_none: bool,
+    /// Freed after each message.
+    scratch: Context,
+    /// Holds slot, descriptor and function caches.
+    context: Context,
+}
+
+impl Drop for Conversions {
+    fn drop(&mut self) {
+        let slot = self.slot;
+        let _entered = self.context.enter();
+        // SAFETY: made by `new`, dropped once.
+        let _ = guard(|| unsafe { sys::ExecDropSingleTupleTableSlot(slot) });
+    }
+}
+
+#[cold]
+fn mismatch() -> PgError {
+    PgError::new(
+        sqlstate::DATATYPE_MISMATCH,
+        "remote query result rowtype does not match the specified FROM clause rowtype",
+    )
+}
+
+impl Conversions {
+    /// An error when the declared columns do not fit. Nothing of the result has been read then.
+    pub fn new(sent: &[Column], declared: &[Declared]) -> Result<Self> {
+        if sent.len() != declared.len() {
+            return Err(mismatch().detail(&format!(
+                "The query returns {} columns, but {} are declared.",
+                sent.len(),
+                declared.len()
+            )));
+        }
+        let context = Context::new(c"pg_background conversions")?;
+        let scratch = Context::new(c"pg_background conversion")?;
+        let mut columns = Vec::with_capacity(sent.len());
+        for (i, (from, to)) in sent.iter().zip(declared).enumerate() {
+            columns.push(conversion(i, from, *to, &context)?);
+        }
+        let entered = context.enter();
+        let desc = sent_desc(sent)?;
+        // SAFETY: a descriptor of ours.
+        let lie = unsafe { raw_columns(desc) };
+        let attributes: Vec<_> = sent.iter().map(|column| column.attribute).collect();
+        if lie
+            .iter()
+            .zip(&attributes)
+            .any(|(here, there)| (here.len, here.align) != (there.len, there.align))
+        {
+            return Err(PgError::new(
+                sqlstate::DATA_CORRUPTED,
+                "background worker sent columns of another shape",
+            ));
+        }
+        // SAFETY: a descriptor of ours, which lives as long as the slot.
+        let slot = guard(|| unsafe {
+            sys::MakeSingleTupleTableSlot(desc, &raw const sys::TTSOpsMinimalTuple)
+        })?;
+        drop(entered);
+        let all_none = columns
+            .iter()
+            .all(|column| matches!(column, Conversion::None));
+        Ok(Self {
+            columns,
+            attributes,
+            slot,
+            all_none,
+            scratch,
+            context,
+        })
+    }
+
+    pub(super) fn put_all<'a>(
+        &mut self,
+        rows: &mut Rows,
+        tuples: impl Iterator<Item = crate::wire::Result<&'a [u8]>>,
+    ) -> Result<u64> {
+        let (slot, store) = (self.slot, rows.store());
+        let mut count = 0;
+        for tuple in tuples {
+            let tuple = tuple?;
+            tuple::check(tuple, &self.attributes)?;
+            let start = tuple.as_ptr();
+            if start.align_offset(8) != 0 {
+                return Err(PgError::new(
+                    sqlstate::INTERNAL_ERROR,
+                    "a row is not aligned",
+                ));
+            }
+            // SAFETY: a checked, aligned tuple of the slot's descriptor, which the slot borrows until it is cleared or given
+            // the next one; the server only reads it.
+            if self.all_none {
+                guard(|| unsafe {
+                    sys::ExecStoreMinimalTuple(start.cast_mut().cast(), slot, false);
+                    sys::tuplestore_puttupleslot(store, slot);
+                })?;
+            } else {
+                guard(|| unsafe {
+                    sys::ExecStoreMinimalTuple(start.cast_mut().cast(), slot, false);
+                    sys::pgbg_slot_deform(slot);
+                })?;
+                self.convert(rows)?;
+            }
+            count += 1;
+        }
+        // SAFETY: the tuple's memory is about to go.
+        guard(|| unsafe { sys::pgbg_slot_clear(slot) })?;
+        Ok(count)
+    }
+
+    /// The row in the slot, value by value.
+    fn convert(&mut self, rows: &mut Rows) -> Result<()> {
+        let entered = self.scratch.enter();
+        let natts = self.columns.len();
+        // SAFETY: the slot has been deformed: both arrays have that many elements.
+        let (values, nulls) = unsafe {
+            let slot = &*self.slot;
+            (
+                std::slice::from_raw_parts(slot.tts_values, natts),
+                std::slice::from_raw_parts(slot.tts_isnull, natts),
+            )
+        };
+        let mut converted = Vec::with_capacity(natts);
+        for (i, conversion) in self.columns.iter_mut().enumerate() {
+            let value = values[i];
+            converted.push(match conversion {
+                _ if nulls[i] => value,
+                Conversion::None => value,
+                Conversion::ToText { out } => {
+                    let out: *mut _ = out;
+                    // SAFETY: the output function of the value's type.
+                    let text = guard(|| unsafe { sys::OutputFunctionCall(out, value) })?;
+                    // SAFETY: a C string of the server.
+                    text_datum(unsafe { CStr::from_ptr(text) }.to_bytes())?
+                }
+                Conversion::Io {
+                    out,
+                    input,
+                    typioparam,
+                    typmod,
+                } => {
+                    let (out, input, typioparam, typmod): (*mut _, *mut _, _, _) =
+                        (out, input, *typioparam, *typmod);
+                    // SAFETY: output function of the value's type, input function of the declared one.
+                    guard(|| unsafe {
+                        let text = sys::OutputFunctionCall(out, value);
+                        sys::InputFunctionCall(input, text, typioparam, typmod)
+                    })?
+                }
+            });
+        }
+        rows.put_datums(&converted, nulls)?;
+        drop(entered);
+        self.scratch.reset()
+    }
+}
+
+fn conversion(
+    position: usize,
+    from: &Column,
+    to: Declared,
+    context: &Context,
+) -> Result<Conversion> {
+    if from.form == Form::Text {
+        return if to.type_id == TEXT {
+            Ok(Conversion::None)
+        } else {
+            Err(wrong_type(position, from, to))
+        };
+    }
+    if from.type_id == to.type_id && (to.typmod == -1 || to.typmod == from.typmod) {
+        return Ok(Conversion::None);
+    }
+    // A type that this transaction cannot see yet is not one that the caller could declare.
+    let kind = typtype(from.type_id)?;
+    if kind == 0 {
+        return Err(mismatch());
+    }
+    let (mut base, mut base_typmod) = (from.type_id, from.typmod);
+    if kind == sys::TYPTYPE_DOMAIN as u8 {
+        let typmod = &raw mut base_typmod;
+        // SAFETY: a catalog lookup of a type that exists.
+        base = guard(|| unsafe { sys::getBaseTypeAndTypmod(from.type_id, typmod) })?;
+    }
+    if to.type_id == from.type_id || to.type_id == base {
+        if to.typmod == -1 || to.typmod == base_typmod {
+            return Ok(Conversion::None);
+        }
+        let (mut input, mut typioparam) = (0, 0);
+        let (input_at, typioparam_at) = (&raw mut input, &raw mut typioparam);
+        // SAFETY: a catalog lookup of a type that exists.
+        guard(|| unsafe { sys::getTypeInputInfo(to.type_id, input_at, typioparam_at) })?;
+        return Ok(Conversion::Io {
+            out: output(from.type_id, context)?,
+            input: function(input, context)?,
+            typioparam,
+            typmod: to.typmod,
+        });
+    }
+    if to.type_id == TEXT && !has_receive(from.type_id)? {
+        return Ok(Conversion::ToText {
+            out: output(from.type_id, context)?,
+        });
+    }
+    Err(wrong_type(position, from, to))
+}
+
+#[cold]
+fn wrong_type(position: usize, from: &Column, to: Declared) -> PgError {
+    let name = |type_id| {
+        // SAFETY: a catalog lookup; a text also for a type that does not exist.
+        let name = guard(|| unsafe { sys::format_type_be(type_id) });
+        // SAFETY: a C string of the server.
+        name.map_or_else(
+            |_| String::from("?"),
+            |n| unsafe { CStr::from_ptr(n) }.to_string_lossy().into_owned(),
+        )
+    };
+    mismatch().detail(&format!(
+        "Column {} is of type {}, but is declared as {}.",
+        position + 1,
+        name(from.type_id),
+        name(to.type_id)
+    ))
+}
+
+fn function(id: u32, context: &Context) -> Result<sys::FmgrInfo> {
+    // SAFETY: all-zero is a valid FmgrInfo to fill.
+    let mut info: sys::FmgrInfo = unsafe { std::mem::zeroed() };
+    let (at, context) = (&raw mut info, context.as_ptr());
+    // SAFETY: fills the struct; what it caches lives in our context, which outlives the struct.
+    guard(|| unsafe { sys::fmgr_info_cxt(id, at, context) })?;
+    Ok(info)
+}
+
+pub(super) fn output(type_id: u32, context: &Context) -> Result<sys::FmgrInfo> {
+    let (mut id, mut is_varlena) = (0, false);
+    let (id_at, varlena_at) = (&raw mut id, &raw mut is_varlena);
+    // SAFETY: a catalog lookup.
+    guard(|| unsafe { sys::getTypeOutputInfo(type_id, id_at, varlena_at) })?;
+    function(id, context)
+}
+
+fn has_receive(type_id: u32) -> Result<bool> {
+    // SAFETY: a catalog lookup.
+    guard(|| unsafe { sys::pgbg_type_has_receive(type_id) })
+}

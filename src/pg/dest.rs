@@ -1,0 +1,197 @@
+//! A destination for the rows of a statement: the server's DestReceiver, with a [`Sink`] behind it.
+
+use super::columns::{describe, output, sent_desc};
+use super::datum::{slice_or_empty, text_datum};
+use super::entry::contain;
+use super::error::Result;
+use super::guard::guard;
+use super::memory::Context;
+use super::sys;
+use crate::wire::describe::{Column, Form};
+use std::ffi::{CStr, c_int};
+use std::ptr;
+
+/// Gets a statement's rows.
+pub trait Sink {
+    /// Before the first row, and when there is none: what they look like.
+    fn start(&mut self, columns: &[Column]) -> Result<()>;
+    /// A MinimalTuple that has all of its values in itself; columns that travel as text are text.
+    fn row(&mut self, tuple: &[u8]) -> Result<()>;
+}
+
+#[repr(C)]
+pub struct Receiver<'a> {
+    /// First, for the server.
+    base: sys::DestReceiver,
+    sink: &'a mut dyn Sink,
+    columns: Vec<Column>,
+    /// Output functions of the columns that travel as text.
+    outputs: Vec<Option<sys::FmgrInfo>>,
+    has_text: bool,
+    desc: sys::TupleDesc,
+    context: Context,
+    scratch: Context,
+    started: bool,
+    /// A rule can add a second result; only the first is the statement's.
+    ignore: bool,
+}
+
+impl<'a> Receiver<'a> {
+    pub fn new(sink: &'a mut dyn Sink) -> Result<Self> {
+        Ok(Self {
+            base: sys::DestReceiver {
+                receiveSlot: Some(receive),
+                rStartup: Some(startup),
+                rShutdown: Some(nothing),
+                rDestroy: Some(nothing),
+                mydest: sys::CommandDest_DestTupleQueue,
+            },
+            sink,
+            columns: Vec::new(),
+            outputs: Vec::new(),
+            has_text: false,
+            desc: ptr::null_mut(),
+            context: Context::new(c"pg_background receiver")?,
+            scratch: Context::new(c"pg_background row")?,
+            started: false,
+            ignore: false,
+        })
+    }
+
+    pub(super) fn as_ptr(&mut self) -> *mut sys::DestReceiver {
+        &raw mut self.base
+    }
+
+    fn start(&mut self, desc: sys::TupleDesc) -> Result<()> {
+        if self.started {
+            self.ignore = true;
+            return Ok(());
+        }
+        self.started = true;
+        // SAFETY: the server's descriptor of the rows to come.
+        self.columns = unsafe { describe(desc) }?;
+        for column in &self.columns {
+            self.outputs.push(match column.form {
+                Form::Native => None,
+                Form::Text => Some(output(column.type_id, &self.context)?),
+            });
+        }
+        self.has_text = self.outputs.iter().any(Option::is_some);
+        let entered = self.context.enter();
+        self.desc = sent_desc(&self.columns)?;
+        drop(entered);
+        self.sink.start(&self.columns)
+    }
+
+    /// A row some of whose values live elsewhere, or must become text.
+    fn rebuild(&mut self, slot: *mut sys::TupleTableSlot) -> Result<()> {
+        let entered = self.scratch.enter();
+        // SAFETY: a valid slot.
+        guard(|| unsafe { sys::pgbg_slot_deform(slot) })?;
+        let natts = self.columns.len();
+        // SAFETY: the slot was deformed and is of the descriptor that `start` saw: so many elements.
+        let (values, nulls) = unsafe {
+            let slot = &*slot;
+            (
+                slice_of(slot.tts_values, natts),
+                slice_of(slot.tts_isnull, natts),
+            )
+        };
+        let mut flat = Vec::with_capacity(natts);
+        let mut is_null = Vec::with_capacity(natts);
+        for (i, column) in self.columns.iter().enumerate() {
+            let value = values[i];
+            is_null.push(nulls[i]);
+            flat.push(if nulls[i] {
+                value
+            } else if let Some(out) = &mut self.outputs[i] {
+                let out: *mut _ = out;
+                // SAFETY: the output function of the value's type.
+                let text = guard(|| unsafe { sys::OutputFunctionCall(out, value) })?;
+                // SAFETY: a C string of the server.
+                text_datum(unsafe { CStr::from_ptr(text) }.to_bytes())?
+            } else if column.attribute.len == -1 {
+                // SAFETY: a varlena, by its column.
+                guard(|| unsafe {
+                    if sys::pgbg_is_external(value as *const _) {
+                        sys::detoast_external_attr(value as *mut _) as sys::Datum
+                    } else {
+                        value
+                    }
+                })?
+            } else {
+                value
+            });
+        }
+        let (desc, flat, is_null) = (self.desc, flat.as_mut_ptr(), is_null.as_mut_ptr());
+        // SAFETY: as many values as the descriptor has attributes.
+        let tuple = guard(|| unsafe { sys::pgbg_form_minimal_tuple(desc, flat, is_null) })?;
+        // SAFETY: the tuple was just formed.
+        let bytes = unsafe { tuple_bytes(tuple) };
+        self.sink.row(bytes)?;
+        drop(entered);
+        self.scratch.reset()
+    }
+}
+
+/// # Safety
+/// As for `slice::from_raw_parts`, but a NULL of no elements is fine.
+unsafe fn slice_of<'b, T>(start: *const T, len: usize) -> &'b [T] {
+    // SAFETY: promised by the caller.
+    if len == 0 {
+        &[]
+    } else {
+        unsafe { std::slice::from_raw_parts(start, len) }
+    }
+}
+
+/// # Safety
+/// A valid tuple, which must outlive the result.
+unsafe fn tuple_bytes<'b>(tuple: sys::MinimalTuple) -> &'b [u8] {
+    // SAFETY: `t_len` is the tuple's length.
+    unsafe { slice_or_empty(tuple.cast::<u8>(), (*tuple).t_len as usize) }
+}
+
+unsafe extern "C-unwind" fn startup(
+    this: *mut sys::DestReceiver,
+    _operation: c_int,
+    desc: sys::TupleDesc,
+) {
+    // SAFETY: the server passes back our receiver, which lives as long as the statement runs.
+    unsafe { super::entry::callback(|| (*this.cast::<Receiver>()).start(desc)) };
+}
+
+unsafe extern "C-unwind" fn receive(
+    slot: *mut sys::TupleTableSlot,
+    this: *mut sys::DestReceiver,
+) -> bool {
+    // Calls that can throw leave this frame by longjmp: it holds nothing that has a destructor.
+    // SAFETY: the server passes back our receiver and a valid slot.
+    unsafe {
+        let this = this.cast::<Receiver>();
+        if (*this).ignore {
+            return true;
+        }
+        let mut should_free = false;
+        let tuple = if (*this).has_text {
+            ptr::null_mut()
+        } else {
+            sys::pgbg_slot_tuple(slot, &raw mut should_free)
+        };
+        let done = if tuple.is_null() {
+            contain(|| (*this).rebuild(slot))
+        } else {
+            let done = contain(|| (*this).sink.row(tuple_bytes(tuple)));
+            if should_free {
+                sys::pfree(tuple.cast());
+            }
+            done
+        };
+        if let Err(thrown) = done {
+            thrown.throw();
+        }
+    }
+    true
+}
+
+unsafe extern "C-unwind" fn nothing(_this: *mut sys::DestReceiver) {}

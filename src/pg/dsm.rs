@@ -1,0 +1,157 @@
+//! Dynamic shared memory segments.
+
+use super::error::{PgError, Result};
+use super::guard::guard;
+use super::sys;
+use crate::model::header::{JobHeader, Region};
+use crate::model::sqlstate;
+use std::ffi::CStr;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// A mapping of a job's segment, for as long as this process wants it. The segment itself goes with its last mapping,
+/// whichever process that is; the server unmaps at exit what is still mapped then.
+pub struct Segment {
+    segment: NonNull<sys::dsm_segment>,
+    base: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a backend is one thread.
+unsafe impl Send for Segment {}
+// SAFETY: as above.
+unsafe impl Sync for Segment {}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        let segment = self.segment.as_ptr();
+        // SAFETY: mapped by this value, unmapped once; nothing borrows from it any more.
+        let _ = guard(|| unsafe { sys::dsm_detach(segment) });
+    }
+}
+
+impl Segment {
+    /// Creates a segment that holds the header, and lets `fill` write the regions that the header names.
+    pub fn create(
+        header: JobHeader,
+        size: usize,
+        fill: impl FnOnce(&mut Filler) -> Result<()>,
+    ) -> Result<Arc<Self>> {
+        // SAFETY: creates a segment; the mapping is taken away from the current resource owner.
+        let raw = guard(|| unsafe {
+            let segment = sys::dsm_create(size, 0);
+            sys::dsm_pin_mapping(segment);
+            segment
+        })?;
+        let segment = Self::of(raw)?;
+        if !header.is_valid(segment.len) {
+            return Err(PgError::new(
+                sqlstate::INTERNAL_ERROR,
+                "segment layout does not fit the segment",
+            ));
+        }
+        // SAFETY: at least as large as the header (is_valid), page-aligned, and nobody else knows of it yet.
+        unsafe { segment.base.cast::<JobHeader>().write(header) };
+        fill(&mut Filler(&segment))?;
+        Ok(Arc::new(segment))
+    }
+
+    /// Maps another process's segment; `None` when it is gone. Refuses a segment of another version of the library.
+    pub fn attach(handle: u32) -> Result<Option<Arc<Self>>> {
+        // SAFETY: an unknown handle gives NULL.
+        let raw = guard(|| unsafe {
+            let segment = sys::dsm_attach(handle);
+            if !segment.is_null() {
+                sys::dsm_pin_mapping(segment);
+            }
+            segment
+        })?;
+        if raw.is_null() {
+            return Ok(None);
+        }
+        let segment = Self::of(raw)?;
+        if segment.len < size_of::<JobHeader>() || !segment.header().is_valid(segment.len) {
+            return Err(PgError::new(
+                sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "shared memory segment was written by another version of pg_background",
+            )
+            .hint("The library was exchanged while sessions were using it: reconnect."));
+        }
+        Ok(Some(Arc::new(segment)))
+    }
+
+    fn of(raw: *mut sys::dsm_segment) -> Result<Self> {
+        // SAFETY: a live segment.
+        let (base, len) = unsafe {
+            (
+                sys::dsm_segment_address(raw).cast::<u8>(),
+                sys::dsm_segment_map_length(raw),
+            )
+        };
+        match (NonNull::new(raw), NonNull::new(base)) {
+            (Some(segment), Some(base)) => Ok(Self { segment, base, len }),
+            _ => Err(PgError::new(
+                sqlstate::INTERNAL_ERROR,
+                "shared memory segment has no address",
+            )),
+        }
+    }
+
+    pub fn handle(&self) -> u32 {
+        // SAFETY: a live segment.
+        unsafe { sys::dsm_segment_handle(self.segment.as_ptr()) }
+    }
+
+    pub fn header(&self) -> &JobHeader {
+        // SAFETY: written by `create` or checked by `attach`; its plain fields no longer change and the others are atomics.
+        unsafe { self.base.cast::<JobHeader>().as_ref() }
+    }
+
+    pub(super) fn raw(&self) -> *mut sys::dsm_segment {
+        self.segment.as_ptr()
+    }
+
+    /// The start of a region that the header names: `is_valid` checked that it lies inside.
+    pub(super) fn at(&self, region: Region) -> *mut u8 {
+        // SAFETY: see above.
+        unsafe { self.base.as_ptr().add(region.offset as usize) }
+    }
+
+    /// A region's bytes. Written before the segment was shared, and constant since; the queue is not read this way.
+    pub fn bytes(&self, region: Region) -> &[u8] {
+        // SAFETY: inside the mapping, which lives as long as `self`.
+        unsafe { std::slice::from_raw_parts(self.at(region), region.len as usize) }
+    }
+
+    /// The job's text.
+    pub fn sql(&self) -> Result<&CStr> {
+        CStr::from_bytes_with_nul(self.bytes(self.header().sql))
+            .map_err(|_| PgError::new(sqlstate::DATA_CORRUPTED, "the job's text is damaged"))
+    }
+}
+
+/// Writes the regions of a new segment.
+pub struct Filler<'a>(&'a Segment);
+
+impl Filler<'_> {
+    /// Copies `bytes` to the region's start; what does not fit is an error.
+    pub fn put(&mut self, region: Region, bytes: &[u8]) -> Result<()> {
+        if bytes.len() as u64 > region.len {
+            return Err(PgError::new(
+                sqlstate::INTERNAL_ERROR,
+                "a region of the segment is too small",
+            ));
+        }
+        // SAFETY: inside the mapping, and nobody else maps it yet.
+        unsafe {
+            self.0
+                .at(region)
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        Ok(())
+    }
+
+    pub(super) fn start(&self, region: Region) -> *mut u8 {
+        self.0.at(region)
+    }
+}

@@ -1,0 +1,81 @@
+//! Where the server calls Rust.
+
+use super::datum::Call;
+use super::error::{PgError, Result, Thrown};
+use super::sys;
+use crate::model::sqlstate;
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+
+/// Runs Rust code that has destructors; what comes back has none.
+#[inline(never)]
+pub(super) fn contain<R: Copy>(body: impl FnOnce() -> Result<R>) -> std::result::Result<R, Thrown> {
+    match panic::catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.into_thrown()),
+        Err(payload) => Err(panicked(&*payload).into_thrown()),
+    }
+}
+
+#[cold]
+fn panicked(payload: &(dyn Any + Send)) -> PgError {
+    let what = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("unknown panic");
+    PgError::new(
+        sqlstate::INTERNAL_ERROR,
+        format!("pg_background failed: {what}"),
+    )
+}
+
+/// The body of an exported SQL function.
+///
+/// # Safety
+/// Called by the server's function manager only.
+pub unsafe fn sql_function(
+    fcinfo: sys::FunctionCallInfo,
+    body: fn(&Call) -> Result<sys::Datum>,
+) -> sys::Datum {
+    // SAFETY: the function manager passes a valid call, which outlives this one.
+    let call = unsafe { Call::new(fcinfo) };
+    match contain(|| body(&call)) {
+        Ok(datum) => datum,
+        // SAFETY: `call` has no destructor and `contain` left none.
+        Err(thrown) => unsafe { thrown.throw() },
+    }
+}
+
+/// The body of another function that the server calls: callbacks, the worker's main, `_PG_init`.
+///
+/// # Safety
+/// No destructor may be pending in the calling frame.
+pub unsafe fn callback<R: Copy>(body: impl FnOnce() -> Result<R>) -> R {
+    match contain(body) {
+        Ok(value) => value,
+        // SAFETY: promised by the caller.
+        Err(thrown) => unsafe { thrown.throw() },
+    }
+}
+
+/// Says where a panic happened, on the server's log: one that cannot unwind aborts the process, and its text with it.
+pub fn install_panic_hook() {
+    panic::set_hook(Box::new(|info| {
+        eprintln!("pg_background: {info}");
+    }));
+}
+
+pub use super::sys::{Datum, FunctionCallInfo, Pg_finfo_record, Pg_magic_struct};
+
+/// What PG_MODULE_MAGIC would have said.
+pub fn magic() -> *const Pg_magic_struct {
+    // SAFETY: returns a constant.
+    unsafe { sys::pgbg_magic() }
+}
+
+/// What PG_FUNCTION_INFO_V1 would have said.
+pub fn finfo() -> *const Pg_finfo_record {
+    // SAFETY: returns a constant.
+    unsafe { sys::pgbg_finfo_v1() }
+}

@@ -1,0 +1,96 @@
+//! Settings: our own, and the state of all of a session's.
+
+use super::dsm::Filler;
+use super::error::Result;
+use super::guard::guard;
+use super::sys;
+use crate::model::header::Region;
+use std::ffi::{CStr, c_int};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// The value of an integer setting; the server writes it, in this one thread.
+pub struct Int(AtomicI32);
+
+impl Int {
+    pub const fn new() -> Self {
+        Self(AtomicI32::new(0))
+    }
+
+    pub fn get(&self) -> i32 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Clone, Copy)]
+pub enum Unit {
+    None,
+    Bytes,
+    Milliseconds,
+}
+
+/// Defines an integer setting that any user may set.
+pub fn define_int(
+    variable: &'static Int,
+    name: &'static CStr,
+    description: &'static CStr,
+    [default, min, max]: [i32; 3],
+    unit: Unit,
+) -> Result<()> {
+    let value: *mut c_int = variable.0.as_ptr();
+    let (name, description) = (name.as_ptr(), description.as_ptr());
+    let flags = match unit {
+        Unit::None => 0,
+        Unit::Bytes => sys::GUC_UNIT_BYTE as c_int,
+        Unit::Milliseconds => sys::GUC_UNIT_MS as c_int,
+    };
+    // SAFETY: all pointers are to statics.
+    guard(|| unsafe {
+        sys::DefineCustomIntVariable(
+            name,
+            description,
+            ptr::null(),
+            value,
+            default,
+            min,
+            max,
+            sys::GucContext_PGC_USERSET,
+            flags,
+            None,
+            None,
+            None,
+        );
+    })
+}
+
+/// No other setting may bear the prefix.
+pub fn reserve_prefix(prefix: &'static CStr) -> Result<()> {
+    let prefix = prefix.as_ptr();
+    // SAFETY: a static string.
+    guard(|| unsafe { sys::pgbg_reserve_guc_prefix(prefix) })
+}
+
+/// Bytes that [`save`] needs at most.
+pub fn estimate() -> Result<usize> {
+    // SAFETY: no arguments.
+    guard(|| unsafe { sys::EstimateGUCStateSpace() })
+}
+
+/// Writes the values of all of this session's settings into the region.
+pub fn save(filler: &mut Filler, region: Region) -> Result<()> {
+    let (start, len) = (filler.start(region), region.len as usize);
+    // SAFETY: writes at most `len` bytes, or throws.
+    guard(|| unsafe { sys::SerializeGUCState(len, start.cast()) })
+}
+
+/// Gives this process another session's settings. Inside a transaction that has no snapshot yet.
+pub fn restore(state: &[u8]) -> Result<()> {
+    let start = state.as_ptr();
+    // SAFETY: the state is what `save` wrote in a process of the same server; it is only read.
+    guard(|| unsafe { sys::RestoreGUCState(start.cast_mut().cast()) })
+}
+
+pub fn statement_timeout() -> i32 {
+    // SAFETY: a plain variable of this one thread.
+    unsafe { sys::StatementTimeout }
+}

@@ -1,0 +1,93 @@
+//! Who this process is, and as whom it acts.
+
+use super::error::Result;
+use super::guard::guard;
+use super::sys;
+use crate::model::header::Identity;
+
+pub fn current_user() -> u32 {
+    // SAFETY: reads variables.
+    unsafe { sys::GetUserId() }
+}
+
+pub fn process_id() -> i32 {
+    // SAFETY: reads a variable.
+    unsafe { sys::MyProcPid }
+}
+
+pub fn now() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { sys::GetCurrentTimestamp() }
+}
+
+/// Has the current user the privileges of that role?
+pub fn has_privileges_of(role: u32) -> Result<bool> {
+    // SAFETY: a catalog lookup.
+    guard(|| unsafe { sys::has_privs_of_role(sys::GetUserId(), role) })
+}
+
+/// This session's, with nothing of a job in it yet.
+pub fn capture() -> Identity {
+    let (mut user, mut context) = (0, 0);
+    // SAFETY: reads variables.
+    unsafe {
+        sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
+        Identity {
+            launcher_pid: sys::MyProcPid,
+            database: sys::MyDatabaseId,
+            authenticated_user: sys::GetAuthenticatedUserId(),
+            session_user: sys::GetSessionUserId(),
+            outer_role: sys::GetCurrentRoleId(),
+            current_user: user,
+            security_context: context,
+            ..Identity::default()
+        }
+    }
+}
+
+/// Connects to the launcher's database as the user that its session was authenticated as. The server checks what it
+/// checks for any session (LOGIN, CONNECT), and ends the process with FATAL when that fails.
+pub fn connect(identity: &Identity) -> Result<()> {
+    let (database, user) = (identity.database, identity.authenticated_user);
+    // SAFETY: once per process, before any transaction.
+    guard(|| unsafe { sys::BackgroundWorkerInitializeConnectionByOid(database, user, 0) })
+}
+
+/// Takes over session user and SET ROLE, as a parallel worker does: the launcher's session had the right to both.
+/// Inside a transaction, after the settings.
+pub fn adopt_session(identity: &Identity) -> Result<()> {
+    let (session, outer) = (identity.session_user, identity.outer_role);
+    // SAFETY: a superuser flag comes from the catalog, not from the segment.
+    guard(|| unsafe {
+        sys::SetSessionAuthorization(session, sys::superuser_arg(session));
+        let role = if outer == 0 { session } else { outer };
+        sys::SetCurrentRoleId(outer, sys::superuser_arg(role));
+    })
+}
+
+/// Takes over current user and security context, for the transaction: its end takes them back.
+pub fn adopt_user(user: u32, security_context: i32) {
+    // SAFETY: writes variables; the transaction's end restores them.
+    unsafe { sys::SetUserIdAndSecContext(user, security_context) };
+}
+
+/// Text for the launcher's SYSTEM_USER; empty before 16.
+pub fn client_info_size() -> usize {
+    // SAFETY: no arguments.
+    guard(|| unsafe { sys::pgbg_client_info_size() }).unwrap_or(0)
+}
+
+pub fn save_client_info(
+    filler: &mut super::dsm::Filler,
+    region: crate::model::header::Region,
+) -> Result<()> {
+    let (start, len) = (filler.start(region), region.len as usize);
+    // SAFETY: writes at most `len` bytes.
+    guard(|| unsafe { sys::pgbg_client_info_save(len, start.cast()) })
+}
+
+pub fn restore_client_info(state: &[u8]) -> Result<()> {
+    let start = state.as_ptr();
+    // SAFETY: the state is what `save_client_info` wrote in a process of the same server.
+    guard(|| unsafe { sys::pgbg_client_info_restore(start.cast_mut().cast()) })
+}

@@ -1,0 +1,123 @@
+//! Memory contexts.
+
+use super::error::Result;
+use super::guard::guard;
+use super::sys;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::CStr;
+use std::ptr::NonNull;
+
+/// A context of our own under the session's, deleted when dropped.
+pub struct Context(NonNull<sys::MemoryContextData>);
+
+// SAFETY: a backend is one thread.
+unsafe impl Send for Context {}
+// SAFETY: as above.
+unsafe impl Sync for Context {}
+
+impl Context {
+    pub fn new(name: &'static CStr) -> Result<Self> {
+        let name = name.as_ptr();
+        // SAFETY: the top context lives as long as the process, and so does the name.
+        let context = guard(|| unsafe {
+            sys::AllocSetContextCreateInternal(
+                sys::TopMemoryContext,
+                name,
+                sys::ALLOCSET_SMALL_MINSIZE as usize,
+                sys::ALLOCSET_SMALL_INITSIZE as usize,
+                sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+            )
+        })?;
+        // creation throws rather than return NULL
+        Ok(Self(NonNull::new(context).unwrap_or(NonNull::dangling())))
+    }
+
+    pub(super) fn as_ptr(&self) -> sys::MemoryContext {
+        self.0.as_ptr()
+    }
+
+    /// Frees all that is in it.
+    pub fn reset(&self) -> Result<()> {
+        let context = self.as_ptr();
+        // SAFETY: a live context of ours.
+        guard(|| unsafe { sys::MemoryContextReset(context) })
+    }
+
+    /// Makes it the current one until the value is dropped.
+    pub fn enter(&self) -> Entered {
+        // SAFETY: a live context of ours, which the borrower keeps while entered.
+        unsafe { Entered::new(self.as_ptr()) }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        let context = self.as_ptr();
+        // SAFETY: ours, and no longer the current one: `Entered` has been dropped before.
+        let _ = guard(|| unsafe { sys::MemoryContextDelete(context) });
+    }
+}
+
+/// Restores the memory context that was current before.
+pub struct Entered(sys::MemoryContext);
+
+impl Entered {
+    /// # Safety
+    /// The context must outlive this value.
+    pub(super) unsafe fn new(context: sys::MemoryContext) -> Self {
+        // SAFETY: a plain variable of this one thread.
+        unsafe {
+            let old = sys::CurrentMemoryContext;
+            sys::CurrentMemoryContext = context;
+            Self(old)
+        }
+    }
+
+    /// For what lives as long as the session.
+    pub fn session() -> Self {
+        // SAFETY: the top context lives as long as the process.
+        unsafe { Self::new(sys::TopMemoryContext) }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // SAFETY: as in `new`; the old context is the caller's.
+        unsafe { sys::CurrentMemoryContext = self.0 };
+    }
+}
+
+/// Memory comes from the system, and is never simply missing: Rust would abort, and the postmaster restart the whole cluster. The
+/// session ends instead.
+struct Allocator;
+
+impl Allocator {
+    fn checked(memory: *mut u8) -> *mut u8 {
+        if memory.is_null() {
+            // SAFETY: ends the process in an orderly way; no Rust code runs after it.
+            unsafe { sys::pgbg_out_of_memory() };
+        }
+        memory
+    }
+}
+
+// SAFETY: the system's allocator, whose promises stay as they are.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: promised by the caller.
+        Self::checked(unsafe { System.alloc(layout) })
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: promised by the caller.
+        unsafe { System.dealloc(memory, layout) };
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: promised by the caller.
+        Self::checked(unsafe { System.realloc(memory, layout, size) })
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;

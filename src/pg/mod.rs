@@ -1,0 +1,29 @@
+//! The server, and all of the project's `unsafe`.
+//!
+//! A safe function here may be called from anywhere above with any arguments. How that is kept:
+//!
+//! - A server function that can throw is called through [`guard`], which turns the ERROR into `Err`. A guard's closure
+//!   owns nothing and does nothing but that call, for it may be left by longjmp.
+//! - Code that the server calls (SQL functions, the worker's main, receivers, callbacks) goes through [`entry`], which
+//!   turns panics and `Err` into an ERROR once no Rust destructor is pending.
+//! - FATAL and PANIC never come back: destructors do not run then. What other processes rely on is therefore cleaned by
+//!   the server's own exit callbacks, never by `Drop` alone.
+//! - A backend is one thread. Types that hold server pointers are `Send` and `Sync` for that reason.
+
+pub mod columns;
+pub mod datum;
+pub mod dest;
+pub mod dsm;
+pub mod entry;
+pub mod error;
+pub mod guard;
+pub mod guc;
+pub mod identity;
+pub mod latch;
+pub mod memory;
+pub mod mq;
+pub mod query;
+pub mod store;
+pub mod sys;
+pub mod text;
+pub mod worker;

@@ -1,0 +1,141 @@
+//! The queue of a job: one shm_mq in its segment, written by the worker, read by the launcher.
+
+use super::dsm::{Filler, Segment};
+use super::error::{PgError, Result};
+use super::guard::guard;
+use super::memory::Entered;
+use super::sys;
+use crate::model::header::Region;
+use crate::model::sqlstate;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+
+/// The smallest queue that the server makes, in bytes.
+pub fn minimum_size() -> usize {
+    // SAFETY: reads a constant.
+    unsafe { sys::pgbg_mq_minimum_size() }
+}
+
+/// Makes an empty queue in the region; this process is its reader.
+pub fn create(filler: &mut Filler, region: Region) -> Result<()> {
+    let (start, len) = (filler.start(region), region.len as usize);
+    // SAFETY: the region is inside the segment, eight-byte aligned by its maker, and at least `minimum_size` long.
+    guard(|| unsafe {
+        sys::shm_mq_set_receiver(sys::shm_mq_create(start.cast(), len), sys::MyProc)
+    })
+}
+
+/// One end of a queue. Dropping it tells the other end, which then gets what was sent and no more.
+pub struct Queue {
+    handle: NonNull<sys::shm_mq_handle>,
+    /// Outlives the handle.
+    _segment: Arc<Segment>,
+}
+
+// SAFETY: a backend is one thread.
+unsafe impl Send for Queue {}
+// SAFETY: as above.
+unsafe impl Sync for Queue {}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let handle = self.handle.as_ptr();
+        // SAFETY: attached by this value, detached once.
+        let _ = guard(|| unsafe { sys::shm_mq_detach(handle) });
+    }
+}
+
+pub enum Received<'a> {
+    /// Valid until the next call.
+    Message(&'a [u8]),
+    Nothing,
+    /// The sender is gone and everything it sent has been received.
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    Yes,
+    /// The queue is full. The same message must be sent again before any other.
+    Full,
+    /// The reader is gone.
+    NoReader,
+}
+
+impl Queue {
+    /// The launcher's end. `worker` lets a wait notice that the worker never comes.
+    pub fn reader(segment: &Arc<Segment>, worker: &super::worker::Handle) -> Result<Self> {
+        Self::attach(segment, worker.as_ptr())
+    }
+
+    /// The worker's end.
+    pub fn writer(segment: &Arc<Segment>) -> Result<Self> {
+        let mq = queue_of(segment);
+        // SAFETY: the launcher made the queue; this process is its only sender.
+        guard(|| unsafe { sys::shm_mq_set_sender(mq, sys::MyProc) })?;
+        Self::attach(segment, ptr::null_mut())
+    }
+
+    fn attach(segment: &Arc<Segment>, worker: *mut sys::BackgroundWorkerHandle) -> Result<Self> {
+        let (mq, raw) = (queue_of(segment), segment.raw());
+        let session = Entered::session();
+        // SAFETY: the queue is in the segment, and this process is its sender or receiver.
+        let handle = guard(|| unsafe { sys::shm_mq_attach(mq, raw, worker) })?;
+        drop(session);
+        let handle = NonNull::new(handle)
+            .ok_or_else(|| PgError::new(sqlstate::INTERNAL_ERROR, "could not attach to queue"))?;
+        Ok(Self {
+            handle,
+            _segment: Arc::clone(segment),
+        })
+    }
+
+    /// Waits until a worker has attached; false when it ended, or will never come.
+    pub fn wait_for_writer(&self) -> Result<bool> {
+        let handle = self.handle.as_ptr();
+        // SAFETY: a live handle.
+        let result = guard(|| unsafe { sys::shm_mq_wait_for_attach(handle) })?;
+        Ok(result == sys::shm_mq_result_SHM_MQ_SUCCESS)
+    }
+
+    /// The next message, if there is one.
+    pub fn receive(&mut self) -> Result<Received<'_>> {
+        let (handle, mut len, mut data) = (self.handle.as_ptr(), 0, ptr::null_mut());
+        // SAFETY: a live handle, and places for the answers.
+        let result =
+            guard(|| unsafe { sys::shm_mq_receive(handle, &raw mut len, &raw mut data, true) })?;
+        Ok(match result {
+            sys::shm_mq_result_SHM_MQ_SUCCESS => {
+                // SAFETY: the server keeps the message until the next receive, for which `self` must be borrowed again.
+                Received::Message(unsafe { super::datum::slice_or_empty(data.cast::<u8>(), len) })
+            }
+            sys::shm_mq_result_SHM_MQ_DETACHED => Received::End,
+            _ => Received::Nothing,
+        })
+    }
+
+    /// Sends a message. `wait`: until it is in the queue, serving interrupts; an ERROR leaves it half sent, to be sent again
+    /// before any other. `wake`: the reader at once, not when more has come.
+    pub fn send(&mut self, message: &[u8], wait: bool, wake: bool) -> Result<Sent> {
+        let (handle, start, len) = (self.handle.as_ptr(), message.as_ptr(), message.len());
+        // SAFETY: a live handle, and the bytes of one slice.
+        let result =
+            guard(|| unsafe { sys::pgbg_mq_send(handle, len, start.cast(), !wait, wake) })?;
+        Ok(match result {
+            sys::shm_mq_result_SHM_MQ_SUCCESS => Sent::Yes,
+            sys::shm_mq_result_SHM_MQ_DETACHED => Sent::NoReader,
+            _ => Sent::Full,
+        })
+    }
+}
+
+fn queue_of(segment: &Segment) -> *mut sys::shm_mq {
+    segment.at(segment.header().queue).cast()
+}
+
+/// Sets the reader's latch: something about the job has changed.
+pub fn wake_reader(segment: &Segment) {
+    let mq = queue_of(segment);
+    // SAFETY: the launcher made the queue. A latch can be set at any time.
+    let _ = guard(|| unsafe { sys::pgbg_mq_wake_receiver(mq) });
+}

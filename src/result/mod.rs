@@ -1,0 +1,197 @@
+//! Reading a job's rows, or its error.
+
+use crate::channel::Step;
+use crate::job::{Job, Reading, tracker};
+use crate::model::released::How;
+use crate::model::sqlstate;
+use crate::model::state::State;
+use crate::pg::columns::{Conversions, Declared, TEXT};
+use crate::pg::datum::{Call, Datum, Value, void};
+use crate::pg::error::{self, PgError, Result, level};
+use crate::pg::latch;
+use crate::pg::memory::Context;
+use crate::pg::store::Rows;
+use crate::wire::describe;
+use crate::wire::frame::{self, Kind};
+use crate::wire::report::{Field, Report};
+use crate::wire::tags;
+use std::sync::Arc;
+
+#[cold]
+pub fn consumed(pid: i32) -> PgError {
+    PgError::new(
+        sqlstate::UNDEFINED_OBJECT,
+        format!("results for PID {pid} have already been consumed"),
+    )
+}
+
+/// All rows of the job, which is released then; or its error, likewise. A call that does not fit (no column definition
+/// list, a wrong one) and a wait that is cancelled lose nothing: the job can be read again.
+pub fn read(call: &Call, job: Arc<Job>) -> Result<Datum> {
+    let mut rows = call.rows()?;
+    if !job.has_results {
+        return Err(PgError::new(
+            sqlstate::FEATURE_NOT_SUPPORTED,
+            format!(
+                "results are disabled for PID {} (submitted via submit_v2)",
+                job.pid
+            ),
+        ));
+    }
+    let mut reading = job.take_reading().ok_or_else(|| consumed(job.pid))?;
+    let ended = receive(&mut reading, &mut rows)
+        .and_then(|has_rows| conclude(&job, &reading, &mut rows, has_rows));
+    match ended {
+        Ok(()) => {
+            drop(reading);
+            tracker::release(job, How::Read);
+            rows.finish();
+            Ok(void())
+        }
+        Err(Failure::Job(report)) => {
+            drop(reading);
+            tracker::release(job, How::Read);
+            Err(PgError::of(report))
+        }
+        Err(Failure::Read(error)) => {
+            // Rows that were given away with this query cannot come again; the worker then goes on without a reader.
+            if !reading.begun {
+                job.put_back(reading);
+            }
+            Err(error)
+        }
+    }
+}
+
+enum Failure {
+    /// The read failed, whatever the job does.
+    Read(PgError),
+    /// The job failed.
+    Job(Report),
+}
+
+impl From<PgError> for Failure {
+    fn from(error: PgError) -> Self {
+        Self::Read(error)
+    }
+}
+
+/// Moves rows until the worker leaves the queue; tells whether the job returned columns.
+fn receive(reading: &mut Reading, rows: &mut Rows) -> std::result::Result<bool, Failure> {
+    let declared = rows.declared();
+    let Reading {
+        receiver,
+        columns,
+        error,
+        tags: long_tags,
+        begun,
+    } = reading;
+    let mut conversions = None;
+    if let Some(columns) = columns {
+        conversions = Some(Conversions::new(columns, &declared)?);
+    }
+    loop {
+        let step = receiver.next(|kind, count, body| {
+            match kind {
+                Kind::Description => {
+                    let sent = columns.insert(describe::decode(body)?);
+                    conversions = Some(Conversions::new(sent, &declared)?);
+                }
+                Kind::Batch => {
+                    let Some(conversions) = &mut conversions else {
+                        return Err(PgError::new(
+                            sqlstate::DATA_CORRUPTED,
+                            "background worker sent rows without columns",
+                        ));
+                    };
+                    *begun = true;
+                    rows.put_tuples(conversions, frame::rows(count, body))?;
+                }
+                Kind::Notice => error::raise(notice(body)?)?,
+                Kind::Error => *error = Some(Report::decode(body)?),
+                Kind::Tags => {
+                    *long_tags = Some(
+                        tags::decode(body)?
+                            .into_iter()
+                            .map(<[u8]>::to_vec)
+                            .collect(),
+                    )
+                }
+                Kind::Piece => {}
+            }
+            Ok(())
+        })?;
+        match step {
+            Step::Frame => {}
+            Step::Nothing => latch::wait(None)?,
+            Step::End => return Ok(conversions.is_some()),
+        }
+    }
+}
+
+/// A message of the job as it is raised here: at its own level, which is below ERROR whatever the bytes say.
+fn notice(body: &[u8]) -> Result<Report> {
+    let mut report = Report::decode(body)?;
+    report.level = report.level.min(level::ERROR - 1);
+    report.cursor = 0;
+    Ok(report)
+}
+
+/// The worker has left: its outcome decides.
+fn conclude(
+    job: &Job,
+    reading: &Reading,
+    rows: &mut Rows,
+    has_rows: bool,
+) -> std::result::Result<(), Failure> {
+    match job.state() {
+        State::Stopped if has_rows => Ok(()),
+        State::Stopped => Ok(put_tags(job, reading, rows)?),
+        State::Error | State::Canceled => {
+            let report = reading
+                .error
+                .clone()
+                .or_else(|| job.error())
+                .unwrap_or_else(|| job.lost());
+            Err(Failure::Job(here(job, report)))
+        }
+        State::Starting | State::Running => Err(Failure::Job(job.lost())),
+    }
+}
+
+/// The job's error as it is thrown here.
+fn here(job: &Job, mut report: Report) -> Report {
+    report.level = level::ERROR;
+    if report.cursor > 0 {
+        // A position in the job's text is none in the text that the client sent.
+        if report.get(Field::InternalQuery).is_none() {
+            if let Ok(sql) = job.sql() {
+                report.set(Field::InternalQuery, sql.to_bytes());
+                report.internal_cursor = report.cursor;
+            }
+        }
+        report.cursor = 0;
+    }
+    report.add_context(format!("background worker, pid {}", job.pid).as_bytes());
+    report
+}
+
+/// The command tags of a job whose last statement returned no columns.
+fn put_tags(job: &Job, reading: &Reading, rows: &mut Rows) -> Result<()> {
+    if !matches!(rows.declared()[..], [Declared { type_id: TEXT, .. }]) {
+        return Err(PgError::new(
+            sqlstate::DATATYPE_MISMATCH,
+            "remote query did not return a result set, but result rowtype is not a single text column",
+        ));
+    }
+    let outcome = job.outcome();
+    let tags: Vec<&[u8]> = match &reading.tags {
+        Some(tags) => tags.iter().map(Vec::as_slice).collect(),
+        None => tags::decode(&outcome)?,
+    };
+    let scratch = Context::new(c"pg_background tag")?;
+    for tag in tags {
+        rows.put(&scratch, vec![Value::Text(tag.to_vec())])?;
+    }
+    Ok(())
+}

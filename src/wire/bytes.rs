@@ -1,0 +1,62 @@
+//! Reading and writing integers and counted byte strings.
+
+use super::{Malformed, Result};
+
+/// A position in bytes that are not trusted.
+pub struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
+        let (taken, rest) = self
+            .0
+            .split_at_checked(len)
+            .ok_or(Malformed("a length exceeds the message"))?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let (taken, rest) = self
+            .0
+            .split_first_chunk::<N>()
+            .ok_or(Malformed("the message ends too early"))?;
+        self.0 = rest;
+        Ok(*taken)
+    }
+
+    pub fn u8(&mut self) -> Result<u8> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    pub fn i16(&mut self) -> Result<i16> {
+        self.array().map(i16::from_ne_bytes)
+    }
+
+    pub fn u32(&mut self) -> Result<u32> {
+        self.array().map(u32::from_ne_bytes)
+    }
+
+    pub fn i32(&mut self) -> Result<i32> {
+        self.array().map(i32::from_ne_bytes)
+    }
+
+    /// A string with its length before it.
+    pub fn counted(&mut self) -> Result<&'a [u8]> {
+        let len = self.u32()?;
+        self.take(len as usize)
+    }
+}
+
+/// Appends a string with its length before it. Server strings are under 1 GB.
+pub fn put_counted(to: &mut Vec<u8>, bytes: &[u8]) {
+    to.extend_from_slice(&(bytes.len() as u32).to_ne_bytes());
+    to.extend_from_slice(bytes);
+}

@@ -1,0 +1,110 @@
+//! The columns of a result.
+
+use super::bytes::{Reader, put_counted};
+use super::tuple::Attribute;
+use super::{Malformed, Result};
+
+/// How the values of a column travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As the bytes that the server stores.
+    Native,
+    /// As text: the type means nothing outside the process that made the value.
+    Text,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The result's own type, also when the values travel as text.
+    pub type_id: u32,
+    pub typmod: i32,
+    pub form: Form,
+    /// How the bytes lie in a tuple.
+    pub attribute: Attribute,
+    pub name: Vec<u8>,
+}
+
+/// As many columns as a target list can have.
+pub const MAX_COLUMNS: u32 = 1664;
+
+pub fn encode(columns: &[Column], to: &mut Vec<u8>) {
+    to.extend_from_slice(&(columns.len() as u32).to_ne_bytes());
+    for column in columns {
+        to.extend_from_slice(&column.type_id.to_ne_bytes());
+        to.extend_from_slice(&column.typmod.to_ne_bytes());
+        to.push(u8::from(column.form == Form::Text));
+        to.extend_from_slice(&column.attribute.len.to_ne_bytes());
+        to.push(column.attribute.align);
+        put_counted(to, &column.name);
+    }
+}
+
+pub fn decode(bytes: &[u8]) -> Result<Vec<Column>> {
+    let mut from = Reader::new(bytes);
+    let count = from.u32()?;
+    if count > MAX_COLUMNS {
+        return Err(Malformed("a result has too many columns"));
+    }
+    let mut columns = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        columns.push(Column {
+            type_id: from.u32()?,
+            typmod: from.i32()?,
+            form: match from.u8()? {
+                0 => Form::Native,
+                1 => Form::Text,
+                _ => return Err(Malformed("a column has an unknown form")),
+            },
+            attribute: Attribute::new(from.i16()?, from.u8()?)?,
+            name: from.counted()?.to_vec(),
+        });
+    }
+    if from.is_empty() {
+        Ok(columns)
+    } else {
+        Err(Malformed("bytes after the last column"))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    pub fn any_column() -> impl Strategy<Value = Column> {
+        let attribute = (
+            prop_oneof![Just(-1i16), 1i16..64],
+            prop_oneof![Just(1u8), Just(2), Just(4), Just(8)],
+        );
+        (
+            any::<u32>(),
+            any::<i32>(),
+            any::<bool>(),
+            attribute,
+            "[a-z]{0,63}",
+        )
+            .prop_map(|(type_id, typmod, text, (len, align), name)| Column {
+                type_id,
+                typmod,
+                form: if text { Form::Text } else { Form::Native },
+                attribute: Attribute { len, align },
+                name: name.into_bytes(),
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn decodes_what_it_encoded(columns in proptest::collection::vec(any_column(), 0..40)) {
+            let mut bytes = Vec::new();
+            encode(&columns, &mut bytes);
+            prop_assert_eq!(decode(&bytes), Ok(columns));
+            bytes.push(0);
+            prop_assert!(decode(&bytes).is_err());
+        }
+
+        #[test]
+        fn survives_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Frames: the messages of the queue.
+//!
+//! Eight bytes of head (kind, three bytes of zero, a count), then the body. The head keeps the tuples of a batch aligned to
+//! eight bytes, as the server wants them, whenever the message is. A row too long for a batch travels in pieces.
+
+use super::tuple;
+use super::{Malformed, Result};
+
+pub const HEAD: usize = 8;
+/// A row longer than this travels in pieces of this size: no message is near the size at which the server refuses it.
+pub const PIECE: usize = 1 << 18;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// The columns (`describe`); once, before any row.
+    Description = 1,
+    /// Whole rows, as many as the count says, each padded to eight bytes.
+    Batch = 2,
+    /// A part of one row. The count is 1 for its last.
+    Piece = 3,
+    /// A message of the job (`report`) below ERROR.
+    Notice = 4,
+    /// The job's error, when it does not fit into the outcome.
+    Error = 5,
+    /// The command tags, when they do not fit into the outcome.
+    Tags = 6,
+}
+
+/// Starts a frame; its body is appended.
+pub fn begin(kind: Kind, count: u32, to: &mut Vec<u8>) {
+    to.clear();
+    to.extend_from_slice(&[kind as u8, 0, 0, 0]);
+    to.extend_from_slice(&count.to_ne_bytes());
+}
+
+/// Sets the count of a frame that was begun.
+pub fn set_count(frame: &mut [u8], count: u32) {
+    frame[4..HEAD].copy_from_slice(&count.to_ne_bytes());
+}
+
+/// Appends a row to a batch.
+pub fn put_tuple(frame: &mut Vec<u8>, tuple: &[u8]) {
+    frame.extend_from_slice(tuple);
+    frame.resize(frame.len().next_multiple_of(8), 0);
+}
+
+/// Kind, count and body.
+pub fn parse(frame: &[u8]) -> Result<(Kind, u32, &[u8])> {
+    let (head, body) = frame
+        .split_first_chunk::<HEAD>()
+        .ok_or(Malformed("a message is too short"))?;
+    let kind = match head[0] {
+        1 => Kind::Description,
+        2 => Kind::Batch,
+        3 => Kind::Piece,
+        4 => Kind::Notice,
+        5 => Kind::Error,
+        6 => Kind::Tags,
+        _ => return Err(Malformed("a message has an unknown kind")),
+    };
+    if head[1..4] != [0, 0, 0] {
+        return Err(Malformed("a message has a damaged head"));
+    }
+    Ok((
+        kind,
+        u32::from_ne_bytes([head[4], head[5], head[6], head[7]]),
+        body,
+    ))
+}
+
+/// The rows of a batch: exactly `count`, which fill the body.
+pub struct Rows<'a> {
+    left: u32,
+    body: &'a [u8],
+}
+
+pub fn rows(count: u32, body: &[u8]) -> Rows<'_> {
+    Rows { left: count, body }
+}
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = Result<&'a [u8]>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            let whole = self.body.is_empty();
+            self.body = &[];
+            return (!whole).then_some(Err(Malformed("bytes after the last row")));
+        }
+        self.left -= 1;
+        match tuple::length(self.body) {
+            Ok(len) => {
+                let row = &self.body[..len];
+                self.body = self.body.get(len.next_multiple_of(8)..).unwrap_or_default();
+                Some(Ok(row))
+            }
+            Err(error) => {
+                self.left = 0;
+                self.body = &[];
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_batch_gives_back_its_rows(texts in proptest::collection::vec("[a-z]{0,200}", 0..60)) {
+            let sent: Vec<_> =
+                texts.iter().map(|text| tuple::tests::sample(Some(1), Some(text.as_bytes()))).collect();
+            let mut frame = Vec::new();
+            begin(Kind::Batch, 0, &mut frame);
+            for row in &sent {
+                prop_assert_eq!(frame.len() % 8, 0);
+                put_tuple(&mut frame, row);
+            }
+            set_count(&mut frame, sent.len() as u32);
+            let (kind, count, body) = parse(&frame).unwrap();
+            prop_assert_eq!(kind, Kind::Batch);
+            let got: Vec<_> = rows(count, body).collect::<Result<_>>().unwrap();
+            prop_assert_eq!(got, sent.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            // one row more or fewer than there are is noticed
+            prop_assert!(rows(count + 1, body).any(|row| row.is_err()));
+            prop_assert!(count == 0 || rows(count - 1, body).any(|row| row.is_err()));
+        }
+
+        #[test]
+        fn survives_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            if let Ok((_, count, body)) = parse(&bytes) {
+                prop_assert!(rows(count, body).count() <= bytes.len() + 1);
+            }
+            prop_assert!(rows(u32::MAX, &bytes).count() <= bytes.len() + 1);
+        }
+    }
+
+    #[test]
+    fn heads_are_checked() {
+        let mut frame = Vec::new();
+        begin(Kind::Tags, 7, &mut frame);
+        assert_eq!(parse(&frame), Ok((Kind::Tags, 7, &[][..])));
+        frame[2] = 1;
+        assert!(parse(&frame).is_err());
+        assert!(parse(&[0; 8]).is_err());
+        assert!(parse(&[2; 7]).is_err());
+    }
+}

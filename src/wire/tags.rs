@@ -1,0 +1,40 @@
+//! The command tags of a job, in the order of its statements.
+
+use super::Result;
+use super::bytes::{Reader, put_counted};
+
+pub fn encode<'a>(tags: impl IntoIterator<Item = &'a [u8]>, to: &mut Vec<u8>) {
+    for tag in tags {
+        put_counted(to, tag);
+    }
+}
+
+pub fn decode(bytes: &[u8]) -> Result<Vec<&[u8]>> {
+    let mut from = Reader::new(bytes);
+    let mut tags = Vec::new();
+    while !from.is_empty() {
+        tags.push(from.counted()?);
+    }
+    Ok(tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn decodes_what_it_encoded(tags in proptest::collection::vec("[A-Z 0-9]{0,40}", 0..50)) {
+            let tags: Vec<&[u8]> = tags.iter().map(String::as_bytes).collect();
+            let mut bytes = Vec::new();
+            encode(tags.iter().copied(), &mut bytes);
+            prop_assert_eq!(decode(&bytes), Ok(tags));
+        }
+
+        #[test]
+        fn survives_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let _ = decode(&bytes);
+        }
+    }
+}

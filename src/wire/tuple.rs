@@ -1,0 +1,223 @@
+//! The bytes of a row: the server's MinimalTuple, looked at without believing it.
+//!
+//! A tuple that passes [`check`] can be walked by the server: every attribute that the descriptor names lies inside it,
+//! and none points elsewhere. The values themselves (is this text valid? is this array well-formed?) are the
+//! worker's word, which is a process of the same server.
+
+use super::{Malformed, Result};
+
+/// `t_len`, padding, `t_infomask2`, `t_infomask`, `t_hoff` (htup_details.h). `src/pg` asserts these against the server's headers.
+pub const INFOMASK2_AT: usize = 10;
+pub const INFOMASK_AT: usize = 12;
+pub const HOFF_AT: usize = 14;
+pub const BITS_AT: usize = 15;
+/// `t_hoff` counts from where the header of a full heap tuple would begin.
+pub const HEAP_OFFSET: usize = 8;
+pub const NATTS_MASK: u16 = 0x07FF;
+pub const HAS_NULL: u16 = 0x0001;
+pub const HAS_EXTERNAL: u16 = 0x0004;
+
+/// How an attribute lies in a tuple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Bytes, or -1 for a varlena.
+    pub len: i16,
+    /// 1, 2, 4 or 8 bytes.
+    pub align: u8,
+}
+
+impl Attribute {
+    pub fn new(len: i16, align: u8) -> Result<Self> {
+        if (len > 0 || len == -1) && matches!(align, 1 | 2 | 4 | 8) {
+            Ok(Self { len, align })
+        } else {
+            Err(Malformed("a column has an impossible length or alignment"))
+        }
+    }
+}
+
+fn u16_at(tuple: &[u8], at: usize) -> u16 {
+    u16::from_ne_bytes([tuple[at], tuple[at + 1]])
+}
+
+/// `t_len`, which must be the tuple's size within `bytes`.
+pub fn length(bytes: &[u8]) -> Result<usize> {
+    let len = bytes
+        .first_chunk::<4>()
+        .ok_or(Malformed("a tuple ends too early"))?;
+    let len = u32::from_ne_bytes(*len) as usize;
+    if len < BITS_AT || len > bytes.len() {
+        Err(Malformed("a tuple has an impossible length"))
+    } else {
+        Ok(len)
+    }
+}
+
+/// Size of a varlena at the start of `bytes`, header included. The low bits of the first byte tell its form on
+/// little-endian machines, the high bits on big-endian ones (varatt.h).
+fn varlena_size(bytes: &[u8]) -> Result<usize> {
+    const SHORT: Malformed = Malformed("a value has an impossible length");
+    let first = *bytes
+        .first()
+        .ok_or(Malformed("a value lies outside its tuple"))?;
+    let (short, external, short_len) = if cfg!(target_endian = "little") {
+        (first & 1 == 1, first == 1, first >> 1)
+    } else {
+        (first & 0x80 != 0, first == 0x80, first & 0x7F)
+    };
+    if external {
+        return Err(Malformed("a value lives outside its tuple"));
+    }
+    let size = if short {
+        short_len as usize
+    } else {
+        let word = u32::from_ne_bytes(*bytes.first_chunk::<4>().ok_or(SHORT)?);
+        let size = if cfg!(target_endian = "little") {
+            word >> 2
+        } else {
+            word & 0x3FFF_FFFF
+        };
+        if size < 4 {
+            return Err(SHORT);
+        }
+        size as usize
+    };
+    if size == 0 || size > bytes.len() {
+        Err(SHORT)
+    } else {
+        Ok(size)
+    }
+}
+
+/// Can the server walk this tuple with these attributes? `tuple` is exactly [`length`] bytes.
+pub fn check(tuple: &[u8], attributes: &[Attribute]) -> Result<()> {
+    if tuple.len() < BITS_AT || length(tuple)? != tuple.len() {
+        return Err(Malformed("a tuple has an impossible length"));
+    }
+    let natts = (u16_at(tuple, INFOMASK2_AT) & NATTS_MASK) as usize;
+    let infomask = u16_at(tuple, INFOMASK_AT);
+    let has_null = infomask & HAS_NULL != 0;
+    let bitmap = if has_null { natts.div_ceil(8) } else { 0 };
+    let data = (tuple[HOFF_AT] as usize)
+        .checked_sub(HEAP_OFFSET)
+        .ok_or(Malformed("a tuple has no room for itself"))?;
+    // Attributes that a tuple lacks are NULL: columns added to a table after the row.
+    if natts > attributes.len() || data % 8 != 0 || data < BITS_AT + bitmap || data > tuple.len() {
+        return Err(Malformed("a tuple's header does not fit its columns"));
+    }
+    if infomask & HAS_EXTERNAL != 0 {
+        return Err(Malformed("a value lives outside its tuple"));
+    }
+    let mut at = data;
+    for (i, attribute) in attributes[..natts].iter().enumerate() {
+        if has_null && tuple[BITS_AT + i / 8] & (1 << (i % 8)) == 0 {
+            continue;
+        }
+        let align = attribute.align as usize;
+        let aligned = (at + align - 1) & !(align - 1);
+        at = if attribute.len == -1 {
+            // A short varlena stands unaligned; padding before a long one is zero, which no short header is.
+            let start = if tuple.get(at).is_some_and(|byte| *byte != 0) {
+                at
+            } else {
+                aligned
+            };
+            start + varlena_size(tuple.get(start..).unwrap_or_default())?
+        } else {
+            aligned + attribute.len as usize
+        };
+        if at > tuple.len() {
+            return Err(Malformed("a value lies outside its tuple"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A tuple of an int4 and a text, as the server forms it.
+    pub fn sample(number: Option<i32>, text: Option<&[u8]>) -> Vec<u8> {
+        let mut tuple = vec![0; 16];
+        let has_null = number.is_none() || text.is_none();
+        tuple[INFOMASK2_AT] = 2;
+        tuple[INFOMASK_AT] = u8::from(has_null);
+        tuple[HOFF_AT] = 24;
+        tuple[BITS_AT] = u8::from(number.is_some()) | u8::from(text.is_some()) << 1;
+        if let Some(number) = number {
+            tuple.extend(number.to_ne_bytes());
+        }
+        if let Some(text) = text {
+            if text.len() < 126 {
+                tuple.push(((text.len() + 1) << 1 | 1) as u8);
+            } else {
+                tuple.resize(tuple.len().next_multiple_of(4), 0);
+                tuple.extend((((text.len() + 4) << 2) as u32).to_ne_bytes());
+            }
+            tuple.extend(text);
+        }
+        let len = tuple.len() as u32;
+        tuple[..4].copy_from_slice(&len.to_ne_bytes());
+        tuple
+    }
+
+    const INT4_TEXT: [Attribute; 2] = [
+        Attribute { len: 4, align: 4 },
+        Attribute { len: -1, align: 4 },
+    ];
+
+    proptest! {
+        #[test]
+        fn accepts_well_formed_tuples(
+            number in any::<Option<i32>>(),
+            text in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..300)),
+        ) {
+            let tuple = sample(number, text.as_deref());
+            prop_assert_eq!(length(&tuple), Ok(tuple.len()));
+            prop_assert_eq!(check(&tuple, &INT4_TEXT), Ok(()));
+            prop_assert!(check(&tuple, &INT4_TEXT[..1]).is_err());
+        }
+
+        #[test]
+        fn refuses_a_cut_tuple(text in proptest::collection::vec(any::<u8>(), 1..300), cut in 1usize..200) {
+            let mut tuple = sample(Some(1), Some(&text));
+            let keep = tuple.len().saturating_sub(cut).max(BITS_AT);
+            prop_assume!(keep < tuple.len());
+            tuple.truncate(keep);
+            tuple[..4].copy_from_slice(&(keep as u32).to_ne_bytes());
+            prop_assert!(check(&tuple, &INT4_TEXT).is_err());
+        }
+
+        #[test]
+        fn survives_any_bytes(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            columns in proptest::collection::vec(super::super::describe::tests::any_column(), 0..20),
+        ) {
+            let attributes: Vec<_> = columns.iter().map(|column| column.attribute).collect();
+            let _ = length(&bytes);
+            let _ = check(&bytes, &attributes);
+        }
+    }
+
+    #[test]
+    fn refuses_values_that_live_elsewhere() {
+        let mut flagged = sample(Some(1), Some(b"x"));
+        flagged[INFOMASK_AT] |= HAS_EXTERNAL as u8;
+        assert!(check(&flagged, &INT4_TEXT).is_err());
+        let mut pointer = sample(Some(1), Some(b"0123456789012345678"));
+        pointer[20] = if cfg!(target_endian = "little") {
+            1
+        } else {
+            0x80
+        };
+        assert!(check(&pointer, &INT4_TEXT).is_err());
+    }
+
+    #[test]
+    fn missing_trailing_attributes_are_null() {
+        let more = [INT4_TEXT[0], INT4_TEXT[1], Attribute { len: 8, align: 8 }];
+        assert_eq!(check(&sample(Some(1), Some(b"x")), &more), Ok(()));
+    }
+}

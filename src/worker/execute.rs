@@ -1,0 +1,180 @@
+//! Running the job's statements.
+
+use super::current::Current;
+use crate::channel::{Batch, Sender};
+use crate::model::sqlstate;
+use crate::model::state::Stop;
+use crate::pg::dest::{Receiver, Sink};
+use crate::pg::error::{PgError, Result};
+use crate::pg::memory::Context;
+use crate::pg::query::{self, Script, Statement};
+use crate::pg::{guc, identity};
+use crate::wire::describe::Column;
+use crate::wire::frame::PIECE;
+
+/// What a job that ended well leaves: its command tags, and whether its last statement returned rows.
+pub struct Done {
+    pub tags: Vec<Vec<u8>>,
+    pub has_rows: bool,
+    /// That the last statement returned.
+    pub rows: u64,
+}
+
+/// The security context that PostgreSQL's own SECURITY DEFINER functions and restricted operations set.
+const UNRESTRICTED: i32 = 0;
+
+/// Starts the job's transaction and parses its text.
+pub fn begin<'a>(current: &'a Current, trees: &'a Context) -> Result<Script<'a>> {
+    refuse_if_stopped(current)?;
+    // Bounds the whole job and then stands in for statement_timeout, which the server applies to each statement.
+    query::start_timeout(current.segment.header().identity.worker_timeout)?;
+    query::begin()?;
+    Script::parse(current.segment.sql()?, trees, current.detail())
+}
+
+/// The job's statements, in one transaction. Its commit is the last thing that can fail.
+pub fn run(current: &Current, script: &Script) -> Result<Done> {
+    let header = current.segment.header();
+    let statements = script.statements();
+    let last = statements.len().saturating_sub(1);
+    let single = (last == 0).then(|| statements.first().copied()).flatten();
+    adopt_user(current, single);
+    let mut done = Done {
+        tags: Vec::new(),
+        has_rows: false,
+        rows: 0,
+    };
+    for (i, statement) in statements.iter().enumerate() {
+        // Those before have run, as they would have in a client's simple query: the error rolls them back.
+        statement.check()?;
+        refuse_if_stopped(current)?;
+        if i > 0 {
+            Script::between_statements()?;
+        }
+        if last > 0 {
+            script.begin_block()?;
+        }
+        let per_statement = header.identity.worker_timeout == 0;
+        if per_statement {
+            query::start_timeout(guc::statement_timeout())?;
+        }
+        // CALL in a SECURITY DEFINER function cannot end transactions; nor can a job that was launched in one.
+        let toplevel =
+            !(header.identity.security_context != UNRESTRICTED && statement.is_procedural());
+        let tag = if i == last {
+            let mut rows = Rows::new(current);
+            let tag = script.run(*statement, toplevel, Some(&mut Receiver::new(&mut rows)?))?;
+            rows.finish()?;
+            // without a column there is nothing to declare, and so nothing to read but the tag
+            (done.has_rows, done.rows) = (rows.started, rows.count);
+            tag
+        } else {
+            script.run(*statement, toplevel, None)?
+        };
+        if per_statement {
+            query::stop_timeout()?;
+        }
+        done.tags.push(tag);
+    }
+    // What has committed on its own cannot be called off any more.
+    let committed =
+        single.is_some_and(|statement| statement.commits_itself() || statement.is_procedural());
+    if header.stop() == Stop::Now && !committed {
+        return Err(canceled());
+    }
+    if last > 0 {
+        script.end_block()?;
+    }
+    query::commit()?;
+    Ok(done)
+}
+
+/// Current user and security context of the launcher, where they are not those of its session.
+fn adopt_user(current: &Current, single: Option<Statement>) {
+    let identity = &current.segment.header().identity;
+    // A command that ends transactions must not do so with a security context set. It needs none: users' code in it runs
+    // restricted anyway.
+    let context = match single {
+        Some(statement) if statement.commits_itself() => UNRESTRICTED,
+        _ => identity.security_context,
+    };
+    identity::adopt_user(identity.current_user, context);
+}
+
+/// A stop that was asked for before the next statement.
+fn refuse_if_stopped(current: &Current) -> Result<()> {
+    if current.segment.header().stop() == Stop::No {
+        Ok(())
+    } else {
+        Err(canceled())
+    }
+}
+
+/// As the server words it.
+fn canceled() -> PgError {
+    PgError::new(
+        sqlstate::QUERY_CANCELED,
+        "canceling statement due to user request",
+    )
+}
+
+/// The last statement's rows on their way to the sender.
+struct Rows<'a> {
+    current: &'a Current,
+    started: bool,
+    batch: Batch,
+    count: u64,
+}
+
+impl<'a> Rows<'a> {
+    fn new(current: &'a Current) -> Self {
+        let queue_size = current.segment.header().queue.len as usize;
+        Self {
+            current,
+            started: false,
+            batch: Batch::new(queue_size),
+            count: 0,
+        }
+    }
+
+    fn send(&mut self) -> Result<()> {
+        self.current
+            .with_sender(|sender| sender.batch(&mut self.batch))?;
+        Ok(())
+    }
+
+    /// Everything, notices too, is in the queue then, or nobody reads.
+    fn finish(&mut self) -> Result<()> {
+        self.send()?;
+        if self.started {
+            self.current.with_sender(Sender::flush)?;
+        }
+        Ok(())
+    }
+}
+
+impl Sink for Rows<'_> {
+    fn start(&mut self, columns: &[Column]) -> Result<()> {
+        if columns.is_empty() {
+            return Ok(());
+        }
+        self.started = true;
+        self.current
+            .with_sender(|sender| sender.description(columns))?;
+        Ok(())
+    }
+
+    fn row(&mut self, tuple: &[u8]) -> Result<()> {
+        self.count += 1;
+        if !self.started {
+            return Ok(());
+        }
+        if tuple.len() > PIECE {
+            self.send()?;
+            self.current.with_sender(|sender| sender.long_row(tuple))?;
+        } else if self.batch.add(tuple) {
+            self.send()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! The job's last word: into the header, readable from then on, and only then out of the queue.
+
+use super::current::Current;
+use super::execute::Done;
+use crate::model::header::OUTCOME_SIZE;
+use crate::model::sqlstate;
+use crate::model::state::{State, Stop};
+use crate::pg::error::{Result, level};
+use crate::pg::{identity, mq, text};
+use crate::wire::report::Report;
+use crate::wire::tags;
+
+/// Committed, which nothing that happens from now on can change.
+pub fn success(current: &Current, done: &Done) -> Result<()> {
+    let mut body = Vec::new();
+    if !done.has_rows {
+        tags::encode(done.tags.iter().map(Vec::as_slice), &mut body);
+    }
+    let fits = body.len() <= OUTCOME_SIZE;
+    publish(
+        current,
+        State::Stopped,
+        done.rows,
+        if fits { &body } else { &[] },
+    );
+    current.with_sender(|sender| {
+        if !fits {
+            sender.tags(&body)?;
+        }
+        sender.flush()
+    })?;
+    leave(current)
+}
+
+/// Rolled back. Never waits for a reader: a job that failed holds no worker.
+pub fn failure(current: &Current, mut report: Report) -> Result<()> {
+    let canceled =
+        report.sqlstate == sqlstate::QUERY_CANCELED && current.segment.header().stop() != Stop::No;
+    report.level = report.level.min(level::ERROR);
+    let mut whole = Vec::new();
+    report.encode(&mut whole);
+    let cut = report.fit(OUTCOME_SIZE, text::clip);
+    let mut body = Vec::new();
+    report.encode(&mut body);
+    if cut {
+        current.with_sender(|sender| sender.error(&whole))?;
+    }
+    publish(
+        current,
+        if canceled {
+            State::Canceled
+        } else {
+            State::Error
+        },
+        0,
+        &body,
+    );
+    leave(current)
+}
+
+fn publish(current: &Current, state: State, rows: u64, body: &[u8]) {
+    current
+        .segment
+        .header()
+        .finish(state, identity::now(), rows, body);
+    mq::wake_reader(&current.segment);
+}
+
+fn leave(current: &Current) -> Result<()> {
+    current.with_sender(|sender| {
+        sender.leave();
+        Ok(())
+    })?;
+    Ok(())
+}
