@@ -2,10 +2,10 @@
 CREATE EXTENSION pg_background;
 
 -- fails the demo when something is not as it should be
-CREATE FUNCTION expect(what text, ok boolean) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION expect(what text, ok boolean) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF ok IS NOT TRUE THEN RAISE EXCEPTION 'the demo expected: %', what; END IF;
-  RETURN 'yes: ' || what;
+  RAISE INFO 'as it should be: %', what;
 END $$;
 
 -- Follows a job from the launching session until it has ended: prints what QUERY says about its pid whenever that changes, and
@@ -22,7 +22,7 @@ BEGIN
     PERFORM pg_stat_clear_snapshot();
     EXECUTE query INTO line USING pid, cookie;
     IF line <> last THEN
-      RAISE INFO 'pid %: %', pid, line;
+      RAISE INFO 'seen from here, pid %: %', pid, line;
       last := line;
       lines := lines + 1;
     END IF;

@@ -137,6 +137,7 @@ build_source() { # major, name of the result
     cd "$b"
     tar xf "$1"/postgresql-*.orig.tar.* --strip-components=1
     export LC_ALL=C
+    unset PROFILE CFLAGS CPPFLAGS LDFLAGS # flags of the compiler to PostgreSQL, the first too
     ./configure -q --prefix="$to" --enable-debug --enable-cassert --enable-tap-tests --without-icu --with-openssl CFLAGS="-O1 -g"
     make -s -j"$(nproc)" install DESTDIR="$to.part"
     for c in dblink postgres_fdw pg_stat_statements amcheck; do make -s -C "contrib/$c" install DESTDIR="$to.part"; done

@@ -166,11 +166,11 @@ unsafe extern "C-unwind" fn on_exit(_code: c_int, _arg: sys::Datum) {
 /// shared memory: callbacks run last in, first out, and this one is registered before the connection is made.
 pub fn install_hooks(hooks: Hooks) -> Result<()> {
     let _ = HOOKS.set(hooks);
-    // SAFETY: functions that live as long as the process.
-    guard(|| unsafe {
-        sys::pgbg_capture_messages(Some(on_message));
-        sys::before_shmem_exit(Some(on_exit), sys::Datum::default());
-    })
+    // SAFETY: functions that live as long as the process. The first cannot throw, and must not be guarded: a guard's end
+    // takes back the error context that it sets.
+    unsafe { sys::pgbg_capture_messages(Some(on_message)) };
+    // SAFETY: as above.
+    guard(|| unsafe { sys::before_shmem_exit(Some(on_exit), sys::Datum::default()) })
 }
 
 /// After an error: the next message may be for the client again.
