@@ -8,16 +8,15 @@ use std::{env, fs};
 const FUNCTIONS: &[&str] = &[
     "pgbg_.*",
     // errors, memory
-    "CopyErrorData|FreeErrorData|ReThrowError|FlushErrorState|unpack_sql_state",
+    "CopyErrorData",
     "AllocSetContextCreateInternal|MemoryContextDelete|MemoryContextReset|MemoryContextSetParent|pfree|palloc0?|pstrdup",
     // dynamic shared memory and queues
     "dsm_create|dsm_attach|dsm_detach|dsm_pin_mapping|dsm_segment_address|dsm_segment_handle|dsm_segment_map_length",
     "shm_mq_create|shm_mq_set_receiver|shm_mq_set_sender|shm_mq_attach|shm_mq_receive|shm_mq_detach|shm_mq_wait_for_attach",
     // processes, signals, latches
     "RegisterDynamicBackgroundWorker|GetBackgroundWorkerPid|TerminateBackgroundWorker",
-    "BackgroundWorkerInitializeConnectionByOid|BackgroundWorkerUnblockSignals",
+    "BackgroundWorkerInitializeConnectionByOid",
     "WaitLatch|ResetLatch|SetLatch|before_shmem_exit|cancel_before_shmem_exit",
-    "die|StatementCancelHandler|SignalHandlerForConfigReload|pqsignal|pqsignal_be|ProcessConfigFile",
     "enable_timeout_after|disable_timeout|disable_all_timeouts|get_timeout_indicator|get_timeout_active",
     // identity and settings
     "GetUserId|GetSessionUserId|GetAuthenticatedUserId|GetCurrentRoleId|GetUserIdAndSecContext|SetUserIdAndSecContext",

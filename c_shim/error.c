@@ -7,9 +7,10 @@
 #include "utils/resowner.h"
 
 /*
- * Runs body(arg).  False, with a copy of the error in the caller's memory
- * context, when it threw; the error stack is then clean again.  Locks and
- * other resources are not released: that takes a (sub)transaction abort.
+ * Runs body(arg).  False, with a copy of the error, when it threw; the error
+ * stack is then clean again.  The copy is freed by pgbg_free_error or
+ * pgbg_rethrow.  Locks and other resources are not released: that takes a
+ * (sub)transaction abort.
  */
 bool
 pgbg_try(void (*body) (void *), void *arg, ErrorData **error)
@@ -30,13 +31,31 @@ pgbg_try(void (*body) (void *), void *arg, ErrorData **error)
 		InterruptHoldoffCount = interrupt_holdoff;
 		QueryCancelHoldoffCount = cancel_holdoff;
 		CurrentResourceOwner = owner;
-		MemoryContextSwitchTo(context);
+		/* a context of its own: the caller's may go with the transaction that failed */
+		MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
+													"pg_background error",
+													ALLOCSET_SMALL_SIZES));
 		*error = CopyErrorData();
+		MemoryContextSwitchTo(context);
 		FlushErrorState();
 		ok = false;
 	}
 	PG_END_TRY();
 	return ok;
+}
+
+void
+pgbg_free_error(ErrorData *error)
+{
+	MemoryContextDelete(GetMemoryChunkContext(error));
+}
+
+/* Throws the error as it was; the copy goes when the error has been dealt with. */
+void
+pgbg_rethrow(ErrorData *error)
+{
+	MemoryContextSetParent(GetMemoryChunkContext(error), ErrorContext);
+	ReThrowError(error);
 }
 
 /*

@@ -28,6 +28,39 @@ pgbg_finfo_v1(void)
 	return &v1;
 }
 
+/* True while a job's statements run. */
+static volatile sig_atomic_t cancellable_now = false;
+
+/*
+ * Before a job has begun and after it has ended a cancel finds nothing to
+ * cancel: its flag in the segment tells.
+ */
+static void
+handle_interrupt(SIGNAL_ARGS)
+{
+	if (cancellable_now)
+		StatementCancelHandler(PGBG_PASS_SIGNAL_ARGS);
+}
+
+void
+pgbg_set_cancellable(bool cancellable)
+{
+	cancellable_now = cancellable;
+	/* a cancel that is pending has no statement left */
+	if (!cancellable)
+		QueryCancelPending = false;
+}
+
+/* Signals were blocked until here, so none was lost. */
+void
+pgbg_accept_signals(void)
+{
+	pqsignal(SIGINT, handle_interrupt);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+}
+
 void
 pgbg_check_for_interrupts(void)
 {

@@ -83,6 +83,8 @@ typedef struct PgbgReport
 } PgbgReport;
 
 extern bool pgbg_try(void (*body) (void *), void *arg, ErrorData **error);
+extern void pgbg_free_error(ErrorData *error);
+extern void pgbg_rethrow(ErrorData *error);
 extern void pgbg_report(PgbgReport *report);
 extern void pgbg_out_of_memory(void);
 extern void pgbg_log_error(ErrorData *error, const char *context);
@@ -107,6 +109,8 @@ typedef struct PgbgColumn
 	bool		dropped;
 } PgbgColumn;
 
+extern void pgbg_accept_signals(void);
+extern void pgbg_set_cancellable(bool cancellable);
 extern const Pg_magic_struct *pgbg_magic(void);
 extern const Pg_finfo_record *pgbg_finfo_v1(void);
 extern void pgbg_check_for_interrupts(void);

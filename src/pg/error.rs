@@ -18,14 +18,14 @@ enum Kind {
     Ours(Box<Report>),
 }
 
-/// A copy of an error, in the memory context that was current when it was caught.
+/// A copy of an error, in a memory context of its own.
 struct Caught(NonNull<sys::ErrorData>);
 
 impl Drop for Caught {
     fn drop(&mut self) {
         let error = self.0.as_ptr();
-        // SAFETY: made by CopyErrorData, owned by this value, freed once.
-        let _ = guard(|| unsafe { sys::FreeErrorData(error) });
+        // SAFETY: made by the guard, owned by this value, freed once.
+        let _ = guard(|| unsafe { sys::pgbg_free_error(error) });
     }
 }
 
@@ -130,7 +130,7 @@ impl Thrown {
     pub(super) unsafe fn throw(self) -> ! {
         match self {
             // SAFETY: the pointer came from an owning value that was given up; the callers keep the frames clean.
-            Self::Caught(error) => unsafe { sys::ReThrowError(error) },
+            Self::Caught(error) => unsafe { sys::pgbg_rethrow(error) },
             // SAFETY: as above.
             Self::Ours(report) => unsafe { sys::pgbg_report(report) },
         }

@@ -22,7 +22,7 @@ extern "C" fn trampoline<F: FnOnce() -> R, R>(arg: *mut c_void) {
     }
 }
 
-/// Runs a call into the server; an ERROR comes back as `Err`, copied into the current memory context.
+/// Runs a call into the server; an ERROR comes back as `Err`, copied.
 ///
 /// The closure owns nothing and computes nothing, because the ERROR leaves it by longjmp. What the server acquired
 /// before it threw (locks, pins) stays acquired until the transaction ends: go on only to throw again, or at the top

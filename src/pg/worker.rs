@@ -9,7 +9,6 @@ use crate::wire::report::Report;
 use std::ffi::{c_char, c_int};
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The library and the function that the postmaster's child calls.
 const LIBRARY: &[u8] = b"pg_background";
@@ -99,44 +98,28 @@ pub fn interrupt(pid: i32) {
     unsafe { libc::kill(pid, libc::SIGINT) };
 }
 
-/// True while a job's statements run: only then is SIGINT for the server's own handler.
-static CANCELLABLE: AtomicBool = AtomicBool::new(false);
-
-/// Before a job has begun and after it has ended, a cancel finds nothing to cancel: its flag in the segment tells.
-extern "C-unwind" fn handle_interrupt(signal: c_int) {
-    if CANCELLABLE.load(Ordering::SeqCst) {
-        // SAFETY: the server's own handler, async-signal-safe.
-        unsafe { sys::StatementCancelHandler(signal) };
-    }
-}
-
 /// Lets cancels through, until dropped.
 pub struct Cancellable(());
 
 impl Cancellable {
     pub fn new() -> Self {
-        CANCELLABLE.store(true, Ordering::SeqCst);
+        // SAFETY: writes a flag of this process.
+        unsafe { sys::pgbg_set_cancellable(true) };
         Self(())
     }
 }
 
 impl Drop for Cancellable {
     fn drop(&mut self) {
-        CANCELLABLE.store(false, Ordering::SeqCst);
-        // SAFETY: a plain flag of this process; the cancel it stood for has no statement left.
-        unsafe { sys::QueryCancelPending = 0 };
+        // SAFETY: writes flags of this process.
+        unsafe { sys::pgbg_set_cancellable(false) };
     }
 }
 
-/// Sets the signal handlers and lets signals in. Until here they were blocked, so none was lost.
+/// Sets the signal handlers and lets signals in.
 pub fn accept_signals() -> Result<()> {
     // SAFETY: handlers that are async-signal-safe.
-    guard(|| unsafe {
-        sys::pqsignal(libc::SIGINT, Some(handle_interrupt));
-        sys::pqsignal(libc::SIGTERM, Some(sys::die));
-        sys::pqsignal(libc::SIGHUP, Some(sys::SignalHandlerForConfigReload));
-        sys::BackgroundWorkerUnblockSignals();
-    })
+    guard(|| unsafe { sys::pgbg_accept_signals() })
 }
 
 /// What to do with the job's messages, and at exit.
