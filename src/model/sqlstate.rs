@@ -1,6 +1,7 @@
 //! SQLSTATEs, packed as the server packs them: six bits a character, first character lowest.
 
 /// The packed form of a five-character code such as `b"22012"`.
+#[allow(clippy::trivially_copy_pass_by_ref)] // so that a byte string can be passed as it is
 pub const fn pack(code: &[u8; 5]) -> i32 {
     let mut packed = 0;
     let mut i = 0;

@@ -59,7 +59,7 @@ pub(super) unsafe fn describe(desc: sys::TupleDesc) -> Result<Vec<Column>> {
     let mut columns = Vec::with_capacity(raw.len());
     for column in raw {
         // A pseudo-type's value (void, an anonymous record) means nothing in another process.
-        let text = typtype(column.type_id)? == sys::TYPTYPE_PSEUDO as u8;
+        let text = typtype(column.type_id)? == sys::TYPTYPE_PSEUDO;
         let attribute = if text {
             Attribute::new(-1, 4)
         } else {
@@ -299,7 +299,7 @@ fn conversion(
         return Err(mismatch());
     }
     let (mut base, mut base_typmod) = (from.type_id, from.typmod);
-    if kind == sys::TYPTYPE_DOMAIN as u8 {
+    if kind == sys::TYPTYPE_DOMAIN {
         let typmod = &raw mut base_typmod;
         // SAFETY: a catalog lookup of a type that exists.
         base = guard(|| unsafe { sys::getBaseTypeAndTypmod(from.type_id, typmod) })?;

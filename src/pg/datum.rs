@@ -154,6 +154,7 @@ impl Call {
     pub fn rows(&self) -> Result<Rows> {
         let desc = self.result_type()?.ok_or_else(no_column_list)?;
         // SAFETY: `new` was promised a valid call.
+        #[allow(clippy::cast_ptr_alignment)] // nodes are allocated aligned
         let info = unsafe { (*self.fcinfo).resultinfo }.cast::<sys::ReturnSetInfo>();
         // SAFETY: the server passes a ReturnSetInfo, or NULL, or another node that its tag tells.
         let is_set = !info.is_null() && unsafe { (*info).type_ } == sys::NodeTag_T_ReturnSetInfo;

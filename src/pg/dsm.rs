@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// A mapping of a job's segment, for as long as this process wants it. The segment itself goes with its last mapping,
 /// whichever process that is; the server unmaps at exit what is still mapped then.
 pub struct Segment {
-    segment: NonNull<sys::dsm_segment>,
+    mapping: NonNull<sys::dsm_segment>,
     base: NonNull<u8>,
     len: usize,
 }
@@ -24,7 +24,7 @@ unsafe impl Sync for Segment {}
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        let segment = self.segment.as_ptr();
+        let segment = self.mapping.as_ptr();
         // SAFETY: mapped by this value, unmapped once; nothing borrows from it any more.
         let _ = guard(|| unsafe { sys::dsm_detach(segment) });
     }
@@ -89,7 +89,7 @@ impl Segment {
             )
         };
         match (NonNull::new(raw), NonNull::new(base)) {
-            (Some(segment), Some(base)) => Ok(Self { segment, base, len }),
+            (Some(mapping), Some(base)) => Ok(Self { mapping, base, len }),
             _ => Err(PgError::new(
                 sqlstate::INTERNAL_ERROR,
                 "shared memory segment has no address",
@@ -99,7 +99,7 @@ impl Segment {
 
     pub fn handle(&self) -> u32 {
         // SAFETY: a live segment.
-        unsafe { sys::dsm_segment_handle(self.segment.as_ptr()) }
+        unsafe { sys::dsm_segment_handle(self.mapping.as_ptr()) }
     }
 
     pub fn header(&self) -> &JobHeader {
@@ -108,7 +108,7 @@ impl Segment {
     }
 
     pub(super) fn raw(&self) -> *mut sys::dsm_segment {
-        self.segment.as_ptr()
+        self.mapping.as_ptr()
     }
 
     /// The start of a region that the header names: `is_valid` checked that it lies inside.
@@ -146,7 +146,7 @@ impl Filler<'_> {
         unsafe {
             self.0
                 .at(region)
-                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         };
         Ok(())
     }

@@ -85,7 +85,7 @@ impl PgError {
             }
             Kind::Ours(report) => {
                 // thrown and caught, it is one of the server's
-                let report = c_report(Report::clone(report));
+                let report = c_report(report);
                 // SAFETY: the report was just made; raising it releases it.
                 if let Err(caught @ Self(Kind::Caught(_))) =
                     guard(|| unsafe { sys::pgbg_report(report) })
@@ -104,7 +104,7 @@ impl PgError {
                 std::mem::forget(error);
                 Thrown::Caught(raw)
             }
-            Kind::Ours(report) => Thrown::Ours(c_report(*report)),
+            Kind::Ours(report) => Thrown::Ours(c_report(&report)),
         }
     }
 }
@@ -139,7 +139,7 @@ impl Thrown {
 }
 
 /// Raises a message below ERROR here and now. An ERROR can come of it all the same, from an interrupt or lack of memory.
-pub fn raise(report: Report) -> Result<()> {
+pub fn raise(report: &Report) -> Result<()> {
     debug_assert!(report.level < sys::ERROR as i32);
     let report = c_report(report);
     // SAFETY: below ERROR it returns, having released the report.
@@ -190,7 +190,7 @@ unsafe extern "C-unwind" fn release(report: *mut sys::PgbgReport) {
     drop(unsafe { Box::from_raw(report.cast::<Owned>()) });
 }
 
-fn c_report(report: Report) -> *mut sys::PgbgReport {
+fn c_report(report: &Report) -> *mut sys::PgbgReport {
     let mut strings = Vec::new();
     let mut text = |field| {
         report.get(field).map_or(ptr::null(), |bytes| {

@@ -21,7 +21,7 @@ pub fn create(filler: &mut Filler, region: Region) -> Result<()> {
     let (start, len) = (filler.start(region), region.len as usize);
     // SAFETY: the region is inside the segment, eight-byte aligned by its maker, and at least `minimum_size` long.
     guard(|| unsafe {
-        sys::shm_mq_set_receiver(sys::shm_mq_create(start.cast(), len), sys::MyProc)
+        sys::shm_mq_set_receiver(sys::shm_mq_create(start.cast(), len), sys::MyProc);
     })
 }
 

@@ -131,12 +131,12 @@ impl<'a> Script<'a> {
     }
 
     /// Several statements are one implicit transaction block, as in a client's simple query: VACUUM and the like refuse.
-    pub fn begin_block(&self) -> Result<()> {
+    pub fn begin_block() -> Result<()> {
         // SAFETY: a transaction is open.
         guard(|| unsafe { sys::BeginImplicitTransactionBlock() })
     }
 
-    pub fn end_block(&self) -> Result<()> {
+    pub fn end_block() -> Result<()> {
         // SAFETY: a transaction is open.
         guard(|| unsafe { sys::EndImplicitTransactionBlock() })
     }

@@ -78,7 +78,7 @@ impl Rows {
         let (store, desc, datums, nulls) = (self.store, self.desc, datums.as_ptr(), nulls.as_ptr());
         // SAFETY: the arrays have as many elements as the descriptor has attributes.
         guard(|| unsafe {
-            sys::tuplestore_putvalues(store, desc, datums.cast_mut(), nulls.cast_mut())
+            sys::tuplestore_putvalues(store, desc, datums.cast_mut(), nulls.cast_mut());
         })
     }
 

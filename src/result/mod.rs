@@ -51,7 +51,7 @@ pub fn read(call: &Call, job: Arc<Job>) -> Result<Datum> {
         Err(Failure::Job(report)) => {
             drop(reading);
             tracker::release(job, How::Read);
-            Err(PgError::of(report))
+            Err(PgError::of(*report))
         }
         Err(Failure::Read(error)) => {
             // Rows that were given away with this query cannot come again; the worker then goes on without a reader.
@@ -67,7 +67,7 @@ enum Failure {
     /// The read failed, whatever the job does.
     Read(PgError),
     /// The job failed.
-    Job(Report),
+    Job(Box<Report>),
 }
 
 impl From<PgError> for Failure {
@@ -107,7 +107,7 @@ fn receive(reading: &mut Reading, rows: &mut Rows) -> std::result::Result<bool, 
                     *begun = true;
                     rows.put_tuples(conversions, frame::rows(count, body))?;
                 }
-                Kind::Notice => error::raise(notice(body)?)?,
+                Kind::Notice => error::raise(&notice(body)?)?,
                 Kind::Error => *error = Some(Report::decode(body)?),
                 Kind::Tags => {
                     *long_tags = Some(
@@ -115,7 +115,7 @@ fn receive(reading: &mut Reading, rows: &mut Rows) -> std::result::Result<bool, 
                             .into_iter()
                             .map(<[u8]>::to_vec)
                             .collect(),
-                    )
+                    );
                 }
                 Kind::Piece => {}
             }
@@ -153,9 +153,9 @@ fn conclude(
                 .clone()
                 .or_else(|| job.error())
                 .unwrap_or_else(|| job.lost());
-            Err(Failure::Job(here(job, report)))
+            Err(Failure::Job(Box::new(here(job, report))))
         }
-        State::Starting | State::Running => Err(Failure::Job(job.lost())),
+        State::Starting | State::Running => Err(Failure::Job(Box::new(job.lost()))),
     }
 }
 

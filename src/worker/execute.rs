@@ -52,7 +52,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
             Script::between_statements()?;
         }
         if last > 0 {
-            script.begin_block()?;
+            Script::begin_block()?;
         }
         let per_statement = header.identity.worker_timeout == 0;
         if per_statement {
@@ -83,7 +83,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         return Err(canceled());
     }
     if last > 0 {
-        script.end_block()?;
+        Script::end_block()?;
     }
     query::commit()?;
     Ok(done)
