@@ -15,10 +15,10 @@ DATA = $(wildcard sql/*.sql)
 # --- tests ---
 
 # These first, in this order; every other file of regress/sql follows by name.
-REGRESS_FIRST = install
+REGRESS_FIRST = install basic
 
 # Enough for a server without caches (debug_discard_caches), which is a hundred times slower: REGRESS_SET=cheap.
-REGRESS_CHEAP = install
+REGRESS_CHEAP = basic
 
 REGRESS_ALL = $(sort $(patsubst regress/sql/%.sql,%,$(wildcard regress/sql/*.sql)))
 ifeq ($(REGRESS_SET),cheap)

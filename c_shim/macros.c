@@ -31,23 +31,29 @@ pgbg_finfo_v1(void)
 /* True while a job's statements run. */
 static volatile sig_atomic_t cancellable_now = false;
 
+/* A cancel came before them. */
+static volatile sig_atomic_t cancel_waits = false;
+
 /*
- * Before a job has begun and after it has ended a cancel finds nothing to
- * cancel: its flag in the segment tells.
+ * A cancel never reaches what is no statement of the job: one that comes
+ * early waits for the first, one that comes late finds nothing.
  */
 static void
 handle_interrupt(SIGNAL_ARGS)
 {
 	if (cancellable_now)
 		StatementCancelHandler(PGBG_PASS_SIGNAL_ARGS);
+	else
+		cancel_waits = true;
 }
 
 void
 pgbg_set_cancellable(bool cancellable)
 {
 	cancellable_now = cancellable;
-	/* a cancel that is pending has no statement left */
-	if (!cancellable)
+	if (cancellable && cancel_waits)
+		InterruptPending = QueryCancelPending = true;
+	else if (!cancellable)
 		QueryCancelPending = false;
 }
 

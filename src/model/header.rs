@@ -193,6 +193,11 @@ impl JobHeader {
             .collect()
     }
 
+    /// Microseconds since 2000-01-01; 0 before the first statement.
+    pub fn started_at(&self) -> i64 {
+        self.started_at.load(Ordering::Relaxed)
+    }
+
     /// Microseconds from start to end of a job that ran and ended.
     pub fn run_time(&self) -> Option<i64> {
         let ended = self.is_final();

@@ -11,7 +11,7 @@ use crate::pg::memory::Context;
 use crate::pg::mq::Queue;
 use crate::pg::worker::{Cancellable, Hooks};
 use crate::pg::{entry, identity, query, worker};
-use crate::wire::report::Report;
+use crate::wire::report::{Field, Report};
 use parking_lot::Mutex;
 
 /// The last words of a FATAL error, which has no other way to the outcome.
@@ -63,12 +63,27 @@ fn job(current: &Current, trees: &Context) -> Result<()> {
 
 fn failed(current: &Current, error: &PgError) -> Result<()> {
     worker::restore_client_encoding();
-    let report = error.report();
+    let mut report = error.report();
+    let limit = current.segment.header().identity.worker_timeout;
+    if limit > 0
+        && report.sqlstate == sqlstate::QUERY_CANCELED
+        && ran_for_ms(current) >= i64::from(limit)
+    {
+        // the server only knows of a statement's timeout
+        report.set(
+            Field::Detail,
+            format!("The job ran longer than pg_background.worker_timeout ({limit} ms)."),
+        );
+    }
     // The log first, as a session does: the statement is still known.
     error.log(current.detail());
     query::forget_interrupts()?;
     query::abort()?;
     outcome::failure(current, report)
+}
+
+fn ran_for_ms(current: &Current) -> i64 {
+    identity::now().saturating_sub(current.segment.header().started_at()) / 1000
 }
 
 /// A message below ERROR goes to the launcher; FATAL is kept for [`exit`].

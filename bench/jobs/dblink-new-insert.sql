@@ -1,0 +1,1 @@
+SELECT dblink_exec(bench.conninfo(), 'INSERT INTO bench.written VALUES (1)');

@@ -1,0 +1,1 @@
+SELECT FROM dblink(bench.conninfo(), 'SELECT 1') AS (x int);

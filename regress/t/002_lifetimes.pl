@@ -1,0 +1,355 @@
+# Jobs outlive their launchers, launchers outlive their jobs, and both learn the truth.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Jobs;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = server('lifetimes', conf => "max_connections = 20\nmax_worker_processes = 16\nautovacuum_max_workers = 1\n");
+my $watcher = session($node);
+my ($out, $err, $session);
+
+# Launches SQL in a session and keeps its handle in psql variables; gives the worker's pid.
+sub launch
+{
+	my ($in, $sql) = @_;
+	value($in, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$) \\gset");
+	return value($in, 'SELECT :pid');
+}
+
+sub state { return value($session, 'SELECT state FROM jobs WHERE pid = :pid AND cookie = :cookie') }
+sub noted { return value($watcher, "SELECT count(*) FROM done WHERE note = '$_[0]'") }
+
+sub until_noted
+{
+	my ($note, $count) = @_;
+	return $node->poll_query_until('postgres', "SELECT count(*) = $count FROM done WHERE note = '$note'");
+}
+
+sub until_waits_for
+{
+	my ($pid, $event) = @_;
+	return $node->poll_query_until('postgres', "SELECT wait_event = '$event' FROM pg_stat_activity WHERE pid = $pid");
+}
+
+# --- launching is the last thing that a session does ---
+
+for my $case (
+	[ 'launch', q{SELECT pg_background_launch_v2($$INSERT INTO done VALUES (1, 'launch')$$)} ],
+	[ 'submit', q{SELECT pg_background_submit_v2($$INSERT INTO done VALUES (1, 'submit')$$)} ],
+	[ 'detach', q{SELECT pg_background_detach(pg_background_launch($$INSERT INTO done VALUES (1, 'detach')$$))} ],
+	[ 'stream', q{SELECT pg_background_launch_v2($$INSERT INTO done VALUES (1, 'stream'); SELECT repeat('x', 1000) FROM generate_series(1, 500)$$)} ])
+{
+	my ($what, $sql) = @$case;
+
+	$node->pgbench('-n -C -c 4 -j 2 -t 25', 0, [qr{processed: 100/100}], [qr{^$}],
+		"$what, and the session ends: 100 times", { "$what" => $sql });
+	ok(until_noted($what, 100), "$what, and the session ends: all jobs have run");
+}
+nothing_left($node, 'after sessions that ended');
+
+# --- the launcher is gone while the worker runs, is blocked on its queue, or is read ---
+
+value($watcher, 'SELECT pg_advisory_lock(1)');
+my @jobs = (
+	[ 'runs', 'SELECT pg_advisory_xact_lock(1)', 'advisory', undef ],
+	[ 'is blocked on its queue', q{SELECT repeat('x', 1000) FROM generate_series(1, 1000)}, 'MessageQueueSend', undef ],
+	[ 'is read', 'SELECT CASE g WHEN 200000 THEN pg_advisory_xact_lock(1)::text ELSE g::text END FROM generate_series(1, 400000) AS g',
+		'advisory', 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (x text);' ],
+	[ 'is waited for', 'SELECT pg_advisory_xact_lock(1)', 'advisory', 'SELECT pg_background_wait_v2(:pid, :cookie);' ]);
+my %ends = (
+	'quits' => sub { $_[0]->quit },
+	'is terminated' => sub {
+		my ($launcher, $pid) = @_;
+		is(value($watcher, "SELECT pg_terminate_backend($pid)"), 't', "launcher $pid is terminated");
+	},
+	'loses its client' => sub { $_[0]->{run}->kill_kill });
+
+for my $end ('quits', 'is terminated', 'loses its client')
+{
+	for my $job (@jobs)
+	{
+		my ($what, $sql, $event, $call) = @$job;
+		my $note = "the launcher $end while the job $what";
+
+		# A session that is busy notices neither.
+		next if $call && $end ne 'is terminated';
+		my $launcher = session($node);
+		my $pid = value($launcher, 'SELECT pg_backend_pid()');
+		my $worker = launch($launcher, "INSERT INTO done VALUES (1, '$note'); $sql");
+		$launcher->query_until(qr/begun/, "\\echo begun\n$call\n") if $call;
+		ok(until_waits_for($worker, $event), "$note: a moment before");
+		ok(until_waits_for($pid, 'Extension'), "$note: so does the launcher") if $call;
+		$ends{$end}->($launcher, $pid);
+		ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid"), "$note: it is gone");
+		if ($event eq 'advisory')
+		{
+			is(value($watcher, "SELECT wait_event FROM pg_stat_activity WHERE pid = $worker"), 'advisory', "$note: the job is there");
+			value($watcher, 'SELECT pg_advisory_unlock(1)');
+		}
+		ok(until_noted($note, 1), "$note: the job commits");
+		ok(settle_worker($worker), "$note: the worker ends");
+		value($watcher, 'SELECT pg_advisory_lock(1)') if $event eq 'advisory';
+		eval { $launcher->quit } unless $end eq 'quits';
+	}
+}
+value($watcher, 'SELECT pg_advisory_unlock_all()');
+nothing_left($node, 'after launchers that went');
+
+sub settle_worker { return $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $_[0]") }
+
+# --- a wait or a read that is cancelled ---
+
+$session = session($node);
+value($watcher, 'SELECT pg_advisory_lock(1)');
+launch($session, q{INSERT INTO done VALUES (1, 'cancelled wait'); SELECT pg_advisory_xact_lock(1); SELECT generate_series(1, 5)});
+value($session, 'SET statement_timeout = 200');
+for my $call ('pg_background_wait_v2(:pid, :cookie)', 'pg_background_result_v2(:pid, :cookie) AS (n int)')
+{
+	($out, $err) = ask($session, "SELECT * FROM $call");
+	like($err, qr/ERROR:  57014: canceling statement due to statement timeout/, "$call is cancelled");
+	is(state(), 'running', 'the job runs on');
+}
+value($session, 'RESET statement_timeout');
+value($watcher, 'SELECT pg_advisory_unlock(1)');
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+is(state(), 'stopped', 'the job ends well');
+is(value($session, 'SELECT sum(n) FROM pg_background_result_v2(:pid, :cookie) AS (n int)'), 15, 'all rows are there');
+is(noted('cancelled wait'), 1, 'it has committed');
+
+# Rows that were given away with the query cannot come again.
+value($watcher, 'SELECT pg_advisory_lock(1)');
+launch($session, q{INSERT INTO done VALUES (1, 'cancelled read');
+  SELECT CASE g WHEN 100000 THEN pg_advisory_xact_lock(1)::text ELSE g::text END FROM generate_series(1, 200000) AS g});
+($out, $err) = ask($session,
+	'SET statement_timeout = 500; SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (x text); RESET statement_timeout');
+like($err, qr/ERROR:  57014: /, 'a read is cancelled half-way');
+value($session, 'RESET statement_timeout');
+($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (x text)');
+like($err, qr/ERROR:  42704: results for PID \d+ have already been consumed/, 'it cannot be read again: rows are missing');
+is(value($session, 'SELECT consumed FROM jobs'), 't', 'the list says so');
+value($watcher, 'SELECT pg_advisory_unlock(1)');
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+is(state(), 'stopped', 'the job ends well without its reader');
+is(noted('cancelled read'), 1, 'it has committed');
+value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
+
+# --- the worker is terminated or cancelled by somebody else ---
+
+value($watcher, 'BEGIN; LOCK TABLE pg_db_role_setting IN ACCESS EXCLUSIVE MODE');
+my $pid = launch($session, q{INSERT INTO done VALUES (1, 'terminated')});
+is(state(), 'starting', 'a worker connects');
+is(value($watcher, "SELECT pg_terminate_backend($pid)"), 't', 'it is terminated');
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+value($watcher, 'COMMIT');
+is(state(), 'error', 'a worker that is terminated while it connects: error');
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+like($err, qr/ERROR:  57P01: terminating background worker/, 'it says what it died of');
+
+for my $job (
+	[ 'runs', 'SELECT pg_sleep(600)', 'PgSleep' ],
+	[ 'is blocked on its queue', q{SELECT repeat('x', 1000) FROM generate_series(1, 1000)}, 'MessageQueueSend' ])
+{
+	my ($what, $sql, $event) = @$job;
+
+	$pid = launch($session, "INSERT INTO done VALUES (1, 'terminated'); $sql");
+	ok(until_waits_for($pid, $event), "a job $what");
+	is($node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)"), 't', 'its worker is terminated');
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+	is(state(), 'error', 'it is an error');
+	like(value($session, 'SELECT last_error FROM jobs WHERE pid = :pid'), qr/^terminating background worker/, 'the list says why');
+	($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (x text)');
+	like($err, qr/ERROR:  57P01: terminating background worker .* due to administrator command/, 'so does the read');
+	like($err, qr/CONTEXT:  .*background worker, pid $pid/s, 'with its context');
+
+	$pid = launch($session, "INSERT INTO done VALUES (1, 'terminated'); $sql");
+	ok(until_waits_for($pid, $event), "a job $what");
+	is($node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)"), 't', 'its statement is cancelled by somebody else');
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+	is(state(), 'error', 'it is an error, for the launcher did not ask for it');
+	($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (x text)');
+	like($err, qr/ERROR:  57014: canceling statement due to user request/, 'the read throws it');
+}
+is(noted('terminated'), 0, 'nothing of these jobs has committed');
+is(value($session, 'SELECT count(*) FROM jobs'), 0, 'no handle is left');
+
+# --- the launching transaction, in whole or in part, rolls back ---
+
+value($session, 'BEGIN; SAVEPOINT s');
+launch($session, q{INSERT INTO done VALUES (1, 'rolled back')});
+value($session, 'ROLLBACK TO s');
+is(value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)'), 'INSERT 0 1',
+	'a job launched in a subtransaction that rolled back is read after it');
+launch($session, q{INSERT INTO done VALUES (1, 'rolled back') RETURNING note});
+value($session, 'ROLLBACK');
+is(value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (note text)'), 'rolled back',
+	'a job launched in a transaction that rolled back is read after it');
+is(noted('rolled back'), 2, 'both have committed');
+value($session, q{DO $$
+DECLARE h pg_background_handle;
+BEGIN
+  FOR i IN 1..50 LOOP
+    BEGIN
+      h := pg_background_launch_v2($j$INSERT INTO done VALUES (1, 'exception')$j$);
+      PERFORM 1 / 0;
+    EXCEPTION WHEN division_by_zero THEN
+      PERFORM pg_background_wait_v2(h.pid, h.cookie);
+      IF i % 2 = 0 THEN
+        PERFORM * FROM pg_background_result_v2(h.pid, h.cookie) AS (tag text);
+      ELSE
+        PERFORM pg_background_detach_v2(h.pid, h.cookie);
+      END IF;
+    END;
+  END LOOP;
+END $$});
+is(noted('exception'), 50, 'so with exception blocks');
+
+# A read that a subtransaction rolls back.
+launch($session, 'SELECT generate_series(1, 3)');
+value($session, 'BEGIN; SAVEPOINT s');
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (a int, b int)');
+like($err, qr/ERROR:  42804: /, 'a read with a wrong list fails');
+value($session, 'ROLLBACK TO s');
+is(value($session, 'SELECT sum(n) FROM pg_background_result_v2(:pid, :cookie) AS (n int)'), 6, 'and has lost nothing');
+value($session, 'ROLLBACK');
+
+# --- NOTIFY ---
+
+my $listener = session($node);
+value($listener, 'LISTEN news');
+value($watcher, 'SELECT pg_advisory_lock(1)');
+my $launcher = session($node);
+$pid = launch($launcher, q{NOTIFY news, 'from the job'; SELECT pg_advisory_xact_lock(1)});
+ok(until_waits_for($pid, 'advisory'), 'a job has notified and not committed');
+$launcher->quit;
+is(value($listener, 'SELECT 1'), '1', 'nobody has heard of it');
+value($watcher, 'SELECT pg_advisory_unlock(1)');
+my $heard = '';
+ok(until_true(sub { $heard .= value($listener, 'SELECT 1'); $heard =~ /notification/ }), 'it is delivered when the job commits');
+like($heard, qr/notification "news" with payload "from the job" received from server process with PID $pid/, 'as it was sent');
+$listener->quit;
+
+# --- no slot ---
+
+my $slots = value($session, 'SHOW max_worker_processes');
+my $before = segments($node);
+value($session, 'SET pg_background.max_workers = 1000');
+value($session, "CREATE PROCEDURE fill() LANGUAGE plpgsql AS \$\$
+BEGIN
+  LOOP
+    PERFORM pg_background_launch_v2('SELECT pg_sleep(600)');
+  END LOOP;
+EXCEPTION WHEN insufficient_resources THEN NULL;
+END \$\$");
+($out, $err) = ask($session, q{SELECT pg_background_launch_v2('SELECT pg_sleep(600)') FROM generate_series(1, 1000)});
+like($err, qr/ERROR:  53000: could not register background process\nHINT:  You may need to increase max_worker_processes\./,
+	'no slot is free');
+my $tracked = value($session, 'SELECT count(*) FROM jobs');
+cmp_ok($tracked, '>=', $slots - 2, "after $tracked of $slots");
+cmp_ok($tracked, '<=', $slots, 'and no more');
+my $full = segments($node);
+my $from = time;
+($out, $err) = ask($session, "SELECT pg_background_submit_v2('SELECT 1')");
+like($err, qr/ERROR:  53000: /, 'nor for the next');
+cmp_ok(time - $from, '<', 20, 'which was told so in time');
+is(value($session, 'SELECT count(*) FROM jobs'), $tracked, 'there is no handle of it');
+is(segments($node), $full, 'and no segment');
+($out, $err) = ask($watcher, "SELECT pg_background_launch_v2('SELECT 1')");
+like($err, qr/ERROR:  53000: /, 'another session is told the same');
+
+# A slot that becomes free within the second is waited for.
+value($session, 'SELECT pg_background_cancel_v2(pid, cookie), pg_background_wait_v2(pid, cookie), pg_background_detach_v2(pid, cookie)
+  FROM jobs LIMIT 1');
+value($session, q{SELECT pg_background_launch_v2('SELECT pg_sleep(0.3)')});
+is(value($watcher, q{SELECT * FROM pg_background_result(pg_background_launch('SELECT 1')) AS (n int)}), 1,
+	'a slot that is about to become free is waited for');
+value($session, 'SELECT pg_background_cancel_v2(pid, cookie) FROM jobs; SELECT pg_background_wait_v2(pid, cookie) FROM jobs');
+value($session, 'SELECT pg_background_detach_v2(pid, cookie) FROM jobs');
+nothing_left($node, 'after all slots were taken');
+is(value($session, q{SELECT sum(n) FROM generate_series(1, 30) AS i, LATERAL
+  (SELECT * FROM pg_background_result(pg_background_launch('SELECT 1')) AS (n int)) AS r}), 30, 'then all is well');
+
+# --- no segment ---
+
+($out, $err) = ask($session, q{DO $$
+DECLARE h pg_background_handle;
+BEGIN
+  FOR i IN 1..999 LOOP
+    h := pg_background_submit_v2(format('INSERT INTO done VALUES (%s, %L)', i, 'segments'));
+    PERFORM pg_background_wait_v2(h.pid, h.cookie);
+  END LOOP;
+END $$});
+like($err, qr/ERROR:  53000: too many dynamic shared memory segments/, 'no segment is free');
+$tracked = value($session, 'SELECT count(*) FROM jobs');
+cmp_ok($tracked, '>', 50, "after $tracked jobs");
+is(noted('segments'), $tracked, 'each of which has run');
+is(value($session, q{SELECT count(*) FROM jobs WHERE state = 'stopped'}), $tracked, 'and says so');
+is(segments($node), $before + $tracked, 'the launch that failed left none behind');
+value($session, 'SELECT pg_background_detach_v2(pid, cookie) FROM jobs');
+nothing_left($node, 'after all segments were taken');
+is(value($session, q{SELECT * FROM pg_background_result(pg_background_launch('SELECT 1')) AS (n int)}), 1, 'then all is well');
+
+# --- the launcher's role may not connect any more ---
+
+value($session, 'CREATE ROLE guest LOGIN; SELECT grant_pg_background_privileges(\'guest\'); GRANT SELECT ON jobs TO guest');
+my $guest = session($node, extra => [ '-U', 'guest' ]);
+is(value($guest, q{SELECT * FROM pg_background_result(pg_background_launch('SELECT session_user')) AS (n name)}), 'guest', 'a guest has jobs');
+for my $case (
+	[ 'NOLOGIN', 'ALTER ROLE guest NOLOGIN', 'ALTER ROLE guest LOGIN', '28000: role "guest" is not permitted to log in' ],
+	[ 'no CONNECT', 'REVOKE CONNECT ON DATABASE postgres FROM PUBLIC', 'GRANT CONNECT ON DATABASE postgres TO PUBLIC',
+		'42501: permission denied for database "postgres"' ],
+	[ 'connection limit', 'ALTER ROLE guest CONNECTION LIMIT 0', 'ALTER ROLE guest CONNECTION LIMIT -1', undef ])
+{
+	my ($what, $do, $undo, $error) = @$case;
+
+	value($session, $do);
+	launch($guest, 'SELECT session_user');
+	value($guest, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+	my ($state, $message) = split /\|/, value($guest,
+		'SELECT state, last_error FROM ' . LIST . ' WHERE pid = :pid AND cookie = :cookie');
+	($out, $err) = ask($guest, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n name)');
+	if ($error)
+	{
+		is($state, 'error', "$what: error");
+		like("$error", qr/\Q$message\E/, "$what: the list says why");
+		like($err, qr/ERROR:  \Q$error\E/, "$what: so does the read");
+	}
+	else
+	{
+		# the server counts no background worker as a connection
+		is("$state|$out", 'stopped|guest', "$what: does not matter");
+	}
+	value($session, $undo);
+}
+value($session, 'REVOKE SELECT ON jobs FROM guest; SELECT revoke_pg_background_privileges(\'guest\'); DROP OWNED BY guest; '
+	  . 'GRANT EXECUTE ON FUNCTION pg_background_launch(text, int) TO PUBLIC; DROP ROLE guest');
+($out, $err) = ask($guest, q{SELECT pg_background_launch('SELECT 1')});
+note("a launch by a role that was dropped: $out$err");
+ok($err =~ /ERROR/ || $out =~ /^\d+$/, 'a role that was dropped gets an answer');
+$guest->quit;
+value($session, 'REVOKE EXECUTE ON FUNCTION pg_background_launch(text, int) FROM PUBLIC');
+nothing_left($node, 'after guests');
+
+# --- the database is dropped ---
+
+value($session, 'CREATE DATABASE other');
+$node->safe_psql('other', 'CREATE EXTENSION pg_background');
+$launcher = session($node, dbname => 'other');
+$pid = launch($launcher, 'SELECT pg_sleep(600)');
+$launcher->quit;
+ok(until_waits_for($pid, 'PgSleep'), 'a job without launcher');
+is(value($watcher, "SELECT datname FROM pg_stat_activity WHERE pid = $pid"), 'other', 'in another database');
+value($session, 'DROP DATABASE other WITH (FORCE)');
+ok(settle_worker($pid), 'goes with its database');
+
+$session->quit;
+$watcher->quit;
+nothing_left($node, 'in the end');
+healthy($node);
+done_testing();
