@@ -1,7 +1,7 @@
 -- Rows into the caller. Wanted: :repetitions, and :gather, the setting that puts a Gather on top of a plan.
 CREATE TABLE bench.ints AS SELECT i FROM generate_series(1, 5000000) i;
 CREATE TABLE bench.texts AS SELECT i, 'row ' || i AS t, md5(i::text) AS m FROM generate_series(1, 2000000) i;
-SELECT 'CREATE TABLE bench.wide AS SELECT ' || string_agg(format('i + %s AS c%1$s', n), ', ') || ' FROM generate_series(1, 100000) i'
+SELECT 'CREATE TABLE bench.wide AS SELECT ' || string_agg(format(CASE n % 2 WHEN 1 THEN 'i + %s AS c%1$s' ELSE '''value '' || i + %s AS c%1$s' END, n), ', ' ORDER BY n) || ' FROM generate_series(1, 100000) i'
 FROM generate_series(1, 50) n \gexec
 VACUUM ANALYZE;
 
@@ -28,7 +28,7 @@ INSERT INTO bench.shape VALUES
   (1, 'table, 5M × int', 5000000, 'SELECT i FROM bench.ints', 'i int'),
   (2, 'table, 2M × (int, text, md5)', 2000000, 'SELECT i, t, m FROM bench.texts', 'i int, t text, m text'),
   (3, 'table, 100k × 50 columns', 100000, 'SELECT * FROM bench.wide',
-   (SELECT string_agg(format('c%s int', n), ', ') FROM generate_series(1, 50) n)),
+   (SELECT string_agg(format('c%s %s', n, CASE n % 2 WHEN 1 THEN 'int' ELSE 'text' END), ', ' ORDER BY n) FROM generate_series(1, 50) n)),
   (4, 'generated, 10k × 100 KB text', 10000, 'SELECT repeat(md5(i::text), 3200) FROM generate_series(1, 10000) i', 't text'),
   (5, 'generated, 5M × int', 5000000, 'SELECT i FROM generate_series(1, 5000000) i', 'i int');
 

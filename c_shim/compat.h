@@ -42,6 +42,15 @@
 #define PGBG_RESERVE_PREFIX(prefix) EmitWarningsOnPlaceholders(prefix)
 #endif
 
+/* 15: settings know which role set them. */
+#if PG_VERSION_NUM >= 150000
+#define PGBG_SET_OPTION(name, value, context, source, role) \
+	set_config_option_ext(name, value, context, source, role, GUC_ACTION_SET, true, ERROR, true)
+#else
+#define PGBG_SET_OPTION(name, value, context, source, role) \
+	((void) (role), set_config_option(name, value, context, source, GUC_ACTION_SET, true, ERROR, true))
+#endif
+
 /* 18: heap_form_minimal_tuple can reserve room before the tuple. */
 #if PG_VERSION_NUM >= 180000
 #define PGBG_FORM_MINIMAL_TUPLE(desc, values, nulls) \

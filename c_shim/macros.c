@@ -79,6 +79,16 @@ pgbg_reserve_guc_prefix(const char *prefix)
 	PGBG_RESERVE_PREFIX(prefix);
 }
 
+/* As RestoreGUCState sets one of its settings. */
+void
+pgbg_set_option(const char *name, const char *value, GucContext context, GucSource source, Oid role)
+{
+	if (PGBG_SET_OPTION(name, value, context, source, role) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("parameter \"%s\" could not be set", name)));
+}
+
 /* What pg_stat_activity shows while a session waits for a job or a worker slot. */
 uint32
 pgbg_wait_event(void)

@@ -115,6 +115,7 @@ extern const Pg_magic_struct *pgbg_magic(void);
 extern const Pg_finfo_record *pgbg_finfo_v1(void);
 extern void pgbg_check_for_interrupts(void);
 extern void pgbg_reserve_guc_prefix(const char *prefix);
+extern void pgbg_set_option(const char *name, const char *value, GucContext context, GucSource source, Oid role);
 extern uint32 pgbg_wait_event(void);
 
 extern void pgbg_column(TupleDesc desc, int i, PgbgColumn *column);

@@ -39,10 +39,6 @@ sub server
 	$node->safe_psql('postgres', 'CREATE EXTENSION pg_background;'
 		  . ' CREATE VIEW jobs AS SELECT * FROM ' . LIST . ';'
 		  . ' CREATE TABLE done (id int, note text);');
-	# Every statistics entry that the tests need is made now, so that no later segment is taken for a job's.
-	$node->safe_psql('postgres',
-		q{SELECT * FROM pg_background_result(pg_background_launch('SELECT count(*) FROM done')) AS (n int8)});
-	settle($node);
 	$node->{segments_at_rest} = segments($node);
 	return $node;
 }

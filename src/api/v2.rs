@@ -7,6 +7,7 @@ use crate::launch::{Kind, launch};
 use crate::model::released::How;
 use crate::model::sqlstate;
 use crate::model::state::Stop;
+use crate::pg::columns::types;
 use crate::pg::datum::{Call, Datum, Value, boolean, void};
 use crate::pg::error::{PgError, Result};
 use crate::pg::memory::Context;
@@ -94,14 +95,27 @@ pub fn pg_background_wait_v2_timeout(call: &Call) -> Result<Datum> {
     }
 }
 
+/// The columns of the list.
+const LIST: [u32; 9] = [
+    types::INT4,
+    types::INT8,
+    types::TIMESTAMPTZ,
+    types::OID,
+    types::INT4,
+    types::TEXT,
+    types::TEXT,
+    types::TEXT,
+    types::BOOL,
+];
+
 /// `pg_background_list_v2()`: the caller's own, and those of roles whose privileges it has.
 pub fn pg_background_list_v2(call: &Call) -> Result<Datum> {
     let mut rows = call.rows()?;
     let scratch = Context::new(c"pg_background list")?;
-    if rows.declared().len() != 9 {
+    if !rows.declared().iter().map(|column| column.type_id).eq(LIST) {
         return Err(PgError::new(
             sqlstate::DATATYPE_MISMATCH,
-            "pg_background_list_v2 returns 9 columns",
+            "column definition list does not match the columns of pg_background_list_v2",
         )
         .hint(
             "Declare pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, \

@@ -19,7 +19,19 @@ pub struct Declared {
     pub typmod: i32,
 }
 
-pub const TEXT: u32 = sys::TEXTOID;
+/// The types that functions with a fixed result name.
+pub mod types {
+    use super::sys;
+
+    pub const BOOL: u32 = sys::BOOLOID;
+    pub const INT4: u32 = sys::INT4OID;
+    pub const INT8: u32 = sys::INT8OID;
+    pub const OID: u32 = sys::OIDOID;
+    pub const TEXT: u32 = sys::TEXTOID;
+    pub const TIMESTAMPTZ: u32 = sys::TIMESTAMPTZOID;
+}
+
+pub const TEXT: u32 = types::TEXT;
 
 /// # Safety
 /// `desc` must be a valid descriptor.

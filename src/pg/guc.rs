@@ -5,6 +5,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::sys;
 use crate::model::header::Region;
+use crate::wire::settings::{self, Setting};
 use std::ffi::{CStr, c_int};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -83,8 +84,38 @@ pub fn save(filler: &mut Filler, region: Region) -> Result<()> {
     guard(|| unsafe { sys::SerializeGUCState(len, start.cast()) })
 }
 
-/// Gives this process another session's settings. Inside a transaction that has no snapshot yet.
+/// Since 15 the serialized state says which role set a value.
+const HAS_ROLE: bool = cfg!(pg15_up);
+
+/// Gives this process, whose session has just begun, another session's settings. Inside a transaction that has no snapshot
+/// yet. The server's own function sets every setting anew, some two hundred microseconds' worth; most are the same
+/// already.
 pub fn restore(state: &[u8]) -> Result<()> {
+    let mut mine = vec![0; estimate()?];
+    let (start, len) = (mine.as_mut_ptr(), mine.len());
+    // SAFETY: writes at most `len` bytes, or throws.
+    guard(|| unsafe { sys::SerializeGUCState(len, start.cast()) })?;
+    let changes = match (
+        settings::parse(&mine, HAS_ROLE),
+        settings::parse(state, HAS_ROLE),
+    ) {
+        (Ok(mine), Ok(theirs)) => settings::difference(&mine, &theirs),
+        _ => None,
+    };
+    match changes {
+        Some(changes) => changes.iter().try_for_each(set),
+        None => restore_all(state),
+    }
+}
+
+fn set(setting: &Setting) -> Result<()> {
+    let (name, value) = (setting.name.as_ptr().cast(), setting.value.as_ptr().cast());
+    let (context, source, role) = (setting.context, setting.source, setting.role);
+    // SAFETY: two NUL-terminated strings, which the server copies.
+    guard(|| unsafe { sys::pgbg_set_option(name, value, context, source, role) })
+}
+
+fn restore_all(state: &[u8]) -> Result<()> {
     let start = state.as_ptr();
     // SAFETY: the state is what `save` wrote in a process of the same server; it is only read.
     guard(|| unsafe { sys::RestoreGUCState(start.cast_mut().cast()) })

@@ -23,13 +23,18 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
+    /// What has not been read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
+    pub fn array<const N: usize>(&mut self) -> Result<&'a [u8; N]> {
         let (taken, rest) = self
             .0
             .split_first_chunk::<N>()
             .ok_or(Malformed("the message ends too early"))?;
         self.0 = rest;
-        Ok(*taken)
+        Ok(taken)
     }
 
     pub fn u8(&mut self) -> Result<u8> {
@@ -37,15 +42,15 @@ impl<'a> Reader<'a> {
     }
 
     pub fn i16(&mut self) -> Result<i16> {
-        self.array().map(i16::from_ne_bytes)
+        self.array().map(|bytes| i16::from_ne_bytes(*bytes))
     }
 
     pub fn u32(&mut self) -> Result<u32> {
-        self.array().map(u32::from_ne_bytes)
+        self.array().map(|bytes| u32::from_ne_bytes(*bytes))
     }
 
     pub fn i32(&mut self) -> Result<i32> {
-        self.array().map(i32::from_ne_bytes)
+        self.array().map(|bytes| i32::from_ne_bytes(*bytes))
     }
 
     /// A string with its length before it.

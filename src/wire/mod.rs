@@ -8,6 +8,7 @@ pub mod bytes;
 pub mod describe;
 pub mod frame;
 pub mod report;
+pub mod settings;
 pub mod tags;
 pub mod tuple;
 

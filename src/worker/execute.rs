@@ -76,9 +76,9 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         }
         done.tags.push(tag);
     }
-    // What has committed on its own cannot be called off any more.
-    let committed =
-        single.is_some_and(|statement| statement.commits_itself() || statement.is_procedural());
+    // What has committed on its own cannot be called off any more. A procedure that trapped its cancel can: what came after
+    // its last commit.
+    let committed = single.is_some_and(Statement::commits_itself);
     if header.stop() == Stop::Now && !committed {
         return Err(canceled());
     }
