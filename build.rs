@@ -50,7 +50,7 @@ const VARIABLES: &[&str] = &[
     "CurrentMemoryContext|TopMemoryContext|MessageContext|CurrentResourceOwner|ErrorContext|error_context_stack",
     "MyLatch|MyProc|MyProcPid|MyDatabaseId|IsBackgroundWorker|MyBgworkerEntry|PostmasterPid",
     "InterruptPending|QueryCancelPending|ConfigReloadPending",
-    "whereToSendOutput|debug_query_string|log_statement|StatementTimeout|work_mem|client_min_messages|log_duration",
+    "XactReadOnly|whereToSendOutput|debug_query_string|log_statement|StatementTimeout|work_mem|client_min_messages|log_duration",
     "None_Receiver|LOGSTMT_.*|CURSOR_OPT_.*|LogStmtLevel_.*",
     "WL_.*|BGWORKER_.*|BGW_.*|BgWorkerStartTime_.*|BgwHandleStatus_.*|shm_mq_result_.*|TypeFuncClass_.*|CommandDest_.*",
     "BackendState_.*|TimeoutId_.*|GucContext_.*|GUC_UNIT_.*|SetFunctionReturnMode_.*|ExprDoneCond_.*|PGC_.*|CommandTag_.*",

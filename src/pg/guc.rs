@@ -117,8 +117,13 @@ fn set(setting: &Setting) -> Result<()> {
 
 fn restore_all(state: &[u8]) -> Result<()> {
     let start = state.as_ptr();
-    // SAFETY: the state is what `save` wrote in a process of the same server; it is only read.
-    guard(|| unsafe { sys::RestoreGUCState(start.cast_mut().cast()) })
+    // On a standby a transaction begins read-only, and the server would refuse the reset of that setting. The next
+    // transaction sets its own.
+    // SAFETY: the state is what `save` wrote in a process of the same server; it is only read. A flag of this transaction.
+    guard(|| unsafe {
+        sys::XactReadOnly = false;
+        sys::RestoreGUCState(start.cast_mut().cast());
+    })
 }
 
 pub fn statement_timeout() -> i32 {
