@@ -99,11 +99,11 @@ impl Sender {
         self.send_soon(whole(Kind::Notice, 0, report))
     }
 
-    /// What does not fit into the outcome, without waiting: the reader has a shorter form of it there.
-    pub fn error(&mut self, report: &[u8]) -> Result<()> {
+    /// The error that does not fit into the outcome; the reader has a shorter form of it there.
+    pub fn error(&mut self, report: &[u8], wait: bool) -> Result<()> {
         if self.has_reader() {
             self.enqueue(whole(Kind::Error, 0, report));
-            self.push(false)?;
+            self.push(wait)?;
         }
         Ok(())
     }

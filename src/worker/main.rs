@@ -79,7 +79,7 @@ fn failed(current: &Current, error: &PgError) -> Result<()> {
     error.log(current.detail());
     query::forget_interrupts()?;
     query::abort()?;
-    outcome::failure(current, report)
+    outcome::failure(current, report, true)
 }
 
 fn ran_for_ms(current: &Current) -> i64 {
@@ -122,5 +122,5 @@ fn exit() -> Result<()> {
             ),
         )
     });
-    outcome::failure(current, report)
+    outcome::failure(current, report, false)
 }

@@ -32,8 +32,8 @@ pub fn success(current: &Current, done: &Done) -> Result<()> {
     leave(current)
 }
 
-/// Rolled back. Never waits for a reader: a job that failed holds no worker.
-pub fn failure(current: &Current, mut report: Report) -> Result<()> {
+/// Rolled back. An error that does not fit into the outcome follows whole; `wait` for the room it takes, if there is a reader.
+pub fn failure(current: &Current, mut report: Report, wait: bool) -> Result<()> {
     let canceled =
         report.sqlstate == sqlstate::QUERY_CANCELED && current.segment.header().stop() != Stop::No;
     report.level = report.level.min(level::ERROR);
@@ -42,9 +42,6 @@ pub fn failure(current: &Current, mut report: Report) -> Result<()> {
     let cut = report.fit(OUTCOME_SIZE, text::clip);
     let mut body = Vec::new();
     report.encode(&mut body);
-    if cut {
-        current.with_sender(|sender| sender.error(&whole))?;
-    }
     publish(
         current,
         if canceled {
@@ -55,6 +52,9 @@ pub fn failure(current: &Current, mut report: Report) -> Result<()> {
         0,
         &body,
     );
+    if cut {
+        current.with_sender(|sender| sender.error(&whole, wait))?;
+    }
     leave(current)
 }
 
