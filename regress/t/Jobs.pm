@@ -48,7 +48,7 @@ sub session
 {
 	my ($node, %params) = @_;
 	my $session = $node->background_psql($params{dbname} || 'postgres',
-		on_error_stop => 0, extra_params => $params{extra} || []);
+		on_error_stop => 0, extra_params => $params{extra} || [], timeout => $params{timeout});
 
 	$session->set_query_timer_restart;
 	$session->query("\\set VERBOSITY verbose\n\\set SHOW_CONTEXT errors");

@@ -156,6 +156,13 @@ pub fn install_hooks(hooks: Hooks) -> Result<()> {
     guard(|| unsafe { sys::before_shmem_exit(Some(on_exit), sys::Datum::default()) })
 }
 
+/// Lets a process that was just woken have this processor: what is left to do here, an exit, takes longer than what the
+/// woken one has waited for.
+pub fn yield_processor() {
+    // SAFETY: no arguments.
+    unsafe { libc::sched_yield() };
+}
+
 /// After an error: the next message may be for the client again.
 pub fn restore_client_encoding() {
     // SAFETY: idempotent.

@@ -93,6 +93,7 @@ impl Report {
         self.set(Field::Context, context);
     }
 
+    #[cfg(test)]
     fn size(&self) -> usize {
         FIXED
             + self

@@ -6,7 +6,7 @@ use crate::model::header::OUTCOME_SIZE;
 use crate::model::sqlstate;
 use crate::model::state::{State, Stop};
 use crate::pg::error::{Result, level};
-use crate::pg::{identity, mq, text};
+use crate::pg::{identity, mq, text, worker};
 use crate::wire::report::Report;
 use crate::wire::tags;
 
@@ -71,5 +71,6 @@ fn leave(current: &Current) -> Result<()> {
         sender.leave();
         Ok(())
     })?;
+    worker::yield_processor();
     Ok(())
 }

@@ -1,0 +1,178 @@
+# A job in the server's log, in the statistics and in the process list: what ran, for whom, with and without preloading.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Jobs;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = server('log', conf => <<'END');
+log_statement = all
+log_min_duration_statement = 0
+log_line_prefix = '%m [%p] %b '
+END
+my $pkglibdir = $node->config_data('--pkglibdir');
+my ($session, $launcher, $out, $err);
+
+sub launch
+{
+	my ($sql) = @_;
+	value($session, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$) \\gset");
+	return split /\|/, value($session, 'SELECT :pid, :cookie');
+}
+
+# The log's lines of that process since the offset, when the pattern is among them.
+sub logged
+{
+	my ($pid, $pattern, $offset) = @_;
+	my $lines;
+	until_true(sub {
+			my $log = slurp_file($node->logfile, $offset);
+			# a line of a message begins with the prefix, a line that goes on begins with a tab
+			$lines = join "\n", grep { /\[$pid\] pg_background / .. !/\[$pid\] pg_background |^\t/ } split /\n/, $log;
+			return $lines =~ $pattern;
+		}, 15);
+	return $lines;
+}
+
+for my $preload ('', 'pg_background')
+{
+	my $with = $preload ? 'preloaded' : 'not preloaded';
+
+	if ($preload)
+	{
+		$node->append_conf('postgresql.conf', "shared_preload_libraries = '$preload'");
+		$node->restart;
+	}
+	$session = session($node);
+	$launcher = value($session, 'SELECT pg_backend_pid()');
+
+	# --- the log ---
+
+	my $offset = -s $node->logfile;
+	my ($pid, $cookie) = launch('SELECT 4711 AS logged');
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	my $lines = logged($pid, qr/duration: /, $offset);
+	like($lines, qr/LOG:  statement: SELECT 4711 AS logged$/m, "$with: the statement is logged");
+	like($lines, qr/LOG:  duration: [\d.]+ ms$/m, "$with: and its duration");
+	like($lines, qr/DETAIL:  pg_background job $cookie launched by process $launcher$/m, "$with: and which job it is");
+	is(scalar(() = $lines =~ /4711/g), 1, "$with: once");
+
+	value($session, 'SET log_statement = none');
+	$offset = -s $node->logfile;
+	($pid, $cookie) = launch('SELECT 4712 AS logged');
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	$lines = logged($pid, qr/duration: /, $offset);
+	like($lines, qr/LOG:  duration: [\d.]+ ms  statement: SELECT 4712 AS logged$/m, "$with: the duration with the statement");
+	like($lines, qr/DETAIL:  pg_background job $cookie /, "$with: and which job it is");
+
+	$offset = -s $node->logfile;
+	value($session, 'SET log_min_duration_statement = -1');
+	($pid, $cookie) = launch('SELECT 4713 / 0 AS logged');
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	$lines = logged($pid, qr/STATEMENT: /, $offset);
+	like($lines, qr/ERROR:  division by zero/, "$with: an error is logged");
+	is(scalar(() = $lines =~ /division by zero/g), 1, "$with: once");
+	like($lines, qr/pg_background job $cookie launched by process $launcher/, "$with: and which job it is");
+	like($lines, qr/STATEMENT:  SELECT 4713 \/ 0 AS logged/, "$with: and its statement");
+
+	$offset = -s $node->logfile;
+	($pid, $cookie) = launch('SELECT 4714 AS logged');
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	# When a later job's line is there, what is not there will not come.
+	value($session, q{SET log_statement = 'all'});
+	my ($next) = launch('SELECT 4715 AS logged');
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	like(logged($next, qr/4715/, $offset), qr/4715/, "$with: settings are the launcher's");
+	unlike(slurp_file($node->logfile, $offset), qr/\[$pid\] pg_background .*4714/, "$with: and a job that should not be logged is not");
+	value($session, 'RESET ALL');
+
+	# --- the process list ---
+
+	($pid, $cookie) = launch('/* shown */ SELECT pg_sleep(600)');
+	ok($node->poll_query_until('postgres', "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $pid"), "$with: a job runs");
+	is($node->safe_psql('postgres', "SELECT backend_type, state, query, datname, usename = current_user FROM pg_stat_activity WHERE pid = $pid"),
+		'pg_background|active|/* shown */ SELECT pg_sleep(600)|postgres|t', "$with: pg_stat_activity shows it");
+	SKIP: {
+		skip 'no /proc', 2 unless -r "/proc/$pid/cmdline";
+		(my $title = slurp_file("/proc/$pid/cmdline")) =~ s/\0+$//;
+		like($title, qr/pg_background for PID $launcher/, "$with: the process's title names the launcher");
+		like($title, qr/SELECT/, "$with: and what it does");
+	}
+	value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	$session->quit;
+	nothing_left($node, $with);
+}
+
+# --- statistics ---
+
+SKIP: {
+	skip 'no pg_stat_statements', 5 unless -e "$pkglibdir/pg_stat_statements.so" && -e $node->config_data('--sharedir') . '/extension/pg_stat_statements.control';
+
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_stat_statements'");
+	$node->restart;
+	$session = session($node);
+	value($session, 'CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()');
+	for my $i (1 .. 3)
+	{
+		launch("SELECT g, $i AS stats FROM generate_series(1, 7) AS g");
+		value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (g int, stats int)');
+	}
+	launch(q{INSERT INTO done VALUES (1, 'stats'); UPDATE done SET id = 2 WHERE note = 'stats'});
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+	is(value($session, q{SELECT calls, rows, toplevel FROM pg_stat_statements WHERE query = 'SELECT g, $1 AS stats FROM generate_series($2, $3) AS g'}),
+		'3|21|t', "pg_stat_statements counts jobs' statements as it does a client's");
+	is(value($session, q{SELECT calls, rows, toplevel FROM pg_stat_statements WHERE query LIKE 'INSERT INTO done VALUES (%)'}), '1|1|t',
+		'each of a job with several');
+	is(value($session, q{SELECT calls, rows, toplevel FROM pg_stat_statements WHERE query LIKE 'UPDATE done%'}), '1|1|t', 'apart');
+	is(value($session, q{SELECT userid = current_user::regrole FROM pg_stat_statements WHERE query LIKE 'UPDATE done%'}), 't',
+		"as the launcher's");
+	value($session, q{SET compute_query_id = on});
+	my ($pid) = launch('/* identified */ SELECT pg_sleep(600)');
+	ok($node->poll_query_until('postgres', "SELECT query_id IS NOT NULL FROM pg_stat_activity WHERE pid = $pid AND wait_event = 'PgSleep'"),
+		'a job has a query identifier');
+	value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
+	$session->quit;
+}
+
+# --- libraries of sessions ---
+
+SKIP: {
+	skip 'no auto_explain', 3 unless -e "$pkglibdir/auto_explain.so";
+
+	$node->append_conf('postgresql.conf', <<'END');
+shared_preload_libraries = ''
+session_preload_libraries = 'auto_explain'
+auto_explain.log_min_duration = 0
+log_statement = none
+log_min_duration_statement = -1
+END
+	$node->restart;
+	$session = session($node);
+	my $offset = -s $node->logfile;
+	my ($pid, $cookie) = launch('SELECT count(*) AS explained FROM pg_class WHERE oid < 100');
+	is(value($session, 'SELECT n >= 0 FROM pg_background_result_v2(:pid, :cookie) AS (n int8)'), 't', 'a job with session_preload_libraries');
+	my $lines = logged($pid, qr/plan:/, $offset);
+	like($lines, qr/duration: [\d.]+ ms  plan:/, 'auto_explain sees it');
+	like($lines, qr/Query Text: SELECT count\(\*\) AS explained/, 'with its text');
+
+	# Settings of such a library are the launcher's, too.
+	value($session, 'SET auto_explain.log_min_duration = -1');
+	$offset = -s $node->logfile;
+	launch('SELECT 1 AS not_explained');
+	value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
+	value($session, 'SET auto_explain.log_min_duration = 0');
+	($pid) = launch('SELECT 1 AS explained_again');
+	value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
+	like(logged($pid, qr/explained_again/, $offset), qr/explained_again/, 'with the settings of its launcher');
+	unlike(slurp_file($node->logfile, $offset), qr/\] pg_background .*plan:\s+Query Text: SELECT 1 AS not_explained/, 'which can be off');
+	$session->quit;
+}
+
+nothing_left($node, 'in the end');
+healthy($node);
+done_testing();

@@ -1,0 +1,250 @@
+# Results, messages and errors of all sizes: read or not, waited for or not, larger than the queue or not.  PGBG_BIG=1 asks for
+# values of 500 MB.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Jobs;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = server('queue', init => { extra => [ '--encoding=UTF8', '--no-locale' ] });
+my $session = session($node);
+my ($out, $err, $pid);
+
+# A job that should end and does not is told from a slow one.
+value($session, "SET statement_timeout = '60s'");
+
+# Launches SQL, with a queue of that size when one is given.
+sub launch
+{
+	my ($sql, $size) = @_;
+	$size ||= 0;
+	value($session, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$, $size) \\gset");
+	return value($session, 'SELECT :pid');
+}
+
+sub until_waits_for
+{
+	my ($event) = @_;
+	return $node->poll_query_until('postgres', "SELECT wait_event = '$event' FROM pg_stat_activity WHERE pid = $pid");
+}
+
+sub until_gone { return $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid") }
+sub state { return value($session, 'SELECT state FROM jobs WHERE pid = :pid AND cookie = :cookie') }
+sub noted { return value($session, "SELECT count(*) FROM done WHERE note = '$_[0]'") }
+sub detach { return value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)') }
+
+my $big = q{SELECT g, repeat('x', 1000) FROM generate_series(1, 5000) AS g};
+my $whole = 'SELECT count(*), sum(length(x)), bool_and(g = n) FROM (SELECT g, x, row_number() OVER () AS n'
+  . ' FROM pg_background_result_v2(:pid, :cookie) AS (g int, x text)) AS r';
+my $rows = '5000|5000000|t';
+
+# --- a result larger than the queue ---
+
+for my $wait ('pg_background_wait_v2(:pid, :cookie)', 'pg_background_wait_v2_timeout(:pid, :cookie, 50000)')
+{
+	$pid = launch("INSERT INTO done VALUES (1, 'waited for'); $big");
+	ok(until_waits_for('MessageQueueSend'), 'a job is blocked on its queue');
+	like(value($session, "SELECT $wait"), qr/^t?$/, "$wait returns");
+	is(state(), 'stopped', 'the job has ended');
+	ok(until_gone(), 'and its worker');
+	is(value($session, $whole), $rows, 'all rows are there, in order');
+}
+is(noted('waited for'), 2, 'what they did has committed');
+
+value($session, q{SELECT pid, cookie FROM pg_background_submit_v2($$INSERT INTO done VALUES (1, 'submitted'); SELECT repeat('x', 1000)
+  FROM generate_series(1, 5000)$$) \gset});
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'submitted'}), 'submitted, it ends by itself');
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+is(state(), 'stopped', 'submitted, it has ended well');
+detach();
+
+$pid = launch("INSERT INTO done VALUES (1, 'unread'); $big");
+ok(until_waits_for('MessageQueueSend'), 'a result that nobody reads holds its worker');
+is(value($session, q{SELECT sum(n) FROM generate_series(1, 20) AS i, LATERAL
+  (SELECT * FROM pg_background_result(pg_background_launch('SELECT 1')) AS (n int)) AS r}), 20, 'and no other');
+is(state(), 'running', 'it runs');
+is(noted('unread'), 0, 'its rows are not yet committed');
+detach();
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'unread'}), 'it goes on when it is detached');
+
+# --- what waits have taken out of the queue outlives their transactions ---
+
+# Little memory: the rows go into files.
+value($session, q{SET work_mem = '64kB'; SET temp_tablespaces = ''});
+for my $end ('COMMIT', 'ROLLBACK')
+{
+	$pid = launch($big);
+	value($session, "BEGIN; SELECT pg_background_wait_v2_timeout(:pid, :cookie, 1); $end");
+	value($session, "BEGIN; SAVEPOINT s; SELECT pg_background_wait_v2(:pid, :cookie); ROLLBACK TO s; $end");
+	is(value($session, $whole), $rows, "rows that were put aside in transactions before their $end are all there");
+}
+$pid = launch($big);
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (g int)');
+like($err, qr/ERROR:  42804: remote query result rowtype does not match/, 'a wrong list, after a wait');
+is(value($session, $whole), $rows, 'has lost no row');
+$pid = launch($big);
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+my $files = sub { my @files = glob($node->data_dir . '/base/pgsql_tmp/*'); return scalar @files };
+cmp_ok($files->(), '>', 0, 'rows are put aside in a file');
+detach();
+is($files->(), 0, 'which goes when the job is detached');
+$pid = launch($big);
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+is(value($session, $whole), $rows, 'or read');
+is($files->(), 0, 'with its rows');
+value($session, 'RESET work_mem');
+
+# --- queues and rows of all sizes ---
+
+value($session, <<'END');
+CREATE FUNCTION mixture(n int) RETURNS TABLE (i int, x text, y numeric) LANGUAGE sql AS
+  $$SELECT g, CASE g % 7 WHEN 0 THEN NULL WHEN 1 THEN '' ELSE repeat(md5(g::text), g * 7919 % CASE g % 50 WHEN 2 THEN 9000 ELSE 40 END) END,
+           CASE g % 3 WHEN 0 THEN g::numeric ^ 20 END FROM generate_series(1, n) AS g$$;
+END
+my $digest = q{md5(string_agg(i || coalesce(md5(x), '-') || coalesce(y::text, '-'), ',' ORDER BY i))};
+($out, $err) = ask($session, q{SELECT pg_background_launch_v2('SELECT 1', 1)});
+my ($minimum) = $err =~ /queue size must be at least (\d+) bytes/;
+ok($minimum, "the smallest queue has $minimum bytes");
+for my $size ($minimum, $minimum + 1, 1000, 4096, 65536, 1024 * 1024)
+{
+	# a few bytes at a time take long
+	my $n = $size < 1000 ? 51 : 1000;
+	my $expected = value($session, "SELECT count(*), $digest FROM mixture($n)");
+	for my $wait (0, 1)
+	{
+		launch("SELECT * FROM mixture($n)", $size);
+		value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)') if $wait;
+		is(value($session, "SELECT count(*), $digest FROM pg_background_result_v2(:pid, :cookie) AS (i int, x text, y numeric)"),
+			$expected, "a queue of $size bytes" . ($wait ? ', after a wait' : ''));
+	}
+}
+
+# --- rows are read while the job makes them ---
+
+my $locker = session($node);
+value($locker, 'SELECT pg_advisory_lock(1)');
+$pid = launch('SELECT g, CASE g WHEN 150000 THEN pg_advisory_xact_lock(1)::text END FROM generate_series(1, 300000) AS g');
+$session->query_until(qr/begun/, "\\echo begun\nSELECT count(*), bool_and(g = n) FROM (SELECT g, row_number() OVER () AS n"
+	  . " FROM pg_background_result_v2(:pid, :cookie) AS (g int, x text)) AS r;\n");
+ok(until_waits_for('advisory'), 'the reader has taken what the queue cannot hold');
+value($locker, 'SELECT pg_advisory_unlock(1)');
+$session->query_until(qr/300000\|t/, "\\echo\n");
+pass('a stream is read as it comes');
+$locker->quit;
+
+# --- messages ---
+
+my $notices = q{DO $do$ BEGIN FOR i IN 1..2000 LOOP RAISE NOTICE '% %', i, repeat('n', 1000); END LOOP; END $do$};
+$pid = launch("INSERT INTO done VALUES (1, 'notices'); $notices");
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+is(state(), 'stopped', '2 MB of messages that nobody reads do not keep a waited job from ending');
+is(noted('notices'), 1, 'it has committed');
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+is($out, "INSERT 0 1\nDO", 'its result');
+is(join(',', $err =~ /NOTICE:  00000: (\d+) n{1000}$/mg), join(',', 1 .. 2000), 'all messages come with it, in order');
+value($session, "SELECT pid, cookie FROM pg_background_submit_v2(\$job\$INSERT INTO done VALUES (1, 'quiet'); $notices\$job\$) \\gset");
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'quiet'}), 'submitted, messages hold nobody');
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+detach();
+$pid = launch("INSERT INTO done VALUES (1, 'detached notices'); $notices");
+detach();
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'detached notices'}), 'nor when the job is detached');
+
+# Half a megabyte fits into the worker's own memory: it waits for nobody.
+$pid = launch(q{DO $do$ BEGIN FOR i IN 1..500 LOOP RAISE WARNING '%', repeat('w', 1000); END LOOP; END $do$; INSERT INTO done VALUES (1, 'half')});
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'half'}), 'half a megabyte of messages does not even delay the commit');
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+is(scalar(() = $err =~ /WARNING:  01000: w{1000}$/mg), 500, 'and they are all read');
+
+# Messages between rows.
+value($session, q{CREATE FUNCTION chatty(i int) RETURNS int LANGUAGE plpgsql AS
+  $$BEGIN RAISE NOTICE 'row % %', i, repeat('c', 200); RETURN i; END$$});
+launch('SELECT chatty(g) FROM generate_series(1, 2000) AS g');
+($out, $err) = ask($session, 'SELECT sum(i) FROM pg_background_result_v2(:pid, :cookie) AS (i int)');
+is($out, 2001000, 'rows with messages between them');
+is(join(',', $err =~ /NOTICE:  00000: row (\d+) c{200}$/mg), join(',', 1 .. 2000), 'messages with rows between them');
+
+# --- errors ---
+
+$pid = launch(q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (50 - g) FROM generate_series(1, 100) AS g});
+ok(until_gone(), 'a job that fails after some rows holds no worker');
+is(state(), 'error', 'and says so');
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
+like($err, qr/ERROR:  22012: division by zero/, 'the read throws it');
+is($out, '', 'and returns none of the rows');
+$pid = launch(q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (90000 - g), repeat('x', 100) FROM generate_series(1, 100000) AS g});
+($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (n int, x text)');
+like($err, qr/ERROR:  22012: division by zero/, 'so after more rows than the queue holds');
+$pid = launch(q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (90000 - g), repeat('x', 100) FROM generate_series(1, 100000) AS g});
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+is(state(), 'error', 'and after a wait');
+($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (n int, x text)');
+like($err, qr/ERROR:  22012: division by zero/, 'which loses nothing of it');
+is(noted('error after rows'), 0, 'nothing of them has committed');
+
+my $error = q{DO $do$ BEGIN RAISE EXCEPTION '%', repeat('é', 50000) || ' end' USING DETAIL = 'the detail', ERRCODE = 'PB001'; END $do$};
+for my $wait (0, 1)
+{
+	$pid = launch($error);
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)') if $wait;
+	ok(until_gone(), 'an error of 100 kB holds no worker');
+	like(value($session, q{SELECT length(last_error) BETWEEN 100 AND 4096, last_error ~ '^é+$' FROM jobs WHERE pid = :pid}), qr/^t\|t$/,
+		'the list shows the beginning, whole characters');
+	($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+	like($err, qr/ERROR:  PB001: (é){50000} end$/m, 'the read throws all of it' . ($wait ? ', after a wait' : ''));
+	like($err, qr/DETAIL:  the detail/, 'with its detail');
+}
+
+# --- large values ---
+
+my @sizes = (1_000_000, 50_000_000);
+push @sizes, 500_000_000 if $ENV{PGBG_BIG};
+for my $size (@sizes)
+{
+	for my $wait (0, 1)
+	{
+		launch("SELECT repeat('0123456789', $size / 10), 7");
+		value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)') if $wait;
+		is( value($session, q{SELECT length(x), right(x, 3), n FROM pg_background_result_v2(:pid, :cookie) AS (x text, n int)}),
+			"$size|789|7", "a value of $size bytes" . ($wait ? ', after a wait' : ''));
+	}
+}
+
+# --- a client with another encoding ---
+
+value($session, q{SET client_encoding = 'LATIN1'});
+launch(q{SELECT U&'\20AC'});
+is(value($session, q{SELECT x = U&'\20AC', octet_length(x) FROM pg_background_result_v2(:pid, :cookie) AS (x text)}), 't|3',
+	'what a LATIN1 client cannot see reaches a function');
+launch(q{DO $do$ BEGIN RAISE EXCEPTION '%', U&'\20AC'; END $do$});
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+is(value($session, q{SELECT last_error = U&'\20AC' FROM jobs WHERE pid = :pid}), 't', 'so does an error, in the list');
+value($session, q{CREATE FUNCTION caught(pid int, cookie int8) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM * FROM pg_background_result_v2(pid, cookie) AS (tag text);
+  RETURN 'none';
+EXCEPTION WHEN raise_exception THEN RETURN SQLERRM;
+END $$});
+is(value($session, q{SELECT caught(:pid, :cookie) = U&'\20AC'}), 't', 'and where it is caught');
+launch(q{DO $do$ BEGIN RAISE NOTICE '%', U&'\20AC'; END $do$; SET client_encoding = 'LATIN2'; SELECT 1});
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+is(state(), 'stopped', 'a message that cannot be converted does no harm to the job');
+detach();
+launch(q{DO $do$ BEGIN RAISE NOTICE 'caf%', U&'\00E9'; END $do$});
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+like($err, qr/NOTICE:  00000: caf\xe9$/m, 'a message that can is converted once');
+is($out, 'DO', 'and is no error');
+value($session, 'RESET client_encoding');
+
+is(value($session, 'SELECT count(*) FROM jobs'), 0, 'no handle is left');
+$session->quit;
+nothing_left($node, 'in the end');
+is($files->(), 0, 'no temporary file is left');
+healthy($node);
+done_testing();
