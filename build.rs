@@ -37,7 +37,7 @@ const FUNCTIONS: &[&str] = &[
     "tuplestore_begin_heap|tuplestore_clear|tuplestore_puttupleslot|tuplestore_putvalues|tuplestore_end|tuplestore_rescan",
     "detoast_external_attr|pg_detoast_datum_packed|cstring_to_text_with_len",
     "getTypeOutputInfo|getTypeInputInfo|getBaseType|getBaseTypeAndTypmod|get_typtype|get_typlen|get_rel_name",
-    "find_typmod_coercion_function|fmgr_info_cxt|FunctionCall3Coll|InputFunctionCall|OutputFunctionCall|format_type_be",
+    "find_typmod_coercion_function|fmgr_info_cxt|FunctionCall[123]Coll|InputFunctionCall|OutputFunctionCall|format_type_be",
     "SearchSysCacheExists|SearchSysCache1|ReleaseSysCache",
     // text
     "pg_mbcliplen|GetDatabaseEncoding|pg_verify_mbstr",
@@ -73,10 +73,7 @@ struct Server {
 impl Server {
     fn find() -> Self {
         // Unset and the default are one value: switching between them rebuilds nothing.
-        let config = env::var("PG_CONFIG")
-            .ok()
-            .filter(|path| !path.is_empty())
-            .unwrap_or_else(|| "pg_config".into());
+        let config = env::var("PG_CONFIG").ok().filter(|path| !path.is_empty()).unwrap_or_else(|| "pg_config".into());
         let ask = |option: &str| {
             let output = Command::new(&config).arg(option).output().unwrap_or_else(|error| {
                 fail(&format!("cannot run {config}: {error}; install postgresql-server-dev-NN or set PG_CONFIG"))
@@ -90,15 +87,9 @@ impl Server {
             .nth(1)
             .and_then(|v| v.split(|c: char| !c.is_ascii_digit()).next())
             .and_then(|v| v.parse().ok())
-            .unwrap_or_else(|| {
-                fail(&format!(
-                    "cannot read the version from \"{version}\" ({config} --version)"
-                ))
-            });
+            .unwrap_or_else(|| fail(&format!("cannot read the version from \"{version}\" ({config} --version)")));
         if !PathBuf::from(&include).join("postgres.h").exists() {
-            fail(&format!(
-                "no server headers in {include}; install postgresql-server-dev-{major}"
-            ));
+            fail(&format!("no server headers in {include}; install postgresql-server-dev-{major}"));
         }
         let cppflags = ask("--cppflags")
             .split_whitespace()
@@ -106,24 +97,15 @@ impl Server {
             .map(str::to_owned)
             .collect();
         println!("cargo:rerun-if-changed={include}/pg_config.h");
-        Self {
-            include,
-            cppflags,
-            major,
-        }
+        Self { include, cppflags, major }
     }
 
     fn flags(&self) -> Vec<String> {
         // The server's own: its headers rely on wrapping and on no strict aliasing.
-        let mut flags: Vec<String> = [
-            "-fno-strict-aliasing",
-            "-fwrapv",
-            "-fexcess-precision=standard",
-            "-fvisibility=hidden",
-            "-D_GNU_SOURCE",
-        ]
-        .map(String::from)
-        .to_vec();
+        let mut flags: Vec<String> =
+            ["-fno-strict-aliasing", "-fwrapv", "-fexcess-precision=standard", "-fvisibility=hidden", "-D_GNU_SOURCE"]
+                .map(String::from)
+                .to_vec();
         flags.extend(self.cppflags.iter().cloned());
         flags.push(format!("-isystem{}", self.include));
         flags
@@ -150,12 +132,7 @@ fn main() {
     let mut builder = bindgen::Builder::default()
         .header("wrapper.h")
         // bindgen leaves out what is hidden; clang does not know gcc's flag.
-        .clang_args(
-            server
-                .flags()
-                .iter()
-                .filter(|f| !f.starts_with("-fvisibility") && !f.starts_with("-fexcess")),
-        )
+        .clang_args(server.flags().iter().filter(|f| !f.starts_with("-fvisibility") && !f.starts_with("-fexcess")))
         // Nearly every server function may throw.
         .override_abi(bindgen::Abi::CUnwind, ".*")
         // An unknown value of a C enum is then no undefined behaviour.
@@ -178,9 +155,7 @@ fn main() {
     for name in VARIABLES {
         builder = builder.allowlist_var(name);
     }
-    let bindings = builder
-        .generate()
-        .unwrap_or_else(|error| fail(&format!("cannot read the server headers: {error}")));
+    let bindings = builder.generate().unwrap_or_else(|error| fail(&format!("cannot read the server headers: {error}")));
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_else(|| fail("OUT_DIR is not set")));
     if let Err(error) = fs::write(out.join("bindings.rs"), bindings.to_string()) {
         fail(&format!("cannot write the bindings: {error}"));
@@ -190,10 +165,7 @@ fn main() {
     shim.files(["c_shim/error.c", "c_shim/frontend.c", "c_shim/macros.c"])
         .warnings(true)
         .extra_warnings(true)
-        .define(
-            "PGBG_VERSION",
-            format!("\"{}\"", env!("CARGO_PKG_VERSION")).as_str(),
-        );
+        .define("PGBG_VERSION", format!("\"{}\"", env!("CARGO_PKG_VERSION")).as_str());
     for flag in server.flags() {
         shim.flag(flag);
     }

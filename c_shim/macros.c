@@ -207,16 +207,6 @@ pgbg_mq_send(shm_mq_handle *mqh, Size len, const void *data, bool nowait, bool f
 	return PGBG_MQ_SEND(mqh, len, data, nowait, flush);
 }
 
-void
-pgbg_mq_wake_receiver(shm_mq *mq)
-{
-	PGPROC	   *receiver = shm_mq_get_receiver(mq);
-
-	/* a process that took over the slot of one that ended wakes for nothing: that is allowed */
-	if (receiver != NULL)
-		SetLatch(&receiver->procLatch);
-}
-
 Size
 pgbg_mq_minimum_size(void)
 {
@@ -288,6 +278,7 @@ pgbg_commits_itself(const Node *stmt)
 		case T_VacuumStmt:
 		case T_ClusterStmt:
 		case T_ReindexStmt:
+		case T_AlterDatabaseStmt:	/* SET TABLESPACE */
 			return true;
 		case T_IndexStmt:
 			return ((const IndexStmt *) stmt)->concurrent;

@@ -129,7 +129,6 @@ extern bool pgbg_slot_next(Tuplestorestate *store, TupleTableSlot *slot);
 extern MinimalTuple pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls);
 
 extern shm_mq_result pgbg_mq_send(shm_mq_handle *mqh, Size len, const void *data, bool nowait, bool flush);
-extern void pgbg_mq_wake_receiver(shm_mq *mq);
 extern Size pgbg_mq_minimum_size(void);
 
 extern List *pgbg_analyze(RawStmt *raw, const char *sql);

@@ -26,11 +26,11 @@ GRANT ALL ON log TO PUBLIC;
 --
 -- identity
 --
-\set who '$$SELECT format(\'%s %s %s\', session_user, current_user, current_setting(\'role\'))$$'
+\set who '$$SELECT session_user || \' as \' || current_user$$'
 SELECT job('SELECT current_database()::text') = current_database() AS database,
-       job('SELECT session_user::text') = session_user AS session, job('SELECT current_user::text') = current_user AS current, job('SELECT current_setting(''role'')') AS role;
+       job('SELECT session_user::text') = session_user AS session, job('SELECT current_user::text') = current_user AS current;
 SET ROLE regress_pgbg_group;
-SELECT job('SELECT session_user::text') = session_user AS session, job('SELECT current_user::text') AS current, job('SELECT current_setting(''role'')') AS role;
+SELECT job('SELECT session_user::text') = session_user AS session, job('SELECT current_user::text') AS current;
 SELECT job('SELECT current_setting(''is_superuser'')') AS is_superuser;
 RESET ROLE;
 SET SESSION AUTHORIZATION regress_pgbg_login;
@@ -40,7 +40,6 @@ SET ROLE regress_pgbg_group;
 SELECT job(:who);
 -- no way back to more
 SELECT job('RESET ROLE; ' || :who);
-SELECT job('RESET SESSION AUTHORIZATION; ' || :who) = 'regress_pgbg_login regress_pgbg_login none' AS stays;
 SELECT job('SET ROLE regress_pgbg_definer; ' || :who);
 RESET ROLE;
 RESET SESSION AUTHORIZATION;

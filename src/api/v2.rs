@@ -178,20 +178,13 @@ pub fn pg_background_get_progress_v2(call: &Call) -> Result<Datum> {
         return Ok(call.null());
     }
     let (pid, cookie) = (call.int4(0), call.int8(1));
-    let Some(job) = tracker::jobs()
-        .into_iter()
-        .find(|job| job.pid == pid && job.cookie == cookie)
-    else {
+    let Some(job) = tracker::jobs().into_iter().find(|job| job.pid == pid && job.cookie == cookie) else {
         return Ok(call.null());
     };
     job.check_rights()?;
     match job.progress() {
         Some((percent, message)) => {
-            let message = if message.is_empty() {
-                Value::Null
-            } else {
-                Value::Text(message)
-            };
+            let message = if message.is_empty() { Value::Null } else { Value::Text(message) };
             call.composite([Value::Int4(percent), message])
         }
         None => Ok(call.null()),

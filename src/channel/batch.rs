@@ -15,11 +15,7 @@ pub struct Batch {
 impl Batch {
     /// `queue_size` in bytes: a batch is a quarter of it, so that both sides can work at the same time.
     pub fn new(queue_size: usize) -> Self {
-        Self {
-            frame: Vec::new(),
-            rows: 0,
-            limit: (queue_size / 4).clamp(MIN, MAX),
-        }
+        Self { frame: Vec::new(), rows: 0, limit: (queue_size / 4).clamp(MIN, MAX) }
     }
 
     /// True when it is time to send.

@@ -36,13 +36,7 @@ const MAX_ROW: usize = 0x3FFF_FFFF;
 
 impl Receiver {
     pub fn new(queue: Queue) -> Self {
-        Self {
-            queue,
-            ended: false,
-            spool: None,
-            current: Aligned::new(),
-            pieces: Aligned::new(),
-        }
+        Self { queue, ended: false, spool: None, current: Aligned::new(), pieces: Aligned::new() }
     }
 
     /// Waits until a worker has the job; false when none will.
@@ -93,10 +87,7 @@ impl Receiver {
         let (kind, count, body) = frame::parse(frame)?;
         if kind == Kind::Piece {
             if self.pieces.len() + body.len() > MAX_ROW {
-                return Err(PgError::new(
-                    sqlstate::DATA_CORRUPTED,
-                    "background worker sent too long a row",
-                ));
+                return Err(PgError::new(sqlstate::DATA_CORRUPTED, "background worker sent too long a row"));
             }
             self.pieces.extend(body);
             if count == 1 {

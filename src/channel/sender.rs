@@ -28,13 +28,7 @@ pub struct Sender {
 
 impl Sender {
     pub fn new(queue: Queue, muted: bool) -> Self {
-        Self {
-            queue: Some(queue),
-            muted,
-            waiting: VecDeque::new(),
-            waiting_bytes: 0,
-            busy: false,
-        }
+        Self { queue: Some(queue), muted, waiting: VecDeque::new(), waiting_bytes: 0, busy: false }
     }
 
     /// Does anybody want what is sent?
@@ -49,16 +43,17 @@ impl Sender {
         self.waiting_bytes = 0;
     }
 
-    /// Moves what waits into the queue; false when it is full.
-    fn push(&mut self, wait: bool) -> Result<bool> {
+    /// Moves what waits into the queue, as far as there is room or, when told to `wait`, all of it. `wake`: the reader hears of
+    /// it at once; each wake-up costs both sides.
+    fn push(&mut self, wait: bool, wake: bool) -> Result<()> {
         if self.busy {
-            return Ok(false);
+            return Ok(());
         }
         while let (Some(queue), Some(first)) = (&mut self.queue, self.waiting.front()) {
             // An ERROR leaves `first` where it is, to be completed by the next send.
             let last = self.waiting.len() == 1;
             self.busy = true;
-            let sent = queue.send(first, wait, last);
+            let sent = queue.send(first, wait, wake && last);
             self.busy = false;
             match sent? {
                 Sent::Yes => {
@@ -66,11 +61,11 @@ impl Sender {
                         self.waiting_bytes -= sent.len();
                     }
                 }
-                Sent::Full => return Ok(false),
+                Sent::Full => return Ok(()),
                 Sent::NoReader => self.leave(),
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     fn enqueue(&mut self, frame: Vec<u8>) {
@@ -79,37 +74,52 @@ impl Sender {
     }
 
     /// Sends a small frame in its turn, without waiting for room while not too much waits already.
-    fn send_soon(&mut self, frame: Vec<u8>) -> Result<()> {
+    fn send_soon(&mut self, frame: Vec<u8>, wake: bool) -> Result<()> {
         if self.has_reader() {
             self.enqueue(frame);
             let wait = self.waiting_bytes > MAX_WAITING;
-            self.push(wait)?;
+            self.push(wait, wake)?;
         }
         Ok(())
     }
 
+    /// Wakes nobody: rows follow, or the end.
     pub fn description(&mut self, columns: &[Column]) -> Result<()> {
         let mut body = Vec::new();
         describe::encode(columns, &mut body);
-        self.send_soon(whole(Kind::Description, 0, &body))
+        self.send_soon(whole(Kind::Description, 0, &body), false)
     }
 
     /// A message of the job. May be called while a send is running.
     pub fn notice(&mut self, report: &[u8]) -> Result<()> {
-        self.send_soon(whole(Kind::Notice, 0, report))
+        self.send_soon(whole(Kind::Notice, 0, report), true)
     }
 
-    /// The error that does not fit into the outcome; the reader has a shorter form of it there.
-    pub fn error(&mut self, report: &[u8], wait: bool) -> Result<()> {
+    /// What does not fit into the outcome; sent by the [`Self::flush`] that follows.
+    pub fn last(&mut self, kind: Kind, body: &[u8]) {
         if self.has_reader() {
-            self.enqueue(whole(Kind::Error, 0, report));
-            self.push(wait)?;
+            self.enqueue(whole(kind, 0, body));
         }
-        Ok(())
     }
 
-    pub fn tags(&mut self, tags: &[u8]) -> Result<()> {
-        self.send_soon(whole(Kind::Tags, 0, tags))
+    /// The job has failed: its rows are of no use any more. A message that may be half in the queue stays.
+    pub fn drop_rows(&mut self) {
+        let mut first = true;
+        self.waiting.retain(|frame| {
+            let keep =
+                std::mem::take(&mut first) || !matches!(frame::parse(frame), Ok((Kind::Batch | Kind::Piece, _, _)));
+            if !keep {
+                self.waiting_bytes -= frame.len();
+            }
+            keep
+        });
+        if let (1, Some(Ok((Kind::Batch | Kind::Piece, _, _)))) =
+            (self.waiting.len(), self.waiting.front().map(|frame| frame::parse(frame)))
+        {
+            // nothing follows it, so nobody needs it completed
+            self.waiting.clear();
+            self.waiting_bytes = 0;
+        }
     }
 
     /// Rows, waiting for room. The batch is empty afterwards.
@@ -141,11 +151,7 @@ impl Sender {
     pub fn long_row(&mut self, tuple: &[u8]) -> Result<()> {
         let mut pieces = tuple.chunks(PIECE).peekable();
         while let (Some(piece), true) = (pieces.next(), self.has_reader()) {
-            self.enqueue(whole(
-                Kind::Piece,
-                u32::from(pieces.peek().is_none()),
-                piece,
-            ));
+            self.enqueue(whole(Kind::Piece, u32::from(pieces.peek().is_none()), piece));
             self.flush()?;
         }
         Ok(())
@@ -153,8 +159,12 @@ impl Sender {
 
     /// Puts everything into the queue, waiting for room as long as there is a reader.
     pub fn flush(&mut self) -> Result<()> {
-        self.push(true)?;
-        Ok(())
+        self.push(true, true)
+    }
+
+    /// The same for the last frames, which the end of the queue follows: that wakes the reader.
+    pub fn finish(&mut self, wait: bool) -> Result<()> {
+        self.push(wait, false)
     }
 }
 

@@ -66,13 +66,7 @@ impl Job {
             sql_preview,
             has_results,
             segment,
-            reading: Mutex::new(Some(Reading {
-                receiver,
-                columns: None,
-                error: None,
-                tags: None,
-                begun: false,
-            })),
+            reading: Mutex::new(Some(Reading { receiver, columns: None, error: None, tags: None, begun: false })),
             worker,
         }
     }
@@ -139,10 +133,11 @@ impl Job {
             let mut ended = self.state().is_final();
             if !ended {
                 if let Some(mut reading) = self.take_reading() {
-                    let left = reading.receiver.drain();
+                    // What was taken from the queue and could not be kept is lost, and the rest with it: no put_back then.
+                    let left = reading.receiver.drain()?;
                     self.put_back(reading);
                     // The worker publishes before it leaves.
-                    if left? && !self.state().is_final() {
+                    if left && !self.state().is_final() {
                         return Err(PgError::of(self.lost()));
                     }
                 }
@@ -179,10 +174,7 @@ impl Job {
         }
         Err(PgError::new(
             sqlstate::INSUFFICIENT_PRIVILEGE,
-            format!(
-                "permission denied for background worker with PID \"{}\"",
-                self.pid
-            ),
+            format!("permission denied for background worker with PID \"{}\"", self.pid),
         ))
     }
 }

@@ -23,12 +23,8 @@ struct Tracker {
     leaving: Vec<Handle>,
 }
 
-static TRACKER: Mutex<Tracker> = Mutex::new(Tracker {
-    jobs: None,
-    released: Released::new(),
-    stats: Stats::new(),
-    leaving: Vec::new(),
-});
+static TRACKER: Mutex<Tracker> =
+    Mutex::new(Tracker { jobs: None, released: Released::new(), stats: Stats::new(), leaving: Vec::new() });
 
 /// What a caller names.
 pub enum Found {
@@ -39,25 +35,19 @@ pub enum Found {
 
 #[cold]
 fn unknown(pid: i32, why: &str) -> PgError {
-    PgError::new(
-        sqlstate::UNDEFINED_OBJECT,
-        format!("PID {pid} is not attached to this session{why}"),
-    )
+    PgError::new(sqlstate::UNDEFINED_OBJECT, format!("PID {pid} is not attached to this session{why}"))
 }
 
 #[cold]
 fn wrong_cookie(pid: i32) -> PgError {
-    PgError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("cookie mismatch for PID {pid}"))
-        .hint("The worker may have been replaced by another with the same PID. Use the handle that the launch returned.")
+    PgError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("cookie mismatch for PID {pid}")).hint(
+        "The worker may have been replaced by another with the same PID. Use the handle that the launch returned.",
+    )
 }
 
 /// The job with that pid.
 fn get(pid: i32) -> Option<Arc<Job>> {
-    TRACKER
-        .lock()
-        .jobs
-        .as_ref()
-        .and_then(|jobs| jobs.get(&pid).cloned())
+    TRACKER.lock().jobs.as_ref().and_then(|jobs| jobs.get(&pid).cloned())
 }
 
 /// By pid alone (v1) or by handle. Rights are checked; `read`: the handle is given in order to read, which words the error for a
@@ -92,15 +82,12 @@ pub fn check_limit() -> Result<()> {
     if tracked < settings::max_workers() as usize {
         return Ok(());
     }
-    Err(PgError::new(
-        sqlstate::CONFIGURATION_LIMIT_EXCEEDED,
-        "too many background workers",
-    )
-    .detail(&format!(
-        "This session tracks {tracked} jobs, and pg_background.max_workers is {}.",
-        settings::max_workers()
-    ))
-    .hint("Read or detach jobs that have ended, or raise pg_background.max_workers."))
+    Err(PgError::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, "too many background workers")
+        .detail(&format!(
+            "This session tracks {tracked} jobs, and pg_background.max_workers is {}.",
+            settings::max_workers()
+        ))
+        .hint("Read or detach jobs that have ended, or raise pg_background.max_workers."))
 }
 
 pub fn add(job: Job) -> Arc<Job> {
@@ -108,10 +95,7 @@ pub fn add(job: Job) -> Arc<Job> {
     let replaced = {
         let mut tracker = TRACKER.lock();
         tracker.stats.launched += 1;
-        tracker
-            .jobs
-            .get_or_insert_default()
-            .insert(job.pid, Arc::clone(&job))
+        tracker.jobs.get_or_insert_default().insert(job.pid, Arc::clone(&job))
     };
     // A pid that came back belongs to a process that has ended: its job is given up.
     if let Some(replaced) = replaced {
@@ -125,13 +109,7 @@ pub fn release(job: Arc<Job>, how: How) {
     let removed = {
         let mut tracker = TRACKER.lock();
         match &mut tracker.jobs {
-            Some(jobs)
-                if jobs
-                    .get(&job.pid)
-                    .is_some_and(|tracked| Arc::ptr_eq(tracked, &job)) =>
-            {
-                jobs.remove(&job.pid)
-            }
+            Some(jobs) if jobs.get(&job.pid).is_some_and(|tracked| Arc::ptr_eq(tracked, &job)) => jobs.remove(&job.pid),
             _ => None,
         }
     };
@@ -163,22 +141,13 @@ fn count(job: &Job, how: How) {
 /// Forgets workers whose slots are free.
 pub fn sweep() {
     let leaving = std::mem::take(&mut TRACKER.lock().leaving);
-    let still: Vec<_> = leaving
-        .into_iter()
-        .filter(|worker| !worker.is_gone())
-        .collect();
+    let still: Vec<_> = leaving.into_iter().filter(|worker| !worker.is_gone()).collect();
     TRACKER.lock().leaving.extend(still);
 }
 
 /// All jobs, in the order of their launch.
 pub fn jobs() -> Vec<Arc<Job>> {
-    let mut jobs: Vec<_> = TRACKER
-        .lock()
-        .jobs
-        .iter()
-        .flat_map(HashMap::values)
-        .cloned()
-        .collect();
+    let mut jobs: Vec<_> = TRACKER.lock().jobs.iter().flat_map(HashMap::values).cloned().collect();
     jobs.sort_by_key(|job| (job.launched_at, job.pid));
     jobs
 }
@@ -198,6 +167,5 @@ pub fn stats() -> (Stats, i32) {
 
 /// The message of a failed job, for the list.
 pub fn last_error(job: &Job) -> Option<Vec<u8>> {
-    job.error()
-        .map(|report: wire::report::Report| report.message().to_vec())
+    job.error().map(|report: wire::report::Report| report.message().to_vec())
 }

@@ -16,16 +16,10 @@ struct Layout(usize);
 impl Layout {
     fn region(&mut self, len: usize) -> Result<Region> {
         let start = self.0.next_multiple_of(ALIGNMENT);
-        self.0 = start.checked_add(len).ok_or_else(|| {
-            PgError::new(
-                sqlstate::INVALID_PARAMETER_VALUE,
-                "background job is too large",
-            )
-        })?;
-        Ok(Region {
-            offset: start as u64,
-            len: len as u64,
-        })
+        self.0 = start
+            .checked_add(len)
+            .ok_or_else(|| PgError::new(sqlstate::INVALID_PARAMETER_VALUE, "background job is too large"))?;
+        Ok(Region { offset: start as u64, len: len as u64 })
     }
 }
 
@@ -36,20 +30,10 @@ pub fn create(identity: Identity, sql: &[u8], queue_size: usize) -> Result<Arc<S
     let settings = layout.region(guc::estimate()?)?;
     let client_info = layout.region(identity::client_info_size())?;
     let queue = layout.region(queue_size)?;
-    let header = JobHeader::new(
-        layout.0 as u64,
-        identity,
-        [text, settings, client_info, queue],
-    );
+    let header = JobHeader::new(layout.0 as u64, identity, [text, settings, client_info, queue]);
     Segment::create(header, layout.0, |filler| {
         filler.put(text, sql)?;
-        filler.put(
-            Region {
-                offset: text.offset + sql.len() as u64,
-                len: 1,
-            },
-            &[0],
-        )?;
+        filler.put(Region { offset: text.offset + sql.len() as u64, len: 1 }, &[0])?;
         guc::save(filler, settings)?;
         if client_info.len > 0 {
             identity::save_client_info(filler, client_info)?;

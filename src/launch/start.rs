@@ -51,30 +51,17 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind) -> Result<Arc<Job>> {
     let attached = receiver.wait_for_worker();
     if let Err(error) = attached {
         // Cancelled or terminated while the worker was on its way: the caller will never hear of the job.
-        segment
-            .header()
-            .request_stop(crate::model::state::Stop::Now);
+        segment.header().request_stop(crate::model::state::Stop::Now);
         worker.terminate();
         return Err(error);
     }
     // A worker that is quick may have come, worked and gone by now: its pid tells.
     if segment.header().worker_pid() == 0 {
-        return Err(PgError::new(
-            sqlstate::INSUFFICIENT_RESOURCES,
-            "could not start background process",
-        )
-        .hint("More details may be available in the server log."));
+        return Err(PgError::new(sqlstate::INSUFFICIENT_RESOURCES, "could not start background process")
+            .hint("More details may be available in the server log."));
     }
     let preview = sql[..text::clip(sql, PREVIEW)].to_vec();
-    Ok(tracker::add(Job::new(
-        segment,
-        receiver,
-        worker,
-        launched_at,
-        queue_size,
-        preview,
-        kind == Kind::Launch,
-    )))
+    Ok(tracker::add(Job::new(segment, receiver, worker, launched_at, queue_size, preview, kind == Kind::Launch)))
 }
 
 fn checked_queue_size(queue_size: i32) -> Result<i32> {
@@ -93,10 +80,7 @@ fn new_cookie() -> Result<i64> {
     loop {
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).map_err(|error| {
-            PgError::new(
-                sqlstate::INTERNAL_ERROR,
-                format!("could not generate a random number: {error}"),
-            )
+            PgError::new(sqlstate::INTERNAL_ERROR, format!("could not generate a random number: {error}"))
         })?;
         match i64::from_ne_bytes(bytes) {
             0 => {}
@@ -119,11 +103,8 @@ fn register(segment: &Segment) -> Result<Handle> {
         }
         let now = Instant::now();
         if now >= give_up {
-            return Err(PgError::new(
-                sqlstate::INSUFFICIENT_RESOURCES,
-                "could not register background process",
-            )
-            .hint("You may need to increase max_worker_processes."));
+            return Err(PgError::new(sqlstate::INSUFFICIENT_RESOURCES, "could not register background process")
+                .hint("You may need to increase max_worker_processes."));
         }
         latch::wait(Some((now + pause).min(give_up)))?;
         pause = (pause * 2).min(Duration::from_millis(64));

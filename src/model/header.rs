@@ -81,8 +81,7 @@ pub struct JobHeader {
     outcome: [AtomicU8; OUTCOME_SIZE],
 }
 
-const _: () =
-    assert!(size_of::<JobHeader>() == 16 + 8 + 48 + 64 + 16 + 24 + 12 + 64 + 4 + OUTCOME_SIZE);
+const _: () = assert!(size_of::<JobHeader>() == 16 + 8 + 48 + 64 + 16 + 24 + 12 + 64 + 4 + OUTCOME_SIZE);
 const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
 
 impl JobHeader {
@@ -119,18 +118,13 @@ impl JobHeader {
     pub fn is_valid(&self, segment_size: usize) -> bool {
         let inside = |region: &Region| {
             region.offset >= size_of::<Self>() as u64
-                && region
-                    .offset
-                    .checked_add(region.len)
-                    .is_some_and(|end| end <= self.segment_size)
+                && region.offset.checked_add(region.len).is_some_and(|end| end <= self.segment_size)
         };
         self.magic == MAGIC
             && self.layout == LAYOUT
             && self.size as usize == size_of::<Self>()
             && self.segment_size <= segment_size as u64
-            && [&self.sql, &self.settings, &self.client_info, &self.queue]
-                .into_iter()
-                .all(inside)
+            && [&self.sql, &self.settings, &self.client_info, &self.queue].into_iter().all(inside)
             && self.sql.len > 0
     }
 
@@ -187,10 +181,7 @@ impl JobHeader {
             return Vec::new();
         }
         let len = (self.outcome_len.load(Ordering::Relaxed) as usize).min(OUTCOME_SIZE);
-        self.outcome[..len]
-            .iter()
-            .map(|byte| byte.load(Ordering::Relaxed))
-            .collect()
+        self.outcome[..len].iter().map(|byte| byte.load(Ordering::Relaxed)).collect()
     }
 
     /// Microseconds since 2000-01-01; 0 before the first statement.
@@ -201,29 +192,23 @@ impl JobHeader {
     /// Microseconds from start to end of a job that ran and ended.
     pub fn run_time(&self) -> Option<i64> {
         let ended = self.is_final();
-        let (start, end) = (
-            self.started_at.load(Ordering::Relaxed),
-            self.finished_at.load(Ordering::Relaxed),
-        );
+        let (start, end) = (self.started_at.load(Ordering::Relaxed), self.finished_at.load(Ordering::Relaxed));
         (ended && start != 0).then(|| end.saturating_sub(start).max(0))
     }
 
     /// Worker only. `None` keeps the percentage (0 at first); `message` is at most [`PROGRESS_SIZE`] bytes.
     pub fn set_progress(&self, percent: Option<i32>, message: &[u8]) {
         let version = self.progress_version.load(Ordering::Relaxed);
-        self.progress_version
-            .store(version.wrapping_add(1), Ordering::Relaxed);
+        self.progress_version.store(version.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
         let old = self.progress_percent.load(Ordering::Relaxed).max(0);
-        self.progress_percent
-            .store(percent.map_or(old, |p| p.clamp(0, 100)), Ordering::Relaxed);
+        self.progress_percent.store(percent.map_or(old, |p| p.clamp(0, 100)), Ordering::Relaxed);
         let len = message.len().min(PROGRESS_SIZE);
         for (to, from) in self.progress.iter().zip(&message[..len]) {
             to.store(*from, Ordering::Relaxed);
         }
         self.progress_len.store(len as u32, Ordering::Relaxed);
-        self.progress_version
-            .store(version.wrapping_add(2), Ordering::Release);
+        self.progress_version.store(version.wrapping_add(2), Ordering::Release);
     }
 
     /// The last report; `None` before the first. A worker that died while it wrote leaves the figures as they stood.
@@ -233,10 +218,7 @@ impl JobHeader {
             let before = self.progress_version.load(Ordering::Acquire);
             let percent = self.progress_percent.load(Ordering::Relaxed);
             let len = (self.progress_len.load(Ordering::Relaxed) as usize).min(PROGRESS_SIZE);
-            let message = self.progress[..len]
-                .iter()
-                .map(|byte| byte.load(Ordering::Relaxed))
-                .collect();
+            let message = self.progress[..len].iter().map(|byte| byte.load(Ordering::Relaxed)).collect();
             fence(Ordering::Acquire);
             let after = self.progress_version.load(Ordering::Relaxed);
             tries += 1;
@@ -255,15 +237,8 @@ mod tests {
     const SIZE: usize = size_of::<JobHeader>() + 400;
 
     fn header() -> JobHeader {
-        let at = |n: u64| Region {
-            offset: size_of::<JobHeader>() as u64 + n * 100,
-            len: 100,
-        };
-        JobHeader::new(
-            SIZE as u64,
-            Identity::default(),
-            [at(0), at(1), at(2), at(3)],
-        )
+        let at = |n: u64| Region { offset: size_of::<JobHeader>() as u64 + n * 100, len: 100 };
+        JobHeader::new(SIZE as u64, Identity::default(), [at(0), at(1), at(2), at(3)])
     }
 
     #[test]
@@ -293,10 +268,7 @@ mod tests {
         assert_eq!((h.state(), h.run_time()), (Some(State::Running), None));
         h.finish(State::Error, 25, 3, b"why");
         h.finish(State::Stopped, 30, 4, b"");
-        assert_eq!(
-            (h.state(), h.run_time(), h.outcome()),
-            (Some(State::Error), Some(15), b"why".to_vec())
-        );
+        assert_eq!((h.state(), h.run_time(), h.outcome()), (Some(State::Error), Some(15), b"why".to_vec()));
     }
 
     #[test]

@@ -32,9 +32,7 @@ impl Released {
     /// The newest entry of that pid and, when given, that cookie.
     pub fn find(&self, pid: i32, cookie: Option<i64>) -> Option<How> {
         let mut newest_first = self.0.iter().rev();
-        newest_first
-            .find(|(p, c, _)| *p == pid && cookie.is_none_or(|cookie| cookie == *c))
-            .map(|(_, _, how)| *how)
+        newest_first.find(|(p, c, _)| *p == pid && cookie.is_none_or(|cookie| cookie == *c)).map(|(_, _, how)| *how)
     }
 }
 

@@ -77,13 +77,7 @@ mod tests {
 
     #[test]
     fn numbers_round_trip_and_strangers_are_refused() {
-        for state in [
-            State::Starting,
-            State::Running,
-            State::Stopped,
-            State::Canceled,
-            State::Error,
-        ] {
+        for state in [State::Starting, State::Running, State::Stopped, State::Canceled, State::Error] {
             assert_eq!(State::from_u32(state as u32), Some(state));
         }
         assert_eq!(State::from_u32(0), None);
@@ -96,11 +90,7 @@ mod tests {
 
     #[test]
     fn only_ended_states_are_final() {
-        let ended: Vec<_> = (0..9)
-            .filter_map(State::from_u32)
-            .filter(|s| s.is_final())
-            .map(State::name)
-            .collect();
+        let ended: Vec<_> = (0..9).filter_map(State::from_u32).filter(|s| s.is_final()).map(State::name).collect();
         assert_eq!(ended, ["stopped", "canceled", "error"]);
     }
 }

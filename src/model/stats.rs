@@ -15,14 +15,7 @@ pub struct Stats {
 
 impl Stats {
     pub const fn new() -> Self {
-        Self {
-            launched: 0,
-            completed: 0,
-            failed: 0,
-            canceled: 0,
-            timed: 0,
-            total_ms: 0.0,
-        }
+        Self { launched: 0, completed: 0, failed: 0, canceled: 0, timed: 0, total_ms: 0.0 }
     }
 
     /// Counts a job that has ended, with its run time in microseconds when it ran.

@@ -52,13 +52,7 @@ unsafe fn raw_columns(desc: sys::TupleDesc) -> Vec<sys::PgbgColumn> {
 /// `desc` must be a valid descriptor.
 pub(super) unsafe fn declared(desc: sys::TupleDesc) -> Vec<Declared> {
     // SAFETY: promised by the caller.
-    unsafe { raw_columns(desc) }
-        .iter()
-        .map(|c| Declared {
-            type_id: c.type_id,
-            typmod: c.typmod,
-        })
-        .collect()
+    unsafe { raw_columns(desc) }.iter().map(|c| Declared { type_id: c.type_id, typmod: c.typmod }).collect()
 }
 
 /// The columns of a result as they will be sent.
@@ -72,11 +66,7 @@ pub(super) unsafe fn describe(desc: sys::TupleDesc) -> Result<Vec<Column>> {
     for column in raw {
         // A pseudo-type's value (void, an anonymous record) means nothing in another process.
         let text = typtype(column.type_id)? == sys::TYPTYPE_PSEUDO;
-        let attribute = if text {
-            Attribute::new(-1, 4)
-        } else {
-            Attribute::new(column.len, column.align)
-        };
+        let attribute = if text { Attribute::new(-1, 4) } else { Attribute::new(column.len, column.align) };
         columns.push(Column {
             type_id: column.type_id,
             typmod: column.typmod,
@@ -113,7 +103,12 @@ pub(super) fn sent_desc(columns: &[Column]) -> Result<sys::TupleDesc> {
 /// What must be done to a column's values.
 enum Conversion {
     None,
-    /// Out by one type's function and in by another's: for a declared length or precision.
+    /// By the type's own function for a declared length or precision.
+    Length {
+        function: sys::FmgrInfo,
+        typmod: i32,
+    },
+    /// Out by one type's function and in by another's: the same for an array, element by element.
     Io {
         out: sys::FmgrInfo,
         input: sys::FmgrInfo,
@@ -176,32 +171,14 @@ impl Conversions {
         // SAFETY: a descriptor of ours.
         let lie = unsafe { raw_columns(desc) };
         let attributes: Vec<_> = sent.iter().map(|column| column.attribute).collect();
-        if lie
-            .iter()
-            .zip(&attributes)
-            .any(|(here, there)| (here.len, here.align) != (there.len, there.align))
-        {
-            return Err(PgError::new(
-                sqlstate::DATA_CORRUPTED,
-                "background worker sent columns of another shape",
-            ));
+        if lie.iter().zip(&attributes).any(|(here, there)| (here.len, here.align) != (there.len, there.align)) {
+            return Err(PgError::new(sqlstate::DATA_CORRUPTED, "background worker sent columns of another shape"));
         }
         // SAFETY: a descriptor of ours, which lives as long as the slot.
-        let slot = guard(|| unsafe {
-            sys::MakeSingleTupleTableSlot(desc, &raw const sys::TTSOpsMinimalTuple)
-        })?;
+        let slot = guard(|| unsafe { sys::MakeSingleTupleTableSlot(desc, &raw const sys::TTSOpsMinimalTuple) })?;
         drop(entered);
-        let all_none = columns
-            .iter()
-            .all(|column| matches!(column, Conversion::None));
-        Ok(Self {
-            columns,
-            attributes,
-            slot,
-            all_none,
-            scratch,
-            context,
-        })
+        let all_none = columns.iter().all(|column| matches!(column, Conversion::None));
+        Ok(Self { columns, attributes, slot, all_none, scratch, context })
     }
 
     pub(super) fn put_all<'a>(
@@ -216,10 +193,7 @@ impl Conversions {
             tuple::check(tuple, &self.attributes)?;
             let start = tuple.as_ptr();
             if start.align_offset(8) != 0 {
-                return Err(PgError::new(
-                    sqlstate::INTERNAL_ERROR,
-                    "a row is not aligned",
-                ));
+                return Err(PgError::new(sqlstate::INTERNAL_ERROR, "a row is not aligned"));
             }
             // SAFETY: a checked, aligned tuple of the slot's descriptor, which the slot borrows until it is cleared or given
             // the next one; the server only reads it.
@@ -249,10 +223,7 @@ impl Conversions {
         // SAFETY: the slot has been deformed: both arrays have that many elements.
         let (values, nulls) = unsafe {
             let slot = &*self.slot;
-            (
-                std::slice::from_raw_parts(slot.tts_values, natts),
-                std::slice::from_raw_parts(slot.tts_isnull, natts),
-            )
+            (std::slice::from_raw_parts(slot.tts_values, natts), std::slice::from_raw_parts(slot.tts_isnull, natts))
         };
         let mut converted = Vec::with_capacity(natts);
         for (i, conversion) in self.columns.iter_mut().enumerate() {
@@ -267,14 +238,19 @@ impl Conversions {
                     // SAFETY: a C string of the server.
                     text_datum(unsafe { CStr::from_ptr(text) }.to_bytes())?
                 }
-                Conversion::Io {
-                    out,
-                    input,
-                    typioparam,
-                    typmod,
-                } => {
-                    let (out, input, typioparam, typmod): (*mut _, *mut _, _, _) =
-                        (out, input, *typioparam, *typmod);
+                Conversion::Length { function, typmod } => {
+                    let (function, typmod): (*mut sys::FmgrInfo, _) = (function, *typmod as sys::Datum);
+                    // SAFETY: a length coercion of the value's type: value, typmod, "not an explicit cast", or fewer.
+                    guard(|| unsafe {
+                        match (*function).fn_nargs {
+                            1 => sys::FunctionCall1Coll(function, 0, value),
+                            2 => sys::FunctionCall2Coll(function, 0, value, typmod),
+                            _ => sys::FunctionCall3Coll(function, 0, value, typmod, 0),
+                        }
+                    })?
+                }
+                Conversion::Io { out, input, typioparam, typmod } => {
+                    let (out, input, typioparam, typmod): (*mut _, *mut _, _, _) = (out, input, *typioparam, *typmod);
                     // SAFETY: output function of the value's type, input function of the declared one.
                     guard(|| unsafe {
                         let text = sys::OutputFunctionCall(out, value);
@@ -289,18 +265,9 @@ impl Conversions {
     }
 }
 
-fn conversion(
-    position: usize,
-    from: &Column,
-    to: Declared,
-    context: &Context,
-) -> Result<Conversion> {
+fn conversion(position: usize, from: &Column, to: Declared, context: &Context) -> Result<Conversion> {
     if from.form == Form::Text {
-        return if to.type_id == TEXT {
-            Ok(Conversion::None)
-        } else {
-            Err(wrong_type(position, from, to))
-        };
+        return if to.type_id == TEXT { Ok(Conversion::None) } else { Err(wrong_type(position, from, to)) };
     }
     if from.type_id == to.type_id && (to.typmod == -1 || to.typmod == from.typmod) {
         return Ok(Conversion::None);
@@ -320,6 +287,16 @@ fn conversion(
         if to.typmod == -1 || to.typmod == base_typmod {
             return Ok(Conversion::None);
         }
+        let mut length_id = 0;
+        let length_at = &raw mut length_id;
+        // SAFETY: a catalog lookup of a type that exists.
+        match guard(|| unsafe { sys::find_typmod_coercion_function(to.type_id, length_at) })? {
+            sys::CoercionPathType_COERCION_PATH_FUNC => {
+                return Ok(Conversion::Length { function: function(length_id, context)?, typmod: to.typmod });
+            }
+            sys::CoercionPathType_COERCION_PATH_NONE => return Ok(Conversion::None),
+            _ => {}
+        }
         let (mut input, mut typioparam) = (0, 0);
         let (input_at, typioparam_at) = (&raw mut input, &raw mut typioparam);
         // SAFETY: a catalog lookup of a type that exists.
@@ -332,9 +309,7 @@ fn conversion(
         });
     }
     if to.type_id == TEXT && !has_receive(from.type_id)? {
-        return Ok(Conversion::ToText {
-            out: output(from.type_id, context)?,
-        });
+        return Ok(Conversion::ToText { out: output(from.type_id, context)? });
     }
     Err(wrong_type(position, from, to))
 }
@@ -345,10 +320,7 @@ fn wrong_type(position: usize, from: &Column, to: Declared) -> PgError {
         // SAFETY: a catalog lookup; a text also for a type that does not exist.
         let name = guard(|| unsafe { sys::format_type_be(type_id) });
         // SAFETY: a C string of the server.
-        name.map_or_else(
-            |_| String::from("?"),
-            |n| unsafe { CStr::from_ptr(n) }.to_string_lossy().into_owned(),
-        )
+        name.map_or_else(|_| String::from("?"), |n| unsafe { CStr::from_ptr(n) }.to_string_lossy().into_owned())
     };
     mismatch().detail(&format!(
         "Column {} is of type {}, but is declared as {}.",

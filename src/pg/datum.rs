@@ -1,5 +1,6 @@
 //! Arguments and results of SQL functions.
 
+use super::columns::Declared;
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::store::Rows;
@@ -29,6 +30,20 @@ pub enum Value {
 }
 
 impl Value {
+    /// The type that a column must have to take it; NULL fits all.
+    fn type_id(&self) -> Option<u32> {
+        Some(match self {
+            Self::Null => return None,
+            Self::Int4(_) => sys::INT4OID,
+            Self::Int8(_) => sys::INT8OID,
+            Self::Float8(_) => sys::FLOAT8OID,
+            Self::Bool(_) => sys::BOOLOID,
+            Self::Oid(_) => sys::OIDOID,
+            Self::Timestamp(_) => sys::TIMESTAMPTZOID,
+            Self::Text(_) => sys::TEXTOID,
+        })
+    }
+
     /// Text values are allocated in the current memory context.
     pub(super) fn into_datum(self) -> Result<(Datum, bool)> {
         let datum = match self {
@@ -42,6 +57,12 @@ impl Value {
         };
         Ok((datum, false))
     }
+}
+
+/// Has each value the type of its column?
+pub(super) fn fits(values: &[Value], columns: &[Declared]) -> bool {
+    values.len() == columns.len()
+        && values.iter().zip(columns).all(|(value, column)| value.type_id().is_none_or(|id| id == column.type_id))
 }
 
 /// A text in the current memory context.
@@ -74,11 +95,8 @@ impl Call {
     fn arg(&self, n: usize) -> (Datum, bool) {
         // SAFETY: `new` was promised a valid call; the slice covers the arguments it has.
         unsafe {
-            let args = (*self.fcinfo)
-                .args
-                .as_slice((*self.fcinfo).nargs.max(0) as usize);
-            args.get(n)
-                .map_or((Datum::default(), true), |arg| (arg.value, arg.isnull))
+            let args = (*self.fcinfo).args.as_slice((*self.fcinfo).nargs.max(0) as usize);
+            args.get(n).map_or((Datum::default(), true), |arg| (arg.value, arg.isnull))
         }
     }
 
@@ -121,8 +139,7 @@ impl Call {
     fn result_type(&self) -> Result<Option<sys::TupleDesc>> {
         let (fcinfo, mut desc) = (self.fcinfo, ptr::null_mut());
         // SAFETY: a valid call, and a place for the answer.
-        let class =
-            guard(|| unsafe { sys::get_call_result_type(fcinfo, ptr::null_mut(), &raw mut desc) })?;
+        let class = guard(|| unsafe { sys::get_call_result_type(fcinfo, ptr::null_mut(), &raw mut desc) })?;
         Ok((class == sys::TypeFuncClass_TYPEFUNC_COMPOSITE && !desc.is_null()).then_some(desc))
     }
 
@@ -130,12 +147,9 @@ impl Call {
     pub fn composite<const N: usize>(&self, values: [Value; N]) -> Result<Datum> {
         let desc = self.result_type()?.ok_or_else(no_column_list)?;
         // SAFETY: the descriptor is valid as long as the call.
-        if unsafe { (*desc).natts } as usize != N {
-            return Err(PgError::new(
-                sqlstate::DATATYPE_MISMATCH,
-                "function result type does not match the library",
-            )
-            .hint("Update the extension with ALTER EXTENSION pg_background UPDATE."));
+        if !fits(&values, &unsafe { super::columns::declared(desc) }) {
+            return Err(PgError::new(sqlstate::DATATYPE_MISMATCH, "function result type does not match the library")
+                .hint("Update the extension with ALTER EXTENSION pg_background UPDATE."));
         }
         let mut datums = [Datum::default(); N];
         let mut nulls = [true; N];

@@ -92,10 +92,7 @@ impl<'a> Receiver<'a> {
         // SAFETY: the slot was deformed and is of the descriptor that `start` saw: so many elements.
         let (values, nulls) = unsafe {
             let slot = &*slot;
-            (
-                slice_of(slot.tts_values, natts),
-                slice_of(slot.tts_isnull, natts),
-            )
+            (slice_of(slot.tts_values, natts), slice_of(slot.tts_isnull, natts))
         };
         let mut flat = Vec::with_capacity(natts);
         let mut is_null = Vec::with_capacity(natts);
@@ -138,11 +135,7 @@ impl<'a> Receiver<'a> {
 /// As for `slice::from_raw_parts`, but a NULL of no elements is fine.
 unsafe fn slice_of<'b, T>(start: *const T, len: usize) -> &'b [T] {
     // SAFETY: promised by the caller.
-    if len == 0 {
-        &[]
-    } else {
-        unsafe { std::slice::from_raw_parts(start, len) }
-    }
+    if len == 0 { &[] } else { unsafe { std::slice::from_raw_parts(start, len) } }
 }
 
 /// # Safety
@@ -152,19 +145,12 @@ unsafe fn tuple_bytes<'b>(tuple: sys::MinimalTuple) -> &'b [u8] {
     unsafe { slice_or_empty(tuple.cast::<u8>(), (*tuple).t_len as usize) }
 }
 
-unsafe extern "C-unwind" fn startup(
-    this: *mut sys::DestReceiver,
-    _operation: c_int,
-    desc: sys::TupleDesc,
-) {
+unsafe extern "C-unwind" fn startup(this: *mut sys::DestReceiver, _operation: c_int, desc: sys::TupleDesc) {
     // SAFETY: the server passes back our receiver, which lives as long as the statement runs.
     unsafe { super::entry::callback(|| (*this.cast::<Receiver>()).start(desc)) };
 }
 
-unsafe extern "C-unwind" fn receive(
-    slot: *mut sys::TupleTableSlot,
-    this: *mut sys::DestReceiver,
-) -> bool {
+unsafe extern "C-unwind" fn receive(slot: *mut sys::TupleTableSlot, this: *mut sys::DestReceiver) -> bool {
     // Calls that can throw leave this frame by longjmp: it holds nothing that has a destructor.
     // SAFETY: the server passes back our receiver and a valid slot.
     unsafe {
@@ -173,11 +159,7 @@ unsafe extern "C-unwind" fn receive(
             return true;
         }
         let mut should_free = false;
-        let tuple = if (*this).has_text {
-            ptr::null_mut()
-        } else {
-            sys::pgbg_slot_tuple(slot, &raw mut should_free)
-        };
+        let tuple = if (*this).has_text { ptr::null_mut() } else { sys::pgbg_slot_tuple(slot, &raw mut should_free) };
         let done = if tuple.is_null() {
             contain(|| (*this).rebuild(slot))
         } else {

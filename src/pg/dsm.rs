@@ -32,11 +32,7 @@ impl Drop for Segment {
 
 impl Segment {
     /// Creates a segment that holds the header, and lets `fill` write the regions that the header names.
-    pub fn create(
-        header: JobHeader,
-        size: usize,
-        fill: impl FnOnce(&mut Filler) -> Result<()>,
-    ) -> Result<Arc<Self>> {
+    pub fn create(header: JobHeader, size: usize, fill: impl FnOnce(&mut Filler) -> Result<()>) -> Result<Arc<Self>> {
         // SAFETY: creates a segment; the mapping is taken away from the current resource owner.
         let raw = guard(|| unsafe {
             let segment = sys::dsm_create(size, 0);
@@ -45,10 +41,7 @@ impl Segment {
         })?;
         let segment = Self::of(raw)?;
         if !header.is_valid(segment.len) {
-            return Err(PgError::new(
-                sqlstate::INTERNAL_ERROR,
-                "segment layout does not fit the segment",
-            ));
+            return Err(PgError::new(sqlstate::INTERNAL_ERROR, "segment layout does not fit the segment"));
         }
         // SAFETY: at least as large as the header (is_valid), page-aligned, and nobody else knows of it yet.
         unsafe { segment.base.cast::<JobHeader>().write(header) };
@@ -82,18 +75,10 @@ impl Segment {
 
     fn of(raw: *mut sys::dsm_segment) -> Result<Self> {
         // SAFETY: a live segment.
-        let (base, len) = unsafe {
-            (
-                sys::dsm_segment_address(raw).cast::<u8>(),
-                sys::dsm_segment_map_length(raw),
-            )
-        };
+        let (base, len) = unsafe { (sys::dsm_segment_address(raw).cast::<u8>(), sys::dsm_segment_map_length(raw)) };
         match (NonNull::new(raw), NonNull::new(base)) {
             (Some(mapping), Some(base)) => Ok(Self { mapping, base, len }),
-            _ => Err(PgError::new(
-                sqlstate::INTERNAL_ERROR,
-                "shared memory segment has no address",
-            )),
+            _ => Err(PgError::new(sqlstate::INTERNAL_ERROR, "shared memory segment has no address")),
         }
     }
 
@@ -137,16 +122,11 @@ impl Filler<'_> {
     /// Copies `bytes` to the region's start; what does not fit is an error.
     pub fn put(&mut self, region: Region, bytes: &[u8]) -> Result<()> {
         if bytes.len() as u64 > region.len {
-            return Err(PgError::new(
-                sqlstate::INTERNAL_ERROR,
-                "a region of the segment is too small",
-            ));
+            return Err(PgError::new(sqlstate::INTERNAL_ERROR, "a region of the segment is too small"));
         }
         // SAFETY: inside the mapping, and nobody else maps it yet.
         unsafe {
-            self.0
-                .at(region)
-                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            self.0.at(region).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         };
         Ok(())
     }

@@ -24,20 +24,14 @@ fn panicked(payload: &(dyn Any + Send)) -> PgError {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("unknown panic");
-    PgError::new(
-        sqlstate::INTERNAL_ERROR,
-        format!("pg_background failed: {what}"),
-    )
+    PgError::new(sqlstate::INTERNAL_ERROR, format!("pg_background failed: {what}"))
 }
 
 /// The body of an exported SQL function.
 ///
 /// # Safety
 /// Called by the server's function manager only.
-pub unsafe fn sql_function(
-    fcinfo: sys::FunctionCallInfo,
-    body: fn(&Call) -> Result<sys::Datum>,
-) -> sys::Datum {
+pub unsafe fn sql_function(fcinfo: sys::FunctionCallInfo, body: fn(&Call) -> Result<sys::Datum>) -> sys::Datum {
     // SAFETY: the function manager passes a valid call, which outlives this one.
     let call = unsafe { Call::new(fcinfo) };
     match contain(|| body(&call)) {

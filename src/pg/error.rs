@@ -33,11 +33,7 @@ impl PgError {
     /// An ERROR with that SQLSTATE and message.
     #[cold]
     pub fn new(sqlstate: i32, message: impl Into<Vec<u8>>) -> Self {
-        Self(Kind::Ours(Box::new(Report::new(
-            sys::ERROR as i32,
-            sqlstate,
-            message,
-        ))))
+        Self(Kind::Ours(Box::new(Report::new(sys::ERROR as i32, sqlstate, message))))
     }
 
     pub fn of(report: Report) -> Self {
@@ -87,9 +83,7 @@ impl PgError {
                 // thrown and caught, it is one of the server's
                 let report = c_report(report);
                 // SAFETY: the report was just made; raising it releases it.
-                if let Err(caught @ Self(Kind::Caught(_))) =
-                    guard(|| unsafe { sys::pgbg_report(report) })
-                {
+                if let Err(caught @ Self(Kind::Caught(_))) = guard(|| unsafe { sys::pgbg_report(report) }) {
                     caught.log(context_line);
                 }
             }
@@ -111,10 +105,7 @@ impl PgError {
 
 impl From<Malformed> for PgError {
     fn from(Malformed(what): Malformed) -> Self {
-        Self::new(
-            sqlstate::DATA_CORRUPTED,
-            format!("invalid message from background worker: {what}"),
-        )
+        Self::new(sqlstate::DATA_CORRUPTED, format!("invalid message from background worker: {what}"))
     }
 }
 

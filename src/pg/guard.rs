@@ -29,16 +29,11 @@ extern "C" fn trampoline<F: FnOnce() -> R, R>(arg: *mut c_void) {
 /// level of a worker that aborts the transaction.
 pub fn guard<F: FnOnce() -> R, R>(function: F) -> Result<R> {
     const { assert!(!needs_drop::<F>() && !needs_drop::<R>()) };
-    let mut call = Call {
-        function: MaybeUninit::new(function),
-        value: MaybeUninit::uninit(),
-    };
+    let mut call = Call { function: MaybeUninit::new(function), value: MaybeUninit::uninit() };
     let mut error: *mut sys::ErrorData = ptr::null_mut();
     // SAFETY: only the ABI string differs, C-unwind and C are the same otherwise; see `trampoline` for why it is C.
     let body = unsafe {
-        std::mem::transmute::<extern "C" fn(*mut c_void), unsafe extern "C-unwind" fn(*mut c_void)>(
-            trampoline::<F, R>,
-        )
+        std::mem::transmute::<extern "C" fn(*mut c_void), unsafe extern "C-unwind" fn(*mut c_void)>(trampoline::<F, R>)
     };
     // SAFETY: the body is given the Call that it expects, which outlives it.
     let ok = unsafe { sys::pgbg_try(Some(body), (&raw mut call).cast(), &raw mut error) };
@@ -46,8 +41,6 @@ pub fn guard<F: FnOnce() -> R, R>(function: F) -> Result<R> {
         // SAFETY: the body returned, so the value was written.
         return Ok(unsafe { call.value.assume_init() });
     }
-    Err(NonNull::new(error).map_or_else(
-        || PgError::new(crate::model::sqlstate::INTERNAL_ERROR, "lost an error"),
-        PgError::caught,
-    ))
+    Err(NonNull::new(error)
+        .map_or_else(|| PgError::new(crate::model::sqlstate::INTERNAL_ERROR, "lost an error"), PgError::caught))
 }

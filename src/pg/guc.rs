@@ -95,10 +95,7 @@ pub fn restore(state: &[u8]) -> Result<()> {
     let (start, len) = (mine.as_mut_ptr(), mine.len());
     // SAFETY: writes at most `len` bytes, or throws.
     guard(|| unsafe { sys::SerializeGUCState(len, start.cast()) })?;
-    let changes = match (
-        settings::parse(&mine, HAS_ROLE),
-        settings::parse(state, HAS_ROLE),
-    ) {
+    let changes = match (settings::parse(&mine, HAS_ROLE), settings::parse(state, HAS_ROLE)) {
         (Ok(mine), Ok(theirs)) => settings::difference(&mine, &theirs),
         _ => None,
     };

@@ -65,10 +65,18 @@ pub fn adopt_session(identity: &Identity) -> Result<()> {
     })
 }
 
-/// Takes over current user and security context, for the transaction: its end takes them back.
+/// Takes over current user and security context, for the transaction. An abort takes them back; a commit does not, and is
+/// followed by [`leave_user`].
 pub fn adopt_user(user: u32, security_context: i32) {
     // SAFETY: writes variables; the transaction's end restores them.
     unsafe { sys::SetUserIdAndSecContext(user, security_context) };
+}
+
+/// After the commit: no security context may be set when the next transaction starts.
+pub fn leave_user(identity: &Identity) {
+    let user = if identity.outer_role == 0 { identity.session_user } else { identity.outer_role };
+    // SAFETY: writes variables, outside a transaction.
+    unsafe { sys::SetUserIdAndSecContext(user, 0) };
 }
 
 /// Text for the launcher's SYSTEM_USER; empty before 16.
@@ -77,10 +85,7 @@ pub fn client_info_size() -> usize {
     guard(|| unsafe { sys::pgbg_client_info_size() }).unwrap_or(0)
 }
 
-pub fn save_client_info(
-    filler: &mut super::dsm::Filler,
-    region: crate::model::header::Region,
-) -> Result<()> {
+pub fn save_client_info(filler: &mut super::dsm::Filler, region: crate::model::header::Region) -> Result<()> {
     let (start, len) = (filler.start(region), region.len as usize);
     // SAFETY: writes at most `len` bytes.
     guard(|| unsafe { sys::pgbg_client_info_save(len, start.cast()) })

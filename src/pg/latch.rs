@@ -14,9 +14,7 @@ pub fn wait(deadline: Option<Instant>) -> Result<()> {
         events |= sys::WL_TIMEOUT;
         let left = deadline.saturating_duration_since(Instant::now());
         // rounded up, so that a wake-up finds the deadline passed; capped, the caller's loop waits again
-        timeout = i64::try_from(left.as_micros().div_ceil(1000))
-            .unwrap_or(i64::MAX)
-            .min(i64::from(i32::MAX));
+        timeout = i64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i64::MAX).min(i64::from(i32::MAX));
     }
     // SAFETY: the latch is this process's own.
     guard(|| unsafe {

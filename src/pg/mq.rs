@@ -82,12 +82,9 @@ impl Queue {
         // SAFETY: the queue is in the segment, and this process is its sender or receiver.
         let handle = guard(|| unsafe { sys::shm_mq_attach(mq, raw, worker) })?;
         drop(session);
-        let handle = NonNull::new(handle)
-            .ok_or_else(|| PgError::new(sqlstate::INTERNAL_ERROR, "could not attach to queue"))?;
-        Ok(Self {
-            handle,
-            _segment: Arc::clone(segment),
-        })
+        let handle =
+            NonNull::new(handle).ok_or_else(|| PgError::new(sqlstate::INTERNAL_ERROR, "could not attach to queue"))?;
+        Ok(Self { handle, _segment: Arc::clone(segment) })
     }
 
     /// Waits until a worker has attached; false when it ended, or will never come.
@@ -102,8 +99,7 @@ impl Queue {
     pub fn receive(&mut self) -> Result<Received<'_>> {
         let (handle, mut len, mut data) = (self.handle.as_ptr(), 0, ptr::null_mut());
         // SAFETY: a live handle, and places for the answers.
-        let result =
-            guard(|| unsafe { sys::shm_mq_receive(handle, &raw mut len, &raw mut data, true) })?;
+        let result = guard(|| unsafe { sys::shm_mq_receive(handle, &raw mut len, &raw mut data, true) })?;
         Ok(match result {
             sys::shm_mq_result_SHM_MQ_SUCCESS => {
                 // SAFETY: the server keeps the message until the next receive, for which `self` must be borrowed again.
@@ -119,8 +115,7 @@ impl Queue {
     pub fn send(&mut self, message: &[u8], wait: bool, wake: bool) -> Result<Sent> {
         let (handle, start, len) = (self.handle.as_ptr(), message.as_ptr(), message.len());
         // SAFETY: a live handle, and the bytes of one slice.
-        let result =
-            guard(|| unsafe { sys::pgbg_mq_send(handle, len, start.cast(), !wait, wake) })?;
+        let result = guard(|| unsafe { sys::pgbg_mq_send(handle, len, start.cast(), !wait, wake) })?;
         Ok(match result {
             sys::shm_mq_result_SHM_MQ_SUCCESS => Sent::Yes,
             sys::shm_mq_result_SHM_MQ_DETACHED => Sent::NoReader,
@@ -131,11 +126,4 @@ impl Queue {
 
 fn queue_of(segment: &Segment) -> *mut sys::shm_mq {
     segment.at(segment.header().queue).cast()
-}
-
-/// Sets the reader's latch: something about the job has changed.
-pub fn wake_reader(segment: &Segment) {
-    let mq = queue_of(segment);
-    // SAFETY: the launcher made the queue. A latch can be set at any time.
-    let _ = guard(|| unsafe { sys::pgbg_mq_wake_receiver(mq) });
 }

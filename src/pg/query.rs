@@ -33,7 +33,8 @@ pub fn abort() -> Result<()> {
     })
 }
 
-/// Loads what `session_preload_libraries` names, as a client's session does.
+/// Loads what `session_preload_libraries` names, as a client's session does. Inside a transaction: a library's settings may
+/// need the catalogs.
 pub fn load_session_libraries() -> Result<()> {
     // SAFETY: once per process.
     guard(|| unsafe { sys::process_session_preload_libraries() })
@@ -104,30 +105,17 @@ impl<'a> Script<'a> {
             statements
         })?;
         drop(entered);
-        Ok(Self {
-            sql,
-            statements,
-            context,
-            logged,
-        })
+        Ok(Self { sql, statements, context, logged })
     }
 
     pub fn len(&self) -> usize {
         // SAFETY: a list of the server, NULL when empty.
-        unsafe {
-            if self.statements.is_null() {
-                0
-            } else {
-                (*self.statements).length.max(0) as usize
-            }
-        }
+        unsafe { if self.statements.is_null() { 0 } else { (*self.statements).length.max(0) as usize } }
     }
 
     pub fn statements(&self) -> Vec<Statement> {
         // SAFETY: a list of RawStmt of that length.
-        (0..self.len())
-            .map(|i| Statement(unsafe { (*(*self.statements).elements.add(i)).ptr_value }.cast()))
-            .collect()
+        (0..self.len()).map(|i| Statement(unsafe { (*(*self.statements).elements.add(i)).ptr_value }.cast())).collect()
     }
 
     /// Several statements are one implicit transaction block, as in a client's simple query: VACUUM and the like refuse.
@@ -142,12 +130,7 @@ impl<'a> Script<'a> {
     }
 
     /// Runs one statement; rows go to the receiver, or nowhere. Gives the command tag.
-    pub fn run(
-        &self,
-        statement: Statement,
-        toplevel: bool,
-        receiver: Option<&mut Receiver>,
-    ) -> Result<Vec<u8>> {
+    pub fn run(&self, statement: Statement, toplevel: bool, receiver: Option<&mut Receiver>) -> Result<Vec<u8>> {
         let (raw, text) = (statement.0, self.sql.as_ptr());
         // SAFETY: all-zero is a valid QueryCompletion to fill.
         let mut done: sys::QueryCompletion = unsafe { std::mem::zeroed() };
@@ -169,12 +152,7 @@ impl<'a> Script<'a> {
             let execution = sys::CurrentMemoryContext;
             sys::CurrentMemoryContext = tree;
             let queries = sys::pgbg_analyze(raw, text);
-            let plans = sys::pg_plan_queries(
-                queries,
-                text,
-                sys::CURSOR_OPT_PARALLEL_OK as i32,
-                ptr::null_mut(),
-            );
+            let plans = sys::pg_plan_queries(queries, text, sys::CURSOR_OPT_PARALLEL_OK as i32, ptr::null_mut());
             if snapshot {
                 sys::PopActiveSnapshot();
             }
@@ -199,12 +177,7 @@ impl<'a> Script<'a> {
     /// Logs the duration when the settings ask for it.
     pub fn log_duration(&self, detail: &CStr) -> Result<()> {
         let mut text = [0 as c_char; 32];
-        let (at, sql, detail, logged) = (
-            text.as_mut_ptr(),
-            self.sql.as_ptr(),
-            detail.as_ptr(),
-            self.logged,
-        );
+        let (at, sql, detail, logged) = (text.as_mut_ptr(), self.sql.as_ptr(), detail.as_ptr(), self.logged);
         // SAFETY: the buffer is as large as the server wants it.
         guard(|| unsafe {
             match sys::check_log_duration(at, logged) {
@@ -226,9 +199,7 @@ unsafe fn must_log(statements: *mut sys::List) -> bool {
         }
         level == sys::LogStmtLevel_LOGSTMT_ALL
             || (0..(*statements).length.max(0) as usize).any(|i| {
-                let raw = (*(*statements).elements.add(i))
-                    .ptr_value
-                    .cast::<sys::RawStmt>();
+                let raw = (*(*statements).elements.add(i)).ptr_value.cast::<sys::RawStmt>();
                 sys::GetCommandLogLevel((*raw).stmt) <= level
             })
     }
@@ -237,18 +208,11 @@ unsafe fn must_log(statements: *mut sys::List) -> bool {
 fn tag_text(done: &sys::QueryCompletion) -> Vec<u8> {
     // SAFETY: constant strings of the server.
     let (name, with_count) = unsafe {
-        (
-            CStr::from_ptr(sys::GetCommandTagName(done.commandTag)),
-            sys::command_tag_display_rowcount(done.commandTag),
-        )
+        (CStr::from_ptr(sys::GetCommandTagName(done.commandTag)), sys::command_tag_display_rowcount(done.commandTag))
     };
     let mut text = name.to_bytes().to_vec();
     if with_count {
-        let insert = if done.commandTag == sys::CommandTag_CMDTAG_INSERT {
-            " 0"
-        } else {
-            ""
-        };
+        let insert = if done.commandTag == sys::CommandTag_CMDTAG_INSERT { " 0" } else { "" };
         text.extend_from_slice(format!("{insert} {}", done.nprocessed).as_bytes());
     }
     text
@@ -263,18 +227,15 @@ impl Statement {
     /// What a job may not do is refused before it begins.
     pub fn check(self) -> Result<()> {
         // SAFETY: a parse tree.
-        let (tag, copy) = unsafe {
-            (
-                (*self.node()).type_,
-                sys::pgbg_is_copy_with_client(self.node()),
-            )
-        };
+        let (tag, copy) = unsafe { ((*self.node()).type_, sys::pgbg_is_copy_with_client(self.node())) };
         if tag == sys::NodeTag_T_TransactionStmt {
             return Err(PgError::new(
                 sqlstate::FEATURE_NOT_SUPPORTED,
                 "transaction control statements are not allowed in pg_background",
             )
-            .hint("A job is one transaction. A procedure that commits can be run with CALL as the job's only statement."));
+            .hint(
+                "A job is one transaction. A procedure that commits can be run with CALL as the job's only statement.",
+            ));
         }
         if copy {
             return Err(PgError::new(

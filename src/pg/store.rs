@@ -36,10 +36,7 @@ impl Rows {
         let context = unsafe { Entered::new((*(*info).econtext).ecxt_per_query_memory) };
         // SAFETY: a live descriptor.
         let (store, desc) = guard(|| unsafe {
-            (
-                sys::tuplestore_begin_heap(random, false, sys::work_mem),
-                sys::CreateTupleDescCopy(desc),
-            )
+            (sys::tuplestore_begin_heap(random, false, sys::work_mem), sys::CreateTupleDescCopy(desc))
         })?;
         drop(context);
         Ok(Self { info, desc, store })
@@ -51,8 +48,11 @@ impl Rows {
         unsafe { super::columns::declared(self.desc) }
     }
 
-    /// Appends a row of values; there are as many as columns.
+    /// Appends a row of values, which must have the types of their columns.
     pub fn put(&mut self, scratch: &Context, values: Vec<Value>) -> Result<()> {
+        if !super::datum::fits(&values, &self.declared()) {
+            return Err(PgError::new(sqlstate::DATATYPE_MISMATCH, "a row does not have the declared types"));
+        }
         let entered = scratch.enter();
         let mut datums = Vec::with_capacity(values.len());
         let mut nulls = Vec::with_capacity(values.len());
@@ -70,10 +70,7 @@ impl Rows {
         // SAFETY: our copy of the descriptor.
         let natts = unsafe { (*self.desc).natts };
         if datums.len() != nulls.len() || c_int::try_from(datums.len()) != Ok(natts) {
-            return Err(PgError::new(
-                sqlstate::INTERNAL_ERROR,
-                "a row does not have the result's columns",
-            ));
+            return Err(PgError::new(sqlstate::INTERNAL_ERROR, "a row does not have the result's columns"));
         }
         let (store, desc, datums, nulls) = (self.store, self.desc, datums.as_ptr(), nulls.as_ptr());
         // SAFETY: the arrays have as many elements as the descriptor has attributes.
@@ -153,14 +150,7 @@ impl Spool {
         });
         drop(entered);
         let (store, desc, slot) = made?;
-        Ok(Self {
-            store,
-            desc,
-            slot,
-            context,
-            scratch,
-            unread: 0,
-        })
+        Ok(Self { store, desc, slot, context, scratch, unread: 0 })
     }
 
     pub fn put(&mut self, frame: &[u8]) -> Result<()> {
@@ -215,10 +205,7 @@ pub struct Aligned {
 
 impl Aligned {
     pub const fn new() -> Self {
-        Self {
-            words: Vec::new(),
-            len: 0,
-        }
+        Self { words: Vec::new(), len: 0 }
     }
 
     pub fn len(&self) -> usize {

@@ -43,8 +43,7 @@ impl Handle {
     pub fn register(name: &[u8], function: &[u8], argument: u32) -> Result<Option<Self>> {
         // SAFETY: all-zero is a valid BackgroundWorker.
         let mut worker: sys::BackgroundWorker = unsafe { std::mem::zeroed() };
-        worker.bgw_flags =
-            (sys::BGWORKER_SHMEM_ACCESS | sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as c_int;
+        worker.bgw_flags = (sys::BGWORKER_SHMEM_ACCESS | sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as c_int;
         // also on a hot standby
         worker.bgw_start_time = sys::BgWorkerStartTime_BgWorkerStart_ConsistentState;
         worker.bgw_restart_time = sys::BGW_NEVER_RESTART;
@@ -58,14 +57,9 @@ impl Handle {
         let (worker, mut handle) = (&raw mut worker, ptr::null_mut());
         let session = Entered::session();
         // SAFETY: the server copies the struct.
-        let registered =
-            guard(|| unsafe { sys::RegisterDynamicBackgroundWorker(worker, &raw mut handle) })?;
+        let registered = guard(|| unsafe { sys::RegisterDynamicBackgroundWorker(worker, &raw mut handle) })?;
         drop(session);
-        Ok(if registered {
-            NonNull::new(handle).map(Self)
-        } else {
-            None
-        })
+        Ok(if registered { NonNull::new(handle).map(Self) } else { None })
     }
 
     pub(super) fn as_ptr(&self) -> *mut sys::BackgroundWorkerHandle {
@@ -77,10 +71,7 @@ impl Handle {
         let (handle, mut pid) = (self.0.as_ptr(), 0);
         // SAFETY: a live handle.
         let status = guard(|| unsafe { sys::GetBackgroundWorkerPid(handle, &raw mut pid) });
-        !matches!(
-            status,
-            Ok(sys::BgwHandleStatus_BGWH_STARTED | sys::BgwHandleStatus_BGWH_NOT_YET_STARTED)
-        )
+        !matches!(status, Ok(sys::BgwHandleStatus_BGWH_STARTED | sys::BgwHandleStatus_BGWH_NOT_YET_STARTED))
     }
 
     /// Sends the worker SIGTERM through the postmaster, or keeps it from starting.

@@ -19,10 +19,7 @@ use std::sync::Arc;
 
 #[cold]
 pub fn consumed(pid: i32) -> PgError {
-    PgError::new(
-        sqlstate::UNDEFINED_OBJECT,
-        format!("results for PID {pid} have already been consumed"),
-    )
+    PgError::new(sqlstate::UNDEFINED_OBJECT, format!("results for PID {pid} have already been consumed"))
 }
 
 /// All rows of the job, which is released then; or its error, likewise. A call that does not fit (no column definition
@@ -32,15 +29,11 @@ pub fn read(call: &Call, job: Arc<Job>) -> Result<Datum> {
     if !job.has_results {
         return Err(PgError::new(
             sqlstate::FEATURE_NOT_SUPPORTED,
-            format!(
-                "results are disabled for PID {} (submitted via submit_v2)",
-                job.pid
-            ),
+            format!("results are disabled for PID {} (submitted via submit_v2)", job.pid),
         ));
     }
     let mut reading = job.take_reading().ok_or_else(|| consumed(job.pid))?;
-    let ended = receive(&mut reading, &mut rows)
-        .and_then(|has_rows| conclude(&job, &reading, &mut rows, has_rows));
+    let ended = receive(&mut reading, &mut rows).and_then(|has_rows| conclude(&job, &reading, &mut rows, has_rows));
     match ended {
         Ok(()) => {
             drop(reading);
@@ -79,13 +72,7 @@ impl From<PgError> for Failure {
 /// Moves rows until the worker leaves the queue; tells whether the job returned columns.
 fn receive(reading: &mut Reading, rows: &mut Rows) -> std::result::Result<bool, Failure> {
     let declared = rows.declared();
-    let Reading {
-        receiver,
-        columns,
-        error,
-        tags: long_tags,
-        begun,
-    } = reading;
+    let Reading { receiver, columns, error, tags: long_tags, begun } = reading;
     let mut conversions = None;
     if let Some(columns) = columns {
         conversions = Some(Conversions::new(columns, &declared)?);
@@ -110,12 +97,7 @@ fn receive(reading: &mut Reading, rows: &mut Rows) -> std::result::Result<bool, 
                 Kind::Notice => error::raise(&notice(body)?)?,
                 Kind::Error => *error = Some(Report::decode(body)?),
                 Kind::Tags => {
-                    *long_tags = Some(
-                        tags::decode(body)?
-                            .into_iter()
-                            .map(<[u8]>::to_vec)
-                            .collect(),
-                    );
+                    *long_tags = Some(tags::decode(body)?.into_iter().map(<[u8]>::to_vec).collect());
                 }
                 Kind::Piece => {}
             }
@@ -138,21 +120,12 @@ fn notice(body: &[u8]) -> Result<Report> {
 }
 
 /// The worker has left: its outcome decides.
-fn conclude(
-    job: &Job,
-    reading: &Reading,
-    rows: &mut Rows,
-    has_rows: bool,
-) -> std::result::Result<(), Failure> {
+fn conclude(job: &Job, reading: &Reading, rows: &mut Rows, has_rows: bool) -> std::result::Result<(), Failure> {
     match job.state() {
         State::Stopped if has_rows => Ok(()),
         State::Stopped => Ok(put_tags(job, reading, rows)?),
         State::Error | State::Canceled => {
-            let report = reading
-                .error
-                .clone()
-                .or_else(|| job.error())
-                .unwrap_or_else(|| job.lost());
+            let report = reading.error.clone().or_else(|| job.error()).unwrap_or_else(|| job.lost());
             Err(Failure::Job(Box::new(here(job, report))))
         }
         State::Starting | State::Running => Err(Failure::Job(Box::new(job.lost()))),

@@ -15,10 +15,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
-        let (taken, rest) = self
-            .0
-            .split_at_checked(len)
-            .ok_or(Malformed("a length exceeds the message"))?;
+        let (taken, rest) = self.0.split_at_checked(len).ok_or(Malformed("a length exceeds the message"))?;
         self.0 = rest;
         Ok(taken)
     }
@@ -29,10 +26,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn array<const N: usize>(&mut self) -> Result<&'a [u8; N]> {
-        let (taken, rest) = self
-            .0
-            .split_first_chunk::<N>()
-            .ok_or(Malformed("the message ends too early"))?;
+        let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(Malformed("the message ends too early"))?;
         self.0 = rest;
         Ok(taken)
     }

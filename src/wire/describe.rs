@@ -59,11 +59,7 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Column>> {
             name: from.counted()?.to_vec(),
         });
     }
-    if from.is_empty() {
-        Ok(columns)
-    } else {
-        Err(Malformed("bytes after the last column"))
-    }
+    if from.is_empty() { Ok(columns) } else { Err(Malformed("bytes after the last column")) }
 }
 
 #[cfg(test)]
@@ -72,24 +68,16 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     pub fn any_column() -> impl Strategy<Value = Column> {
-        let attribute = (
-            prop_oneof![Just(-1i16), 1i16..64],
-            prop_oneof![Just(1u8), Just(2), Just(4), Just(8)],
-        );
-        (
-            any::<u32>(),
-            any::<i32>(),
-            any::<bool>(),
-            attribute,
-            "[a-z]{0,63}",
-        )
-            .prop_map(|(type_id, typmod, text, (len, align), name)| Column {
+        let attribute = (prop_oneof![Just(-1i16), 1i16..64], prop_oneof![Just(1u8), Just(2), Just(4), Just(8)]);
+        (any::<u32>(), any::<i32>(), any::<bool>(), attribute, "[a-z]{0,63}").prop_map(
+            |(type_id, typmod, text, (len, align), name)| Column {
                 type_id,
                 typmod,
                 form: if text { Form::Text } else { Form::Native },
                 attribute: Attribute { len, align },
                 name: name.into_bytes(),
-            })
+            },
+        )
     }
 
     proptest! {

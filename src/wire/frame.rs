@@ -47,9 +47,7 @@ pub fn put_tuple(frame: &mut Vec<u8>, tuple: &[u8]) {
 
 /// Kind, count and body.
 pub fn parse(frame: &[u8]) -> Result<(Kind, u32, &[u8])> {
-    let (head, body) = frame
-        .split_first_chunk::<HEAD>()
-        .ok_or(Malformed("a message is too short"))?;
+    let (head, body) = frame.split_first_chunk::<HEAD>().ok_or(Malformed("a message is too short"))?;
     let kind = match head[0] {
         1 => Kind::Description,
         2 => Kind::Batch,
@@ -62,11 +60,7 @@ pub fn parse(frame: &[u8]) -> Result<(Kind, u32, &[u8])> {
     if head[1..4] != [0, 0, 0] {
         return Err(Malformed("a message has a damaged head"));
     }
-    Ok((
-        kind,
-        u32::from_ne_bytes([head[4], head[5], head[6], head[7]]),
-        body,
-    ))
+    Ok((kind, u32::from_ne_bytes([head[4], head[5], head[6], head[7]]), body))
 }
 
 /// The rows of a batch: exactly `count`, which fill the body.

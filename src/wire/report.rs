@@ -55,11 +55,7 @@ const PER_TEXT: usize = 5;
 
 impl Report {
     pub fn new(level: i32, sqlstate: i32, message: impl Into<Vec<u8>>) -> Self {
-        let mut report = Self {
-            level,
-            sqlstate,
-            ..Self::default()
-        };
+        let mut report = Self { level, sqlstate, ..Self::default() };
         report.set(Field::Message, message);
         report
     }
@@ -83,9 +79,7 @@ impl Report {
 
     /// Adds a line below what is there.
     pub fn add_context(&mut self, line: &[u8]) {
-        let mut context = self.texts[Field::Context as usize]
-            .take()
-            .unwrap_or_default();
+        let mut context = self.texts[Field::Context as usize].take().unwrap_or_default();
         if !context.is_empty() {
             context.push(b'\n');
         }
@@ -95,13 +89,7 @@ impl Report {
 
     #[cfg(test)]
     fn size(&self) -> usize {
-        FIXED
-            + self
-                .texts
-                .iter()
-                .flatten()
-                .map(|text| PER_TEXT + text.len())
-                .sum::<usize>()
+        FIXED + self.texts.iter().flatten().map(|text| PER_TEXT + text.len()).sum::<usize>()
     }
 
     pub fn encode(&self, to: &mut Vec<u8>) {
@@ -123,18 +111,11 @@ impl Report {
         let texts = || self.texts.iter().flatten();
         let heads = FIXED + PER_TEXT * texts().count();
         let mut longest = texts().map(Vec::len).max().unwrap_or(0);
-        while heads + texts().map(|text| text.len().min(longest)).sum::<usize>() > max
-            && longest > 0
-        {
+        while heads + texts().map(|text| text.len().min(longest)).sum::<usize>() > max && longest > 0 {
             longest -= longest.div_ceil(8);
         }
         let mut cut = false;
-        for text in self
-            .texts
-            .iter_mut()
-            .flatten()
-            .filter(|text| text.len() > longest)
-        {
+        for text in self.texts.iter_mut().flatten().filter(|text| text.len() > longest) {
             let keep = clip(text, longest);
             text.truncate(keep);
             cut = true;
@@ -153,9 +134,7 @@ impl Report {
         };
         while !from.is_empty() {
             let tag = from.u8()?;
-            let field = *Field::ALL
-                .get(tag as usize)
-                .ok_or(Malformed("a report has a field that does not exist"))?;
+            let field = *Field::ALL.get(tag as usize).ok_or(Malformed("a report has a field that does not exist"))?;
             report.set(field, from.counted()?);
         }
         Ok(report)
@@ -169,25 +148,21 @@ mod tests {
 
     fn any_report() -> impl Strategy<Value = Report> {
         let text = proptest::option::of(proptest::collection::vec(1u8.., 0..200));
-        (
-            any::<[i32; 4]>(),
-            proptest::collection::vec(text, Field::ALL.len()),
-        )
-            .prop_map(|(numbers, texts)| {
-                let mut report = Report {
-                    level: numbers[0],
-                    sqlstate: numbers[1],
-                    cursor: numbers[2],
-                    internal_cursor: numbers[3],
-                    ..Report::default()
-                };
-                for (field, text) in Field::ALL.into_iter().zip(texts) {
-                    if let Some(text) = text {
-                        report.set(field, text);
-                    }
+        (any::<[i32; 4]>(), proptest::collection::vec(text, Field::ALL.len())).prop_map(|(numbers, texts)| {
+            let mut report = Report {
+                level: numbers[0],
+                sqlstate: numbers[1],
+                cursor: numbers[2],
+                internal_cursor: numbers[3],
+                ..Report::default()
+            };
+            for (field, text) in Field::ALL.into_iter().zip(texts) {
+                if let Some(text) = text {
+                    report.set(field, text);
                 }
-                report
-            })
+            }
+            report
+        })
     }
 
     proptest! {
@@ -225,10 +200,7 @@ mod tests {
         let mut report = Report::new(21, 0, "é".repeat(50).into_bytes());
         assert!(report.fit(FIXED + PER_TEXT + 33, |_, len| len / 2 * 2));
         assert!(report.message().len() > 20);
-        assert_eq!(
-            report.message(),
-            "é".repeat(report.message().len() / 2).as_bytes()
-        );
+        assert_eq!(report.message(), "é".repeat(report.message().len() / 2).as_bytes());
     }
 
     #[test]

@@ -36,14 +36,7 @@ pub fn parse(state: &[u8], has_role: bool) -> Result<Vec<Setting<'_>>> {
         }
         let (source, context) = (from.u32()?, from.u32()?);
         let role = if has_role { from.u32()? } else { 0 };
-        settings.push(Setting {
-            name,
-            value,
-            has_file,
-            source,
-            context,
-            role,
-        });
+        settings.push(Setting { name, value, has_file, source, context, role });
     }
     Ok(settings)
 }
@@ -94,17 +87,10 @@ mod tests {
         state
     }
 
-    fn changed(
-        mine: &[(&str, &str, &str, u32)],
-        theirs: &[(&str, &str, &str, u32)],
-    ) -> Option<Vec<String>> {
+    fn changed(mine: &[(&str, &str, &str, u32)], theirs: &[(&str, &str, &str, u32)]) -> Option<Vec<String>> {
         let (mine, theirs) = (state(mine, true), state(theirs, true));
         let (mine, theirs) = (parse(&mine, true).unwrap(), parse(&theirs, true).unwrap());
-        let names = |s: Vec<Setting>| {
-            s.iter()
-                .map(|s| String::from_utf8_lossy(s.name).replace('\0', ""))
-                .collect()
-        };
+        let names = |s: Vec<Setting>| s.iter().map(|s| String::from_utf8_lossy(s.name).replace('\0', "")).collect();
         difference(&mine, &theirs).map(names)
     }
 
@@ -114,24 +100,15 @@ mod tests {
     fn sets_what_differs_and_what_is_new() {
         assert_eq!(changed(&[FILE], &[FILE]), Some(vec![]));
         let app = ("application_name", "psql", "", 9);
-        assert_eq!(
-            changed(&[FILE], &[app, FILE]),
-            Some(vec!["application_name".into()])
-        );
-        assert_eq!(
-            changed(&[FILE], &[("work_mem", "64", "", 13)]),
-            Some(vec!["work_mem".into()])
-        );
+        assert_eq!(changed(&[FILE], &[app, FILE]), Some(vec!["application_name".into()]));
+        assert_eq!(changed(&[FILE], &[("work_mem", "64", "", 13)]), Some(vec!["work_mem".into()]));
     }
 
     #[test]
     fn gives_up_where_setting_is_not_enough() {
         assert_eq!(changed(&[FILE], &[]), None);
         assert_eq!(changed(&[], &[FILE]), None);
-        assert_eq!(
-            changed(&[("work_mem", "1", "", 7)], &[("work_mem", "2", "", 3)]),
-            None
-        );
+        assert_eq!(changed(&[("work_mem", "1", "", 7)], &[("work_mem", "2", "", 3)]), None);
         assert_eq!(changed(&[FILE], &[("work_mem", "1", "/other", 3)]), None);
     }
 
@@ -141,10 +118,7 @@ mod tests {
             let state = state(&[FILE, ("a.b", "", "", 13)], has_role);
             let parsed = parse(&state, has_role).unwrap();
             assert_eq!(parsed.len(), 2);
-            assert_eq!(
-                (parsed[0].value, parsed[0].has_file, parsed[1].name),
-                (&b"4096\0"[..], true, &b"a.b\0"[..])
-            );
+            assert_eq!((parsed[0].value, parsed[0].has_file, parsed[1].name), (&b"4096\0"[..], true, &b"a.b\0"[..]));
         }
     }
 

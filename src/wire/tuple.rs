@@ -42,24 +42,16 @@ fn u16_at(tuple: &[u8], at: usize) -> u16 {
 
 /// `t_len`, which must be the tuple's size within `bytes`.
 pub fn length(bytes: &[u8]) -> Result<usize> {
-    let len = bytes
-        .first_chunk::<4>()
-        .ok_or(Malformed("a tuple ends too early"))?;
+    let len = bytes.first_chunk::<4>().ok_or(Malformed("a tuple ends too early"))?;
     let len = u32::from_ne_bytes(*len) as usize;
-    if len < BITS_AT || len > bytes.len() {
-        Err(Malformed("a tuple has an impossible length"))
-    } else {
-        Ok(len)
-    }
+    if len < BITS_AT || len > bytes.len() { Err(Malformed("a tuple has an impossible length")) } else { Ok(len) }
 }
 
 /// Size of a varlena at the start of `bytes`, header included. The low bits of the first byte tell its form on
 /// little-endian machines, the high bits on big-endian ones (varatt.h).
 fn varlena_size(bytes: &[u8]) -> Result<usize> {
     const SHORT: Malformed = Malformed("a value has an impossible length");
-    let first = *bytes
-        .first()
-        .ok_or(Malformed("a value lies outside its tuple"))?;
+    let first = *bytes.first().ok_or(Malformed("a value lies outside its tuple"))?;
     let (short, external, short_len) = if cfg!(target_endian = "little") {
         (first & 1 == 1, first == 1, first >> 1)
     } else {
@@ -72,21 +64,13 @@ fn varlena_size(bytes: &[u8]) -> Result<usize> {
         short_len as usize
     } else {
         let word = u32::from_ne_bytes(*bytes.first_chunk::<4>().ok_or(SHORT)?);
-        let size = if cfg!(target_endian = "little") {
-            word >> 2
-        } else {
-            word & 0x3FFF_FFFF
-        };
+        let size = if cfg!(target_endian = "little") { word >> 2 } else { word & 0x3FFF_FFFF };
         if size < 4 {
             return Err(SHORT);
         }
         size as usize
     };
-    if size == 0 || size > bytes.len() {
-        Err(SHORT)
-    } else {
-        Ok(size)
-    }
+    if size == 0 || size > bytes.len() { Err(SHORT) } else { Ok(size) }
 }
 
 /// Can the server walk this tuple with these attributes? `tuple` is exactly [`length`] bytes.
@@ -98,9 +82,7 @@ pub fn check(tuple: &[u8], attributes: &[Attribute]) -> Result<()> {
     let infomask = u16_at(tuple, INFOMASK_AT);
     let has_null = infomask & HAS_NULL != 0;
     let bitmap = if has_null { natts.div_ceil(8) } else { 0 };
-    let data = (tuple[HOFF_AT] as usize)
-        .checked_sub(HEAP_OFFSET)
-        .ok_or(Malformed("a tuple has no room for itself"))?;
+    let data = (tuple[HOFF_AT] as usize).checked_sub(HEAP_OFFSET).ok_or(Malformed("a tuple has no room for itself"))?;
     // Attributes that a tuple lacks are NULL: columns added to a table after the row.
     if natts > attributes.len() || data % 8 != 0 || data < BITS_AT + bitmap || data > tuple.len() {
         return Err(Malformed("a tuple's header does not fit its columns"));
@@ -117,11 +99,7 @@ pub fn check(tuple: &[u8], attributes: &[Attribute]) -> Result<()> {
         let aligned = (at + align - 1) & !(align - 1);
         at = if attribute.len == -1 {
             // A short varlena stands unaligned; padding before a long one is zero, which no short header is.
-            let start = if tuple.get(at).is_some_and(|byte| *byte != 0) {
-                at
-            } else {
-                aligned
-            };
+            let start = if tuple.get(at).is_some_and(|byte| *byte != 0) { at } else { aligned };
             start + varlena_size(tuple.get(start..).unwrap_or_default())?
         } else {
             aligned + attribute.len as usize
@@ -163,10 +141,7 @@ pub(super) mod tests {
         tuple
     }
 
-    const INT4_TEXT: [Attribute; 2] = [
-        Attribute { len: 4, align: 4 },
-        Attribute { len: -1, align: 4 },
-    ];
+    const INT4_TEXT: [Attribute; 2] = [Attribute { len: 4, align: 4 }, Attribute { len: -1, align: 4 }];
 
     proptest! {
         #[test]
@@ -207,11 +182,7 @@ pub(super) mod tests {
         flagged[INFOMASK_AT] |= HAS_EXTERNAL as u8;
         assert!(check(&flagged, &INT4_TEXT).is_err());
         let mut pointer = sample(Some(1), Some(b"0123456789012345678"));
-        pointer[20] = if cfg!(target_endian = "little") {
-            1
-        } else {
-            0x80
-        };
+        pointer[20] = if cfg!(target_endian = "little") { 1 } else { 0x80 };
         assert!(check(&pointer, &INT4_TEXT).is_err());
     }
 

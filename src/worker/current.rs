@@ -30,10 +30,7 @@ pub fn get() -> Option<&'static Current> {
 /// Once per process.
 pub fn set(segment: Arc<Segment>, sender: Sender) -> Option<&'static Current> {
     let identity = &segment.header().identity;
-    let detail = format!(
-        "pg_background job {} launched by process {}",
-        identity.cookie, identity.launcher_pid
-    );
+    let detail = format!("pg_background job {} launched by process {}", identity.cookie, identity.launcher_pid);
     let current = Current {
         segment,
         sender: Mutex::new(Some(Box::new(sender))),

@@ -39,11 +39,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     let last = statements.len().saturating_sub(1);
     let single = (last == 0).then(|| statements.first().copied()).flatten();
     adopt_user(current, single);
-    let mut done = Done {
-        tags: Vec::new(),
-        has_rows: false,
-        rows: 0,
-    };
+    let mut done = Done { tags: Vec::new(), has_rows: false, rows: 0 };
     for (i, statement) in statements.iter().enumerate() {
         // Those before have run, as they would have in a client's simple query: the error rolls them back.
         statement.check()?;
@@ -59,8 +55,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
             query::start_timeout(guc::statement_timeout())?;
         }
         // CALL in a SECURITY DEFINER function cannot end transactions; nor can a job that was launched in one.
-        let toplevel =
-            !(header.identity.security_context != UNRESTRICTED && statement.is_procedural());
+        let toplevel = !(header.identity.security_context != UNRESTRICTED && statement.is_procedural());
         let tag = if i == last {
             let mut rows = Rows::new(current);
             let tag = script.run(*statement, toplevel, Some(&mut Receiver::new(&mut rows)?))?;
@@ -86,6 +81,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         Script::end_block()?;
     }
     query::commit()?;
+    identity::leave_user(&header.identity);
     Ok(done)
 }
 
@@ -103,19 +99,12 @@ fn adopt_user(current: &Current, single: Option<Statement>) {
 
 /// A stop that was asked for before the next statement.
 fn refuse_if_stopped(current: &Current) -> Result<()> {
-    if current.segment.header().stop() == Stop::No {
-        Ok(())
-    } else {
-        Err(canceled())
-    }
+    if current.segment.header().stop() == Stop::No { Ok(()) } else { Err(canceled()) }
 }
 
 /// As the server words it.
 fn canceled() -> PgError {
-    PgError::new(
-        sqlstate::QUERY_CANCELED,
-        "canceling statement due to user request",
-    )
+    PgError::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
 }
 
 /// The last statement's rows on their way to the sender.
@@ -129,17 +118,11 @@ struct Rows<'a> {
 impl<'a> Rows<'a> {
     fn new(current: &'a Current) -> Self {
         let queue_size = current.segment.header().queue.len as usize;
-        Self {
-            current,
-            started: false,
-            batch: Batch::new(queue_size),
-            count: 0,
-        }
+        Self { current, started: false, batch: Batch::new(queue_size), count: 0 }
     }
 
     fn send(&mut self) -> Result<()> {
-        self.current
-            .with_sender(|sender| sender.batch(&mut self.batch))?;
+        self.current.with_sender(|sender| sender.batch(&mut self.batch))?;
         Ok(())
     }
 
@@ -159,8 +142,7 @@ impl Sink for Rows<'_> {
             return Ok(());
         }
         self.started = true;
-        self.current
-            .with_sender(|sender| sender.description(columns))?;
+        self.current.with_sender(|sender| sender.description(columns))?;
         Ok(())
     }
 

@@ -31,10 +31,7 @@ pub fn run(handle: u32) -> Result<()> {
     let queue = Queue::writer(&segment)?;
     let muted = header.identity.wants_results != 1;
     let Some(current) = current::set(segment, Sender::new(queue, muted)) else {
-        return Err(PgError::new(
-            sqlstate::INTERNAL_ERROR,
-            "worker has a job already",
-        ));
+        return Err(PgError::new(sqlstate::INTERNAL_ERROR, "worker has a job already"));
     };
     worker::install_hooks(Hooks { message, exit })?;
     let trees = Context::new(c"pg_background statements")?;
@@ -65,15 +62,9 @@ fn failed(current: &Current, error: &PgError) -> Result<()> {
     worker::restore_client_encoding();
     let mut report = error.report();
     let limit = current.segment.header().identity.worker_timeout;
-    if limit > 0
-        && report.sqlstate == sqlstate::QUERY_CANCELED
-        && ran_for_ms(current) >= i64::from(limit)
-    {
+    if limit > 0 && report.sqlstate == sqlstate::QUERY_CANCELED && ran_for_ms(current) >= i64::from(limit) {
         // the server only knows of a statement's timeout
-        report.set(
-            Field::Detail,
-            format!("The job ran longer than pg_background.worker_timeout ({limit} ms)."),
-        );
+        report.set(Field::Detail, format!("The job ran longer than pg_background.worker_timeout ({limit} ms)."));
     }
     // The log first, as a session does: the statement is still known.
     error.log(current.detail());
@@ -116,10 +107,7 @@ fn exit() -> Result<()> {
         Report::new(
             level::ERROR,
             sqlstate::CONNECTION_FAILURE,
-            format!(
-                "lost connection to worker process with PID {}",
-                identity::process_id()
-            ),
+            format!("lost connection to worker process with PID {}", identity::process_id()),
         )
     });
     outcome::failure(current, report, false)

@@ -6,7 +6,8 @@ use crate::model::header::OUTCOME_SIZE;
 use crate::model::sqlstate;
 use crate::model::state::{State, Stop};
 use crate::pg::error::{Result, level};
-use crate::pg::{identity, mq, text, worker};
+use crate::pg::{identity, text, worker};
+use crate::wire::frame::Kind;
 use crate::wire::report::Report;
 use crate::wire::tags;
 
@@ -17,53 +18,39 @@ pub fn success(current: &Current, done: &Done) -> Result<()> {
         tags::encode(done.tags.iter().map(Vec::as_slice), &mut body);
     }
     let fits = body.len() <= OUTCOME_SIZE;
-    publish(
-        current,
-        State::Stopped,
-        done.rows,
-        if fits { &body } else { &[] },
-    );
+    publish(current, State::Stopped, done.rows, if fits { &body } else { &[] });
     current.with_sender(|sender| {
         if !fits {
-            sender.tags(&body)?;
+            sender.last(Kind::Tags, &body);
         }
-        sender.flush()
+        sender.finish(true)
     })?;
     leave(current)
 }
 
-/// Rolled back. An error that does not fit into the outcome follows whole; `wait` for the room it takes, if there is a reader.
+/// Rolled back. The job's messages, and an error that does not fit into the outcome, still go to the reader; `wait` for the
+/// room they take. Nobody waits for what is left of a job that was cancelled.
 pub fn failure(current: &Current, mut report: Report, wait: bool) -> Result<()> {
-    let canceled =
-        report.sqlstate == sqlstate::QUERY_CANCELED && current.segment.header().stop() != Stop::No;
+    let canceled = report.sqlstate == sqlstate::QUERY_CANCELED && current.segment.header().stop() != Stop::No;
     report.level = report.level.min(level::ERROR);
     let mut whole = Vec::new();
     report.encode(&mut whole);
     let cut = report.fit(OUTCOME_SIZE, text::clip);
     let mut body = Vec::new();
     report.encode(&mut body);
-    publish(
-        current,
-        if canceled {
-            State::Canceled
-        } else {
-            State::Error
-        },
-        0,
-        &body,
-    );
-    if cut {
-        current.with_sender(|sender| sender.error(&whole, wait))?;
-    }
+    publish(current, if canceled { State::Canceled } else { State::Error }, 0, &body);
+    current.with_sender(|sender| {
+        sender.drop_rows();
+        if cut {
+            sender.last(Kind::Error, &whole);
+        }
+        sender.finish(wait && !canceled)
+    })?;
     leave(current)
 }
 
 fn publish(current: &Current, state: State, rows: u64, body: &[u8]) {
-    current
-        .segment
-        .header()
-        .finish(state, identity::now(), rows, body);
-    mq::wake_reader(&current.segment);
+    current.segment.header().finish(state, identity::now(), rows, body);
 }
 
 fn leave(current: &Current) -> Result<()> {

@@ -12,8 +12,9 @@ pub fn restore(segment: &Segment) -> Result<()> {
         identity::restore_client_info(segment.bytes(header.client_info))?;
     }
     query::begin()?;
+    // As a session does it: libraries first, so that their settings are known when they are set.
+    query::load_session_libraries()?;
     guc::restore(segment.bytes(header.settings))?;
     identity::adopt_session(&header.identity)?;
-    query::commit()?;
-    query::load_session_libraries()
+    query::commit()
 }
