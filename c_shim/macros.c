@@ -264,12 +264,9 @@ pgbg_is_procedural(const Node *stmt)
 	return IsA(stmt, CallStmt) || IsA(stmt, DoStmt);
 }
 
-/*
- * Does the command itself end the transaction and go on in another?  All of
- * these run users' code (of indexes, say) as the owner and restricted.
- */
-bool
-pgbg_commits_itself(const Node *stmt)
+/* Does the command itself end the transaction and go on in another? */
+PgbgCommits
+pgbg_commits(const Node *stmt)
 {
 	ListCell   *cell;
 
@@ -279,11 +276,11 @@ pgbg_commits_itself(const Node *stmt)
 		case T_ClusterStmt:
 		case T_ReindexStmt:
 		case T_AlterDatabaseStmt:	/* SET TABLESPACE */
-			return true;
-		case T_IndexStmt:
-			return ((const IndexStmt *) stmt)->concurrent;
+			return PGBG_COMMITS;
 		case T_DropStmt:
-			return ((const DropStmt *) stmt)->concurrent;
+			return ((const DropStmt *) stmt)->concurrent ? PGBG_COMMITS : PGBG_COMMITS_NOT;
+		case T_IndexStmt:
+			return ((const IndexStmt *) stmt)->concurrent ? PGBG_COMMITS_AND_EVALUATES : PGBG_COMMITS_NOT;
 		case T_AlterTableStmt:
 			foreach(cell, ((const AlterTableStmt *) stmt)->cmds)
 			{
@@ -291,11 +288,11 @@ pgbg_commits_itself(const Node *stmt)
 
 				if (cmd->subtype == AT_DetachPartition &&
 					castNode(PartitionCmd, cmd->def)->concurrent)
-					return true;
+					return PGBG_COMMITS_AND_EVALUATES;
 			}
-			return false;
+			return PGBG_COMMITS_NOT;
 		default:
-			return false;
+			return PGBG_COMMITS_NOT;
 	}
 }
 

@@ -137,7 +137,17 @@ extern void pgbg_log_statement(const char *sql, const char *detail);
 extern void pgbg_log_duration(const char *sql, const char *duration, bool was_logged, const char *detail);
 extern bool pgbg_is_copy_with_client(const Node *stmt);
 extern bool pgbg_is_procedural(const Node *stmt);
-extern bool pgbg_commits_itself(const Node *stmt);
+
+typedef enum PgbgCommits
+{
+	PGBG_COMMITS_NOT,
+	/* users' code in it (of indexes, say) runs as the table's owner and restricted */
+	PGBG_COMMITS,
+	/* its own text can run users' code: a literal's input function, a domain's check */
+	PGBG_COMMITS_AND_EVALUATES,
+} PgbgCommits;
+extern PgbgCommits pgbg_commits(const Node *stmt);
+
 extern void pgbg_ps_display(const char *activity);
 
 extern Size pgbg_client_info_size(void);

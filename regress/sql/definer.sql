@@ -31,7 +31,25 @@ SELECT definer.run('CALL definer.commits()');
 SELECT definer.run('RESET ROLE; SELECT current_user::text');
 SELECT definer.run('RESET SESSION AUTHORIZATION; SELECT current_user::text');
 
+-- a command that evaluates users' expressions while it commits would do so without the restrictions
+SELECT definer.run('CREATE INDEX CONCURRENTLY ON definer.kept (n)');
+SELECT definer.run('CREATE INDEX ON definer.kept (n)');
+ALTER FUNCTION definer.run(text) OWNER TO CURRENT_USER;
+SELECT definer.run('DROP INDEX CONCURRENTLY definer.kept_n_idx');
+
+-- an operation that runs users' code restricted launches nothing
+CREATE FUNCTION definer.launches(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+    IF n > 0 THEN
+        PERFORM public.pg_background_launch('SELECT 1');
+    END IF;
+    RETURN n;
+END $$;
+INSERT INTO definer.kept VALUES (1);
+CREATE INDEX launching ON definer.kept (definer.launches(n));
+
 DROP PROCEDURE definer.commits();
+DROP FUNCTION definer.launches(int);
 DROP FUNCTION definer.run(text);
 DROP TABLE definer.kept;
 DROP SCHEMA definer;

@@ -184,6 +184,27 @@ for my $job (
 is(noted('terminated'), 0, 'nothing of these jobs has committed');
 is(value($session, 'SELECT count(*) FROM jobs'), 0, 'no handle is left');
 
+# --- a deadlock with another session ---
+
+# Who looks for deadlocks is whose deadlock_timeout passes; the job's is its launcher's.
+value($watcher, 'CREATE TABLE a (); CREATE TABLE b (); SELECT pg_advisory_lock(1)');
+$pid = launch($session, q{SET deadlock_timeout = '10ms'; INSERT INTO done VALUES (1, 'deadlock'); LOCK TABLE a;
+  SELECT pg_advisory_xact_lock(1); LOCK TABLE b; SELECT 1});
+ok(until_waits_for($pid, 'advisory'), 'a job holds a lock');
+my $rival = session($node);
+my $rival_pid = value($rival, q{SET deadlock_timeout = '1h'; SELECT pg_backend_pid()});
+value($rival, 'BEGIN; LOCK TABLE b');
+$rival->query_until(qr/begun/, "\\echo begun\nLOCK TABLE a;\n\\echo locked\n");
+ok(until_waits_for($rival_pid, 'relation'), 'another session waits for it');
+value($watcher, 'SELECT pg_advisory_unlock(1)');
+$rival->query_until(qr/locked/, '');
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
+like($err, qr/ERROR:  40P01: deadlock detected/, 'the job is the victim');
+like($err, qr/DETAIL:  Process $pid waits for AccessExclusiveLock on relation \d+ of database \d+; blocked by process $rival_pid\./,
+	'and says of what');
+$rival->quit;
+is(noted('deadlock'), 0, 'nothing of it has committed');
+
 # --- the launching transaction, in whole or in part, rolls back ---
 
 value($session, 'BEGIN; SAVEPOINT s');

@@ -33,6 +33,13 @@ pub enum Kind {
 /// job, whatever becomes of this session.
 pub fn launch(sql: &[u8], queue_size: i32, kind: Kind) -> Result<Arc<Job>> {
     let queue_size = checked_queue_size(queue_size)?;
+    // as the server refuses temporary tables, prepared statements and cursors WITH HOLD there: a job outlives the operation
+    if identity::is_restricted() {
+        return Err(PgError::new(
+            sqlstate::INSUFFICIENT_PRIVILEGE,
+            "cannot launch a background job within security-restricted operation",
+        ));
+    }
     tracker::check_limit()?;
     let identity = Identity {
         cookie: new_cookie()?,

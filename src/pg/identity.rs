@@ -72,6 +72,21 @@ pub fn adopt_user(user: u32, security_context: i32) {
     unsafe { sys::SetUserIdAndSecContext(user, security_context) };
 }
 
+/// Could the current user become session and authenticated user all the same?
+pub fn is_whole(identity: &Identity) -> Result<bool> {
+    let user = identity.current_user;
+    if identity.session_user == user && identity.authenticated_user == user {
+        return Ok(true);
+    }
+    // SAFETY: a catalog lookup.
+    guard(|| unsafe { sys::superuser_arg(user) })
+}
+
+/// Inside an operation that runs users' code restricted (an index function under ANALYZE, say)?
+pub fn is_restricted() -> bool {
+    capture().security_context & sys::SECURITY_RESTRICTED_OPERATION as i32 != 0
+}
+
 /// After the commit: no security context may be set when the next transaction starts.
 pub fn leave_user(identity: &Identity) {
     let user = if identity.outer_role == 0 { identity.session_user } else { identity.outer_role };

@@ -81,6 +81,16 @@ pub struct Script<'a> {
     logged: bool,
 }
 
+/// Does a command commit on its own while it runs?
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Commits {
+    No,
+    /// It does, and users' code in it runs as the table's owner and restricted.
+    Yes,
+    /// It does, and its own text can run users' code, in the current security context.
+    AndEvaluates,
+}
+
 /// One statement of a script.
 #[derive(Clone, Copy)]
 pub struct Statement(*mut sys::RawStmt);
@@ -253,9 +263,13 @@ impl Statement {
         unsafe { sys::pgbg_is_procedural(self.node()) }
     }
 
-    /// VACUUM and the like: commands that commit on their own while they run.
-    pub fn commits_itself(self) -> bool {
+    /// VACUUM and the like.
+    pub fn commits(self) -> Commits {
         // SAFETY: a parse tree.
-        unsafe { sys::pgbg_commits_itself(self.node()) }
+        match unsafe { sys::pgbg_commits(self.node()) } {
+            sys::PgbgCommits_PGBG_COMMITS_NOT => Commits::No,
+            sys::PgbgCommits_PGBG_COMMITS => Commits::Yes,
+            _ => Commits::AndEvaluates,
+        }
     }
 }

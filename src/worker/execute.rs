@@ -7,7 +7,7 @@ use crate::model::state::Stop;
 use crate::pg::dest::{Receiver, Sink};
 use crate::pg::error::{PgError, Result};
 use crate::pg::memory::Context;
-use crate::pg::query::{self, Script, Statement};
+use crate::pg::query::{self, Commits, Script, Statement};
 use crate::pg::{guc, identity};
 use crate::wire::describe::Column;
 use crate::wire::frame::PIECE;
@@ -38,7 +38,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     let statements = script.statements();
     let last = statements.len().saturating_sub(1);
     let single = (last == 0).then(|| statements.first().copied()).flatten();
-    adopt_user(current, single);
+    adopt_user(current, single)?;
     let mut done = Done { tags: Vec::new(), has_rows: false, rows: 0 };
     for (i, statement) in statements.iter().enumerate() {
         // Those before have run, as they would have in a client's simple query: the error rolls them back.
@@ -73,7 +73,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     }
     // What has committed on its own cannot be called off any more. A procedure that trapped its cancel can: what came after
     // its last commit.
-    let committed = single.is_some_and(Statement::commits_itself);
+    let committed = single.is_some_and(|statement| statement.commits() != Commits::No);
     if header.stop() == Stop::Now && !committed {
         return Err(canceled());
     }
@@ -86,15 +86,28 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
 }
 
 /// Current user and security context of the launcher, where they are not those of its session.
-fn adopt_user(current: &Current, single: Option<Statement>) {
+///
+/// A command that ends transactions must not do so with a security context set, so it runs without. That must not let users'
+/// code become a role that the launching function's owner could not: what can run such code is refused.
+fn adopt_user(current: &Current, single: Option<Statement>) -> Result<()> {
     let identity = &current.segment.header().identity;
-    // A command that ends transactions must not do so with a security context set. It needs none: users' code in it runs
-    // restricted anyway.
-    let context = match single {
-        Some(statement) if statement.commits_itself() => UNRESTRICTED,
-        _ => identity.security_context,
-    };
+    let mut context = identity.security_context;
+    if context != UNRESTRICTED {
+        match single.map_or(Commits::No, Statement::commits) {
+            Commits::No => {}
+            Commits::Yes => context = UNRESTRICTED,
+            Commits::AndEvaluates if identity::is_whole(identity)? => context = UNRESTRICTED,
+            Commits::AndEvaluates => {
+                return Err(PgError::new(
+                    sqlstate::INSUFFICIENT_PRIVILEGE,
+                    "a job launched by a SECURITY DEFINER function cannot run CREATE INDEX CONCURRENTLY or DETACH PARTITION CONCURRENTLY",
+                )
+                .hint("Launch the job as the owner, or use the command without CONCURRENTLY."));
+            }
+        }
+    }
     identity::adopt_user(identity.current_user, context);
+    Ok(())
 }
 
 /// A stop that was asked for before the next statement.
