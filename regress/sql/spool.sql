@@ -36,7 +36,14 @@ SELECT pg_background_detach_v2(:pid, :cookie);
 SELECT pid, cookie FROM pg_background_launch_v2('SELECT i, repeat(''x'', 100)::varchar FROM generate_series(1, 30000) i') \gset
 SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (i int, x varchar(3));
 SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (i int, x varchar);
-SELECT pg_background_wait_v2(:pid, :cookie);
+SELECT pg_background_detach_v2(:pid, :cookie);
+
+-- and the job, which then has no reader, is still waited for
+SELECT pid, cookie FROM pg_background_launch_v2($$
+    SELECT i, repeat('x', 100)::varchar, CASE WHEN i = 30000 THEN pg_sleep(0.5) END FROM generate_series(1, 30000) i
+$$) \gset
+SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (i int, x varchar(3), sleep text);
+SELECT pg_background_wait_v2_timeout(:pid, :cookie, 60000);
 SELECT pg_background_detach_v2(:pid, :cookie);
 
 DROP EXTENSION pg_background;

@@ -40,6 +40,7 @@ sub busy
 	for my $job (
 		[ 'runs', 'SELECT pg_sleep(600)', 'PgSleep', undef ],
 		[ 'blocked', q{SELECT repeat('x', 1000) FROM generate_series(1, 1000)}, 'MessageQueueSend', undef ],
+		[ 'failed', q{DO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 100000); END $$}, 'MessageQueueSend', undef ],
 		[ 'read', 'SELECT pg_sleep(600)', 'PgSleep', 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (x text);' ],
 		[ 'waited for', 'SELECT pg_sleep(600)', 'PgSleep', 'SELECT pg_background_wait_v2(:pid, :cookie);' ],
 		[ 'streams', 'SELECT CASE g WHEN 100000 THEN pg_sleep(600)::text ELSE g::text END FROM generate_series(1, 200000) AS g',

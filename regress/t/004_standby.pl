@@ -17,10 +17,11 @@ my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->append_conf('postgresql.conf', "max_standby_streaming_delay = 0\n");
 $standby->start;
-$standby->{segments_at_rest} = segments($standby);
 
 my $session = session($standby);
 my $watcher = session($standby);
+value($session, 'SELECT count(*) FROM done');
+$standby->{segments_at_rest} = segments($standby);
 my ($out, $err);
 
 sub launch
@@ -77,7 +78,7 @@ my $pid = launch('SELECT count(*) FROM doomed; SELECT pg_sleep(600)');
 ok(until_waits_for($pid, 'PgSleep'), 'a job holds a lock');
 $primary->safe_psql('postgres', 'DROP TABLE doomed');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
-($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int8)');
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (x text)');
 like($err, qr/ERROR:  40001: canceling statement due to conflict with recovery/, 'a conflict with the recovery is its error');
 
 # --- a promotion ---

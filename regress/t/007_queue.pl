@@ -193,13 +193,30 @@ for my $wait (0, 1)
 {
 	$pid = launch($error);
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)') if $wait;
-	ok(until_gone(), 'an error of 100 kB holds no worker');
+	ok(until_waits_for('MessageQueueSend'),
+		'an error that the queue does not hold waits for its reader');
+	is(state(), 'error', 'and is known before');
 	like(value($session, q{SELECT length(last_error) BETWEEN 100 AND 4096, last_error ~ '^é+$' FROM jobs WHERE pid = :pid}), qr/^t\|t$/,
 		'the list shows the beginning, whole characters');
 	($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
 	like($err, qr/ERROR:  PB001: (é){50000} end$/m, 'the read throws all of it' . ($wait ? ', after a wait' : ''));
 	like($err, qr/DETAIL:  the detail/, 'with its detail');
 }
+
+$pid = launch($error);
+detach();
+ok(until_gone(), 'when the job is detached, nobody waits');
+$pid = launch($error);
+ok(until_waits_for('MessageQueueSend'), 'such a worker');
+is($node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)"), 't', 'is terminated');
+ok(until_gone(), 'and goes');
+is(state(), 'error', 'the job is still an error');
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+like($err, qr/ERROR:  PB001: (é){100,50000}/, 'its own, as much as there is of it');
+$pid = launch(q{DO $do$ BEGIN RAISE EXCEPTION '%', repeat('x', 20000) || ' end'; END $do$});
+ok(until_gone(), 'an error that the queue holds waits for nobody');
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+like($err, qr/ERROR:  P0001: x{20000} end$/m, 'and comes over whole');
 
 # --- large values ---
 

@@ -15,9 +15,9 @@ use std::collections::VecDeque;
 const MAX_WAITING: usize = 1 << 20;
 
 pub struct Sender {
-    /// `None` after the job's end, or when the reader is gone.
+    /// `None` after the job's end, of which leaving the queue tells the launcher.
     queue: Option<Queue>,
-    /// The launcher wants to hear of the end only: nothing is sent.
+    /// Nobody reads what is sent: the launcher wants to hear of the end only, or has stopped reading.
     muted: bool,
     /// Frames on their way, the first perhaps half sent.
     waiting: VecDeque<Vec<u8>>,
@@ -36,9 +36,14 @@ impl Sender {
         !self.muted && self.queue.is_some()
     }
 
-    /// Leaves the queue: the reader gets what is in it and then its end.
+    /// Leaves the queue: the reader gets what is in it and then its end. Sets the launcher's latch, reader or not.
     pub fn leave(&mut self) {
+        self.mute();
         self.queue = None;
+    }
+
+    fn mute(&mut self) {
+        self.muted = true;
         self.waiting = VecDeque::new();
         self.waiting_bytes = 0;
     }
@@ -62,7 +67,7 @@ impl Sender {
                     }
                 }
                 Sent::Full => return Ok(()),
-                Sent::NoReader => self.leave(),
+                Sent::NoReader => self.mute(),
             }
         }
         Ok(())
@@ -138,7 +143,7 @@ impl Sender {
                     batch.clear();
                     return Ok(());
                 }
-                Sent::NoReader => self.leave(),
+                Sent::NoReader => self.mute(),
                 Sent::Full => {}
             }
         }
