@@ -188,6 +188,20 @@ pgbg_slot_deform(TupleTableSlot *slot)
 	slot_getallattrs(slot);
 }
 
+/* Adds rows that lie one after the other, each aligned. */
+void
+pgbg_store_tuples(Tuplestorestate *store, TupleTableSlot *slot, const char *first, Size rows)
+{
+	while (rows-- > 0)
+	{
+		MinimalTuple tuple = (MinimalTuple) first;
+
+		ExecStoreMinimalTuple(tuple, slot, false);
+		tuplestore_puttupleslot(store, slot);
+		first += MAXALIGN(tuple->t_len);
+	}
+}
+
 /* The next row of a store into a slot of minimal tuples, not copied. */
 bool
 pgbg_slot_next(Tuplestorestate *store, TupleTableSlot *slot)

@@ -125,6 +125,7 @@ extern bool pgbg_is_external(const void *datum);
 extern MinimalTuple pgbg_slot_tuple(TupleTableSlot *slot, bool *should_free);
 extern void pgbg_slot_clear(TupleTableSlot *slot);
 extern void pgbg_slot_deform(TupleTableSlot *slot);
+extern void pgbg_store_tuples(Tuplestorestate *store, TupleTableSlot *slot, const char *first, Size rows);
 extern bool pgbg_slot_next(Tuplestorestate *store, TupleTableSlot *slot);
 extern MinimalTuple pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls);
 

@@ -8,6 +8,7 @@ use super::store::Rows;
 use super::sys;
 use crate::model::sqlstate;
 use crate::wire::describe::{Column, Form};
+use crate::wire::frame;
 use crate::wire::tuple::{self, Attribute};
 use std::ffi::{CStr, c_int};
 use std::ptr;
@@ -181,13 +182,10 @@ impl Conversions {
         Ok(Self { columns, attributes, slot, all_none, scratch, context })
     }
 
-    pub(super) fn put_all<'a>(
-        &mut self,
-        rows: &mut Rows,
-        tuples: impl Iterator<Item = crate::wire::Result<&'a [u8]>>,
-    ) -> Result<u64> {
+    pub(super) fn put_all(&mut self, rows: &mut Rows, tuples: frame::Rows) -> Result<()> {
         let (slot, store) = (self.slot, rows.store());
-        let mut count = 0;
+        // Rows that need no conversion go to the server in one call, once all are checked.
+        let (mut first, mut count) = (None, 0);
         for tuple in tuples {
             let tuple = tuple?;
             tuple::check(tuple, &self.attributes)?;
@@ -195,25 +193,25 @@ impl Conversions {
             if start.align_offset(8) != 0 {
                 return Err(PgError::new(sqlstate::INTERNAL_ERROR, "a row is not aligned"));
             }
+            if self.all_none {
+                first = first.or(Some(start));
+                count += 1;
+                continue;
+            }
             // SAFETY: a checked, aligned tuple of the slot's descriptor, which the slot borrows until it is cleared or given
             // the next one; the server only reads it.
-            if self.all_none {
-                guard(|| unsafe {
-                    sys::ExecStoreMinimalTuple(start.cast_mut().cast(), slot, false);
-                    sys::tuplestore_puttupleslot(store, slot);
-                })?;
-            } else {
-                guard(|| unsafe {
-                    sys::ExecStoreMinimalTuple(start.cast_mut().cast(), slot, false);
-                    sys::pgbg_slot_deform(slot);
-                })?;
-                self.convert(rows)?;
-            }
-            count += 1;
+            guard(|| unsafe {
+                sys::ExecStoreMinimalTuple(start.cast_mut().cast(), slot, false);
+                sys::pgbg_slot_deform(slot);
+            })?;
+            self.convert(rows)?;
+        }
+        if let Some(first) = first {
+            // SAFETY: the same for all of them; a batch's rows lie one after the other, each padded to eight bytes.
+            guard(|| unsafe { sys::pgbg_store_tuples(store, slot, first.cast(), count) })?;
         }
         // SAFETY: the tuple's memory is about to go.
-        guard(|| unsafe { sys::pgbg_slot_clear(slot) })?;
-        Ok(count)
+        guard(|| unsafe { sys::pgbg_slot_clear(slot) })
     }
 
     /// The row in the slot, value by value.

@@ -8,6 +8,7 @@ use super::guard::guard;
 use super::memory::{Context, Entered};
 use super::sys;
 use crate::model::sqlstate;
+use crate::wire::frame;
 use std::ffi::c_int;
 use std::ptr;
 
@@ -79,12 +80,8 @@ impl Rows {
         })
     }
 
-    /// Appends rows as the worker sent them, converted where they must be. Each was checked against the columns.
-    pub fn put_tuples<'a>(
-        &mut self,
-        conversions: &mut Conversions,
-        tuples: impl Iterator<Item = crate::wire::Result<&'a [u8]>>,
-    ) -> Result<u64> {
+    /// Appends rows as the worker sent them, checked and, where they must be, converted.
+    pub fn put_tuples(&mut self, conversions: &mut Conversions, tuples: frame::Rows) -> Result<()> {
         conversions.put_all(self, tuples)
     }
 

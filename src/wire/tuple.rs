@@ -17,6 +17,9 @@ pub const NATTS_MASK: u16 = 0x07FF;
 pub const HAS_NULL: u16 = 0x0001;
 pub const HAS_EXTERNAL: u16 = 0x0004;
 
+const OUTSIDE: Malformed = Malformed("a value lies outside its tuple");
+const ELSEWHERE: Malformed = Malformed("a value lives in no tuple");
+
 /// How an attribute lies in a tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute {
@@ -47,30 +50,34 @@ pub fn length(bytes: &[u8]) -> Result<usize> {
     if len < BITS_AT || len > bytes.len() { Err(Malformed("a tuple has an impossible length")) } else { Ok(len) }
 }
 
+/// Size in bytes, header included, of a varlena with a header of one byte, when `first` is such a header.
+fn short_size(first: u8) -> Option<usize> {
+    let (is_short, size) = if cfg!(target_endian = "little") {
+        (first & 1 == 1 && first != 1, first >> 1)
+    } else {
+        (first > 0x80, first & 0x7F)
+    };
+    is_short.then_some(size as usize)
+}
+
 /// Size of a varlena at the start of `bytes`, header included. The low bits of the first byte tell its form on
 /// little-endian machines, the high bits on big-endian ones (varatt.h).
 fn varlena_size(bytes: &[u8]) -> Result<usize> {
-    const SHORT: Malformed = Malformed("a value has an impossible length");
-    let first = *bytes.first().ok_or(Malformed("a value lies outside its tuple"))?;
-    let (short, external, short_len) = if cfg!(target_endian = "little") {
-        (first & 1 == 1, first == 1, first >> 1)
+    const BAD: Malformed = Malformed("a value has an impossible length");
+    let first = *bytes.first().ok_or(OUTSIDE)?;
+    let size = if let Some(size) = short_size(first) {
+        size
+    } else if first == if cfg!(target_endian = "little") { 1 } else { 0x80 } {
+        return Err(ELSEWHERE);
     } else {
-        (first & 0x80 != 0, first == 0x80, first & 0x7F)
-    };
-    if external {
-        return Err(Malformed("a value lives outside its tuple"));
-    }
-    let size = if short {
-        short_len as usize
-    } else {
-        let word = u32::from_ne_bytes(*bytes.first_chunk::<4>().ok_or(SHORT)?);
+        let word = u32::from_ne_bytes(*bytes.first_chunk::<4>().ok_or(BAD)?);
         let size = if cfg!(target_endian = "little") { word >> 2 } else { word & 0x3FFF_FFFF };
         if size < 4 {
-            return Err(SHORT);
+            return Err(BAD);
         }
         size as usize
     };
-    if size == 0 || size > bytes.len() { Err(SHORT) } else { Ok(size) }
+    if size > bytes.len() { Err(BAD) } else { Ok(size) }
 }
 
 /// Can the server walk this tuple with these attributes? `tuple` is exactly [`length`] bytes.
@@ -88,27 +95,30 @@ pub fn check(tuple: &[u8], attributes: &[Attribute]) -> Result<()> {
         return Err(Malformed("a tuple's header does not fit its columns"));
     }
     if infomask & HAS_EXTERNAL != 0 {
-        return Err(Malformed("a value lives outside its tuple"));
+        return Err(ELSEWHERE);
     }
+    // Fixed lengths only move on, without a look: what they moved past is found out at the next varlena, or at the end.
     let mut at = data;
     for (i, attribute) in attributes[..natts].iter().enumerate() {
         if has_null && tuple[BITS_AT + i / 8] & (1 << (i % 8)) == 0 {
             continue;
         }
         let align = attribute.align as usize;
-        let aligned = (at + align - 1) & !(align - 1);
+        let aligned = at.wrapping_add(align - 1) & !(align - 1);
         at = if attribute.len == -1 {
             // A short varlena stands unaligned; padding before a long one is zero, which no short header is.
-            let start = if tuple.get(at).is_some_and(|byte| *byte != 0) { at } else { aligned };
-            start + varlena_size(tuple.get(start..).unwrap_or_default())?
+            let first = *tuple.get(at).ok_or(OUTSIDE)?;
+            if let Some(size) = short_size(first) {
+                at.wrapping_add(size)
+            } else {
+                let start = if first == 0 { aligned } else { at };
+                start.wrapping_add(varlena_size(tuple.get(start..).unwrap_or_default())?)
+            }
         } else {
-            aligned + attribute.len as usize
+            aligned.wrapping_add(attribute.len as usize)
         };
-        if at > tuple.len() {
-            return Err(Malformed("a value lies outside its tuple"));
-        }
     }
-    Ok(())
+    if at > tuple.len() { Err(OUTSIDE) } else { Ok(()) }
 }
 
 #[cfg(test)]
