@@ -13,7 +13,7 @@ INSERT INTO bench.call VALUES
   (8, 'INSERT', 'launch, result',
    $$PERFORM r.x FROM pg_background_launch_v2('INSERT INTO bench.written VALUES (1)') h,
              pg_background_result_v2(h.pid, h.cookie) AS r (x text)$$),
-  (9, 'INSERT', 'submit, wait',
+  (9, 'INSERT', 'submit, wait, detach',
    $$PERFORM pg_background_wait_v2(pid, cookie), pg_background_detach_v2(pid, cookie)
      FROM pg_background_submit_v2('INSERT INTO bench.written VALUES (1)')$$);
 

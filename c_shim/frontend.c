@@ -40,6 +40,9 @@ context_callback(void *arg)
 
 	(void) arg;
 	pgbg_restore_client_encoding();
+	/* nothing may allocate there, and what is said there is of no use to a launcher */
+	if (CritSectionCount > 0)
+		return;
 
 	context = AllocSetContextCreate(ErrorContext, "pg_background message", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);

@@ -113,9 +113,7 @@ pgbg_column(TupleDesc desc, int i, PgbgColumn *column)
 	column->type_id = att->atttypid;
 	column->typmod = att->atttypmod;
 	column->len = att->attlen;
-	column->byval = att->attbyval;
 	column->align = (uint8) att_align_nominal(1, att->attalign);
-	column->dropped = att->attisdropped;
 }
 
 /* The bytes of a detoasted value; short headers are fine. */
@@ -124,6 +122,19 @@ pgbg_varlena(const void *datum, Size *len)
 {
 	*len = VARSIZE_ANY_EXHDR(datum);
 	return VARDATA_ANY(datum);
+}
+
+/* The value as the receive function makes it of what the send function wrote. */
+Datum
+pgbg_receive(FmgrInfo *send, FmgrInfo *receive, Datum value, Oid typioparam, int32 typmod)
+{
+	bytea	   *sent = SendFunctionCall(send, value);
+	StringInfoData buf;
+
+	/* a copy: receive functions expect a NUL behind the data, and array_recv writes there */
+	initStringInfo(&buf);
+	appendBinaryStringInfo(&buf, VARDATA(sent), VARSIZE(sent) - VARHDRSZ);
+	return ReceiveFunctionCall(receive, &buf, typioparam, typmod);
 }
 
 /* Can another session be sent a value of the type? */

@@ -104,9 +104,7 @@ typedef struct PgbgColumn
 	Oid			type_id;
 	int32		typmod;
 	int16		len;
-	bool		byval;
 	uint8		align;			/* in bytes */
-	bool		dropped;
 } PgbgColumn;
 
 extern void pgbg_accept_signals(void);
@@ -120,6 +118,7 @@ extern uint32 pgbg_wait_event(void);
 
 extern void pgbg_column(TupleDesc desc, int i, PgbgColumn *column);
 extern const char *pgbg_varlena(const void *datum, Size *len);
+extern Datum pgbg_receive(FmgrInfo *send, FmgrInfo *receive, Datum value, Oid typioparam, int32 typmod);
 extern bool pgbg_type_has_receive(Oid type_id);
 extern bool pgbg_is_external(const void *datum);
 extern MinimalTuple pgbg_slot_tuple(TupleTableSlot *slot, bool *should_free);

@@ -25,7 +25,7 @@ pub fn pg_background_detach(call: &Call) -> Result<Datum> {
 
 pub(super) fn read(call: &Call, pid: i32, cookie: Option<i64>) -> Result<Datum> {
     match tracker::find(pid, cookie, true)? {
-        Found::Job(job) => result::read(call, job),
+        Found::Job(job) => result::read(call, &job),
         Found::Released(How::Read) => Err(result::consumed(pid)),
         Found::Released(How::Detached) => Err(tracker::not_attached(pid)),
     }
@@ -34,7 +34,7 @@ pub(super) fn read(call: &Call, pid: i32, cookie: Option<i64>) -> Result<Datum> 
 /// Clean-up code may detach whatever happened before.
 pub(super) fn detach(pid: i32, cookie: Option<i64>) -> Result<Datum> {
     match tracker::find(pid, cookie, false)? {
-        Found::Job(job) => tracker::release(job, How::Detached),
+        Found::Job(job) => tracker::release(&job, How::Detached),
         Found::Released(_) => {}
     }
     Ok(void())

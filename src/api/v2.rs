@@ -123,7 +123,7 @@ pub fn pg_background_list_v2(call: &Call) -> Result<Datum> {
         ));
     }
     for job in tracker::jobs() {
-        if job.check_rights().is_err() {
+        if !job.is_callers()? {
             continue;
         }
         rows.put(
@@ -178,7 +178,7 @@ pub fn pg_background_get_progress_v2(call: &Call) -> Result<Datum> {
         return Ok(call.null());
     }
     let (pid, cookie) = (call.int4(0), call.int8(1));
-    let Some(job) = tracker::jobs().into_iter().find(|job| job.pid == pid && job.cookie == cookie) else {
+    let Some(job) = tracker::tracked(pid, cookie) else {
         return Ok(call.null());
     };
     job.check_rights()?;

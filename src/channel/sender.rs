@@ -6,6 +6,7 @@
 
 use super::batch::Batch;
 use crate::pg::error::Result;
+use crate::pg::guard;
 use crate::pg::mq::{Queue, Sent};
 use crate::wire::describe::{self, Column};
 use crate::wire::frame::{self, HEAD, Kind, PIECE};
@@ -22,13 +23,11 @@ pub struct Sender {
     /// Frames on their way, the first perhaps half sent.
     waiting: VecDeque<Vec<u8>>,
     waiting_bytes: usize,
-    /// A send is running: a notice that is raised meanwhile only queues up.
-    busy: bool,
 }
 
 impl Sender {
     pub fn new(queue: Queue, muted: bool) -> Self {
-        Self { queue: Some(queue), muted, waiting: VecDeque::new(), waiting_bytes: 0, busy: false }
+        Self { queue: Some(queue), muted, waiting: VecDeque::new(), waiting_bytes: 0 }
     }
 
     /// Does anybody want what is sent?
@@ -51,16 +50,10 @@ impl Sender {
     /// Moves what waits into the queue, as far as there is room or, when told to `wait`, all of it. `wake`: the reader hears of
     /// it at once; each wake-up costs both sides.
     fn push(&mut self, wait: bool, wake: bool) -> Result<()> {
-        if self.busy {
-            return Ok(());
-        }
         while let (Some(queue), Some(first)) = (&mut self.queue, self.waiting.front()) {
             // An ERROR leaves `first` where it is, to be completed by the next send.
             let last = self.waiting.len() == 1;
-            self.busy = true;
-            let sent = queue.send(first, wait, wake && last);
-            self.busy = false;
-            match sent? {
+            match queue.send(first, wait, wake && last)? {
                 Sent::Yes => {
                     if let Some(sent) = self.waiting.pop_front() {
                         self.waiting_bytes -= sent.len();
@@ -82,7 +75,7 @@ impl Sender {
     fn send_soon(&mut self, frame: Vec<u8>, wake: bool) -> Result<()> {
         if self.has_reader() {
             self.enqueue(frame);
-            let wait = self.waiting_bytes > MAX_WAITING;
+            let wait = self.waiting_bytes > MAX_WAITING && guard::may_wait();
             self.push(wait, wake)?;
         }
         Ok(())
@@ -95,7 +88,7 @@ impl Sender {
         self.send_soon(whole(Kind::Description, 0, &body), false)
     }
 
-    /// A message of the job. May be called while a send is running.
+    /// A message of the job.
     pub fn notice(&mut self, report: &[u8]) -> Result<()> {
         self.send_soon(whole(Kind::Notice, 0, report), true)
     }
@@ -107,24 +100,17 @@ impl Sender {
         }
     }
 
-    /// The job has failed: its rows are of no use any more. A message that may be half in the queue stays.
-    pub fn drop_rows(&mut self) {
-        let mut first = true;
-        self.waiting.retain(|frame| {
-            let keep =
-                std::mem::take(&mut first) || !matches!(frame::parse(frame), Ok((Kind::Batch | Kind::Piece, _, _)));
-            if !keep {
-                self.waiting_bytes -= frame.len();
-            }
-            keep
-        });
-        if let (1, Some(Ok((Kind::Batch | Kind::Piece, _, _)))) =
-            (self.waiting.len(), self.waiting.front().map(|frame| frame::parse(frame)))
-        {
-            // nothing follows it, so nobody needs it completed
-            self.waiting.clear();
-            self.waiting_bytes = 0;
+    /// The job has failed: its rows are of no use any more. Tells whether something else is left to be sent.
+    pub fn drop_rows(&mut self) -> bool {
+        let is_rows = |frame: &Vec<u8>| matches!(frame::parse(frame), Ok((Kind::Batch | Kind::Piece, _, _)));
+        // The first may be half in the queue, and then has to be completed before another.
+        let first = self.waiting.pop_front();
+        self.waiting.retain(|frame| !is_rows(frame));
+        if let Some(first) = first {
+            self.waiting.push_front(first);
         }
+        self.waiting_bytes = self.waiting.iter().map(Vec::len).sum();
+        !self.waiting.iter().all(is_rows)
     }
 
     /// Rows, waiting for room. The batch is empty afterwards.
@@ -134,11 +120,8 @@ impl Sender {
             return Ok(());
         }
         // The usual case keeps the batch's buffer: nothing waits, and the queue takes it all.
-        if let (true, false, Some(queue)) = (self.waiting.is_empty(), self.busy, &mut self.queue) {
-            self.busy = true;
-            let sent = queue.send(batch.frame(), false, false);
-            self.busy = false;
-            match sent? {
+        if let (true, Some(queue)) = (self.waiting.is_empty(), &mut self.queue) {
+            match queue.send(batch.frame(), false, false)? {
                 Sent::Yes => {
                     batch.clear();
                     return Ok(());

@@ -41,7 +41,6 @@ pub struct Job {
     segment: Arc<Segment>,
     /// `None` while somebody up the stack reads, and when rows were lost.
     reading: Mutex<Option<Reading>>,
-    /// Waited for when a launch finds no free slot.
     worker: Handle,
 }
 
@@ -71,9 +70,15 @@ impl Job {
         }
     }
 
-    /// A number that no version of the library writes is taken for an error.
+    /// A worker that is gone without a last word has failed, and so has one that writes what no version of the library does.
     pub fn state(&self) -> State {
-        self.segment.header().state().unwrap_or(State::Error)
+        let header = self.segment.header();
+        let state = header.state().unwrap_or(State::Error);
+        if state.is_final() || !self.worker.is_gone() {
+            return state;
+        }
+        // it may have spoken and gone in between
+        header.state().filter(|state| state.is_final()).unwrap_or(State::Error)
     }
 
     /// Microseconds, of a job that ran and ended.
@@ -157,19 +162,19 @@ impl Job {
     pub fn stop(&self, stop: Stop) {
         let header = self.segment.header();
         header.request_stop(stop);
-        if stop == Stop::Now && !header.is_final() {
+        if stop == Stop::Now && !header.is_final() && !self.worker.is_gone() {
             worker::interrupt(self.pid);
         }
     }
 
-    /// Gives up everything but the worker, whose slot may not be free yet.
-    pub fn into_worker(self) -> Handle {
-        self.worker
+    /// Has the caller the privileges of the role that launched the job?
+    pub fn is_callers(&self) -> Result<bool> {
+        Ok(self.user == identity::current_user() || identity::has_privileges_of(self.user)?)
     }
 
-    /// Refuses callers without the privileges of the role that launched the job.
+    /// Refuses callers who have not.
     pub fn check_rights(&self) -> Result<()> {
-        if self.user == identity::current_user() || identity::has_privileges_of(self.user)? {
+        if self.is_callers()? {
             return Ok(());
         }
         Err(PgError::new(

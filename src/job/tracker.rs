@@ -9,7 +9,6 @@ use crate::model::sqlstate;
 use crate::model::state::State;
 use crate::model::stats::Stats;
 use crate::pg::error::{PgError, Result};
-use crate::pg::worker::Handle;
 use crate::{settings, wire};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -19,12 +18,9 @@ struct Tracker {
     jobs: Option<HashMap<i32, Arc<Job>>>,
     released: Released,
     stats: Stats,
-    /// Workers of jobs that were given up: their slots may not be free yet.
-    leaving: Vec<Handle>,
 }
 
-static TRACKER: Mutex<Tracker> =
-    Mutex::new(Tracker { jobs: None, released: Released::new(), stats: Stats::new(), leaving: Vec::new() });
+static TRACKER: Mutex<Tracker> = Mutex::new(Tracker { jobs: None, released: Released::new(), stats: Stats::new() });
 
 /// What a caller names.
 pub enum Found {
@@ -43,6 +39,11 @@ fn wrong_cookie(pid: i32) -> PgError {
     PgError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("cookie mismatch for PID {pid}")).hint(
         "The worker may have been replaced by another with the same PID. Use the handle that the launch returned.",
     )
+}
+
+/// The tracked job with that handle.
+pub fn tracked(pid: i32, cookie: i64) -> Option<Arc<Job>> {
+    get(pid).filter(|job| job.cookie == cookie)
 }
 
 /// The job with that pid.
@@ -105,25 +106,16 @@ pub fn add(job: Job) -> Arc<Job> {
 }
 
 /// Gives the job up and counts it. Again does nothing.
-pub fn release(job: Arc<Job>, how: How) {
+pub fn release(job: &Arc<Job>, how: How) {
     let removed = {
         let mut tracker = TRACKER.lock();
         match &mut tracker.jobs {
-            Some(jobs) if jobs.get(&job.pid).is_some_and(|tracked| Arc::ptr_eq(tracked, &job)) => jobs.remove(&job.pid),
+            Some(jobs) if jobs.get(&job.pid).is_some_and(|tracked| Arc::ptr_eq(tracked, job)) => jobs.remove(&job.pid),
             _ => None,
         }
     };
-    let Some(removed) = removed else { return };
-    count(&removed, how);
-    drop(removed);
-    // The last owner keeps the worker's handle, to know when its slot is free.
-    if let Some(job) = Arc::into_inner(job) {
-        let worker = job.into_worker();
-        let gone = worker.is_gone();
-        let mut tracker = TRACKER.lock();
-        if !gone {
-            tracker.leaving.push(worker);
-        }
+    if let Some(removed) = removed {
+        count(&removed, how);
     }
 }
 
@@ -136,13 +128,6 @@ fn count(job: &Job, how: How) {
     } else {
         tracker.stats.let_go();
     }
-}
-
-/// Forgets workers whose slots are free.
-pub fn sweep() {
-    let leaving = std::mem::take(&mut TRACKER.lock().leaving);
-    let still: Vec<_> = leaving.into_iter().filter(|worker| !worker.is_gone()).collect();
-    TRACKER.lock().leaving.extend(still);
 }
 
 /// All jobs, in the order of their launch.

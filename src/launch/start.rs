@@ -104,7 +104,6 @@ fn register(segment: &Segment) -> Result<Handle> {
     let give_up = Instant::now() + SLOT_WAIT;
     let mut pause = Duration::from_millis(1);
     loop {
-        tracker::sweep();
         if let Some(worker) = Handle::register(name.as_bytes(), MAIN, segment.handle())? {
             return Ok(worker);
         }

@@ -8,7 +8,7 @@
 //! client information, queue. Offsets and lengths are checked against the segment's true size before use.
 
 use super::state::{State, Stop};
-use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, Ordering, fence};
 
 /// Bytes for the outcome's text: an error report, or the command tags.
 pub const OUTCOME_SIZE: usize = 4096;
@@ -69,8 +69,6 @@ pub struct JobHeader {
     /// Worker: microseconds since 2000-01-01, as the server counts; 0 before.
     started_at: AtomicI64,
     finished_at: AtomicI64,
-    /// Worker: rows sent.
-    rows: AtomicU64,
     /// Worker: odd while the progress below is being written.
     progress_version: AtomicU32,
     /// Worker: 0 to 100; -1 before the first report.
@@ -81,7 +79,7 @@ pub struct JobHeader {
     outcome: [AtomicU8; OUTCOME_SIZE],
 }
 
-const _: () = assert!(size_of::<JobHeader>() == 16 + 8 + 48 + 64 + 16 + 24 + 12 + 64 + 4 + OUTCOME_SIZE);
+const _: () = assert!(size_of::<JobHeader>() == 16 + 8 + 48 + 64 + 16 + 16 + 12 + 64 + 4 + OUTCOME_SIZE);
 const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
 
 impl JobHeader {
@@ -104,7 +102,6 @@ impl JobHeader {
             outcome_len: AtomicU32::new(0),
             started_at: AtomicI64::new(0),
             finished_at: AtomicI64::new(0),
-            rows: AtomicU64::new(0),
             progress_version: AtomicU32::new(0),
             progress_percent: AtomicI32::new(-1),
             progress_len: AtomicU32::new(0),
@@ -161,7 +158,7 @@ impl JobHeader {
     }
 
     /// The worker's last word; later ones are ignored. `text` is cut to [`OUTCOME_SIZE`]: the caller makes it fit.
-    pub fn finish(&self, state: State, now: i64, rows: u64, text: &[u8]) {
+    pub fn finish(&self, state: State, now: i64, text: &[u8]) {
         if self.is_final() {
             return;
         }
@@ -171,7 +168,6 @@ impl JobHeader {
         }
         self.outcome_len.store(len as u32, Ordering::Relaxed);
         self.finished_at.store(now, Ordering::Relaxed);
-        self.rows.store(rows, Ordering::Relaxed);
         self.state.store(state as u32, Ordering::Release);
     }
 
@@ -266,8 +262,8 @@ mod tests {
         assert_eq!(h.state(), Some(State::Starting));
         h.start(10);
         assert_eq!((h.state(), h.run_time()), (Some(State::Running), None));
-        h.finish(State::Error, 25, 3, b"why");
-        h.finish(State::Stopped, 30, 4, b"");
+        h.finish(State::Error, 25, b"why");
+        h.finish(State::Stopped, 30, b"");
         assert_eq!((h.state(), h.run_time(), h.outcome()), (Some(State::Error), Some(15), b"why".to_vec()));
     }
 

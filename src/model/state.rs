@@ -16,7 +16,7 @@ pub enum State {
     Running = 2,
     /// Ended well: everything is committed.
     Stopped = 3,
-    /// Stopped by a cancel: nothing of it is committed.
+    /// Stopped by a cancel: nothing is committed but what a command or procedure had committed itself.
     Canceled = 4,
     Error = 5,
 }

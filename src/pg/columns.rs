@@ -104,15 +104,10 @@ pub(super) fn sent_desc(columns: &[Column]) -> Result<sys::TupleDesc> {
 /// What must be done to a column's values.
 enum Conversion {
     None,
-    /// By the type's own function for a declared length or precision.
-    Length {
-        function: sys::FmgrInfo,
-        typmod: i32,
-    },
-    /// Out by one type's function and in by another's: the same for an array, element by element.
-    Io {
-        out: sys::FmgrInfo,
-        input: sys::FmgrInfo,
+    /// Sent by one type's function and received by another's, which applies a declared length or precision.
+    Receive {
+        send: sys::FmgrInfo,
+        receive: sys::FmgrInfo,
         typioparam: u32,
         typmod: i32,
     },
@@ -236,24 +231,11 @@ impl Conversions {
                     // SAFETY: a C string of the server.
                     text_datum(unsafe { CStr::from_ptr(text) }.to_bytes())?
                 }
-                Conversion::Length { function, typmod } => {
-                    let (function, typmod): (*mut sys::FmgrInfo, _) = (function, *typmod as sys::Datum);
-                    // SAFETY: a length coercion of the value's type: value, typmod, "not an explicit cast", or fewer.
-                    guard(|| unsafe {
-                        match (*function).fn_nargs {
-                            1 => sys::FunctionCall1Coll(function, 0, value),
-                            2 => sys::FunctionCall2Coll(function, 0, value, typmod),
-                            _ => sys::FunctionCall3Coll(function, 0, value, typmod, 0),
-                        }
-                    })?
-                }
-                Conversion::Io { out, input, typioparam, typmod } => {
-                    let (out, input, typioparam, typmod): (*mut _, *mut _, _, _) = (out, input, *typioparam, *typmod);
-                    // SAFETY: output function of the value's type, input function of the declared one.
-                    guard(|| unsafe {
-                        let text = sys::OutputFunctionCall(out, value);
-                        sys::InputFunctionCall(input, text, typioparam, typmod)
-                    })?
+                Conversion::Receive { send, receive, typioparam, typmod } => {
+                    let (send, receive, typioparam, typmod): (*mut _, *mut _, _, _) =
+                        (send, receive, *typioparam, *typmod);
+                    // SAFETY: send function of the value's type, receive function of the declared one.
+                    guard(|| unsafe { sys::pgbg_receive(send, receive, value, typioparam, typmod) })?
                 }
             });
         }
@@ -285,23 +267,17 @@ fn conversion(position: usize, from: &Column, to: Declared, context: &Context) -
         if to.typmod == -1 || to.typmod == base_typmod {
             return Ok(Conversion::None);
         }
-        let mut length_id = 0;
-        let length_at = &raw mut length_id;
-        // SAFETY: a catalog lookup of a type that exists.
-        match guard(|| unsafe { sys::find_typmod_coercion_function(to.type_id, length_at) })? {
-            sys::CoercionPathType_COERCION_PATH_FUNC => {
-                return Ok(Conversion::Length { function: function(length_id, context)?, typmod: to.typmod });
-            }
-            sys::CoercionPathType_COERCION_PATH_NONE => return Ok(Conversion::None),
-            _ => {}
-        }
-        let (mut input, mut typioparam) = (0, 0);
-        let (input_at, typioparam_at) = (&raw mut input, &raw mut typioparam);
-        // SAFETY: a catalog lookup of a type that exists.
-        guard(|| unsafe { sys::getTypeInputInfo(to.type_id, input_at, typioparam_at) })?;
-        return Ok(Conversion::Io {
-            out: output(from.type_id, context)?,
-            input: function(input, context)?,
+        let (mut send, mut receive, mut typioparam, mut is_varlena) = (0, 0, 0, false);
+        let (send_at, varlena_at) = (&raw mut send, &raw mut is_varlena);
+        let (receive_at, typioparam_at) = (&raw mut receive, &raw mut typioparam);
+        // SAFETY: catalog lookups of types that exist.
+        guard(|| unsafe {
+            sys::getTypeBinaryOutputInfo(from.type_id, send_at, varlena_at);
+            sys::getTypeBinaryInputInfo(to.type_id, receive_at, typioparam_at);
+        })?;
+        return Ok(Conversion::Receive {
+            send: function(send, context)?,
+            receive: function(receive, context)?,
             typioparam,
             typmod: to.typmod,
         });

@@ -5,6 +5,7 @@ use super::error::{PgError, Result, Thrown};
 use super::sys;
 use crate::model::sqlstate;
 use std::any::Any;
+use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 
 /// Runs Rust code that has destructors; what comes back has none.
@@ -56,7 +57,8 @@ pub unsafe fn callback<R: Copy>(body: impl FnOnce() -> Result<R>) -> R {
 /// Says where a panic happened, on the server's log: one that cannot unwind aborts the process, and its text with it.
 pub fn install_panic_hook() {
     panic::set_hook(Box::new(|info| {
-        eprintln!("pg_background: {info}");
+        // not eprintln: a panic in here would abort
+        let _ = writeln!(std::io::stderr(), "pg_background: {info}");
     }));
 }
 

@@ -44,3 +44,9 @@ pub fn guard<F: FnOnce() -> R, R>(function: F) -> Result<R> {
     Err(NonNull::new(error)
         .map_or_else(|| PgError::new(crate::model::sqlstate::INTERNAL_ERROR, "lost an error"), PgError::caught))
 }
+
+/// Is this a place where waiting, which serves interrupts, is allowed? Not while an LWLock is held or in a critical section.
+pub fn may_wait() -> bool {
+    // SAFETY: plain variables of this one thread.
+    unsafe { sys::InterruptHoldoffCount == 0 && sys::CritSectionCount == 0 }
+}

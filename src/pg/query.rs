@@ -145,9 +145,10 @@ impl<'a> Script<'a> {
         // SAFETY: all-zero is a valid QueryCompletion to fill.
         let mut done: sys::QueryCompletion = unsafe { std::mem::zeroed() };
         let done_at = &raw mut done;
-        let tree = self.context.as_ptr();
         // SAFETY: the server's constant receiver that discards rows.
         let dest = receiver.map_or_else(|| unsafe { sys::None_Receiver }, Receiver::as_ptr);
+        // What an error comes back to must outlive the transaction, which a procedure may have ended.
+        let entered = self.context.enter();
         // SAFETY: what exec_simple_query does with a RawStmt; trees live in the script's context, the portal's name is its
         // own, and everything that the closure makes belongs to the transaction.
         guard(|| unsafe {
@@ -159,8 +160,6 @@ impl<'a> Script<'a> {
             if snapshot {
                 sys::PushActiveSnapshot(sys::GetTransactionSnapshot());
             }
-            let execution = sys::CurrentMemoryContext;
-            sys::CurrentMemoryContext = tree;
             let queries = sys::pgbg_analyze(raw, text);
             let plans = sys::pg_plan_queries(queries, text, sys::CURSOR_OPT_PARALLEL_OK as i32, ptr::null_mut());
             if snapshot {
@@ -171,10 +170,11 @@ impl<'a> Script<'a> {
             (*portal).visible = false;
             sys::PortalDefineQuery(portal, ptr::null(), text, tag, plans, ptr::null_mut());
             sys::PortalStart(portal, ptr::null_mut(), 0, ptr::null_mut());
-            sys::CurrentMemoryContext = execution;
+            sys::CurrentMemoryContext = sys::CurTransactionContext;
             sys::pgbg_portal_run(portal, toplevel, dest, done_at);
             sys::PortalDrop(portal, false);
         })?;
+        drop(entered);
         Ok(tag_text(&done))
     }
 

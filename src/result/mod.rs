@@ -24,7 +24,7 @@ pub fn consumed(pid: i32) -> PgError {
 
 /// All rows of the job, which is released then; or its error, likewise. A call that does not fit (no column definition
 /// list, a wrong one) and a wait that is cancelled lose nothing: the job can be read again.
-pub fn read(call: &Call, job: Arc<Job>) -> Result<Datum> {
+pub fn read(call: &Call, job: &Arc<Job>) -> Result<Datum> {
     let mut rows = call.rows()?;
     if !job.has_results {
         return Err(PgError::new(
@@ -33,7 +33,7 @@ pub fn read(call: &Call, job: Arc<Job>) -> Result<Datum> {
         ));
     }
     let mut reading = job.take_reading().ok_or_else(|| consumed(job.pid))?;
-    let ended = receive(&mut reading, &mut rows).and_then(|has_rows| conclude(&job, &reading, &mut rows, has_rows));
+    let ended = receive(job, &mut reading, &mut rows).and_then(|has_rows| conclude(job, &reading, &mut rows, has_rows));
     match ended {
         Ok(()) => {
             drop(reading);
@@ -69,12 +69,14 @@ impl From<PgError> for Failure {
     }
 }
 
-/// Moves rows until the worker leaves the queue; tells whether the job returned columns.
-fn receive(reading: &mut Reading, rows: &mut Rows) -> std::result::Result<bool, Failure> {
+/// Moves rows until the worker leaves the queue; tells whether the job returned columns. Of a job that has failed only the
+/// error counts, not whether its rows would have fitted.
+fn receive(job: &Job, reading: &mut Reading, rows: &mut Rows) -> std::result::Result<bool, Failure> {
     let declared = rows.declared();
+    let has_failed = || matches!(job.state(), State::Error | State::Canceled);
     let Reading { receiver, columns, error, tags: long_tags, begun } = reading;
     let mut conversions = None;
-    if let Some(columns) = columns {
+    if let (Some(columns), false) = (&*columns, has_failed()) {
         conversions = Some(Conversions::new(columns, &declared)?);
     }
     loop {
@@ -82,8 +84,11 @@ fn receive(reading: &mut Reading, rows: &mut Rows) -> std::result::Result<bool, 
             match kind {
                 Kind::Description => {
                     let sent = columns.insert(describe::decode(body)?);
-                    conversions = Some(Conversions::new(sent, &declared)?);
+                    if !has_failed() {
+                        conversions = Some(Conversions::new(sent, &declared)?);
+                    }
                 }
+                Kind::Batch if conversions.is_none() && has_failed() => {}
                 Kind::Batch => {
                     let Some(conversions) = &mut conversions else {
                         return Err(PgError::new(

@@ -16,8 +16,6 @@ use crate::wire::frame::PIECE;
 pub struct Done {
     pub tags: Vec<Vec<u8>>,
     pub has_rows: bool,
-    /// That the last statement returned.
-    pub rows: u64,
 }
 
 /// The security context that PostgreSQL's own SECURITY DEFINER functions and restricted operations set.
@@ -39,7 +37,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     let last = statements.len().saturating_sub(1);
     let single = (last == 0).then(|| statements.first().copied()).flatten();
     adopt_user(current, single)?;
-    let mut done = Done { tags: Vec::new(), has_rows: false, rows: 0 };
+    let mut done = Done { tags: Vec::new(), has_rows: false };
     for (i, statement) in statements.iter().enumerate() {
         // Those before have run, as they would have in a client's simple query: the error rolls them back.
         statement.check()?;
@@ -61,7 +59,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
             let tag = script.run(*statement, toplevel, Some(&mut Receiver::new(&mut rows)?))?;
             rows.finish()?;
             // without a column there is nothing to declare, and so nothing to read but the tag
-            (done.has_rows, done.rows) = (rows.started, rows.count);
+            done.has_rows = rows.started;
             tag
         } else {
             script.run(*statement, toplevel, None)?
@@ -125,13 +123,12 @@ struct Rows<'a> {
     current: &'a Current,
     started: bool,
     batch: Batch,
-    count: u64,
 }
 
 impl<'a> Rows<'a> {
     fn new(current: &'a Current) -> Self {
         let queue_size = current.segment.header().queue.len as usize;
-        Self { current, started: false, batch: Batch::new(queue_size), count: 0 }
+        Self { current, started: false, batch: Batch::new(queue_size) }
     }
 
     fn send(&mut self) -> Result<()> {
@@ -160,7 +157,6 @@ impl Sink for Rows<'_> {
     }
 
     fn row(&mut self, tuple: &[u8]) -> Result<()> {
-        self.count += 1;
         if !self.started {
             return Ok(());
         }

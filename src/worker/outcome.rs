@@ -18,7 +18,7 @@ pub fn success(current: &Current, done: &Done) -> Result<()> {
         tags::encode(done.tags.iter().map(Vec::as_slice), &mut body);
     }
     let fits = body.len() <= OUTCOME_SIZE;
-    publish(current, State::Stopped, done.rows, if fits { &body } else { &[] });
+    publish(current, State::Stopped, if fits { &body } else { &[] });
     current.with_sender(|sender| {
         if !fits {
             sender.last(Kind::Tags, &body);
@@ -38,19 +38,18 @@ pub fn failure(current: &Current, mut report: Report, wait: bool) -> Result<()> 
     let cut = report.fit(OUTCOME_SIZE, text::clip);
     let mut body = Vec::new();
     report.encode(&mut body);
-    publish(current, if canceled { State::Canceled } else { State::Error }, 0, &body);
+    publish(current, if canceled { State::Canceled } else { State::Error }, &body);
     current.with_sender(|sender| {
-        sender.drop_rows();
         if cut {
             sender.last(Kind::Error, &whole);
         }
-        sender.finish(wait && !canceled)
+        if sender.drop_rows() { sender.finish(wait && !canceled) } else { Ok(()) }
     })?;
     leave(current)
 }
 
-fn publish(current: &Current, state: State, rows: u64, body: &[u8]) {
-    current.segment.header().finish(state, identity::now(), rows, body);
+fn publish(current: &Current, state: State, body: &[u8]) {
+    current.segment.header().finish(state, identity::now(), body);
 }
 
 fn leave(current: &Current) -> Result<()> {
