@@ -10,6 +10,15 @@ SELECT pg_background_wait_v2(:pid, :cookie);
 COMMIT;
 SELECT count(*), sum(i), sum(length(x)) FROM pg_background_result_v2(:pid, :cookie) AS (i int, x text);
 
+-- a read that does not fit takes nothing of what was kept
+SELECT pid, cookie FROM pg_background_launch_v2(:'rows') \gset
+SELECT pg_background_wait_v2(:pid, :cookie);
+\set VERBOSITY sqlstate
+SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (i int);
+SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (i text, x text);
+\set VERBOSITY default
+SELECT count(*), sum(i), sum(length(x)) FROM pg_background_result_v2(:pid, :cookie) AS (i int, x text);
+
 -- kept in a subtransaction that rolls back
 SELECT pid, cookie FROM pg_background_launch_v2(:'rows') \gset
 BEGIN;

@@ -171,6 +171,8 @@ impl Spool {
         }
         let (store, slot) = (self.store, self.slot);
         let (mut len, mut start) = (0, ptr::null());
+        // a row that comes from disk is allocated, and is the slot's, which outlives the caller's context
+        let _entered = self.context.enter();
         // SAFETY: a row of one bytea, not toasted.
         guard(|| unsafe {
             if sys::pgbg_slot_next(store, slot) {
