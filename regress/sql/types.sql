@@ -261,7 +261,7 @@ SELECT count(*), sum(i), count(DISTINCT t), min(t), max(t) FROM pg_background_re
 SELECT count(*) FILTER (WHERE i = n) AS in_order FROM ROWS FROM (pg_background_result(pg_background_launch('SELECT generate_series(1, 100000)')) AS (i int)) WITH ORDINALITY AS r (i, n);
 -- kept by a wait, beyond work_mem
 SELECT pid, cookie FROM pg_background_launch_v2('SELECT i, repeat(''x'', 100) FROM generate_series(1, 20000) i') \gset
-SELECT pg_background_wait_v2(:pid, :cookie);
+SELECT pg_background_wait_v2_timeout(:pid, :cookie, 60000);
 SELECT count(*), sum(i), sum(length(t)) FROM pg_background_result_v2(:pid, :cookie) AS (i int, t text);
 RESET work_mem;
 

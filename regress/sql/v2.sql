@@ -194,7 +194,9 @@ SELECT state, last_error, consumed FROM jobs;
 SELECT * FROM attempt('SELECT * FROM pg_background_result_v2($1, $2) AS (i int)', :pid, :cookie);
 -- a result larger than the queue is kept meanwhile: the wait ends, the job has committed, the rows are all there
 SELECT pid, cookie FROM pg_background_launch_v2('INSERT INTO t VALUES (4); SELECT i, repeat(''x'', 100) FROM generate_series(1, 20000) i', 4096) \gset
+SET statement_timeout = '60s';
 SELECT pg_background_wait_v2(:pid, :cookie);
+RESET statement_timeout;
 SELECT count(*) FROM t WHERE i = 4;
 SELECT state, consumed FROM jobs;
 SELECT count(*), sum(i), sum(length(t)) FROM pg_background_result_v2(:pid, :cookie) AS (i int, t text);
