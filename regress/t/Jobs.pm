@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(server session ask value until_true segments workers nothing_left healthy crashed process_field is_gone LIST);
+our @EXPORT = qw(server session ask value until_true segments nothing_left healthy crashed process_field is_gone LIST);
 
 # Seconds after which anything that should happen at once has failed.
 our $patience = 60;
@@ -97,12 +97,6 @@ sub segments
 	my ($node) = @_;
 	my @files = glob($node->data_dir . '/pg_dynshmem/mmap.*');
 	return scalar @files;
-}
-
-sub workers
-{
-	my ($node) = @_;
-	return $node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_background'});
 }
 
 sub settle
