@@ -343,7 +343,7 @@ SELECT pid, cookie FROM pg_background_launch_v2('INSERT INTO t VALUES (10); SELE
 SELECT pg_background_cancel_v2_grace(:pid, :cookie, 10);
 SELECT pg_background_wait_v2(:pid, :cookie);
 SELECT state FROM jobs;
-SELECT * FROM attempt('SELECT * FROM pg_background_result_v2($1, $2) AS (i int)', :pid, :cookie);
+SELECT * FROM attempt('SELECT * FROM pg_background_result_v2($1, $2) AS (t text)', :pid, :cookie);
 SELECT count(*) FROM t WHERE i = 10;
 -- no time at all
 SELECT pid, cookie FROM pg_background_submit_v2('SELECT pg_sleep(600)') \gset

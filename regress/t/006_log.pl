@@ -160,6 +160,21 @@ END
 	like($lines, qr/duration: [\d.]+ ms  plan:/, 'auto_explain sees it');
 	like($lines, qr/Query Text: SELECT count\(\*\) AS explained/, 'with its text');
 
+	# A role's own library, and a setting of it that needs a privilege, which only the catalogs know of (15 and later).
+	if ($node->pg_version >= 15)
+	{
+		$node->safe_psql('postgres', <<'END');
+CREATE ROLE preloading LOGIN IN ROLE pgbackground_role;
+GRANT SET ON PARAMETER auto_explain.log_min_duration TO preloading;
+ALTER ROLE preloading SET session_preload_libraries = 'auto_explain';
+END
+		is($node->safe_psql('postgres', <<'END', extra_params => [ '-U', 'preloading' ]), '10s', 'a library whose setting needs a privilege');
+SET auto_explain.log_min_duration = '10s';
+SELECT * FROM pg_background_result(pg_background_launch('SHOW auto_explain.log_min_duration')) AS (value text);
+END
+		$node->safe_psql('postgres', 'DROP OWNED BY preloading; DROP ROLE preloading');
+	}
+
 	# Settings of such a library are the launcher's, too.
 	value($session, 'SET auto_explain.log_min_duration = -1');
 	$offset = -s $node->logfile;

@@ -162,9 +162,20 @@ ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE not
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
 is(scalar(() = $err =~ /WARNING:  01000: w{1000}$/mg), 500, 'and they are all read');
 
-# Messages between rows.
 value($session, q{CREATE FUNCTION chatty(i int) RETURNS int LANGUAGE plpgsql AS
   $$BEGIN RAISE NOTICE 'row % %', i, repeat('c', 200); RETURN i; END$$});
+
+# What a job says before it fails is what one wants to see most.
+$pid = launch(q{DO $do$ BEGIN FOR i IN 1..3000 LOOP RAISE NOTICE 'before % %', i, repeat('b', 40); END LOOP; RAISE EXCEPTION 'boom'; END $do$});
+($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+like($err, qr/ERROR:  P0001: boom$/m, 'the error of a job that said much');
+is(join(',', $err =~ /NOTICE:  00000: before (\d+) b{40}$/mg), join(',', 1 .. 3000), 'all that it said before');
+# The same with rows in the queue that nobody wants any more.
+$pid = launch(q{SELECT repeat('r', 1000), chatty(g) / (2000 - g) FROM generate_series(1, 2000) AS g});
+($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (r text, i int)');
+like($err, qr/ERROR:  22012: division by zero$/m, 'the error of a job that said much between rows');
+is(join(',', $err =~ /NOTICE:  00000: row (\d+) c{200}$/mg), join(',', 1 .. 2000), 'all that it said between them');
+
 launch('SELECT chatty(g) FROM generate_series(1, 2000) AS g');
 ($out, $err) = ask($session, 'SELECT sum(i) FROM pg_background_result_v2(:pid, :cookie) AS (i int)');
 is($out, 2001000, 'rows with messages between them');
