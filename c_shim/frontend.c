@@ -19,9 +19,9 @@
 static pgbg_message_callback message_callback;
 static int	saved_encoding = -1;
 
-/* Idempotent. */
-void
-pgbg_restore_client_encoding(void)
+/* Idempotent: also called before each message, should one have ended in an ERROR halfway. */
+static void
+restore_client_encoding(void)
 {
 	if (saved_encoding >= 0)
 	{
@@ -39,7 +39,7 @@ context_callback(void *arg)
 	ErrorData  *message;
 
 	(void) arg;
-	pgbg_restore_client_encoding();
+	restore_client_encoding();
 	/* nothing may allocate there, and what is said there is of no use to a launcher */
 	if (CritSectionCount > 0)
 		return;
@@ -81,7 +81,7 @@ put(char type, const char *s, size_t len)
 	(void) type;
 	(void) s;
 	(void) len;
-	pgbg_restore_client_encoding();
+	restore_client_encoding();
 	return 0;
 }
 

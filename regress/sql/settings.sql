@@ -203,11 +203,11 @@ SELECT * FROM pg_background_result(pg_background_launch('SET statement_timeout =
 SET statement_timeout = 0;
 -- without it statement_timeout applies to each statement
 RESET pg_background.worker_timeout;
-SET statement_timeout = '1s';
-SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(0.4); SELECT pg_sleep(0.4); SELECT pg_sleep(0.4), 8') \gset
+SET statement_timeout = '3s';
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(1.1); SELECT pg_sleep(1.1); SELECT pg_sleep(1.1), 8') \gset
 SET statement_timeout = 0;
 SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (t text, i int);
-SET statement_timeout = '100ms';
+SET statement_timeout = '1s';
 SELECT pid, cookie FROM pg_background_launch_v2('SELECT 1; SELECT pg_sleep(600)') \gset
 SET statement_timeout = 0;
 SELECT pg_background_wait_v2(:pid, :cookie);
@@ -215,8 +215,8 @@ SELECT state, last_error FROM jobs;
 SELECT * FROM attempt(format('SELECT * FROM pg_background_result(%s) AS (t text)', :pid));
 -- a job may set its own
 SELECT * FROM attempt('SELECT * FROM pg_background_result(pg_background_launch(''SET statement_timeout = 50; SELECT pg_sleep(600)'')) AS (t text)');
-SET statement_timeout = '500ms';
-SELECT pid, cookie FROM pg_background_launch_v2('SET statement_timeout = 0; SELECT pg_sleep(0.6), 9') \gset
+SET statement_timeout = '1500ms';
+SELECT pid, cookie FROM pg_background_launch_v2('SET statement_timeout = 0; SELECT pg_sleep(1.7), 9') \gset
 SET statement_timeout = 0;
 SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (t text, i int);
 RESET statement_timeout;

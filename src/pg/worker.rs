@@ -154,12 +154,6 @@ pub fn yield_processor() {
     unsafe { libc::sched_yield() };
 }
 
-/// After an error: the next message may be for the client again.
-pub fn restore_client_encoding() {
-    // SAFETY: idempotent.
-    unsafe { sys::pgbg_restore_client_encoding() };
-}
-
 /// The body of the worker's main function.
 ///
 /// # Safety

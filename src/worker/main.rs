@@ -59,7 +59,6 @@ fn job(current: &Current, trees: &Context) -> Result<()> {
 }
 
 fn failed(current: &Current, error: &PgError) -> Result<()> {
-    worker::restore_client_encoding();
     let mut report = error.report();
     let limit = current.segment.header().identity.worker_timeout;
     if limit > 0 && report.sqlstate == sqlstate::QUERY_CANCELED && ran_for_ms(current) >= i64::from(limit) {
