@@ -60,6 +60,13 @@
 	heap_form_minimal_tuple(desc, values, nulls)
 #endif
 
+/* 19: a descriptor made by hand is to be finished before it is used. */
+#if PG_VERSION_NUM >= 190000
+#define PGBG_FINISH_DESC(desc) TupleDescFinalize(desc)
+#else
+#define PGBG_FINISH_DESC(desc) ((void) (desc))
+#endif
+
 /* 19: signal handlers are told who sent the signal. */
 #if PG_VERSION_NUM >= 190000
 #define PGBG_PASS_SIGNAL_ARGS postgres_signal_arg, pg_siginfo

@@ -104,6 +104,13 @@ pgbg_wait_event(void)
 #endif
 }
 
+/* After the last attribute has been set. */
+void
+pgbg_finish_desc(TupleDesc desc)
+{
+	PGBG_FINISH_DESC(desc);
+}
+
 void
 pgbg_column(TupleDesc desc, int i, PgbgColumn *column)
 {

@@ -115,6 +115,7 @@ extern void pgbg_reserve_guc_prefix(const char *prefix);
 extern void pgbg_set_option(const char *name, const char *value, GucContext context, GucSource source, Oid role);
 extern uint32 pgbg_wait_event(void);
 
+extern void pgbg_finish_desc(TupleDesc desc);
 extern void pgbg_column(TupleDesc desc, int i, PgbgColumn *column);
 extern const char *pgbg_varlena(const void *datum, Size *len);
 extern Datum pgbg_receive(FmgrInfo *send, FmgrInfo *receive, Datum value, Oid typioparam, int32 typmod);

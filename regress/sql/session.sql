@@ -474,7 +474,7 @@ DROP FUNCTION regress_pgbg.deep();
 SELECT job('SELEC 1');
 SELECT job(E'SELECT 1;\nSELECT nothing\nFROM log');
 SELECT job('SELECT ''x''::int');
-SELECT job('SELECT no_such_function(1)');
+SELECT job('SELECT 1 + no_such_column');
 -- an error inside of a function in the job has a text of its own
 CREATE FUNCTION wrong() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT nothing FROM log); END $$;
 SELECT job('SELECT wrong()::text');

@@ -98,6 +98,8 @@ pub(super) fn sent_desc(columns: &[Column]) -> Result<sys::TupleDesc> {
         // SAFETY: the attribute number is within the template.
         guard(|| unsafe { sys::TupleDescInitEntry(desc, i, ptr::null(), type_id, typmod, 0) })?;
     }
+    // SAFETY: all attributes are set.
+    guard(|| unsafe { sys::pgbg_finish_desc(desc) })?;
     Ok(desc)
 }
 

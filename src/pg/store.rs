@@ -138,6 +138,7 @@ impl Spool {
         let made = guard(|| unsafe {
             let desc = sys::CreateTemplateTupleDesc(1);
             sys::TupleDescInitEntry(desc, 1, c"frame".as_ptr(), sys::BYTEAOID, -1, 0);
+            sys::pgbg_finish_desc(desc);
             let slot = sys::MakeSingleTupleTableSlot(desc, &raw const sys::TTSOpsMinimalTuple);
             let owner = sys::CurrentResourceOwner;
             sys::CurrentResourceOwner = ptr::null_mut();
