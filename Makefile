@@ -18,7 +18,7 @@ DATA = $(wildcard sql/*.sql)
 REGRESS_FIRST = install basic
 
 # Enough for a server without caches (debug_discard_caches), which is a hundred times slower: REGRESS_SET=cheap.
-REGRESS_CHEAP = basic
+REGRESS_CHEAP = basic definer inherit spool v1
 
 REGRESS_ALL = $(sort $(patsubst regress/sql/%.sql,%,$(wildcard regress/sql/*.sql)))
 ifeq ($(REGRESS_SET),cheap)
