@@ -93,7 +93,7 @@ impl Sender {
         self.send_soon(whole(Kind::Notice, 0, report), true)
     }
 
-    /// What does not fit into the outcome; sent by the [`Self::flush`] that follows.
+    /// What does not fit into the outcome; sent by the [`Self::finish`] that follows.
     pub fn last(&mut self, kind: Kind, body: &[u8]) {
         if self.has_reader() {
             self.enqueue(whole(kind, 0, body));
