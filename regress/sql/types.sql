@@ -154,6 +154,15 @@ SELECT * FROM pg_background_result(pg_background_launch('SELECT ''abcdef''::varc
 SELECT * FROM pg_background_result(pg_background_launch('SELECT B''10101''::varbit')) AS (a varbit(3));
 SELECT count(pg_background_detach(pid)) FROM jobs;
 SELECT * FROM pg_background_result(pg_background_launch('SELECT NULL::varchar, NULL::numeric')) AS (a varchar(3), b numeric(2, 1));
+-- whatever the settings make of a value's text
+SET datestyle = 'SQL';
+SET timezone = 'Asia/Kolkata';
+SELECT a = b AS same, c = ARRAY[b] AS same
+FROM pg_background_result(pg_background_launch($$
+    SELECT t, t::timestamptz(0), ARRAY[t] FROM (VALUES ('2026-01-02 03:04:05.6+00'::timestamptz)) v(t)
+$$)) AS (a timestamptz(0), b timestamptz, c timestamptz(0)[]);
+RESET timezone;
+RESET datestyle;
 
 --
 -- shapes of rows
