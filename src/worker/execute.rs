@@ -18,7 +18,7 @@ pub struct Done {
     pub has_rows: bool,
 }
 
-/// The security context that PostgreSQL's own SECURITY DEFINER functions and restricted operations set.
+/// No security context: neither a SECURITY DEFINER function nor a restricted operation launched the job.
 const UNRESTRICTED: i32 = 0;
 
 /// Starts the job's transaction and parses its text.
