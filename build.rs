@@ -16,10 +16,13 @@ const FUNCTIONS: &[&str] = &[
     "RegisterDynamicBackgroundWorker|GetBackgroundWorkerPid|TerminateBackgroundWorker",
     "BackgroundWorkerInitializeConnectionByOid|WaitLatch|ResetLatch|before_shmem_exit",
     "enable_timeout_after|disable_timeout|disable_all_timeouts",
+    "LWLockAcquire|LWLockRelease|ConditionVariable(Init|Broadcast|PrepareToSleep|TimedSleep|CancelSleep)",
+    "dsm_pin_segment|dsm_unpin_segment|RecoveryInProgress|pgstat_report_stat",
     // identity and settings
     "GetUserId|GetSessionUserId|GetAuthenticatedUserId|GetCurrentRoleId|GetUserIdAndSecContext|SetUserIdAndSecContext",
     "SetSessionAuthorization|SetCurrentRoleId|superuser_arg|has_privs_of_role",
     "EstimateGUCStateSpace|SerializeGUCState|RestoreGUCState|process_session_preload_libraries|DefineCustomIntVariable",
+    "EstimateLibraryStateSpace|SerializeLibraryState|get_database_name|GetUserNameFromId",
     // transactions and statements
     "StartTransactionCommand|CommitTransactionCommand|AbortOutOfAnyTransaction|CommandCounterIncrement",
     "BeginImplicitTransactionBlock|EndImplicitTransactionBlock|SetCurrentStatementStartTimestamp|GetCurrentTimestamp",
@@ -31,21 +34,22 @@ const FUNCTIONS: &[&str] = &[
     "CreateTemplateTupleDesc|TupleDescInitEntry|CreateTupleDescCopy|BlessTupleDesc|get_call_result_type",
     "MakeSingleTupleTableSlot|ExecDropSingleTupleTableSlot|ExecStoreMinimalTuple|heap_form_tuple|HeapTupleHeaderGetDatum",
     "tuplestore_begin_heap|tuplestore_clear|tuplestore_putvalues|tuplestore_end",
-    "detoast_external_attr|pg_detoast_datum_packed|cstring_to_text_with_len|pg_mbcliplen",
+    "detoast_external_attr|pg_detoast_datum_packed|cstring_to_text_with_len|pg_mbcliplen|pg_verifymbstr",
     "getTypeOutputInfo|getTypeBinaryOutputInfo|getTypeBinaryInputInfo|getBaseTypeAndTypmod|get_typtype",
     "fmgr_info_cxt|OutputFunctionCall|format_type_be",
 ];
 const TYPES: &[&str] = &[
-    "ErrorData|PgbgReport|PgbgColumn|PgbgCommits|BackgroundWorker|BackgroundWorkerHandle|DestReceiver|MinimalTupleData",
+    "ErrorData|PgbgReport|PgbgColumn|PgbgCommits|PgbgWait|LWLock|ConditionVariable|BackgroundWorker|BackgroundWorkerHandle|DestReceiver|MinimalTupleData",
     "FunctionCallInfo|ReturnSetInfo|RawStmt|List|QueryCompletion|FmgrInfo",
 ];
 const VARIABLES: &[&str] = &[
     "CurrentMemoryContext|CurTransactionContext|TopMemoryContext|MessageContext|CurrentResourceOwner|None_Receiver",
+    "InterruptPending|max_worker_processes|process_shared_preload_libraries_in_progress|LWLockMode_.*",
     "MyLatch|MyProc|MyProcPid|MyDatabaseId|QueryCancelPending|InterruptHoldoffCount|CritSectionCount|XactReadOnly",
     "debug_query_string|log_statement|StatementTimeout|work_mem|TTSOpsMinimalTuple",
     "LogStmtLevel_.*|CURSOR_OPT_.*|WL_.*|BGWORKER_.*|BGW_.*|BgWorkerStartTime_.*|BgwHandleStatus_.*|shm_mq_result_.*",
     "TypeFuncClass_.*|CommandDest_.*|BackendState_.*|TimeoutId_.*|GucContext_.*|GUC_UNIT_.*|SetFunctionReturnMode_.*",
-    "CommandTag_CMDTAG_INSERT|NodeTag_T_ReturnSetInfo|NodeTag_T_TransactionStmt|TYPTYPE_.*|ERROR|FATAL",
+    "CommandTag_CMDTAG_INSERT|CommandTag_COMMAND_TAG_NEXTTAG|NodeTag_T_ReturnSetInfo|NodeTag_T_TransactionStmt|TYPTYPE_.*|DEBUG1|NOTICE|ERROR|FATAL|ROLE_PG_.*",
     "BOOLOID|BYTEAOID|FLOAT8OID|INT4OID|INT8OID|OIDOID|TEXTOID|TIMESTAMPTZOID|ALLOCSET_.*",
     "HEAP_NATTS_MASK|HEAP_HASEXTERNAL|HEAP_HASNULL|SECURITY_RESTRICTED_OPERATION",
 ];
@@ -149,10 +153,17 @@ fn main() {
     }
 
     let mut shim = cc::Build::new();
-    shim.files(["c_shim/error.c", "c_shim/frontend.c", "c_shim/macros.c"])
-        .warnings(true)
-        .extra_warnings(true)
-        .define("PGBG_VERSION", format!("\"{}\"", env!("CARGO_PKG_VERSION")).as_str());
+    shim.files([
+        "c_shim/error.c",
+        "c_shim/frontend.c",
+        "c_shim/hooks.c",
+        "c_shim/macros.c",
+        "c_shim/session.c",
+        "c_shim/shmem.c",
+    ])
+    .warnings(true)
+    .extra_warnings(true)
+    .define("PGBG_VERSION", format!("\"{}\"", env!("CARGO_PKG_VERSION")).as_str());
     for flag in server.flags() {
         shim.flag(flag);
     }

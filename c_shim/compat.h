@@ -79,6 +79,68 @@
 #define T_ClusterStmt T_RepackStmt
 #endif
 
+/* 15, 16, 18 and 19 added hooks; 19 took one away and shows its replacement. */
+#if PG_VERSION_NUM >= 190000
+#define PGBG_MORE_HOOKS \
+	&object_access_hook_str, &ldap_password_hook, &explain_per_node_hook, &explain_per_plan_hook, \
+	&explain_validate_options_hook, &build_simple_rel_hook, &join_path_setup_hook, &joinrel_setup_hook, \
+	&planner_setup_hook, &planner_shutdown_hook
+#elif PG_VERSION_NUM >= 180000
+#define PGBG_MORE_HOOKS \
+	&object_access_hook_str, &ldap_password_hook, &get_relation_info_hook, &explain_per_node_hook, \
+	&explain_per_plan_hook, &explain_validate_options_hook
+#elif PG_VERSION_NUM >= 160000
+#define PGBG_MORE_HOOKS &object_access_hook_str, &ldap_password_hook, &get_relation_info_hook
+#elif PG_VERSION_NUM >= 150000
+#define PGBG_MORE_HOOKS &object_access_hook_str, &get_relation_info_hook
+#else
+#define PGBG_MORE_HOOKS &get_relation_info_hook
+#endif
+/* 18: one of them has a header of its own. */
+#define PGBG_HAVE_EXPLAIN_STATE (PG_VERSION_NUM >= 180000)
+
+/* 19: callbacks of the system caches are told which by an enum. */
+#if PG_VERSION_NUM >= 190000
+#define PGBG_SYSCACHE_CALLBACK_ARGS Datum arg, SysCacheIdentifier cacheid, uint32 hashvalue
+#else
+#define PGBG_SYSCACHE_CALLBACK_ARGS Datum arg, int cacheid, uint32 hashvalue
+#endif
+
+/* 19: the session's replication origin is part of a struct. */
+#if PG_VERSION_NUM >= 190000
+#define PGBG_SESSION_ORIGIN replorigin_xact_state.origin
+#define InvalidRepOriginId InvalidReplOriginId
+#else
+#define PGBG_SESSION_ORIGIN replorigin_session_origin
+#endif
+
+/* 17: ReplicationSlotCleanup can be for synchronized slots only. */
+#if PG_VERSION_NUM >= 170000
+#define PGBG_REPLICATION_SLOT_CLEANUP() ReplicationSlotCleanup(false)
+#else
+#define PGBG_REPLICATION_SLOT_CLEANUP() ReplicationSlotCleanup()
+#endif
+
+/* 15: random numbers have generators with a state of their own, and SPI cleans up with the transaction. */
+#define PGBG_HAVE_PRNG (PG_VERSION_NUM >= 150000)
+#if PGBG_HAVE_PRNG
+#define PGBG_RANDOM_FRACTION() pg_prng_double(&pg_global_prng_state)
+#define PGBG_SPI_CLEANUP() ((void) 0)
+#else
+#define PGBG_RANDOM_FRACTION() ((double) random() / ((double) MAX_RANDOM_VALUE + 1))
+#define PGBG_SPI_CLEANUP() SPICleanup()
+#endif
+
+/* 16: settings are in a hash table, listed by a copy, and their number is nobody's. */
+#define PGBG_HAVE_NUM_CONFIG_OPTIONS (PG_VERSION_NUM < 160000)
+#if PGBG_HAVE_NUM_CONFIG_OPTIONS
+#define PGBG_GET_SETTINGS(n) (*(n) = GetNumConfigOptions(), get_guc_variables())
+#define PGBG_FREE_SETTINGS(settings) ((void) (settings))
+#else
+#define PGBG_GET_SETTINGS(n) get_guc_variables(n)
+#define PGBG_FREE_SETTINGS(settings) pfree(settings)
+#endif
+
 /* 18: the magic block takes optional fields. */
 #if PG_VERSION_NUM >= 180000
 #define PGBG_MAGIC_DATA \
@@ -87,8 +149,42 @@
 #define PGBG_MAGIC_DATA PG_MODULE_MAGIC_DATA
 #endif
 
+/* 15: ALTER DATABASE ... REFRESH COLLATION VERSION. */
+#define PGBG_HAVE_REFRESH_COLLATION (PG_VERSION_NUM >= 150000)
+
 /* 16: SYSTEM_USER, carried by the client connection info. */
 #define PGBG_HAVE_CLIENT_CONNECTION_INFO (PG_VERSION_NUM >= 160000)
+
+/* 15: shared memory is asked for in a hook. */
+#define PGBG_HAVE_SHMEM_REQUEST_HOOK (PG_VERSION_NUM >= 150000)
+
+/* 16: one function checks the privileges on all kinds of objects. */
+#if PG_VERSION_NUM >= 160000
+#define PGBG_DATABASE_ACLCHECK(database, role, mode) object_aclcheck(DatabaseRelationId, database, role, mode)
+#else
+#define PGBG_DATABASE_ACLCHECK(database, role, mode) pg_database_aclcheck(database, role, mode)
+#endif
+
+/* 17: the place in the array of processes is computed. */
+#if PG_VERSION_NUM >= 170000
+#define PGBG_PROC_NUMBER(proc) GetNumberFromPGProc(proc)
+#else
+#define PGBG_PROC_NUMBER(proc) ((proc)->pgprocno)
+#endif
+
+/* 17: segments that are found by name.  19: their callback takes an argument, and tranches are named when they are made. */
+#define PGBG_HAVE_NAMED_SEGMENTS (PG_VERSION_NUM >= 170000)
+#if PG_VERSION_NUM >= 190000
+#define PGBG_INIT_SEGMENT_ARG , void *arg pg_attribute_unused()
+#define PGBG_NAMED_SEGMENT(name, size, init, found) GetNamedDSMSegment(name, size, init, found, NULL)
+#define PGBG_NEW_TRANCHE(name) LWLockNewTrancheId(name)
+#define PGBG_REGISTER_TRANCHE(tranche, name) ((void) 0)
+#else
+#define PGBG_INIT_SEGMENT_ARG
+#define PGBG_NAMED_SEGMENT(name, size, init, found) GetNamedDSMSegment(name, size, init, found)
+#define PGBG_NEW_TRANCHE(name) LWLockNewTrancheId()
+#define PGBG_REGISTER_TRANCHE(tranche, name) LWLockRegisterTranche(tranche, name)
+#endif
 
 /* 17: wait events of extensions have names. */
 #define PGBG_HAVE_CUSTOM_WAIT_EVENTS (PG_VERSION_NUM >= 170000)

@@ -34,9 +34,32 @@ static volatile sig_atomic_t cancellable_now = false;
 /* A cancel came before them. */
 static volatile sig_atomic_t cancel_waits = false;
 
+/* Where the running job's launcher, and others, ask it to stop; NULL between jobs. */
+static const volatile uint32 *volatile stop_flags[2];
+
+/* Was the process told to end while it had no job? */
+static volatile sig_atomic_t leave_asked = false;
+
+/* As in model/state.rs. */
+#define STOP_NOW 2
+
+static bool
+is_asked_to_stop(void)
+{
+	for (int i = 0; i < 2; i++)
+	{
+		const volatile uint32 *flag = stop_flags[i];
+
+		if (flag && *flag >= STOP_NOW)
+			return true;
+	}
+	return false;
+}
+
 /*
- * A cancel never reaches what is no statement of the job: one that comes
- * early waits for the first, one that comes late finds nothing.
+ * SIGINT, which is pg_cancel_backend's, cancels the job that runs.  It never
+ * reaches what is no statement of the job: one that comes early waits for the
+ * first, one that comes late finds nothing.
  */
 static void
 handle_interrupt(SIGNAL_ARGS)
@@ -47,14 +70,62 @@ handle_interrupt(SIGNAL_ARGS)
 		cancel_waits = true;
 }
 
+/* SIGUSR2 says that some job was asked to stop: this one, or one that has ended by now. */
+static void
+handle_stop(SIGNAL_ARGS)
+{
+	if (cancellable_now && is_asked_to_stop())
+		StatementCancelHandler(PGBG_PASS_SIGNAL_ARGS);
+}
+
+static void
+handle_terminate(SIGNAL_ARGS)
+{
+	if (stop_flags[0] == NULL)
+	{
+		int			save_errno = errno;
+
+		leave_asked = true;
+		SetLatch(MyLatch);
+		errno = save_errno;
+	}
+	else
+		die(PGBG_PASS_SIGNAL_ARGS);
+}
+
+/* A job's flags; from here on a termination is the job's. */
+void
+pgbg_begin_job(const volatile uint32 *stop_flag, const volatile uint32 *other_stop_flag)
+{
+	cancel_waits = false;
+	stop_flags[1] = other_stop_flag;
+	stop_flags[0] = stop_flag;
+	if (leave_asked)
+		InterruptPending = ProcDiePending = true;
+}
+
+void
+pgbg_end_job(void)
+{
+	stop_flags[0] = NULL;
+	stop_flags[1] = NULL;
+	cancel_waits = false;
+}
+
 void
 pgbg_set_cancellable(bool cancellable)
 {
 	cancellable_now = cancellable;
-	if (cancellable && cancel_waits)
+	if (cancellable && (cancel_waits || is_asked_to_stop()))
 		InterruptPending = QueryCancelPending = true;
 	else if (!cancellable)
 		QueryCancelPending = false;
+}
+
+bool
+pgbg_is_asked_to_leave(void)
+{
+	return leave_asked || ProcDiePending;
 }
 
 /* Signals were blocked until here, so none was lost. */
@@ -62,8 +133,9 @@ void
 pgbg_accept_signals(void)
 {
 	pqsignal(SIGINT, handle_interrupt);
-	pqsignal(SIGTERM, die);
+	pqsignal(SIGTERM, handle_terminate);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGUSR2, handle_stop);
 	BackgroundWorkerUnblockSignals();
 }
 
@@ -89,17 +161,23 @@ pgbg_set_option(const char *name, const char *value, GucContext context, GucSour
 				 errmsg("parameter \"%s\" could not be set", name)));
 }
 
-/* What pg_stat_activity shows while a session waits for a job or a worker slot. */
+/* What pg_stat_activity shows. */
 uint32
-pgbg_wait_event(void)
+pgbg_wait_event(PgbgWait wait)
 {
 #if PGBG_HAVE_CUSTOM_WAIT_EVENTS
-	static uint32 event = 0;
+	static const char *const names[] = {
+		[PGBG_WAIT_JOB] = "PgBackgroundJob",
+		[PGBG_WAIT_LAUNCH] = "PgBackgroundLaunch",
+		[PGBG_WAIT_IDLE] = "PgBackgroundIdle",
+	};
+	static uint32 events[lengthof(names)];
 
-	if (event == 0)
-		event = WaitEventExtensionNew("PgBackgroundJob");
-	return event;
+	if (events[wait] == 0)
+		events[wait] = WaitEventExtensionNew(names[wait]);
+	return events[wait];
 #else
+	(void) wait;
 	return PG_WAIT_EXTENSION;
 #endif
 }

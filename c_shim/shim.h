@@ -1,7 +1,7 @@
 /*
  * shim.h: the C side of the boundary.  Only what Rust cannot do: setjmp
  * (error.c), messages to the client that a worker does not have
- * (frontend.c), and macros and inlines (macros.c).
+ * (frontend.c), hooks (hooks.c), and macros and inlines (macros.c).
  */
 #ifndef PGBG_SHIM_H
 #define PGBG_SHIM_H
@@ -15,8 +15,10 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "commands/async.h"
+#include "commands/dbcommands.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
@@ -35,6 +37,7 @@
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/shm_mq.h"
@@ -95,7 +98,48 @@ extern void pgbg_log_error(ErrorData *error, const char *context);
 typedef void (*pgbg_message_callback) (const ErrorData *message);
 extern void pgbg_capture_messages(pgbg_message_callback callback);
 
+/* ---- hooks.c ---- */
+
+extern void pgbg_watch_statements(void (*before) (void), void (*committed) (void));
+
+/* ---- shmem.c ---- */
+
+/* Is given the registry's area, whether it is new (and zeroed), and its lock. */
+typedef void (*pgbg_area_callback) (void *area, bool is_new, LWLock *lock);
+extern void pgbg_request_area(Size size, pgbg_area_callback callback);
+extern bool pgbg_attach_area(const char *name, Size size, pgbg_area_callback callback);
+extern uint32 pgbg_my_proc_number(void);
+extern bool pgbg_is_alive(uint32 proc, int pid);
+extern void pgbg_wake(uint32 proc);
+extern void pgbg_mq_set_sender(shm_mq *mq, uint32 proc);
+extern void pgbg_mq_detach_quietly(shm_mq_handle *mqh, Size size);
+extern bool pgbg_connection_versions(Oid user, uint64 *user_version, uint64 *database_version);
+extern uint64 pgbg_hash(const char *bytes, Size len);
+extern bool pgbg_serve_idle(void);
+
+/* ---- session.c ---- */
+
+extern void pgbg_session_watch(void);
+extern const char *pgbg_session_left(void);
+extern void pgbg_session_forget(void);
+extern bool pgbg_roles_changed(void);
+extern uint64 pgbg_settings_mark(void);
+extern Size pgbg_placeholders(char *to, Size size);
+extern void pgbg_reset_option(const char *name, Oid role);
+extern const char *pgbg_library_directory(void);
+extern Size pgbg_memory_allocated(void);
+
 /* ---- macros.c ---- */
+
+typedef enum PgbgWait
+{
+	/* for a job */
+	PGBG_WAIT_JOB,
+	/* for a place or a worker to run a job */
+	PGBG_WAIT_LAUNCH,
+	/* a worker, for its next job */
+	PGBG_WAIT_IDLE,
+} PgbgWait;
 
 typedef struct PgbgColumn
 {
@@ -107,13 +151,16 @@ typedef struct PgbgColumn
 } PgbgColumn;
 
 extern void pgbg_accept_signals(void);
+extern void pgbg_begin_job(const volatile uint32 *stop_flag, const volatile uint32 *other_stop_flag);
+extern void pgbg_end_job(void);
 extern void pgbg_set_cancellable(bool cancellable);
+extern bool pgbg_is_asked_to_leave(void);
 extern const Pg_magic_struct *pgbg_magic(void);
 extern const Pg_finfo_record *pgbg_finfo_v1(void);
 extern void pgbg_check_for_interrupts(void);
 extern void pgbg_reserve_guc_prefix(const char *prefix);
 extern void pgbg_set_option(const char *name, const char *value, GucContext context, GucSource source, Oid role);
-extern uint32 pgbg_wait_event(void);
+extern uint32 pgbg_wait_event(PgbgWait wait);
 
 extern void pgbg_finish_desc(TupleDesc desc);
 extern void pgbg_column(TupleDesc desc, int i, PgbgColumn *column);

@@ -1,7 +1,7 @@
 //! Run SQL in PostgreSQL background workers.
 //!
 //! ```text
-//! api → result, launch → job → worker → channel → settings → pg → wire, model
+//! api → result, launch → job → worker → channel → registry → settings → pg → wire, model
 //! ```
 //!
 //! Imports go downward only. `pg` is the only module with `unsafe` code and the only one that names the server's bindings;
@@ -26,6 +26,8 @@ mod launch;
 #[allow(unsafe_code)]
 mod pg;
 #[cfg(not(test))]
+mod registry;
+#[cfg(not(test))]
 mod result;
 #[cfg(not(test))]
 mod settings;
@@ -37,7 +39,8 @@ mod worker;
 #[allow(unsafe_code)]
 mod exports {
     use crate::pg::entry::{self, Datum, FunctionCallInfo, Pg_finfo_record, Pg_magic_struct};
-    use crate::{api, settings, worker};
+    use crate::pg::hooks;
+    use crate::{api, registry, settings, worker};
 
     #[unsafe(no_mangle)]
     pub extern "C" fn Pg_magic_func() -> *const Pg_magic_struct {
@@ -48,7 +51,13 @@ mod exports {
     pub extern "C-unwind" fn _PG_init() {
         entry::install_panic_hook();
         // SAFETY: the server's frame has no destructor.
-        unsafe { entry::callback(settings::define) };
+        unsafe {
+            entry::callback(|| {
+                settings::define()?;
+                hooks::install(registry::dismiss);
+                registry::request()
+            });
+        };
     }
 
     #[unsafe(no_mangle)]
@@ -88,5 +97,10 @@ mod exports {
         v2::pg_background_stats_v2 / pg_finfo_pg_background_stats_v2;
         v2::pg_background_progress / pg_finfo_pg_background_progress;
         v2::pg_background_get_progress_v2 / pg_finfo_pg_background_get_progress_v2;
+        views::pg_background_get_jobs / pg_finfo_pg_background_get_jobs;
+        views::pg_background_get_history / pg_finfo_pg_background_get_history;
+        views::pg_background_get_workers / pg_finfo_pg_background_get_workers;
+        views::pg_background_get_totals / pg_finfo_pg_background_get_totals;
+        admin::pg_background_stat_reset / pg_finfo_pg_background_stat_reset;
     }
 }

@@ -1,12 +1,24 @@
-//! The settings of 1.8.
+//! The settings.
 
+use crate::model::quota::Limits;
 use crate::pg::error::Result;
-use crate::pg::guc::{Int, Unit, define_int, reserve_prefix};
+use crate::pg::guc::{Int, Set, Unit, define_int, reserve_prefix};
 use crate::pg::mq;
+use std::time::Duration;
 
 static MAX_WORKERS: Int = Int::new();
 static DEFAULT_QUEUE_SIZE: Int = Int::new();
 static WORKER_TIMEOUT: Int = Int::new();
+static MAX_JOBS: Int = Int::new();
+static HISTORY_SIZE: Int = Int::new();
+static MAX_TOTAL: Int = Int::new();
+static MAX_PER_DATABASE: Int = Int::new();
+static MAX_PER_ROLE: Int = Int::new();
+static LAUNCH_TIMEOUT: Int = Int::new();
+static MAX_IDLE: Int = Int::new();
+static IDLE_TIMEOUT: Int = Int::new();
+static WORKER_MAX_JOBS: Int = Int::new();
+static SPIN: Int = Int::new();
 
 /// Bytes.
 pub const MAX_QUEUE_SIZE: i32 = 256 * 1024 * 1024;
@@ -26,27 +38,157 @@ pub fn worker_timeout() -> i32 {
     WORKER_TIMEOUT.get()
 }
 
+fn unsigned(setting: &Int) -> u32 {
+    setting.get().max(0).unsigned_abs()
+}
+
+/// As many jobs as the registry has slots for.
+pub fn max_jobs() -> u32 {
+    unsigned(&MAX_JOBS)
+}
+
+pub fn history_size() -> u32 {
+    unsigned(&HISTORY_SIZE)
+}
+
+/// Over all sessions.
+pub fn limits() -> Limits {
+    Limits { total: unsigned(&MAX_TOTAL), per_database: unsigned(&MAX_PER_DATABASE), per_role: unsigned(&MAX_PER_ROLE) }
+}
+
+/// How long a launch waits for its turn.
+pub fn launch_timeout() -> Duration {
+    Duration::from_millis(unsigned(&LAUNCH_TIMEOUT).into())
+}
+
+pub fn max_idle_workers() -> u32 {
+    unsigned(&MAX_IDLE)
+}
+
+pub fn idle_timeout() -> Duration {
+    Duration::from_millis(unsigned(&IDLE_TIMEOUT).into())
+}
+
+/// As many jobs as a worker runs before it makes room for a new process.
+pub fn worker_max_jobs() -> i64 {
+    WORKER_MAX_JOBS.get().into()
+}
+
+/// How long a wait may begin awake; zero is never.
+pub fn spin() -> Duration {
+    Duration::from_micros(unsigned(&SPIN).into())
+}
+
 pub fn define() -> Result<()> {
-    define_int(
-        &MAX_WORKERS,
-        c"pg_background.max_workers",
-        c"Sets the maximum number of background jobs that a session tracks at a time.",
-        [16, 1, 1000],
-        Unit::None,
-    )?;
-    define_int(
-        &DEFAULT_QUEUE_SIZE,
-        c"pg_background.default_queue_size",
-        c"Sets the size of the queue between a background job and its launcher.",
-        [65536, mq::minimum_size() as i32, MAX_QUEUE_SIZE],
-        Unit::Bytes,
-    )?;
-    define_int(
-        &WORKER_TIMEOUT,
-        c"pg_background.worker_timeout",
-        c"Sets the maximum run time of a background job; 0 turns it off.",
-        [0, 0, i32::MAX],
-        Unit::Milliseconds,
-    )?;
+    const MAX: i32 = i32::MAX;
+    let queue_size = [65536, mq::minimum_size() as i32, MAX_QUEUE_SIZE];
+    for (variable, name, description, values, unit, set) in [
+        (
+            &MAX_WORKERS,
+            c"pg_background.max_workers",
+            c"Sets the maximum number of background jobs that a session tracks at a time.",
+            [16, 1, 1000],
+            Unit::None,
+            Set::User,
+        ),
+        (
+            &DEFAULT_QUEUE_SIZE,
+            c"pg_background.default_queue_size",
+            c"Sets the size of the queue between a background job and its launcher.",
+            queue_size,
+            Unit::Bytes,
+            Set::User,
+        ),
+        (
+            &WORKER_TIMEOUT,
+            c"pg_background.worker_timeout",
+            c"Sets the maximum run time of a background job; 0 turns it off.",
+            [0, 0, MAX],
+            Unit::Milliseconds,
+            Set::User,
+        ),
+        (
+            &MAX_JOBS,
+            c"pg_background.max_jobs",
+            c"Sets the maximum number of background jobs of all sessions at a time.",
+            [256, 1, 65536],
+            Unit::None,
+            Set::AtStart,
+        ),
+        (
+            &HISTORY_SIZE,
+            c"pg_background.history_size",
+            c"Sets the number of background jobs that are remembered after their end.",
+            [1024, 1, 1_048_576],
+            Unit::None,
+            Set::AtStart,
+        ),
+        (
+            &MAX_TOTAL,
+            c"pg_background.max_workers_total",
+            c"Sets the maximum number of background jobs that run at a time; 0 is no limit.",
+            [0, 0, MAX],
+            Unit::None,
+            Set::InFile,
+        ),
+        (
+            &MAX_PER_DATABASE,
+            c"pg_background.max_workers_per_database",
+            c"Sets the maximum number of background jobs that run in a database at a time; 0 is no limit.",
+            [0, 0, MAX],
+            Unit::None,
+            Set::InFile,
+        ),
+        (
+            &MAX_PER_ROLE,
+            c"pg_background.max_workers_per_role",
+            c"Sets the maximum number of background jobs of a role that run at a time; 0 is no limit.",
+            [0, 0, MAX],
+            Unit::None,
+            Set::Superuser,
+        ),
+        (
+            &LAUNCH_TIMEOUT,
+            c"pg_background.launch_timeout",
+            c"Sets how long a launch waits for a place to run its job; 0 fails at once.",
+            [0, 0, MAX],
+            Unit::Milliseconds,
+            Set::User,
+        ),
+        (
+            &MAX_IDLE,
+            c"pg_background.max_idle_workers",
+            c"Sets the maximum number of worker processes that are kept for later jobs; 0 starts a new one for each job.",
+            [2, 0, 262_143],
+            Unit::None,
+            Set::InFile,
+        ),
+        (
+            &IDLE_TIMEOUT,
+            c"pg_background.idle_timeout",
+            c"Sets how long an idle worker process waits for its next job.",
+            [5000, 0, MAX],
+            Unit::Milliseconds,
+            Set::InFile,
+        ),
+        (
+            &WORKER_MAX_JOBS,
+            c"pg_background.worker_max_jobs",
+            c"Sets the maximum number of jobs that a worker process runs before it ends.",
+            [10_000, 1, MAX],
+            Unit::None,
+            Set::InFile,
+        ),
+        (
+            &SPIN,
+            c"pg_background.spin_us",
+            c"Sets how many microseconds a wait for a worker or its job may stay awake; 0 is never.",
+            [50, 0, 10_000],
+            Unit::None,
+            Set::User,
+        ),
+    ] {
+        define_int(variable, name, description, values, unit, set)?;
+    }
     reserve_prefix(c"pg_background")
 }

@@ -1,4 +1,4 @@
--- Installations of older releases, updated in place, end with the catalog of a fresh 1.8.
+-- Installations of older releases, updated in place, end with the catalog of a fresh 1.8, and from there with that of a fresh 3.0.
 SET client_min_messages = warning;
 \set VERBOSITY terse
 \set SHOW_CONTEXT never
@@ -10,22 +10,29 @@ LANGUAGE sql STABLE AS $$
         SELECT oid, extnamespace, extversion, extowner FROM pg_extension WHERE extname = 'pg_background'
     ), members AS (
         SELECT d.classid, d.objid, replace(i.identity, quote_ident(n.nspname) || '.', '') AS member, n.nspname,
-               p.oid IS NOT NULL AS is_function, coalesce(p.proowner, t.typowner) AS owner,
-               coalesce(p.proacl, t.typacl, acldefault(CASE WHEN p.oid IS NULL THEN 'T' ELSE 'f' END::"char",
-                                                       coalesce(p.proowner, t.typowner))) AS acl,
-               coalesce(p.pronamespace, t.typnamespace) AS namespace, t.typrelid
+               p.oid IS NOT NULL AS is_function, coalesce(p.proowner, t.typowner, c.relowner) AS owner,
+               coalesce(p.proacl, t.typacl, c.relacl,
+                        acldefault(CASE WHEN p.oid IS NOT NULL THEN 'f' WHEN t.oid IS NOT NULL THEN 'T' ELSE 'r' END::"char",
+                                   coalesce(p.proowner, t.typowner, c.relowner))) AS acl,
+               coalesce(p.pronamespace, t.typnamespace, c.relnamespace) AS namespace, coalesce(t.typrelid, c.oid) AS typrelid
           FROM extension e
           JOIN pg_namespace n ON n.oid = e.extnamespace
           JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
           LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
-          LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid,
+          LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
+          LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+          LEFT JOIN pg_class r ON r.oid = t.typrelid,
                LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) i
-         WHERE t.typcategory IS DISTINCT FROM 'A'  -- array types are members from 17 on
+         WHERE t.typcategory IS DISTINCT FROM 'A'  -- array types are members from 17 on, as are
+           AND r.relkind IS DISTINCT FROM 'v'      -- the views' row types
     )
     SELECT 'extension', 'version', extversion FROM extension
     UNION ALL
     SELECT member, 'definition', replace(pg_get_functiondef(objid), quote_ident(nspname) || '.', '')
       FROM members WHERE is_function
+    UNION ALL
+    SELECT member, 'definition', replace(pg_get_viewdef(objid), quote_ident(nspname) || '.', '')
+      FROM members WHERE classid = 'pg_class'::regclass
     UNION ALL
     SELECT member, 'attributes', string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
       FROM members JOIN pg_attribute a ON a.attrelid = typrelid AND a.attnum > 0 AND NOT a.attisdropped
@@ -37,12 +44,12 @@ LANGUAGE sql STABLE AS $$
     UNION ALL
     SELECT member, 'privileges', string_agg(
                CASE grantee WHEN owner THEN 'owner' WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
-               || ' ' || privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END, ', ' ORDER BY grantee <> owner, grantee::regrole::text COLLATE "C")
+               || ' ' || privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END, ', ' ORDER BY grantee <> owner, grantee::regrole::text COLLATE "C", privilege_type)
       FROM members, aclexplode(acl) GROUP BY member
     UNION ALL
     SELECT member, 'initial privileges', string_agg(
                CASE grantee WHEN owner THEN 'owner' WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
-               || ' ' || privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END, ', ' ORDER BY grantee <> owner, grantee::regrole::text COLLATE "C")
+               || ' ' || privilege_type || CASE WHEN is_grantable THEN '*' ELSE '' END, ', ' ORDER BY grantee <> owner, grantee::regrole::text COLLATE "C", privilege_type)
       FROM members JOIN pg_init_privs i ON i.classoid = classid AND i.objoid = objid, aclexplode(i.initprivs) GROUP BY member
 $$;
 
@@ -223,10 +230,86 @@ DROP EXTENSION pg_background;
 CREATE EXTENSION pg_background SCHEMA "regress_pgbg Old." VERSION '1.8';
 SELECT * FROM regress_pgbg_differences;
 
+--
+-- to 3.0
+--
+ALTER EXTENSION pg_background SET SCHEMA public;
+CREATE TABLE regress_pgbg_1_8 AS SELECT * FROM regress_pgbg_describe();
+DROP EXTENSION pg_background;
+CREATE EXTENSION pg_background;
+TRUNCATE regress_pgbg_fresh;
+INSERT INTO regress_pgbg_fresh SELECT * FROM regress_pgbg_describe();
+SELECT aspect, count(*) FROM regress_pgbg_fresh GROUP BY aspect ORDER BY aspect COLLATE "C";
+-- all that there was to say about 1.8's members is still so
+SELECT * FROM regress_pgbg_1_8 EXCEPT SELECT * FROM regress_pgbg_fresh;
+
+-- from 1.8, with what users were granted, which is neither taken away nor made the extension's
+DROP EXTENSION pg_background;
+CREATE EXTENSION pg_background VERSION '1.8';
+CREATE ROLE regress_pgbg_user NOLOGIN;
+GRANT EXECUTE ON FUNCTION pg_background_launch(text, int4) TO regress_pgbg_user WITH GRANT OPTION;
+REVOKE EXECUTE ON FUNCTION pg_background_cancel_v2(int4, int8) FROM pgbackground_role;
+GRANT EXECUTE ON FUNCTION pg_background_stats_v2() TO PUBLIC;
+COMMENT ON TYPE pg_background_handle IS 'ours';
+TRUNCATE regress_pgbg_1_8;
+INSERT INTO regress_pgbg_1_8 SELECT * FROM regress_pgbg_describe();
+CREATE TABLE regress_pgbg_jobs AS SELECT ROW(1, 2)::pg_background_handle AS job;
+ALTER EXTENSION pg_background UPDATE;
+SELECT * FROM regress_pgbg_1_8 EXCEPT SELECT * FROM regress_pgbg_describe();
+SELECT * FROM regress_pgbg_jobs;
+DROP TABLE regress_pgbg_jobs;
+REVOKE EXECUTE ON FUNCTION pg_background_launch(text, int4) FROM regress_pgbg_user;
+GRANT EXECUTE ON FUNCTION pg_background_cancel_v2(int4, int8) TO pgbackground_role;
+REVOKE EXECUTE ON FUNCTION pg_background_stats_v2() FROM PUBLIC;
+SELECT * FROM regress_pgbg_differences;
+DROP ROLE regress_pgbg_user;
+-- there is nothing more to do
+ALTER EXTENSION pg_background UPDATE;
+
+-- from older ones
+DROP EXTENSION pg_background;
+CREATE EXTENSION pg_background VERSION '1.8';
+CALL regress_pgbg_to_1_4();
+ALTER EXTENSION pg_background UPDATE;
+SELECT * FROM regress_pgbg_differences;
+DROP EXTENSION pg_background;
+CREATE EXTENSION pg_background VERSION '1.8';
+CALL regress_pgbg_to_1_5();
+ALTER EXTENSION pg_background UPDATE TO '1.6';
+ALTER EXTENSION pg_background UPDATE TO '3.0';
+SELECT * FROM regress_pgbg_differences;
+DROP EXTENSION pg_background;
+CREATE EXTENSION pg_background VERSION '1.8';
+CALL regress_pgbg_to_1_7('1.7');
+ALTER EXTENSION pg_background UPDATE TO '3.0';
+SELECT * FROM regress_pgbg_differences;
+
+-- somebody's object bears a new name: the update stops, and 1.8 is as it was
+DROP EXTENSION pg_background;
+CREATE EXTENSION pg_background VERSION '1.8';
+CREATE VIEW pg_stat_background AS SELECT 1;
+ALTER EXTENSION pg_background UPDATE;
+SELECT extversion FROM pg_extension WHERE extname = 'pg_background';
+SELECT * FROM pg_background_result(pg_background_launch('SELECT 18')) AS (i int);
+DROP VIEW pg_stat_background;
+
+-- in another schema, and with others' functions and operators in it
+ALTER EXTENSION pg_background SET SCHEMA "regress_pgbg Old.";
+SET search_path = "regress_pgbg Old.", public;
+CREATE FUNCTION "regress_pgbg Old.".trap(int8, interval) RETURNS interval LANGUAGE plpgsql AS $$ BEGIN RAISE 'trap sprung'; END $$;
+CREATE OPERATOR "regress_pgbg Old.".* (LEFTARG = int8, RIGHTARG = interval, FUNCTION = "regress_pgbg Old.".trap);
+ALTER EXTENSION pg_background UPDATE;
+SELECT * FROM regress_pgbg_differences;
+SELECT count(*) FROM pg_depend WHERE refobjid = '"regress_pgbg Old.".*(int8, interval)'::regoperator;
+DROP OPERATOR "regress_pgbg Old.".* (int8, interval);
+DROP FUNCTION "regress_pgbg Old.".trap(int8, interval);
+RESET search_path;
+
 SELECT "regress_pgbg Old.".pg_background_drop_executor_role();
 DROP EXTENSION pg_background;
 DROP SCHEMA "regress_pgbg Old.";
 DROP VIEW regress_pgbg_differences;
+DROP TABLE regress_pgbg_1_8;
 DROP TABLE regress_pgbg_fresh;
 DROP PROCEDURE regress_pgbg_to_1_4(), regress_pgbg_to_1_5(), regress_pgbg_to_1_7(text), regress_pgbg_member(text, text, text);
 DROP FUNCTION regress_pgbg_describe();

@@ -90,7 +90,7 @@ for my $end ('quits', 'is terminated', 'loses its client')
 		my $worker = launch($launcher, "INSERT INTO done VALUES (1, '$note'); $sql");
 		$launcher->query_until(qr/begun/, "\\echo begun\n$call\n") if $call;
 		ok(until_waits_for($worker, $event), "$note: a moment before");
-		ok(until_waits_for($pid, 'Extension'), "$note: so does the launcher") if $call;
+		ok(until_waits_for($pid, wait_event($node)), "$note: so does the launcher") if $call;
 		$ends{$end}->($launcher, $pid);
 		ok(until_gone($pid), "$note: it is gone");
 		if ($event eq 'advisory')
@@ -99,7 +99,7 @@ for my $end ('quits', 'is terminated', 'loses its client')
 			value($watcher, 'SELECT pg_advisory_unlock(1)');
 		}
 		ok(until_noted($note, 1), "$note: the job commits");
-		ok(until_gone($worker), "$note: the worker ends");
+		ok(until_idle($node, $worker), "$note: the worker ends it");
 		value($watcher, 'SELECT pg_advisory_lock(1)') if $event eq 'advisory';
 		eval { $launcher->quit } unless $end eq 'quits';
 	}
@@ -145,6 +145,7 @@ value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 
 # --- the worker is terminated or cancelled by somebody else ---
 
+without_idle($node);
 value($watcher, 'BEGIN; LOCK TABLE pg_db_role_setting IN ACCESS EXCLUSIVE MODE');
 my $pid = launch($session, q{INSERT INTO done VALUES (1, 'terminated')});
 ok(until_true(sub { value($watcher, "SELECT count(*) FROM pg_locks WHERE pid = $pid AND NOT granted") == 1 }),
@@ -292,7 +293,7 @@ value($session, 'SELECT pg_background_cancel_v2(pid, cookie) FROM jobs; SELECT p
 value($session, 'SELECT pg_background_detach_v2(pid, cookie) FROM jobs');
 nothing_left($node, 'after all slots were taken');
 is(value($session, q{SELECT sum(n) FROM generate_series(1, 30) AS i, LATERAL
-  (SELECT * FROM pg_background_result(pg_background_launch('SELECT 1')) AS (n int)) AS r}), 30, 'then all is well');
+  (SELECT * FROM pg_background_result(pg_background_launch('SELECT 1 + 0 * ' || i)) AS (n int)) AS r}), 30, 'then all is well');
 
 # --- no segment ---
 
@@ -309,7 +310,7 @@ $tracked = value($session, 'SELECT count(*) FROM jobs');
 cmp_ok($tracked, '>', 50, "after $tracked jobs");
 is(noted('segments'), $tracked, 'each of which has run');
 is(value($session, q{SELECT count(*) FROM jobs WHERE state = 'stopped'}), $tracked, 'and says so');
-is(segments($node), $before + $tracked, 'the launch that failed left none behind');
+cmp_ok(segments($node), '<=', $before + $tracked, 'the launch that failed left none behind');
 value($session, 'SELECT pg_background_detach_v2(pid, cookie) FROM jobs');
 nothing_left($node, 'after all segments were taken');
 is(value($session, q{SELECT * FROM pg_background_result(pg_background_launch('SELECT 1')) AS (n int)}), 1, 'then all is well');

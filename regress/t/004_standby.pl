@@ -21,7 +21,7 @@ $standby->start;
 my $session = session($standby);
 my $watcher = session($standby);
 value($session, 'SELECT count(*) FROM done');
-$standby->{segments_at_rest} = segments($standby);
+Jobs::at_rest($standby);
 my ($out, $err);
 
 sub launch

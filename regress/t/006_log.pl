@@ -10,7 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = server('log', conf => <<'END');
+my $node = server('log', preload => 0, conf => <<'END');
 log_statement = all
 log_min_duration_statement = 0
 log_line_prefix = '%m [%p] %b '
@@ -47,6 +47,7 @@ for my $preload ('', 'pg_background')
 	{
 		$node->append_conf('postgresql.conf', "shared_preload_libraries = '$preload'");
 		$node->restart;
+		$node->{registry} = 1;
 	}
 	$session = session($node);
 	$launcher = value($session, 'SELECT pg_backend_pid()');
@@ -113,7 +114,7 @@ for my $preload ('', 'pg_background')
 SKIP: {
 	skip 'no pg_stat_statements', 5 unless -e "$pkglibdir/pg_stat_statements.so" && -e $node->config_data('--sharedir') . '/extension/pg_stat_statements.control';
 
-	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_stat_statements'");
+	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_stat_statements, pg_background'");
 	$node->restart;
 	$session = session($node);
 	value($session, 'CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()');
@@ -152,6 +153,7 @@ log_statement = none
 log_min_duration_statement = -1
 END
 	$node->restart;
+	$node->{registry} = $node->pg_version >= 17;
 	$session = session($node);
 	my $offset = -s $node->logfile;
 	my ($pid, $cookie) = launch('SELECT count(*) AS explained FROM pg_class WHERE oid < 100');

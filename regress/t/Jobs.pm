@@ -10,7 +10,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(server session ask value until_true segments nothing_left healthy crashed process_field is_gone LIST);
+our @EXPORT = qw(server session ask value until_true segments settle nothing_left healthy crashed process_field wake_ups is_gone
+  wait_event setting without_idle idle_workers until_idle until_slot_free totals LIST);
 
 # Seconds after which anything that should happen at once has failed.
 our $patience = 60;
@@ -27,20 +28,44 @@ autovacuum = off
 log_statement = none
 END
 
-# server(NAME, conf => LINES, init => { ... }): started, with the extension, the view "jobs", and a table that jobs write to.
+# A session keeps some segments of its jobs for later ones, and a worker its last one.
+our $kept = 4;
+
+# server(NAME, conf => LINES, init => { ... }, preload => BOOLEAN): started, with the extension, the view "jobs", and a table that
+# jobs write to.  PGBG_PRELOAD=0 asks for servers without preloading where a test does not say.
 sub server
 {
 	my ($name, %params) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
 	$node->init(%{ $params{init} || {} });
-	$node->append_conf('postgresql.conf', $settings . ($params{conf} || ''));
+	my $preload = $params{preload} // $ENV{PGBG_PRELOAD} // 1;
+	my $library = $preload ? "shared_preload_libraries = 'pg_background'\n" : '';
+	$node->append_conf('postgresql.conf', $settings . $library . ($params{conf} || ''));
 	$node->start;
+	$node->{registry} = $preload || $node->pg_version >= 17;
 	$node->safe_psql('postgres', 'CREATE EXTENSION pg_background;'
 		  . ' CREATE VIEW jobs AS SELECT * FROM ' . LIST . ';'
 		  . ' CREATE TABLE done (id int, note text);');
-	$node->{segments_at_rest} = segments($node);
+	at_rest($node);
 	return $node;
+}
+
+# Remembers how many segments there are when there is no job.  The registry may have one of its own, from the first job on.
+sub at_rest
+{
+	my ($node) = @_;
+
+	one_job($node) == 42 or die 'no jobs here';
+	without_idle($node);
+	$node->{segments_at_rest} = segments($node);
+	return;
+}
+
+sub one_job
+{
+	my ($node) = @_;
+	return $node->safe_psql('postgres', q{SELECT * FROM pg_background_result(pg_background_launch('SELECT 42')) AS (n int)});
 }
 
 # A psql session that goes on after errors.
@@ -99,23 +124,122 @@ sub segments
 	return scalar @files;
 }
 
-sub settle
+# What a query says of the whole server, in a session of its own.
+sub look
 {
-	my ($node) = @_;
-	return $node->poll_query_until('postgres',
-		q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pg_background'});
+	my ($node, $sql) = @_;
+	# without a registry the views say that there is none
+	return $node->safe_psql('postgres', "SET client_min_messages = warning; $sql");
 }
 
-# nothing_left(NODE, WHAT): no process and no segment of a job
+# Workers that run jobs; an idle one does not.
+my $busy = q{pg_stat_activity AS a WHERE backend_type = 'pg_background' AND NOT EXISTS
+  (SELECT FROM pg_stat_background_workers AS w WHERE w.pid = a.pid AND w.state = 'idle')};
+
+# settle(NODE, COUNT): waits until all workers, or all but COUNT, are idle or gone
+sub settle
+{
+	my ($node, $count) = @_;
+	$count //= 0;
+	return until_true(sub { look($node, "SELECT count(*) FROM $busy") == $count });
+}
+
+# The worker has no job any more; it may be there all the same.
+sub until_idle
+{
+	my ($node, $pid) = @_;
+	return until_true(sub { look($node, "SELECT count(*) FROM $busy AND a.pid = $pid") == 0 });
+}
+
+# Pids of the workers that are idle, in any database.
+sub idle_workers
+{
+	my ($node) = @_;
+	return split /\n/, look($node, q{SELECT pid FROM pg_stat_background_workers WHERE state = 'idle' ORDER BY pid});
+}
+
+# The registry has forgotten the job: it ended, or was never taken.
+sub until_slot_free
+{
+	my ($node) = @_;
+	return until_true(sub { look($node, 'SELECT count(*) FROM pg_stat_background') == 0 });
+}
+
+# setting(NODE, NAME, VALUE): for the whole server, at once; the value is in the words of SHOW
+sub setting
+{
+	my ($node, $name, $value) = @_;
+
+	$node->append_conf('postgresql.conf', "$name = '$value'");
+	$node->reload;
+	# The postmaster has it when a new process has it.
+	until_true(sub { shown($node, $name) eq $value }) or die "$name is not $value";
+	return;
+}
+
+sub shown
+{
+	my ($node, $name) = @_;
+	return $node->safe_psql('postgres', "LOAD 'pg_background'; SHOW $name");
+}
+
+# Sends idle workers away, and waits for the busy ones.  Afterwards there is no worker.
+sub without_idle
+{
+	my ($node) = @_;
+	my $was;
+
+	if ($node->{registry})
+	{
+		$was = shown($node, 'pg_background.max_idle_workers');
+		setting($node, 'pg_background.max_idle_workers', 0);
+	}
+	my $gone = until_true(
+		sub { look($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_background'}) == 0 });
+	setting($node, 'pg_background.max_idle_workers', $was) if $was;
+	return $gone;
+}
+
+# nothing_left(NODE, WHAT): no process and no segment of a job.  Sessions that are still there may keep some segments for later.
 sub nothing_left
 {
 	my ($node, $what) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-	ok(settle($node), "$what: no worker is left");
-	until_true(sub { segments($node) == $node->{segments_at_rest} }, 10);
-	is(segments($node), $node->{segments_at_rest}, "$what: no shared memory segment is left");
+	ok(settle($node), "$what: no worker is busy");
+	ok(without_idle($node), "$what: no worker is left");
+	my $sessions = look($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()});
+	my $limit = $node->{segments_at_rest} + $kept * $sessions;
+	until_true(sub { segments($node) <= $limit }, 10);
+	if ($sessions == 0)
+	{
+		is(segments($node), $limit, "$what: no shared memory segment is left");
+	}
+	else
+	{
+		cmp_ok(segments($node), '<=', $limit, "$what: no shared memory segment is left, but for those that $sessions sessions keep");
+	}
 	return;
+}
+
+# The counters of a role in a database, by name.
+sub totals
+{
+	my ($node, $database, $role) = @_;
+	my @names = qw(launched completed failed canceled timed_out rejected queue_waits warm_starts cold_starts);
+	my %totals;
+
+	@totals{@names} = split /\|/,
+	  look($node, 'SELECT ' . join(', ', map { "coalesce(sum($_), 0)" } @names)
+		  . " FROM pg_stat_background_totals WHERE datname = '$database' AND usename = '$role'");
+	return \%totals;
+}
+
+# What pg_stat_activity says of a process that waits for a job, or for one to be let in (17 and later tell which).
+sub wait_event
+{
+	my ($node, $what) = @_;
+	return $node->pg_version >= 17 ? 'PgBackground' . ($what // 'Job') : 'Extension';
 }
 
 sub crashed
@@ -131,8 +255,7 @@ sub healthy
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
 	ok(!crashed($node), 'no process has crashed');
-	is($node->safe_psql('postgres', q{SELECT * FROM pg_background_result(pg_background_launch('SELECT 42')) AS (n int)}),
-		42, 'jobs still run');
+	is(one_job($node), 42, 'jobs still run');
 	return;
 }
 
@@ -147,6 +270,17 @@ sub process_field
 		return $1 if $line =~ /^$name:\s+(\d+)/;
 	}
 	return;
+}
+
+# How often the processes were woken up in that many seconds.  One could not ask less of a process that sleeps than to look at it
+# for a while.
+sub wake_ups
+{
+	my ($seconds, @pids) = @_;
+	my @before = map { process_field($_, 'voluntary_ctxt_switches') } @pids;
+
+	usleep($seconds * 1_000_000);
+	return map { process_field($pids[$_], 'voluntary_ctxt_switches') - $before[$_] } 0 .. $#pids;
 }
 
 sub is_gone

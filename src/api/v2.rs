@@ -1,8 +1,8 @@
 //! The second interface: a job is a handle, pid and cookie.
 
 use super::v1;
-use crate::job::Job;
 use crate::job::tracker::{self, Found};
+use crate::job::{Elsewhere, Job};
 use crate::launch::{Kind, launch};
 use crate::model::released::How;
 use crate::model::sqlstate;
@@ -44,14 +44,23 @@ pub fn pg_background_detach_v2(call: &Call) -> Result<Datum> {
     v1::detach(call.int4(0), Some(call.int8(1)))
 }
 
-/// The job of a call's first two arguments; `None` when it was read and released: it has ended, there is nothing to do.
-fn job(call: &Call) -> Result<Option<Arc<Job>>> {
-    let pid = call.int4(0);
-    match tracker::find(pid, Some(call.int8(1)), false)? {
-        Found::Job(job) => Ok(Some(job)),
-        Found::Released(How::Read) => Ok(None),
-        // it may still run, and nobody here can tell
-        Found::Released(How::Detached) => Err(tracker::not_attached(pid)),
+/// What a call's first two arguments name.
+enum Named {
+    Here(Arc<Job>),
+    Elsewhere(Elsewhere),
+    /// It was read and released: it has ended, there is nothing to do.
+    Ended,
+}
+
+fn job(call: &Call) -> Result<Named> {
+    let (pid, cookie) = (call.int4(0), call.int8(1));
+    match tracker::find(pid, Some(cookie), false) {
+        Ok(Found::Job(job)) => Ok(Named::Here(job)),
+        Ok(Found::Released(How::Read)) => Ok(Named::Ended),
+        // it may still run, but this session wanted to hear no more of it
+        Ok(Found::Released(How::Detached)) => Err(tracker::not_attached(pid)),
+        Err(denied) if tracker::tracked(pid, cookie).is_some() => Err(denied),
+        Err(unknown) => Elsewhere::find(pid, cookie)?.map(Named::Elsewhere).ok_or(unknown),
     }
 }
 
@@ -61,38 +70,53 @@ fn after(milliseconds: i32, max: i32) -> Instant {
 
 /// `pg_background_cancel_v2(pid, cookie)`
 pub fn pg_background_cancel_v2(call: &Call) -> Result<Datum> {
-    if let Some(job) = job(call)? {
-        job.stop(Stop::Now);
+    match job(call)? {
+        Named::Here(job) => job.stop(Stop::Now)?,
+        Named::Elsewhere(job) => job.stop(Stop::Now)?,
+        Named::Ended => {}
     }
     Ok(void())
 }
 
 /// `pg_background_cancel_v2_grace(pid, cookie, grace_ms)`
 pub fn pg_background_cancel_v2_grace(call: &Call) -> Result<Datum> {
-    if let Some(job) = job(call)? {
-        job.stop(Stop::AfterStatement);
-        // a wait that is itself cancelled leaves the softer request standing
-        if !job.wait(Some(after(call.int4(2), MAX_GRACE)))? {
-            job.stop(Stop::Now);
+    let deadline = Some(after(call.int4(2), MAX_GRACE));
+    // a wait that is itself cancelled leaves the softer request standing
+    match job(call)? {
+        Named::Here(job) => {
+            job.stop(Stop::AfterStatement)?;
+            if !job.wait(deadline)? {
+                job.stop(Stop::Now)?;
+            }
         }
+        Named::Elsewhere(job) => {
+            job.stop(Stop::AfterStatement)?;
+            if !job.wait_for_end(deadline)? {
+                job.stop(Stop::Now)?;
+            }
+        }
+        Named::Ended => {}
     }
     Ok(void())
 }
 
+fn wait(call: &Call, deadline: Option<Instant>) -> Result<bool> {
+    match job(call)? {
+        Named::Here(job) => job.wait(deadline),
+        Named::Elsewhere(job) => job.wait(deadline),
+        Named::Ended => Ok(true),
+    }
+}
+
 /// `pg_background_wait_v2(pid, cookie)`
 pub fn pg_background_wait_v2(call: &Call) -> Result<Datum> {
-    if let Some(job) = job(call)? {
-        job.wait(None)?;
-    }
+    wait(call, None)?;
     Ok(void())
 }
 
 /// `pg_background_wait_v2_timeout(pid, cookie, timeout_ms)`
 pub fn pg_background_wait_v2_timeout(call: &Call) -> Result<Datum> {
-    match job(call)? {
-        Some(job) => Ok(boolean(job.wait(Some(after(call.int4(2), MAX_WAIT)))?)),
-        None => Ok(boolean(true)),
-    }
+    Ok(boolean(wait(call, Some(after(call.int4(2), MAX_WAIT)))?))
 }
 
 /// The columns of the list.

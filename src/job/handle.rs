@@ -5,8 +5,10 @@ use crate::model::sqlstate;
 use crate::model::state::{State, Stop};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result, level};
+use crate::pg::latch::Event;
 use crate::pg::worker::Handle;
-use crate::pg::{identity, latch, worker};
+use crate::pg::{identity, worker};
+use crate::registry;
 use crate::wire::describe::Column;
 use crate::wire::report::Report;
 use parking_lot::Mutex;
@@ -41,7 +43,8 @@ pub struct Job {
     segment: Arc<Segment>,
     /// `None` while somebody up the stack reads, and when rows were lost.
     reading: Mutex<Option<Reading>>,
-    worker: Handle,
+    /// Of a process that was started for this job.
+    worker: Option<Handle>,
 }
 
 impl Job {
@@ -49,7 +52,8 @@ impl Job {
     pub fn new(
         segment: Arc<Segment>,
         receiver: Receiver,
-        worker: Handle,
+        worker: Option<Handle>,
+        pid: i32,
         launched_at: i64,
         queue_size: i32,
         sql_preview: Vec<u8>,
@@ -57,7 +61,7 @@ impl Job {
     ) -> Self {
         let identity = &segment.header().identity;
         Self {
-            pid: segment.header().worker_pid(),
+            pid,
             cookie: identity.cookie,
             user: identity.current_user,
             launched_at,
@@ -74,11 +78,24 @@ impl Job {
     pub fn state(&self) -> State {
         let header = self.segment.header();
         let state = header.state().unwrap_or(State::Error);
-        if state.is_final() || !self.worker.is_gone() {
+        if state.is_final() || !self.is_gone() {
             return state;
         }
         // it may have spoken and gone in between
         header.state().filter(|state| state.is_final()).unwrap_or(State::Error)
+    }
+
+    /// Has the worker nothing to do with the job any more?
+    fn is_gone(&self) -> bool {
+        match (self.segment.header().slot(), registry::get()) {
+            (Some(slot), Ok(Some(registry))) => !registry.is_running(slot, self.cookie),
+            _ => self.worker.as_ref().is_none_or(Handle::is_gone),
+        }
+    }
+
+    /// Is it gone without a last word?
+    pub fn is_lost(&self) -> bool {
+        self.is_gone() && !self.segment.header().is_final()
     }
 
     /// Microseconds, of a job that ran and ended.
@@ -86,8 +103,18 @@ impl Job {
         self.segment.header().run_time()
     }
 
+    /// Microseconds since 2000-01-01; 0 before.
+    pub fn started_at(&self) -> i64 {
+        self.segment.header().started_at()
+    }
+
+    /// Likewise.
+    pub fn finished_at(&self) -> i64 {
+        self.segment.header().finished_at()
+    }
+
     pub fn progress(&self) -> Option<(i32, Vec<u8>)> {
-        self.segment.header().progress()
+        self.segment.header().progress.get()
     }
 
     /// The job's text, for an error's position in it.
@@ -154,17 +181,23 @@ impl Job {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(false);
             }
-            latch::wait(deadline)?;
+            registry::wait(Event::Job, deadline)?;
         }
     }
 
     /// Asks the job to stop; does nothing to one that has ended.
-    pub fn stop(&self, stop: Stop) {
+    pub fn stop(&self, stop: Stop) -> Result<()> {
         let header = self.segment.header();
         header.request_stop(stop);
-        if stop == Stop::Now && !header.is_final() && !self.worker.is_gone() {
-            worker::interrupt(self.pid);
+        if stop != Stop::Now || header.is_final() {
+            return Ok(());
         }
+        match (header.slot(), registry::get()?) {
+            (Some(slot), Some(registry)) => registry.stop(slot, self.cookie, stop)?,
+            _ if !self.is_gone() => worker::interrupt(self.pid),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Has the caller the privileges of the role that launched the job?

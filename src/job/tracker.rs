@@ -77,6 +77,11 @@ pub fn not_attached(pid: i32) -> PgError {
     unknown(pid, "")
 }
 
+/// The pids of all tracked jobs, of which none may be given to another.
+pub fn pids() -> Vec<i32> {
+    TRACKER.lock().jobs.iter().flat_map(HashMap::keys).copied().collect()
+}
+
 /// Refuses a launch beyond `pg_background.max_workers`.
 pub fn check_limit() -> Result<()> {
     let tracked = TRACKER.lock().jobs.as_ref().map_or(0, HashMap::len);

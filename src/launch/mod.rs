@@ -1,5 +1,6 @@
 //! Launching a job: a segment with everything the worker needs, and a worker to take it.
 
+mod admission;
 mod segment;
 mod start;
 

@@ -1,14 +1,23 @@
-//! The segment of a new job.
+//! The segments of this session's jobs. A few are kept when their jobs are done, and serve again.
 
 use crate::model::header::{Identity, JobHeader, Region};
 use crate::model::sqlstate;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::{guc, identity, mq};
+use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// As the server aligns what it puts into shared memory.
 const ALIGNMENT: usize = 8;
+/// As many segments are kept, none larger than this many bytes. The last used is the first to be used again: a worker has it
+/// mapped.
+const KEPT: usize = 4;
+const KEPT_SIZE: usize = 256 << 10;
+/// New segments get more room than they need, so that a longer text or more settings still fit.
+const ROUNDED_TO: usize = 16 << 10;
+
+static POOL: Mutex<Vec<Arc<Segment>>> = Mutex::new(Vec::new());
 
 /// Lays regions out one after the other, behind the header.
 struct Layout(usize);
@@ -23,15 +32,15 @@ impl Layout {
     }
 }
 
-/// `sql` is the job's text, without a NUL; `queue_size` is in bytes.
-pub fn create(identity: Identity, sql: &[u8], queue_size: usize) -> Result<Arc<Segment>> {
+/// A segment for a job. `sql` is its text, without a NUL; `queue_size` is in bytes.
+pub fn get(identity: Identity, sql: &[u8], queue_size: usize) -> Result<Arc<Segment>> {
     let mut layout = Layout(size_of::<JobHeader>());
     let text = layout.region(sql.len() + 1)?;
     let settings = layout.region(guc::estimate()?)?;
     let client_info = layout.region(identity::client_info_size())?;
     let queue = layout.region(queue_size)?;
-    let header = JobHeader::new(layout.0 as u64, identity, [text, settings, client_info, queue]);
-    Segment::create(header, layout.0, |filler| {
+    let header = || JobHeader::new(layout.0 as u64, identity, [text, settings, client_info, queue]);
+    let fill = |filler: &mut crate::pg::dsm::Filler| {
         filler.put(text, sql)?;
         filler.put(Region { offset: text.offset + sql.len() as u64, len: 1 }, &[0])?;
         guc::save(filler, settings)?;
@@ -39,5 +48,36 @@ pub fn create(identity: Identity, sql: &[u8], queue_size: usize) -> Result<Arc<S
             identity::save_client_info(filler, client_info)?;
         }
         mq::create(filler, queue)
-    })
+    };
+    while let Some(mut kept) = take(layout.0) {
+        if Segment::renew(&mut kept, header(), fill)? {
+            keep(&kept);
+            return Ok(kept);
+        }
+    }
+    let segment = Segment::create(header(), layout.0.next_multiple_of(ROUNDED_TO), fill)?;
+    keep(&segment);
+    Ok(segment)
+}
+
+/// The last one that was used, is free, and has so much room.
+fn take(size: usize) -> Option<Arc<Segment>> {
+    let mut pool = POOL.lock();
+    let fits =
+        |segment: &Arc<Segment>| segment.is_reusable() && segment.len() >= size && Arc::strong_count(segment) == 1;
+    let index = pool.iter().rposition(fits)?;
+    Some(pool.remove(index))
+}
+
+/// Remembers the segment for later; forgets the one that was not used for longest.
+fn keep(segment: &Arc<Segment>) {
+    if segment.len() > KEPT_SIZE {
+        return;
+    }
+    let forgotten = {
+        let mut pool = POOL.lock();
+        pool.push(Arc::clone(segment));
+        (pool.len() > KEPT).then(|| pool.remove(0))
+    };
+    drop(forgotten);
 }

@@ -1,23 +1,27 @@
 //! From a text to a running job.
 
+use super::admission::{self, Admitted};
 use super::segment;
 use crate::channel::Receiver;
 use crate::job::{Job, tracker};
 use crate::model::header::Identity;
+use crate::model::slot::QUERY_SIZE;
 use crate::model::sqlstate;
+use crate::model::state::{Stop, Taken};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
+use crate::pg::latch::Event;
 use crate::pg::mq::{self, Queue};
-use crate::pg::worker::Handle;
-use crate::pg::{identity, latch, text};
+use crate::pg::{identity, latch, text, worker};
+use crate::registry::{self, Claim, NewJob, Registry, Wanted};
 use crate::settings;
+use crate::worker::session::settings_hash;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The C name of the worker's main function.
 const MAIN: &[u8] = b"pg_background_worker_main";
-/// How long a launch waits for a slot whose worker has exited.
-const SLOT_WAIT: Duration = Duration::from_secs(1);
 /// Bytes of the text that the list shows.
 const PREVIEW: usize = 120;
 
@@ -29,7 +33,7 @@ pub enum Kind {
     Submit,
 }
 
-/// Starts `sql` in a worker. `queue_size` in bytes; 0 and below stand for the setting. When this returns, the worker has the
+/// Starts `sql` in a worker. `queue_size` in bytes; 0 and below stand for the setting. When this returns, a worker has the
 /// job, whatever becomes of this session.
 pub fn launch(sql: &[u8], queue_size: i32, kind: Kind) -> Result<Arc<Job>> {
     let queue_size = checked_queue_size(queue_size)?;
@@ -51,24 +55,181 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind) -> Result<Arc<Job>> {
         Kind::Launch => queue_size as usize,
         Kind::Submit => mq::minimum_size(),
     };
-    let segment = segment::create(identity, sql, ring)?;
+    let segment = segment::get(identity, sql, ring)?;
     let launched_at = identity::now();
-    let worker = register(&segment)?;
-    let receiver = Receiver::new(Queue::reader(&segment, &worker)?);
-    let attached = receiver.wait_for_worker();
-    if let Err(error) = attached {
-        // Cancelled or terminated while the worker was on its way: the caller will never hear of the job.
-        segment.header().request_stop(crate::model::state::Stop::Now);
-        worker.terminate();
-        return Err(error);
-    }
-    // A worker that is quick may have come, worked and gone by now: its pid tells.
-    if segment.header().worker_pid() == 0 {
-        return Err(PgError::new(sqlstate::INSUFFICIENT_RESOURCES, "could not start background process")
-            .hint("More details may be available in the server log."));
-    }
+    let started = match registry::get()? {
+        Some(registry) => in_registry(registry, &segment, sql, launched_at)?,
+        None => Started::cold(&segment, || register_alone(&segment))?,
+    };
     let preview = sql[..text::clip(sql, PREVIEW)].to_vec();
-    Ok(tracker::add(Job::new(segment, receiver, worker, launched_at, queue_size, preview, kind == Kind::Launch)))
+    let Started { receiver, worker, pid } = started;
+    Ok(tracker::add(Job::new(segment, receiver, worker, pid, launched_at, queue_size, preview, kind == Kind::Launch)))
+}
+
+/// The launcher's end of a job that a worker has.
+struct Started {
+    receiver: Receiver,
+    /// Of a process that was started for the job.
+    worker: Option<worker::Handle>,
+    pid: i32,
+}
+
+impl Started {
+    /// A new process, registered by `register`. Waits until it has the job.
+    fn cold(segment: &Arc<Segment>, register: impl FnOnce() -> Result<worker::Handle>) -> Result<Self> {
+        let worker = register()?;
+        let receiver = Receiver::new(Queue::reader(segment, Some(&worker))?);
+        if let Err(error) = receiver.wait_for_worker() {
+            // Cancelled or terminated while the worker was on its way: the caller will never hear of the job.
+            segment.header().request_stop(Stop::Now);
+            worker.terminate();
+            return Err(error);
+        }
+        // A worker that is quick may have come, worked and gone by now: its pid tells.
+        let pid = segment.header().worker_pid();
+        if pid == 0 {
+            return Err(PgError::new(sqlstate::INSUFFICIENT_RESOURCES, "could not start background process")
+                .hint("More details may be available in the server log."));
+        }
+        Ok(Self { receiver, worker: Some(worker), pid })
+    }
+
+    /// A warm worker; `None` when it cannot take the job.
+    fn warm(registry: &Registry, segment: &Arc<Segment>, slot: u32, claim: &Claim) -> Result<Option<Self>> {
+        let offered = offer(registry, segment, slot, claim);
+        let (receiver, there) = match offered {
+            Ok(offered) => offered,
+            Err(error) => {
+                registry.withdraw(claim)?;
+                return Err(error);
+            }
+        };
+        if !there || !(claim.is_sure || is_taken(registry, segment, slot, claim)?) {
+            drop(receiver);
+            mq::renew(segment)?;
+            return Ok(None);
+        }
+        Ok(Some(Self { receiver, worker: None, pid: claim.pid }))
+    }
+}
+
+/// Gives the claimed worker the job; tells whether it was still there.
+fn offer(registry: &Registry, segment: &Arc<Segment>, slot: u32, claim: &Claim) -> Result<(Receiver, bool)> {
+    segment.header().offer(Some(slot), !claim.is_sure);
+    mq::appoint_writer(segment, claim.proc);
+    let receiver = Receiver::new(Queue::reader(segment, None)?);
+    if !claim.is_mapped {
+        segment.pin()?;
+    }
+    let there = registry.offer(claim, segment.handle(), !claim.is_mapped)?;
+    if !there && !claim.is_mapped {
+        crate::pg::dsm::unpin(segment.handle())?;
+    }
+    Ok((receiver, there))
+}
+
+/// Waits until the worker says whether it takes the job.
+fn is_taken(registry: &Registry, segment: &Segment, slot: u32, claim: &Claim) -> Result<bool> {
+    let header = segment.header();
+    loop {
+        match header.taken() {
+            Taken::Yes => return Ok(true),
+            Taken::Refused => return Ok(false),
+            Taken::NotYet if header.is_final() => return Ok(true),
+            Taken::NotYet if !registry.is_on_its_way(claim, slot) => {
+                // it may have spoken in between
+                return Ok(header.taken() == Taken::Yes || header.is_final());
+            }
+            Taken::NotYet => {}
+        }
+        if let Err(error) = registry::wait(Event::Launch, None) {
+            // The caller will never hear of the job.
+            header.request_stop(Stop::Now);
+            registry.stop(slot, header.identity.cookie, Stop::Now)?;
+            return Err(error);
+        }
+    }
+}
+
+/// Is this session in the middle of a launch?
+static LAUNCHING: AtomicBool = AtomicBool::new(false);
+
+/// The session ends: what the registry holds of a launch that was not completed.
+fn at_exit() -> Result<()> {
+    match registry::get()? {
+        Some(registry) if LAUNCHING.load(Relaxed) => registry.launcher_exits(),
+        _ => Ok(()),
+    }
+}
+
+fn in_registry(registry: &'static Registry, segment: &Arc<Segment>, sql: &[u8], launched_at: i64) -> Result<Started> {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.load(Relaxed) {
+        worker::at_exit(at_exit)?;
+        WATCHED.store(true, Relaxed);
+    }
+    let header = segment.header();
+    let taken = tracker::pids();
+    let client_info = segment.bytes(header.client_info);
+    let new = NewJob {
+        cookie: header.identity.cookie,
+        database: header.identity.database,
+        role: header.identity.current_user,
+        launched_at,
+        query: &sql[..text::clip(sql, QUERY_SIZE)],
+        limits: settings::limits(),
+        wanted: registry::key(&header.identity, client_info)?.map(|key| Wanted {
+            key,
+            settings: settings_hash(segment.bytes(header.settings)),
+            handle: segment.handle(),
+            taken: &taken,
+        }),
+    };
+    LAUNCHING.store(true, Relaxed);
+    let started = start(registry, segment, &new);
+    LAUNCHING.store(false, Relaxed);
+    started
+}
+
+fn start(registry: &'static Registry, segment: &Arc<Segment>, new: &NewJob) -> Result<Started> {
+    let Admitted { slot, claim } = admission::wait(registry, new)?;
+    let started = match claim {
+        Some(claim) => Started::warm(registry, segment, slot, &claim),
+        None => Ok(None),
+    };
+    let warm = matches!(started, Ok(Some(_)));
+    let started = match started {
+        Ok(None) => {
+            segment.header().offer(Some(slot), false);
+            Started::cold(segment, || register_in_turn(registry, segment, new))
+        }
+        Ok(Some(started)) => Ok(started),
+        Err(error) => Err(error),
+    };
+    match started {
+        Ok(started) => {
+            registry.count(new.database, new.role, |totals| &totals.launched);
+            registry.count(
+                new.database,
+                new.role,
+                if warm { |totals| &totals.warm_starts } else { |totals| &totals.cold_starts },
+            );
+            Ok(started)
+        }
+        Err(error) => {
+            registry.give_up(slot, new.cookie)?;
+            Err(error)
+        }
+    }
+}
+
+/// A new process, once there is room for it.
+fn register_in_turn(registry: &Registry, segment: &Segment, new: &NewJob) -> Result<worker::Handle> {
+    let at_once = if registry.is_next_for_process(None)? { register(segment)? } else { None };
+    match at_once {
+        Some(worker) => Ok(worker),
+        None => admission::wait_for_process(registry, new, || register(segment)),
+    }
 }
 
 fn checked_queue_size(queue_size: i32) -> Result<i32> {
@@ -96,23 +257,27 @@ fn new_cookie() -> Result<i64> {
     }
 }
 
+/// Asks for a process for the job in the segment; `None`: there is no room.
+fn register(segment: &Segment) -> Result<Option<worker::Handle>> {
+    let name = format!("pg_background for PID {}", identity::process_id());
+    worker::Handle::register(name.as_bytes(), MAIN, segment.handle())
+}
+
 /// A worker that has exited holds its slot until the postmaster has noticed. Of this session's own workers the postmaster
 /// tells, by setting the latch; of another session's nobody does, so the wait also ends after some milliseconds, and more
 /// of them each time.
-fn register(segment: &Segment) -> Result<Handle> {
-    let name = format!("pg_background for PID {}", identity::process_id());
-    let give_up = Instant::now() + SLOT_WAIT;
+fn register_alone(segment: &Segment) -> Result<worker::Handle> {
+    let give_up = Instant::now() + admission::SLOT_WAIT;
     let mut pause = Duration::from_millis(1);
     loop {
-        if let Some(worker) = Handle::register(name.as_bytes(), MAIN, segment.handle())? {
+        if let Some(worker) = register(segment)? {
             return Ok(worker);
         }
         let now = Instant::now();
         if now >= give_up {
-            return Err(PgError::new(sqlstate::INSUFFICIENT_RESOURCES, "could not register background process")
-                .hint("You may need to increase max_worker_processes."));
+            return Err(admission::no_process());
         }
-        latch::wait(Some((now + pause).min(give_up)))?;
+        latch::wait(Event::Launch, Some((now + pause).min(give_up)))?;
         pause = (pause * 2).min(Duration::from_millis(64));
     }
 }

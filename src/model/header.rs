@@ -7,17 +7,16 @@
 //! Layout: this struct, then the regions at the offsets it names, in this order: SQL text (NUL-terminated), settings,
 //! client information, queue. Offsets and lengths are checked against the segment's true size before use.
 
-use super::state::{State, Stop};
-use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, Ordering, fence};
+use super::progress::Progress;
+use super::state::{State, Stop, Taken};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, Ordering};
 
 /// Bytes for the outcome's text: an error report, or the command tags.
 pub const OUTCOME_SIZE: usize = 4096;
-/// Bytes of a progress message, without a terminator.
-pub const PROGRESS_SIZE: usize = 63;
 
 const MAGIC: u64 = 0x7067_5f62_6b67_6e64;
 /// Counts changes of this file's layout: a library that finds another number refuses the segment.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Offset and length in bytes, from the segment's start.
 #[derive(Clone, Copy, Default)]
@@ -47,6 +46,9 @@ pub struct Identity {
     pub reserved: u32,
 }
 
+/// For jobs that no registry knows.
+pub const NO_SLOT: u32 = u32::MAX;
+
 #[repr(C)]
 pub struct JobHeader {
     magic: u64,
@@ -58,6 +60,10 @@ pub struct JobHeader {
     pub settings: Region,
     pub client_info: Region,
     pub queue: Region,
+    /// Launcher, before it offers the job to a worker: the job's slot in the registry, or [`NO_SLOT`].
+    slot: AtomicU32,
+    /// Launcher, likewise: 1 when it waits to hear whether the worker takes the job.
+    wants_word: AtomicU32,
     /// Launcher: what it asks of the worker (`Stop`).
     stop: AtomicU32,
     /// Worker: its pid, from the moment it has the job.
@@ -69,17 +75,14 @@ pub struct JobHeader {
     /// Worker: microseconds since 2000-01-01, as the server counts; 0 before.
     started_at: AtomicI64,
     finished_at: AtomicI64,
-    /// Worker: odd while the progress below is being written.
-    progress_version: AtomicU32,
-    /// Worker: 0 to 100; -1 before the first report.
-    progress_percent: AtomicI32,
-    progress_len: AtomicU32,
-    progress: [AtomicU8; PROGRESS_SIZE + 1],
-    reserved: u32,
+    pub progress: Progress,
+    /// Worker: what became of the offer (`Taken`).
+    taken: AtomicU32,
     outcome: [AtomicU8; OUTCOME_SIZE],
 }
 
-const _: () = assert!(size_of::<JobHeader>() == 16 + 8 + 48 + 64 + 16 + 16 + 12 + 64 + 4 + OUTCOME_SIZE);
+const _: () =
+    assert!(size_of::<JobHeader>() == 16 + 8 + 48 + 64 + 8 + 16 + 16 + size_of::<Progress>() + 4 + OUTCOME_SIZE);
 const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
 
 impl JobHeader {
@@ -96,17 +99,16 @@ impl JobHeader {
             settings,
             client_info,
             queue,
+            slot: AtomicU32::new(NO_SLOT),
+            wants_word: AtomicU32::new(0),
             stop: AtomicU32::new(Stop::No as u32),
             worker_pid: AtomicI32::new(0),
             state: AtomicU32::new(State::Starting as u32),
             outcome_len: AtomicU32::new(0),
             started_at: AtomicI64::new(0),
             finished_at: AtomicI64::new(0),
-            progress_version: AtomicU32::new(0),
-            progress_percent: AtomicI32::new(-1),
-            progress_len: AtomicU32::new(0),
-            progress: [const { AtomicU8::new(0) }; PROGRESS_SIZE + 1],
-            reserved: 0,
+            progress: Progress::new(),
+            taken: AtomicU32::new(Taken::NotYet as u32),
             outcome: [const { AtomicU8::new(0) }; OUTCOME_SIZE],
         }
     }
@@ -151,6 +153,36 @@ impl JobHeader {
         self.worker_pid.store(pid, Ordering::Release);
     }
 
+    /// The job's slot in the registry.
+    pub fn slot(&self) -> Option<u32> {
+        Some(self.slot.load(Ordering::Relaxed)).filter(|slot| *slot != NO_SLOT)
+    }
+
+    /// Before a worker hears of the job.
+    pub fn offer(&self, slot: Option<u32>, wants_word: bool) {
+        self.slot.store(slot.unwrap_or(NO_SLOT), Ordering::Relaxed);
+        self.wants_word.store(u32::from(wants_word), Ordering::Relaxed);
+        self.worker_pid.store(0, Ordering::Relaxed);
+        self.taken.store(Taken::NotYet as u32, Ordering::Release);
+    }
+
+    pub fn wants_word(&self) -> bool {
+        self.wants_word.load(Ordering::Relaxed) != 0
+    }
+
+    pub fn taken(&self) -> Taken {
+        Taken::from_u32(self.taken.load(Ordering::Acquire))
+    }
+
+    pub fn set_taken(&self, taken: Taken) {
+        self.taken.store(taken as u32, Ordering::Release);
+    }
+
+    /// For a signal handler: this is where [`Self::request_stop`] writes.
+    pub fn stop_flag(&self) -> &AtomicU32 {
+        &self.stop
+    }
+
     /// The worker begins with the first statement at `now`.
     pub fn start(&self, now: i64) {
         self.started_at.store(now, Ordering::Relaxed);
@@ -185,44 +217,16 @@ impl JobHeader {
         self.started_at.load(Ordering::Relaxed)
     }
 
+    /// Microseconds since 2000-01-01; 0 before the end.
+    pub fn finished_at(&self) -> i64 {
+        self.finished_at.load(Ordering::Relaxed)
+    }
+
     /// Microseconds from start to end of a job that ran and ended.
     pub fn run_time(&self) -> Option<i64> {
         let ended = self.is_final();
         let (start, end) = (self.started_at.load(Ordering::Relaxed), self.finished_at.load(Ordering::Relaxed));
         (ended && start != 0).then(|| end.saturating_sub(start).max(0))
-    }
-
-    /// Worker only. `None` keeps the percentage (0 at first); `message` is at most [`PROGRESS_SIZE`] bytes.
-    pub fn set_progress(&self, percent: Option<i32>, message: &[u8]) {
-        let version = self.progress_version.load(Ordering::Relaxed);
-        self.progress_version.store(version.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        let old = self.progress_percent.load(Ordering::Relaxed).max(0);
-        self.progress_percent.store(percent.map_or(old, |p| p.clamp(0, 100)), Ordering::Relaxed);
-        let len = message.len().min(PROGRESS_SIZE);
-        for (to, from) in self.progress.iter().zip(&message[..len]) {
-            to.store(*from, Ordering::Relaxed);
-        }
-        self.progress_len.store(len as u32, Ordering::Relaxed);
-        self.progress_version.store(version.wrapping_add(2), Ordering::Release);
-    }
-
-    /// The last report; `None` before the first. A worker that died while it wrote leaves the figures as they stood.
-    pub fn progress(&self) -> Option<(i32, Vec<u8>)> {
-        let mut tries = 0;
-        loop {
-            let before = self.progress_version.load(Ordering::Acquire);
-            let percent = self.progress_percent.load(Ordering::Relaxed);
-            let len = (self.progress_len.load(Ordering::Relaxed) as usize).min(PROGRESS_SIZE);
-            let message = self.progress[..len].iter().map(|byte| byte.load(Ordering::Relaxed)).collect();
-            fence(Ordering::Acquire);
-            let after = self.progress_version.load(Ordering::Relaxed);
-            tries += 1;
-            if (before == after && before % 2 == 0) || tries == 1000 {
-                return (percent >= 0).then_some((percent, message));
-            }
-            std::hint::spin_loop();
-        }
     }
 }
 
@@ -273,17 +277,5 @@ mod tests {
         h.request_stop(Stop::Now);
         h.request_stop(Stop::AfterStatement);
         assert_eq!(h.stop(), Stop::Now);
-    }
-
-    #[test]
-    fn progress_is_clamped_cut_and_read_whole() {
-        let h = header();
-        assert_eq!(h.progress(), None);
-        h.set_progress(None, b"first");
-        assert_eq!(h.progress(), Some((0, b"first".to_vec())));
-        h.set_progress(Some(400), &[b'x'; 100]);
-        assert_eq!(h.progress(), Some((100, vec![b'x'; PROGRESS_SIZE])));
-        h.set_progress(Some(-1), b"");
-        assert_eq!(h.progress(), Some((0, Vec::new())));
     }
 }

@@ -5,7 +5,13 @@
 #![forbid(unsafe_code)]
 
 pub mod header;
+pub mod libraries;
+pub mod progress;
+pub mod quota;
 pub mod released;
+pub mod slot;
+pub mod spin;
 pub mod sqlstate;
 pub mod state;
 pub mod stats;
+pub mod text;

@@ -12,6 +12,12 @@ pub const fn pack(code: &[u8; 5]) -> i32 {
     packed
 }
 
+/// The five characters.
+pub fn unpack(packed: i32) -> [u8; 5] {
+    std::array::from_fn(|i| (((packed >> (6 * i)) & 0x3F) as u8) + b'0')
+}
+
+pub const SUCCESSFUL_COMPLETION: i32 = pack(b"00000");
 pub const CONNECTION_FAILURE: i32 = pack(b"08006");
 pub const FEATURE_NOT_SUPPORTED: i32 = pack(b"0A000");
 pub const INVALID_PARAMETER_VALUE: i32 = pack(b"22023");
@@ -19,6 +25,7 @@ pub const INSUFFICIENT_PRIVILEGE: i32 = pack(b"42501");
 pub const UNDEFINED_OBJECT: i32 = pack(b"42704");
 pub const DATATYPE_MISMATCH: i32 = pack(b"42804");
 pub const INSUFFICIENT_RESOURCES: i32 = pack(b"53000");
+pub const OUT_OF_MEMORY: i32 = pack(b"53200");
 pub const CONFIGURATION_LIMIT_EXCEEDED: i32 = pack(b"53400");
 pub const OBJECT_NOT_IN_PREREQUISITE_STATE: i32 = pack(b"55000");
 pub const QUERY_CANCELED: i32 = pack(b"57014");
@@ -36,5 +43,12 @@ mod tests {
         assert_eq!(pack(b"01000"), 64);
         assert_eq!(QUERY_CANCELED, 67_371_461);
         assert_eq!(INTERNAL_ERROR, 2600);
+    }
+
+    #[test]
+    fn unpacks_what_it_packed() {
+        for code in [b"00000", b"57014", b"XX001", b"P0001", b"ZZZZZ"] {
+            assert_eq!(&unpack(pack(code)), code);
+        }
     }
 }

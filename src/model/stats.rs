@@ -38,6 +38,11 @@ impl Stats {
         self.completed += 1;
     }
 
+    /// Microseconds in all, of the jobs that ran and ended.
+    pub fn run_time(&self) -> i64 {
+        (self.total_ms * 1000.0).round() as i64
+    }
+
     /// Mean run time of the jobs that ran and ended, in milliseconds; 0 without any.
     pub fn average_ms(&self) -> f64 {
         #[allow(clippy::cast_precision_loss)] // exact up to 2^53 jobs

@@ -8,6 +8,7 @@ use crate::model::sqlstate;
 use std::ffi::CStr;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// A mapping of a job's segment, for as long as this process wants it. The segment itself goes with its last mapping,
 /// whichever process that is; the server unmaps at exit what is still mapped then.
@@ -15,6 +16,8 @@ pub struct Segment {
     mapping: NonNull<sys::dsm_segment>,
     base: NonNull<u8>,
     len: usize,
+    /// The worker has left it, and the launcher has read all: it may serve another job of this session.
+    reusable: AtomicBool,
 }
 
 // SAFETY: a backend is one thread.
@@ -39,14 +42,55 @@ impl Segment {
             sys::dsm_pin_mapping(segment);
             segment
         })?;
-        let segment = Self::of(raw)?;
-        if !header.is_valid(segment.len) {
+        let mut segment = Self::of(raw)?;
+        segment.write(header, fill)?;
+        Ok(Arc::new(segment))
+    }
+
+    /// Makes a segment that is reusable ready for another job, whose header must fit into it. Gives it back when it cannot be
+    /// had for oneself.
+    pub fn renew(
+        segment: &mut Arc<Self>,
+        header: JobHeader,
+        fill: impl FnOnce(&mut Filler) -> Result<()>,
+    ) -> Result<bool> {
+        match Arc::get_mut(segment) {
+            Some(alone) if alone.reusable.swap(false, Relaxed) && header.is_valid(alone.len) => {
+                alone.write(header, fill)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// No other process looks: it does not know of the segment, or has left it.
+    fn write(&mut self, header: JobHeader, fill: impl FnOnce(&mut Filler) -> Result<()>) -> Result<()> {
+        if !header.is_valid(self.len) {
             return Err(PgError::new(sqlstate::INTERNAL_ERROR, "segment layout does not fit the segment"));
         }
-        // SAFETY: at least as large as the header (is_valid), page-aligned, and nobody else knows of it yet.
-        unsafe { segment.base.cast::<JobHeader>().write(header) };
-        fill(&mut Filler(&segment))?;
-        Ok(Arc::new(segment))
+        // SAFETY: at least as large as the header (is_valid), page-aligned, and this process's own (see above).
+        unsafe { self.base.cast::<JobHeader>().write(header) };
+        fill(&mut Filler(self))
+    }
+
+    pub(super) fn set_reusable(&self) {
+        self.reusable.store(true, Relaxed);
+    }
+
+    pub fn is_reusable(&self) -> bool {
+        self.reusable.load(Relaxed)
+    }
+
+    /// Bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Keeps the segment even should this process unmap it before the other one maps it.
+    pub fn pin(&self) -> Result<()> {
+        let segment = self.mapping.as_ptr();
+        // SAFETY: a live segment that is not pinned.
+        guard(|| unsafe { sys::dsm_pin_segment(segment) })
     }
 
     /// Maps another process's segment; `None` when it is gone. Refuses a segment of another version of the library.
@@ -63,21 +107,27 @@ impl Segment {
             return Ok(None);
         }
         let segment = Self::of(raw)?;
-        if segment.len < size_of::<JobHeader>() || !segment.header().is_valid(segment.len) {
-            return Err(PgError::new(
-                sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "shared memory segment was written by another version of pg_background",
-            )
-            .hint("The library was exchanged while sessions were using it: reconnect."));
-        }
+        segment.check()?;
         Ok(Some(Arc::new(segment)))
+    }
+
+    /// Was it written by this version of the library? Asked of each job that comes in it.
+    pub fn check(&self) -> Result<()> {
+        if self.len >= size_of::<JobHeader>() && self.header().is_valid(self.len) {
+            return Ok(());
+        }
+        Err(PgError::new(
+            sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "shared memory segment was written by another version of pg_background",
+        )
+        .hint("The library was exchanged while sessions were using it: reconnect."))
     }
 
     fn of(raw: *mut sys::dsm_segment) -> Result<Self> {
         // SAFETY: a live segment.
         let (base, len) = unsafe { (sys::dsm_segment_address(raw).cast::<u8>(), sys::dsm_segment_map_length(raw)) };
         match (NonNull::new(raw), NonNull::new(base)) {
-            (Some(mapping), Some(base)) => Ok(Self { mapping, base, len }),
+            (Some(mapping), Some(base)) => Ok(Self { mapping, base, len, reusable: AtomicBool::new(false) }),
             _ => Err(PgError::new(sqlstate::INTERNAL_ERROR, "shared memory segment has no address")),
         }
     }
@@ -115,7 +165,13 @@ impl Segment {
     }
 }
 
-/// Writes the regions of a new segment.
+/// Takes back [`Segment::pin`], in whichever process.
+pub fn unpin(handle: u32) -> Result<()> {
+    // SAFETY: the segment exists as long as it is pinned.
+    guard(|| unsafe { sys::dsm_unpin_segment(handle) })
+}
+
+/// Writes the regions of a segment that is the process's own.
 pub struct Filler<'a>(&'a Segment);
 
 impl Filler<'_> {

@@ -30,13 +30,25 @@ pub enum Unit {
     Milliseconds,
 }
 
-/// Defines an integer setting that any user may set.
+/// Who may set a setting, and when.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Set {
+    /// At the server's start. Where the library comes later, never.
+    AtStart,
+    /// In the configuration file.
+    InFile,
+    Superuser,
+    User,
+}
+
+/// Defines an integer setting: default, least and greatest value.
 pub fn define_int(
     variable: &'static Int,
     name: &'static CStr,
     description: &'static CStr,
     [default, min, max]: [i32; 3],
     unit: Unit,
+    set: Set,
 ) -> Result<()> {
     let value: *mut c_int = variable.0.as_ptr();
     let (name, description) = (name.as_ptr(), description.as_ptr());
@@ -44,6 +56,13 @@ pub fn define_int(
         Unit::None => 0,
         Unit::Bytes => sys::GUC_UNIT_BYTE as c_int,
         Unit::Milliseconds => sys::GUC_UNIT_MS as c_int,
+    };
+    let context = match set {
+        Set::AtStart if super::shmem::can_request() => sys::GucContext_PGC_POSTMASTER,
+        Set::AtStart => sys::GucContext_PGC_INTERNAL,
+        Set::InFile => sys::GucContext_PGC_SIGHUP,
+        Set::Superuser => sys::GucContext_PGC_SUSET,
+        Set::User => sys::GucContext_PGC_USERSET,
     };
     // SAFETY: all pointers are to statics.
     guard(|| unsafe {
@@ -55,7 +74,7 @@ pub fn define_int(
             default,
             min,
             max,
-            sys::GucContext_PGC_USERSET,
+            context,
             flags,
             None,
             None,
@@ -87,22 +106,84 @@ pub fn save(filler: &mut Filler, region: Region) -> Result<()> {
 /// Since 15 the serialized state says which role set a value.
 const HAS_ROLE: bool = cfg!(pg15_up);
 
+pub fn parse(state: &[u8]) -> Option<Vec<Setting<'_>>> {
+    settings::parse(state, HAS_ROLE).ok()
+}
+
+/// This session's settings, serialized; the room is used again.
+#[derive(Default)]
+pub struct State {
+    room: Vec<u8>,
+    len: usize,
+}
+
+impl State {
+    /// Takes the settings as they are now.
+    pub fn take(&mut self) -> Result<()> {
+        self.len = 0;
+        // what it took last time will do, most often
+        if self.room.is_empty() || self.serialize().is_err() {
+            self.room = vec![0; estimate()? + 1024];
+            self.serialize()?;
+        }
+        self.len = settings::whole(&self.room).map_or(0, <[u8]>::len);
+        Ok(())
+    }
+
+    fn serialize(&mut self) -> Result<()> {
+        let (start, len) = (self.room.as_mut_ptr(), self.room.len());
+        // SAFETY: writes at most `len` bytes, or throws.
+        guard(|| unsafe { sys::SerializeGUCState(len, start.cast()) })
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.room[..self.len]
+    }
+}
+
 /// Gives this process, whose session has just begun, another session's settings. Inside a transaction that has no snapshot
 /// yet. The server's own function sets every setting anew, some two hundred microseconds' worth; most are the same
-/// already.
-pub fn restore(state: &[u8]) -> Result<()> {
-    let mut mine = vec![0; estimate()?];
-    let (start, len) = (mine.as_mut_ptr(), mine.len());
-    // SAFETY: writes at most `len` bytes, or throws.
-    guard(|| unsafe { sys::SerializeGUCState(len, start.cast()) })?;
-    let changes = match (settings::parse(&mine, HAS_ROLE), settings::parse(state, HAS_ROLE)) {
-        (Ok(mine), Ok(theirs)) => settings::difference(&mine, &theirs),
+/// already. True when only differences were set, so that RESET gives what it gave before.
+pub fn restore(state: &[u8]) -> Result<bool> {
+    let mut mine = State::default();
+    mine.take()?;
+    let changes = match (parse(mine.bytes()), parse(state)) {
+        (Some(mine), Some(theirs)) => settings::difference(&mine, &theirs),
         _ => None,
     };
     match changes {
-        Some(changes) => changes.iter().try_for_each(set),
-        None => restore_all(state),
+        Some(changes) => changes.iter().try_for_each(set).map(|()| true),
+        None => restore_all(state).map(|()| false),
     }
+}
+
+/// Gives this session, which has had others before, another session's settings; false when it cannot. Inside a transaction, which
+/// is to be aborted then.
+pub fn change_to(theirs: &[Setting]) -> Result<bool> {
+    let mut state = State::default();
+    state.take()?;
+    let Some(mine) = parse(state.bytes()) else {
+        return Ok(false);
+    };
+    let resets = settings::resets(&mine, theirs);
+    resets.iter().try_for_each(reset)?;
+    let mut after = State::default();
+    let mine = if resets.is_empty() {
+        mine
+    } else {
+        after.take()?;
+        parse(after.bytes()).unwrap_or_default()
+    };
+    match settings::difference(&mine, theirs) {
+        Some(changes) => changes.iter().try_for_each(set).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+fn reset(setting: &Setting) -> Result<()> {
+    let (name, role) = (setting.name.as_ptr().cast(), setting.role);
+    // SAFETY: a NUL-terminated string.
+    guard(|| unsafe { sys::pgbg_reset_option(name, role) })
 }
 
 fn set(setting: &Setting) -> Result<()> {

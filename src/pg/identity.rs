@@ -4,6 +4,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::sys;
 use crate::model::header::Identity;
+use std::ffi::{CStr, c_char};
 
 pub fn current_user() -> u32 {
     // SAFETY: reads variables.
@@ -20,10 +21,66 @@ pub fn now() -> i64 {
     unsafe { sys::GetCurrentTimestamp() }
 }
 
+pub fn database() -> u32 {
+    // SAFETY: reads a variable.
+    unsafe { sys::MyDatabaseId }
+}
+
+/// May the current user see the texts of that role's sessions, as pg_stat_activity has it?
+pub fn may_read_stats_of(role: u32) -> Result<bool> {
+    Ok(has_privileges_of(role)? || has_privileges_of(sys::ROLE_PG_READ_ALL_STATS)?)
+}
+
+pub fn is_in_recovery() -> bool {
+    // SAFETY: reads variables and shared memory.
+    unsafe { sys::RecoveryInProgress() }
+}
+
+pub fn database() -> u32 {
+    // SAFETY: reads a variable.
+    unsafe { sys::MyDatabaseId }
+}
+
+/// May the current user see the texts of that role's sessions, as pg_stat_activity has it?
+pub fn may_read_stats_of(role: u32) -> Result<bool> {
+    Ok(has_privileges_of(role)? || has_privileges_of(sys::ROLE_PG_READ_ALL_STATS)?)
+}
+
 /// Has the current user the privileges of that role?
 pub fn has_privileges_of(role: u32) -> Result<bool> {
     // SAFETY: a catalog lookup.
     guard(|| unsafe { sys::has_privs_of_role(sys::GetUserId(), role) })
+}
+
+/// May the current user stop what that role runs? As `pg_cancel_backend` has it.
+pub fn may_signal(role: u32) -> Result<bool> {
+    // SAFETY: catalog lookups.
+    guard(|| unsafe {
+        sys::has_privs_of_role(sys::GetUserId(), role)
+            || (!sys::superuser_arg(role) && sys::has_privs_of_role(sys::GetUserId(), sys::ROLE_PG_SIGNAL_BACKEND))
+    })
+}
+
+/// For messages.
+pub fn role_name(role: u32) -> Result<String> {
+    // SAFETY: NULL for one that is gone; otherwise a copy in the current memory context.
+    let name = guard(|| unsafe { sys::GetUserNameFromId(role, true) })?;
+    Ok(text_or(name, role))
+}
+
+/// Likewise.
+pub fn database_name(database: u32) -> Result<String> {
+    // SAFETY: as above.
+    let name = guard(|| unsafe { sys::get_database_name(database) })?;
+    Ok(text_or(name, database))
+}
+
+fn text_or(name: *mut c_char, oid: u32) -> String {
+    if name.is_null() {
+        return oid.to_string();
+    }
+    // SAFETY: a C string of the server.
+    unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
 }
 
 /// This session's, with nothing of a job in it yet.

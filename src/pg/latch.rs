@@ -3,23 +3,78 @@
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// What is waited for, as `pg_stat_activity` shows it.
+#[derive(Clone, Copy)]
+pub enum Event {
+    Job,
+    Launch,
+    Idle,
+}
+
+impl Event {
+    pub(super) fn number(self) -> Result<u32> {
+        let wait = match self {
+            Self::Job => sys::PgbgWait_PGBG_WAIT_JOB,
+            Self::Launch => sys::PgbgWait_PGBG_WAIT_LAUNCH,
+            Self::Idle => sys::PgbgWait_PGBG_WAIT_IDLE,
+        };
+        // SAFETY: the first use of a name allocates its number.
+        guard(|| unsafe { sys::pgbg_wait_event(wait) })
+    }
+}
+
+/// Rounded up, so that a wake-up finds the deadline passed; capped, the caller's loop waits again.
+pub(super) fn milliseconds_until(deadline: Instant) -> i64 {
+    let left = deadline.saturating_duration_since(Instant::now());
+    i64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i64::MAX).min(i64::from(i32::MAX))
+}
 
 /// Sleeps until the latch is set, the deadline has passed or the postmaster has died (the process then exits), and serves
 /// interrupts. The caller checks its condition before each call: a set latch is no promise.
-pub fn wait(deadline: Option<Instant>) -> Result<()> {
+pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
     let mut events = sys::WL_LATCH_SET | sys::WL_EXIT_ON_PM_DEATH;
     let mut timeout = -1;
     if let Some(deadline) = deadline {
         events |= sys::WL_TIMEOUT;
-        let left = deadline.saturating_duration_since(Instant::now());
-        // rounded up, so that a wake-up finds the deadline passed; capped, the caller's loop waits again
-        timeout = i64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i64::MAX).min(i64::from(i32::MAX));
+        timeout = milliseconds_until(deadline);
     }
+    let event = event.number()?;
     // SAFETY: the latch is this process's own.
     guard(|| unsafe {
-        sys::WaitLatch(sys::MyLatch, events as i32, timeout, sys::pgbg_wait_event());
+        sys::WaitLatch(sys::MyLatch, events as i32, timeout, event);
         sys::ResetLatch(sys::MyLatch);
         sys::pgbg_check_for_interrupts();
     })
+}
+
+/// Waits awake until the latch is set or an interrupt has come, at most so long; tells whether it was so. Whoever sets the
+/// latch meanwhile has no process to wake. The latch stays set.
+pub fn spin(longest: Duration) -> bool {
+    /// Between two looks at the clock.
+    const LOOKS: u32 = 32;
+    let begun = Instant::now();
+    loop {
+        for _ in 0..LOOKS {
+            // SAFETY: the latch is this process's own; it and the flag are set by signal handlers and other processes.
+            let is_set = unsafe {
+                (&raw const (*sys::MyLatch).is_set).read_volatile() != 0
+                    || (&raw const sys::InterruptPending).read_volatile() != 0
+            };
+            if is_set {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        if begun.elapsed() >= longest {
+            return false;
+        }
+    }
+}
+
+/// Forgets what set the latch: the caller looks at everything before it waits next.
+pub fn reset() {
+    // SAFETY: the latch is this process's own.
+    unsafe { sys::ResetLatch(sys::MyLatch) };
 }

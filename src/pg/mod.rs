@@ -11,6 +11,7 @@
 //! - A backend is one thread. Types that hold server pointers are `Send` and `Sync` for that reason.
 
 pub mod columns;
+pub mod condvar;
 pub mod datum;
 pub mod dest;
 pub mod dsm;
@@ -18,11 +19,15 @@ pub mod entry;
 pub mod error;
 pub mod guard;
 pub mod guc;
+pub mod hooks;
 pub mod identity;
 pub mod latch;
+pub mod lwlock;
 pub mod memory;
 pub mod mq;
 pub mod query;
+pub mod session;
+pub mod shmem;
 pub mod store;
 pub mod sys;
 pub mod text;

@@ -29,7 +29,9 @@ pub fn create(filler: &mut Filler, region: Region) -> Result<()> {
 pub struct Queue {
     handle: NonNull<sys::shm_mq_handle>,
     /// Outlives the handle.
-    _segment: Arc<Segment>,
+    segment: Arc<Segment>,
+    /// The writer has left, and all that it sent has been received.
+    ended: bool,
 }
 
 // SAFETY: a backend is one thread.
@@ -39,9 +41,15 @@ unsafe impl Sync for Queue {}
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        let handle = self.handle.as_ptr();
+        let (handle, len) = (self.handle.as_ptr(), self.segment.header().queue.len as usize);
+        let quietly = self.ended;
         // SAFETY: attached by this value, detached once.
-        let _ = guard(|| unsafe { sys::shm_mq_detach(handle) });
+        let _ = guard(|| unsafe {
+            if quietly { sys::pgbg_mq_detach_quietly(handle, len) } else { sys::shm_mq_detach(handle) }
+        });
+        if quietly {
+            self.segment.set_reusable();
+        }
     }
 }
 
@@ -63,16 +71,21 @@ pub enum Sent {
 }
 
 impl Queue {
-    /// The launcher's end. `worker` lets a wait notice that the worker never comes.
-    pub fn reader(segment: &Arc<Segment>, worker: &super::worker::Handle) -> Result<Self> {
-        Self::attach(segment, worker.as_ptr())
+    /// The launcher's end. `worker` lets a wait notice that a worker that is to be started never comes.
+    pub fn reader(segment: &Arc<Segment>, worker: Option<&super::worker::Handle>) -> Result<Self> {
+        Self::attach(segment, worker.map_or(ptr::null_mut(), super::worker::Handle::as_ptr))
     }
 
-    /// The worker's end.
+    /// The end of a worker that was started for the job. Wakes the launcher.
     pub fn writer(segment: &Arc<Segment>) -> Result<Self> {
         let mq = queue_of(segment);
         // SAFETY: the launcher made the queue; this process is its only sender.
         guard(|| unsafe { sys::shm_mq_set_sender(mq, sys::MyProc) })?;
+        Self::attach(segment, ptr::null_mut())
+    }
+
+    /// The end of a worker that [`appoint_writer`] named.
+    pub fn appointed_writer(segment: &Arc<Segment>) -> Result<Self> {
         Self::attach(segment, ptr::null_mut())
     }
 
@@ -84,7 +97,7 @@ impl Queue {
         drop(session);
         let handle =
             NonNull::new(handle).ok_or_else(|| PgError::new(sqlstate::INTERNAL_ERROR, "could not attach to queue"))?;
-        Ok(Self { handle, _segment: Arc::clone(segment) })
+        Ok(Self { handle, segment: Arc::clone(segment), ended: false })
     }
 
     /// Waits until a worker has attached; false when it ended, or will never come.
@@ -105,7 +118,10 @@ impl Queue {
                 // SAFETY: the server keeps the message until the next receive, for which `self` must be borrowed again.
                 Received::Message(unsafe { super::datum::slice_or_empty(data.cast::<u8>(), len) })
             }
-            sys::shm_mq_result_SHM_MQ_DETACHED => Received::End,
+            sys::shm_mq_result_SHM_MQ_DETACHED => {
+                self.ended = true;
+                Received::End
+            }
             _ => Received::Nothing,
         })
     }
@@ -122,6 +138,24 @@ impl Queue {
             _ => Sent::Full,
         })
     }
+}
+
+/// The launcher names the process that will write, so that its coming need not wake anybody.
+pub fn appoint_writer(segment: &Segment, proc: u32) {
+    let mq = queue_of(segment);
+    // SAFETY: the queue has no sender yet; the place is that of a living process. Takes a spinlock, throws nothing.
+    unsafe { sys::pgbg_mq_set_sender(mq, proc) };
+    // which told the reader, this process
+    super::latch::reset();
+}
+
+/// Makes the queue anew, for another writer. Nobody is attached to it.
+pub fn renew(segment: &Segment) -> Result<()> {
+    let (mq, len) = (queue_of(segment), segment.header().queue.len as usize);
+    // SAFETY: as in `create`.
+    guard(|| unsafe {
+        sys::shm_mq_set_receiver(sys::shm_mq_create(mq.cast(), len), sys::MyProc);
+    })
 }
 
 fn queue_of(segment: &Segment) -> *mut sys::shm_mq {

@@ -2,11 +2,12 @@
 //! plan, portal.
 
 use super::dest::Receiver;
-use super::error::{PgError, Result};
+use super::error::{self, PgError, Result};
 use super::guard::guard;
 use super::memory::Context;
 use super::sys;
 use crate::model::sqlstate;
+use crate::wire::report::Report;
 use std::ffi::{CStr, c_char};
 use std::ptr;
 
@@ -63,13 +64,26 @@ pub fn forget_interrupts() -> Result<()> {
     })
 }
 
-/// Sends the transaction's statistics while the process is still there.
+/// The statement has ended, and its text may go.
 pub fn report_idle() {
     // SAFETY: outside a transaction.
     let _ = guard(|| unsafe {
         sys::pgstat_report_activity(sys::BackendState_STATE_IDLE, ptr::null());
         sys::debug_query_string = ptr::null();
     });
+}
+
+/// What a session does before it waits for its next command; `now`: without waiting for more to come. Outside a transaction.
+pub fn send_statistics(now: bool) -> Result<()> {
+    // SAFETY: no transaction is open.
+    guard(|| unsafe {
+        sys::pgstat_report_stat(now);
+    })
+}
+
+/// A message for those who look for it.
+pub fn debug(text: &str) -> Result<()> {
+    error::raise(&Report::new(error::level::DEBUG1, 0, text))
 }
 
 /// A job's text, parsed.
@@ -139,8 +153,8 @@ impl<'a> Script<'a> {
         guard(|| unsafe { sys::EndImplicitTransactionBlock() })
     }
 
-    /// Runs one statement; rows go to the receiver, or nowhere. Gives the command tag.
-    pub fn run(&self, statement: Statement, toplevel: bool, receiver: Option<&mut Receiver>) -> Result<Vec<u8>> {
+    /// Runs one statement; rows go to the receiver, or nowhere. Gives the command tag, and how many rows it counts.
+    pub fn run(&self, statement: Statement, toplevel: bool, receiver: Option<&mut Receiver>) -> Result<(Vec<u8>, u64)> {
         let (raw, text) = (statement.0, self.sql.as_ptr());
         // SAFETY: all-zero is a valid QueryCompletion to fill.
         let mut done: sys::QueryCompletion = unsafe { std::mem::zeroed() };
@@ -175,7 +189,7 @@ impl<'a> Script<'a> {
             sys::PortalDrop(portal, false);
         })?;
         drop(entered);
-        Ok(tag_text(&done))
+        Ok((tag_text(&done), done.nprocessed))
     }
 
     /// Makes what a statement did visible to the next one.
@@ -197,6 +211,13 @@ impl<'a> Script<'a> {
             }
         })
     }
+}
+
+/// The name of a command tag, as [`Statement::tag`] numbers it; `None` of 0.
+pub fn tag_name(tag: u32) -> Option<&'static [u8]> {
+    let known = tag != 0 && tag < sys::CommandTag_COMMAND_TAG_NEXTTAG;
+    // SAFETY: one of the server's tags, whose names are constants.
+    known.then(|| unsafe { CStr::from_ptr(sys::GetCommandTagName(tag)) }.to_bytes())
 }
 
 /// `log_statement`, as the server reads it.
@@ -255,6 +276,13 @@ impl Statement {
             .hint("A job has no client. Use COPY with a file or program, INSERT, or a query whose rows are read as the job's result."));
         }
         Ok(())
+    }
+
+    /// The server's number of its command tag.
+    pub fn tag(self) -> u32 {
+        let node = self.node();
+        // SAFETY: a parse tree; every one has a tag.
+        unsafe { sys::CreateCommandTag(node.cast_mut()) }
     }
 
     /// CALL or DO: code that may end transactions.

@@ -1,6 +1,19 @@
 //! Text in the database encoding.
 
+use super::error::Result;
+use super::guard::guard;
 use super::sys;
+
+/// A text from another database, which may have another encoding: bytes that make no sense in this one's become `?`.
+pub fn made_valid(mut text: Vec<u8>) -> Result<Vec<u8>> {
+    let (start, len) = (text.as_ptr(), text.len() as i32);
+    // SAFETY: the pointer and length are those of one slice; `true`: it answers instead of raising an error.
+    let valid = guard(|| unsafe { sys::pg_verifymbstr(start.cast(), len, true) })?;
+    if !valid {
+        text.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'?');
+    }
+    Ok(text)
+}
 
 /// The length, at most `max`, at which `text` can be cut without breaking a character.
 pub fn clip(text: &[u8], max: usize) -> usize {

@@ -1,14 +1,17 @@
 //! Background worker processes: registering one, and being one.
 
+use super::dsm::Segment;
 use super::entry::callback;
 use super::error::{self, Result};
 use super::guard::guard;
 use super::memory::Entered;
 use super::sys;
 use crate::wire::report::Report;
+use parking_lot::Mutex;
 use std::ffi::{c_char, c_int};
 use std::ptr::{self, NonNull};
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, OnceLock};
 
 /// The library and the function that the postmaster's child calls.
 const LIBRARY: &[u8] = b"pg_background";
@@ -82,11 +85,57 @@ impl Handle {
     }
 }
 
-/// Sends SIGINT to a worker that was alive a moment ago. Should the pid belong to another process of the server by
-/// now, its statement is cancelled: the race that pg_cancel_backend has, too.
+/// Tells a worker that a job was asked to stop; it looks whether it is the one that it runs.
 pub fn interrupt(pid: i32) {
     // SAFETY: a signal to another process of ours.
-    unsafe { libc::kill(pid, libc::SIGINT) };
+    unsafe { libc::kill(pid, libc::SIGUSR2) };
+}
+
+/// The segment in which the signal handlers look.
+static JOB: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
+
+/// From here on this process has a job, which its launcher asks to stop in the segment, and others at `other`; a termination is
+/// the job's.
+pub fn begin_job(segment: Arc<Segment>, other: Option<&'static AtomicU32>) {
+    let stop = segment.header().stop_flag().as_ptr().cast_const();
+    let other = other.map_or(ptr::null(), |flag| flag.as_ptr().cast_const());
+    *JOB.lock() = Some(segment);
+    // SAFETY: the segment is kept until `end_job`.
+    unsafe { sys::pgbg_begin_job(stop, other) };
+}
+
+pub fn end_job() {
+    // SAFETY: writes variables of this process.
+    unsafe { sys::pgbg_end_job() };
+    let segment = JOB.lock().take();
+    drop(segment);
+}
+
+/// Was this process told to end?
+pub fn is_asked_to_leave() -> bool {
+    // SAFETY: reads variables of this process.
+    unsafe { sys::pgbg_is_asked_to_leave() }
+}
+
+/// What a session does between commands: catches up with invalidations, reads the configuration again. Outside a
+/// transaction. True when the configuration was read.
+pub fn serve_idle() -> Result<bool> {
+    // SAFETY: no transaction is open.
+    guard(|| unsafe { sys::pgbg_serve_idle() })
+}
+
+/// Calls `callback` when this process ends, in the order of the last first.
+pub fn at_exit(callback: fn() -> Result<()>) -> Result<()> {
+    let argument = callback as usize as sys::Datum;
+    // SAFETY: the function gets back what it is given here.
+    guard(|| unsafe { sys::before_shmem_exit(Some(exit_callback), argument) })
+}
+
+unsafe extern "C-unwind" fn exit_callback(_code: c_int, argument: sys::Datum) {
+    // SAFETY: `at_exit` passed such a function.
+    let function = unsafe { std::mem::transmute::<usize, fn() -> Result<()>>(argument as usize) };
+    // SAFETY: the server's callback has no destructor.
+    unsafe { callback(function) };
 }
 
 /// Lets cancels through, until dropped.
@@ -131,11 +180,6 @@ unsafe extern "C-unwind" fn on_message(message: *const sys::ErrorData) {
     }
 }
 
-unsafe extern "C-unwind" fn on_exit(_code: c_int, _arg: sys::Datum) {
-    // SAFETY: as above.
-    unsafe { callback(|| HOOKS.get().map_or(Ok(()), |hooks| (hooks.exit)())) }
-}
-
 /// Once per process. The exit hook runs after the server has aborted the job's transaction, before it detaches from
 /// shared memory: callbacks run last in, first out, and this one is registered before the connection is made.
 pub fn install_hooks(hooks: Hooks) -> Result<()> {
@@ -143,8 +187,7 @@ pub fn install_hooks(hooks: Hooks) -> Result<()> {
     // SAFETY: functions that live as long as the process. The first cannot throw, and must not be guarded: a guard's end
     // takes back the error context that it sets.
     unsafe { sys::pgbg_capture_messages(Some(on_message)) };
-    // SAFETY: as above.
-    guard(|| unsafe { sys::before_shmem_exit(Some(on_exit), sys::Datum::default()) })
+    HOOKS.get().map_or(Ok(()), |hooks| at_exit(hooks.exit))
 }
 
 /// Lets a process that was just woken have this processor: what is left to do here, an exit, takes longer than what the

@@ -8,9 +8,10 @@ use crate::model::state::State;
 use crate::pg::columns::{Conversions, Declared, TEXT};
 use crate::pg::datum::{Call, Datum, Value, void};
 use crate::pg::error::{self, PgError, Result, level};
-use crate::pg::latch;
+use crate::pg::latch::Event;
 use crate::pg::memory::Context;
 use crate::pg::store::Rows;
+use crate::registry;
 use crate::wire::describe;
 use crate::wire::frame::{self, Kind};
 use crate::wire::report::{Field, Report};
@@ -110,7 +111,8 @@ fn receive(job: &Job, reading: &mut Reading, rows: &mut Rows) -> std::result::Re
         })?;
         match step {
             Step::Frame => {}
-            Step::Nothing => latch::wait(None)?,
+            Step::Nothing if job.is_lost() => return Ok(conversions.is_some()),
+            Step::Nothing => registry::wait(Event::Job, None)?,
             Step::End => return Ok(conversions.is_some()),
         }
     }

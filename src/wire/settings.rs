@@ -7,6 +7,11 @@
 use super::bytes::Reader;
 use super::{Malformed, Result};
 
+/// From this source a value has a place in a file, which no call can set (PGC_S_FILE).
+const FILE: u32 = 3;
+/// Up to this source a value is also what RESET gives (PGC_S_OVERRIDE).
+const OVERRIDE: u32 = 10;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting<'a> {
     /// These two with their NULs.
@@ -16,6 +21,26 @@ pub struct Setting<'a> {
     pub source: u32,
     pub context: u32,
     pub role: u32,
+}
+
+impl Setting<'_> {
+    /// Is the value what RESET gives, too?
+    pub fn is_default(&self) -> bool {
+        self.source <= OVERRIDE
+    }
+
+    /// Does the value begin and end with the transaction?
+    fn is_of_transaction(&self) -> bool {
+        matches!(self.name, b"transaction_isolation\0" | b"transaction_read_only\0" | b"transaction_deferrable\0")
+    }
+}
+
+/// The state without what follows it.
+pub fn whole(state: &[u8]) -> Result<&[u8]> {
+    let len = usize::from_ne_bytes(*Reader::new(state).array()?);
+    len.checked_add(size_of::<usize>())
+        .and_then(|len| state.get(..len))
+        .ok_or(Malformed("the settings exceed the message"))
 }
 
 fn string<'a>(from: &mut Reader<'a>) -> Result<&'a [u8]> {
@@ -42,22 +67,55 @@ pub fn parse(state: &[u8], has_role: bool) -> Result<Vec<Setting<'_>>> {
 }
 
 /// What must be set so that a session that has `mine` has `theirs`, in their order; `None` when setting is not enough: when
-/// mine has something that theirs has not, or that outranks theirs, or when the place in a file would be lost.
+/// mine has something that theirs has not, or that outranks theirs, or when the place in a file would be lost. What begins
+/// and ends with a transaction is nobody's.
 pub fn difference<'a>(mine: &[Setting], theirs: &[Setting<'a>]) -> Option<Vec<Setting<'a>>> {
     let same_name = |a: &Setting, b: &Setting| a.name == b.name;
-    if mine.iter().any(|m| !theirs.iter().any(|t| same_name(m, t))) {
+    let mine = || mine.iter().filter(|m| !m.is_of_transaction());
+    if mine().any(|m| !theirs.iter().any(|t| same_name(m, t))) {
         return None;
     }
     let mut changes = Vec::new();
-    for wanted in theirs {
-        match mine.iter().find(|m| same_name(m, wanted)) {
+    for wanted in theirs.iter().filter(|t| !t.is_of_transaction()) {
+        match mine().find(|m| same_name(m, wanted)) {
             Some(here) if here == wanted => {}
             Some(here) if here.source > wanted.source => return None,
+            // what was SET keeps the place of the value that RESET gives
+            Some(here) if wanted.has_file && here.has_file && wanted.source > FILE => changes.push(*wanted),
             _ if wanted.has_file => return None,
             _ => changes.push(*wanted),
         }
     }
     Some(changes)
+}
+
+/// What must be reset before [`difference`] has an answer, where that helps: what only mine has, or what outranks theirs.
+pub fn resets<'a>(mine: &[Setting<'a>], theirs: &[Setting]) -> Vec<Setting<'a>> {
+    let in_the_way = |m: &&Setting| match theirs.iter().find(|t| t.name == m.name) {
+        Some(wanted) => m.source > wanted.source,
+        None => true,
+    };
+    mine.iter().filter(|m| !m.is_of_transaction() && !m.is_default()).filter(in_the_way).copied().collect()
+}
+
+/// Do two sessions have the same settings, in any order? Of what begins and ends with a transaction only its source counts,
+/// and nothing of it where one of the two was in a transaction.
+pub fn same(a: &[Setting], b: &[Setting], in_transaction: bool) -> bool {
+    fn sorted<'a>(settings: &[Setting<'a>], in_transaction: bool) -> Vec<Setting<'a>> {
+        let mut sorted: Vec<_> =
+            settings.iter().filter(|s| !in_transaction || !s.is_of_transaction()).copied().collect();
+        for setting in sorted.iter_mut().filter(|s| s.is_of_transaction()) {
+            setting.value = b"";
+        }
+        sorted.sort_unstable_by_key(|s| s.name);
+        sorted
+    }
+    sorted(a, in_transaction) == sorted(b, in_transaction)
+}
+
+/// Does `theirs` replace all of these values that RESET gives?
+pub fn replaces_defaults(names: &[Vec<u8>], theirs: &[Setting]) -> bool {
+    names.iter().all(|name| theirs.iter().any(|t| t.name == name.as_slice() && t.is_default()))
 }
 
 #[cfg(test)]
@@ -102,6 +160,69 @@ mod tests {
         let app = ("application_name", "psql", "", 9);
         assert_eq!(changed(&[FILE], &[app, FILE]), Some(vec!["application_name".into()]));
         assert_eq!(changed(&[FILE], &[("work_mem", "64", "", 13)]), Some(vec!["work_mem".into()]));
+        // SET where a file has a value, too
+        assert_eq!(changed(&[FILE], &[("work_mem", "64", "/etc/postgresql.conf", 13)]), Some(vec!["work_mem".into()]));
+    }
+
+    #[test]
+    fn leaves_transactions_alone() {
+        let default = ("transaction_isolation", "read committed", "", 10);
+        let set = ("transaction_isolation", "serializable", "", 13);
+        assert_eq!(changed(&[default], &[set]), Some(vec![]));
+        assert_eq!(changed(&[set], &[]), Some(vec![]));
+        assert!(alike(&[default], &[set], true));
+        assert!(!alike(&[default], &[set], false));
+        assert!(alike(&[default], &[("transaction_isolation", "serializable", "", 10)], false));
+    }
+
+    fn alike(a: &[(&str, &str, &str, u32)], b: &[(&str, &str, &str, u32)], in_transaction: bool) -> bool {
+        let (a, b) = (state(a, true), state(b, true));
+        same(&parse(&a, true).unwrap(), &parse(&b, true).unwrap(), in_transaction)
+    }
+
+    #[test]
+    fn compares_in_any_order() {
+        let (a, b) = (("a", "1", "", 13), ("b", "2", "", 9));
+        assert!(alike(&[a, b], &[b, a], false));
+        assert!(!alike(&[a, b], &[a], false));
+        assert!(!alike(&[a], &[("a", "2", "", 13)], true));
+        assert!(!alike(&[a], &[("a", "1", "", 12)], true));
+    }
+
+    #[test]
+    fn resets_what_is_in_the_way() {
+        let to_reset = |mine: &[(&str, &str, &str, u32)], theirs: &[(&str, &str, &str, u32)]| {
+            let (mine, theirs) = (state(mine, true), state(theirs, true));
+            let (mine, theirs) = (parse(&mine, true).unwrap(), parse(&theirs, true).unwrap());
+            resets(&mine, &theirs).iter().map(|s| String::from_utf8_lossy(s.name).replace('\0', "")).collect::<Vec<_>>()
+        };
+        let set = ("work_mem", "1", "", 13);
+        assert_eq!(to_reset(&[set], &[]), ["work_mem"]);
+        assert_eq!(to_reset(&[set], &[FILE]), ["work_mem"]);
+        assert_eq!(to_reset(&[set], &[("work_mem", "2", "", 13)]), [""; 0]);
+        // RESET gives just this
+        assert_eq!(to_reset(&[FILE, ("a", "1", "", 10)], &[]), [""; 0]);
+        assert_eq!(to_reset(&[("transaction_isolation", "serializable", "", 13)], &[]), [""; 0]);
+    }
+
+    #[test]
+    fn knows_which_defaults_stay() {
+        let theirs = state(&[("a", "1", "", 10), ("b", "1", "", 13)], true);
+        let theirs = parse(&theirs, true).unwrap();
+        let replaced = |name: &[u8]| replaces_defaults(&[name.to_vec()], &theirs);
+        assert!(replaced(b"a\0"));
+        assert!(!replaced(b"b\0") && !replaced(b"c\0"));
+        assert!(replaces_defaults(&[], &theirs));
+    }
+
+    #[test]
+    fn finds_the_end_of_a_state() {
+        let state = state(&[FILE], true);
+        let cut = whole(&state).unwrap();
+        assert_eq!(cut.len(), state.len() - 9);
+        assert_eq!(parse(cut, true), parse(&state, true));
+        assert!(whole(&cut[..cut.len() - 1]).is_err());
+        assert!(whole(&[]).is_err() && whole(&[255; 16]).is_err());
     }
 
     #[test]
@@ -130,6 +251,7 @@ mod tests {
             for state in [&state, &bytes] {
                 let _ = parse(state, true);
                 let _ = parse(state, false);
+                let _ = whole(state);
             }
         }
     }

@@ -1,17 +1,26 @@
 //! The job that this process runs, for those who are called from elsewhere: message and exit callbacks, and
 //! `pg_background_progress()`.
 
+use super::place::Place;
 use crate::channel::Sender;
-use crate::model::header::PROGRESS_SIZE;
+use crate::model::progress::Progress;
+use crate::model::slot::JobSlot;
+use crate::model::state::Stop;
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::text::clip;
+use crate::pg::worker;
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 pub struct Current {
     pub segment: Arc<Segment>,
+    /// The job's slot in the registry, if there is one.
+    pub slot: Option<&'static JobSlot>,
+    /// This process's place in the registry.
+    pub place: Option<Place>,
     /// Locked for moments only: taken out while it is used, for its use can throw, wait and call back.
     sender: Mutex<Option<Box<Sender>>>,
     /// Messages that were raised while the sender was out.
@@ -20,30 +29,51 @@ pub struct Current {
     pub detail: CString,
 }
 
-static CURRENT: OnceLock<Current> = OnceLock::new();
+static CURRENT: Mutex<Option<Arc<Current>>> = Mutex::new(None);
 
-/// `None` in a process that is no worker of ours.
-pub fn get() -> Option<&'static Current> {
-    CURRENT.get()
+/// `None` in a process that runs no job.
+pub fn get() -> Option<Arc<Current>> {
+    CURRENT.lock().clone()
 }
 
-/// Once per process.
-pub fn set(segment: Arc<Segment>, sender: Sender) -> Option<&'static Current> {
+/// Begins with a job.
+pub fn set(
+    segment: Arc<Segment>,
+    slot: Option<&'static JobSlot>,
+    place: Option<Place>,
+    sender: Sender,
+) -> Arc<Current> {
     let identity = &segment.header().identity;
     let detail = format!("pg_background job {} launched by process {}", identity.cookie, identity.launcher_pid);
-    let current = Current {
+    worker::begin_job(Arc::clone(&segment), slot.map(|slot| &slot.stop));
+    let current = Arc::new(Current {
         segment,
+        slot,
+        place,
         sender: Mutex::new(Some(Box::new(sender))),
         missed: Mutex::new(Vec::new()),
         detail: CString::new(detail).unwrap_or_default(),
-    };
-    CURRENT.set(current).ok()?;
-    CURRENT.get()
+    });
+    *CURRENT.lock() = Some(Arc::clone(&current));
+    current
+}
+
+/// Is done with the job. The segment is its launcher's alone from the moment that the sender left the queue.
+pub fn clear() {
+    worker::end_job();
+    let job = CURRENT.lock().take();
+    drop(job);
 }
 
 impl Current {
     pub fn detail(&self) -> &CStr {
         &self.detail
+    }
+
+    /// What the launcher, or somebody else, asks of the job.
+    pub fn stop(&self) -> Stop {
+        let others = self.slot.map_or(0, |slot| slot.stop.load(Ordering::SeqCst));
+        self.segment.header().stop().max(Stop::from_u32(others))
     }
 
     /// Uses the sender, then sends what was missed meanwhile. `None` while somebody further up the stack uses it.
@@ -73,9 +103,37 @@ impl Current {
         Ok(())
     }
 
-    /// As the launcher sees it; `None` keeps the percentage.
+    /// As the launcher and the view see it; `None` keeps the percentage.
     pub fn report_progress(&self, percent: Option<i32>, message: &[u8]) {
-        let len = clip(message, PROGRESS_SIZE);
-        self.segment.header().set_progress(percent, &message[..len]);
+        let message = &message[..clip(message, Progress::MAX_MESSAGE)];
+        self.segment.header().progress.set(percent, message);
+        if let Some(slot) = self.slot {
+            slot.progress.set(percent, message);
+        }
+    }
+
+    /// The first statement begins at `now`; there are so many.
+    pub fn start(&self, now: i64) {
+        self.segment.header().start(now);
+        if let Some(slot) = self.slot {
+            slot.started_at.store(now, Ordering::Relaxed);
+            slot.state.store(crate::model::state::State::Running as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// Statement `n` of `of` begins, with that command tag.
+    pub fn show_statement(&self, n: usize, of: usize, command: u32) {
+        if let Some(slot) = self.slot {
+            slot.statement.store(n as u32, Ordering::Relaxed);
+            slot.statements.store(of as u32, Ordering::Relaxed);
+            slot.command.store(command, Ordering::Relaxed);
+        }
+    }
+
+    /// Rows that the last statement returned or changed.
+    pub fn show_rows(&self, rows: u64) {
+        if let Some(slot) = self.slot {
+            slot.row_count.store(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
+        }
     }
 }

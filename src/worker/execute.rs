@@ -42,6 +42,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         // Those before have run, as they would have in a client's simple query: the error rolls them back.
         statement.check()?;
         refuse_if_stopped(current)?;
+        current.show_statement(i + 1, statements.len(), statement.tag());
         if i > 0 {
             Script::between_statements()?;
         }
@@ -56,13 +57,14 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         let toplevel = !(header.identity.security_context != UNRESTRICTED && statement.is_procedural());
         let tag = if i == last {
             let mut rows = Rows::new(current);
-            let tag = script.run(*statement, toplevel, Some(&mut Receiver::new(&mut rows)?))?;
+            let (tag, count) = script.run(*statement, toplevel, Some(&mut Receiver::new(&mut rows)?))?;
             rows.finish()?;
+            current.show_rows(count);
             // without a column there is nothing to declare, and so nothing to read but the tag
             done.has_rows = rows.started;
             tag
         } else {
-            script.run(*statement, toplevel, None)?
+            script.run(*statement, toplevel, None)?.0
         };
         if per_statement {
             query::stop_timeout()?;
@@ -72,7 +74,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     // What has committed on its own cannot be called off any more. A procedure that trapped its cancel can: what came after
     // its last commit.
     let committed = single.is_some_and(|statement| statement.commits() != Commits::No);
-    if header.stop() == Stop::Now && !committed {
+    if current.stop() == Stop::Now && !committed {
         return Err(canceled());
     }
     if last > 0 {
@@ -110,7 +112,7 @@ fn adopt_user(current: &Current, single: Option<Statement>) -> Result<()> {
 
 /// A stop that was asked for before the next statement.
 fn refuse_if_stopped(current: &Current) -> Result<()> {
-    if current.segment.header().stop() == Stop::No { Ok(()) } else { Err(canceled()) }
+    if current.stop() == Stop::No { Ok(()) } else { Err(canceled()) }
 }
 
 /// As the server words it.

@@ -1,23 +1,34 @@
-//! The worker's main function.
+//! The worker's main function: the job that it was started for, and those that come after it.
 
 use super::current::{self, Current};
-use super::{execute, outcome, session};
+use super::idle::{self, Next};
+use super::place::{self, Place};
+use super::reset::{Baseline, Verdict};
+use super::session::Restored;
+use super::{execute, outcome};
 use crate::channel::Sender;
 use crate::model::sqlstate;
-use crate::model::state::State;
+use crate::model::state::{State, Taken};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result, level};
 use crate::pg::memory::Context;
 use crate::pg::mq::Queue;
 use crate::pg::worker::{Cancellable, Hooks};
-use crate::pg::{entry, identity, query, worker};
+use crate::pg::{entry, identity, query, shmem, worker};
+use crate::registry::Rest;
+use crate::settings;
 use crate::wire::report::{Field, Report};
 use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The last words of a FATAL error, which has no other way to the outcome.
 static LAST_WORDS: Mutex<Option<Report>> = Mutex::new(None);
 
-/// `handle` names the job's segment. The launcher keeps it mapped until the queue has a writer, so a segment that is gone
+/// Segments up to this size stay mapped while their worker is idle.
+const KEPT_SEGMENT: usize = 1 << 20;
+
+/// `handle` names the first job's segment. The launcher keeps it mapped until the queue has a writer, so a segment that is gone
 /// means a launcher that gave up: it has told nobody of the job.
 pub fn run(handle: u32) -> Result<()> {
     worker::accept_signals()?;
@@ -25,29 +36,164 @@ pub fn run(handle: u32) -> Result<()> {
     let Some(segment) = Segment::attach(handle)? else {
         return Ok(());
     };
-    let header = segment.header();
-    header.set_worker_pid(identity::process_id());
-    // From here on the launcher knows of the job.
-    let queue = Queue::writer(&segment)?;
-    let muted = header.identity.wants_results != 1;
-    let Some(current) = current::set(segment, Sender::new(queue, muted)) else {
-        return Err(PgError::new(sqlstate::INTERNAL_ERROR, "worker has a job already"));
-    };
     worker::install_hooks(Hooks { message, exit })?;
+    let place = if segment.header().slot().is_some() { Place::take()? } else { None };
+    let Some(current) = take(&segment, place, Queue::writer)? else {
+        return Ok(());
+    };
     let trees = Context::new(c"pg_background statements")?;
-    if let Err(error) = job(current, &trees) {
-        failed(current, &error)?;
+    let Some(mut session) = first(&current, &trees)? else {
+        return Ok(());
+    };
+    drop(current);
+    let Some(place) = place else {
+        return Ok(());
+    };
+    let mut mapped = Some(segment);
+    while session.is_ready(place, &mut mapped)? {
+        let Next::Job(handle, pinned) = idle::wait(place, &mut session.baseline, session.began_in_recovery)? else {
+            break;
+        };
+        let segment = place.map(mapped.take(), handle, pinned)?;
+        if let Some(current) = take(&segment, Some(place), Queue::appointed_writer)? {
+            if !session.work(&current, &trees)? {
+                break;
+            }
+        }
+        mapped = Some(segment);
     }
-    query::report_idle();
     Ok(())
 }
 
+/// Takes the job in the segment; `None` when its launcher has given it up. From the queue's being attached on the launcher of
+/// a new worker knows of it.
+fn take(
+    segment: &Arc<Segment>,
+    place: Option<Place>,
+    attach: fn(&Arc<Segment>) -> Result<Queue>,
+) -> Result<Option<Arc<Current>>> {
+    let header = segment.header();
+    let slot = match (place, header.slot()) {
+        (Some(place), Some(slot)) => match place.take_job(slot, header.identity.cookie)? {
+            Some(slot) => Some(slot),
+            None => return Ok(None),
+        },
+        _ => None,
+    };
+    header.set_worker_pid(identity::process_id());
+    let queue = attach(segment)?;
+    let muted = header.identity.wants_results != 1;
+    Ok(Some(current::set(Arc::clone(segment), slot, place, Sender::new(queue, muted))))
+}
+
+/// The session of a worker that may run more than one job.
+struct Session {
+    baseline: Baseline,
+    jobs: i64,
+    began_in_recovery: bool,
+}
+
+/// Connects and runs the first job. `None` when the process is of no use for another.
+fn first(current: &Current, trees: &Context) -> Result<Option<Session>> {
+    match connect(current) {
+        Ok(mut session) => Ok(session.work(current, trees)?.then_some(session)),
+        Err(error) => {
+            failed(current, &error)?;
+            outcome::leave(current, true)?;
+            Ok(None)
+        }
+    }
+}
+
+fn connect(current: &Current) -> Result<Session> {
+    let header = current.segment.header();
+    identity::connect(&header.identity)?;
+    if let Some(place) = current.place {
+        place.show_key(&header.identity, current.segment.bytes(header.client_info))?;
+    }
+    Ok(Session { baseline: Baseline::new()?, jobs: 0, began_in_recovery: identity::is_in_recovery() })
+}
+
+impl Session {
+    /// Runs the job to its end, and hands over what became of it. False when the process must end.
+    fn work(&mut self, current: &Current, trees: &Context) -> Result<bool> {
+        self.jobs += 1;
+        let ran = match self.baseline.restore(&current.segment) {
+            Ok(Restored::Refused) => return refuse(current).map(|()| false),
+            Ok(Restored::Yes) => {
+                accept(current);
+                job(current, trees)
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ran {
+            failed(current, &error)?;
+        }
+        let goes_on = current.slot.is_some()
+            && self.jobs < settings::worker_max_jobs()
+            && settings::max_idle_workers() > 0
+            && !worker::is_asked_to_leave();
+        outcome::leave(current, !goes_on)?;
+        outcome::make_way();
+        trees.reset()?;
+        Ok(goes_on)
+    }
+
+    /// Makes the session as new, and says so. False when that cannot be, or when nobody wants another job of this worker.
+    fn is_ready(&mut self, place: Place, mapped: &mut Option<Arc<Segment>>) -> Result<bool> {
+        if let Verdict::Retire(reason) = self.baseline.reset()? {
+            query::debug(&format!("background worker ends: {reason}"))?;
+            idle::decline(place)?;
+            return Ok(false);
+        }
+        query::send_statistics(false)?;
+        mapped.take_if(|segment| segment.len() > KEPT_SEGMENT);
+        let kept = mapped.as_ref().map_or(0, |segment| segment.handle());
+        Ok(place.rest(self.baseline.settings_hash(), kept)? != Rest::Leave)
+    }
+}
+
+/// The launcher that waits to hear it is told that this worker runs its job.
+fn accept(current: &Current) {
+    let header = current.segment.header();
+    if header.wants_word() {
+        header.set_taken(Taken::Yes);
+        wake_launcher(current);
+    }
+}
+
+/// This session cannot become the launcher's. Nothing of the job has been done.
+fn refuse(current: &Current) -> Result<()> {
+    let header = current.segment.header();
+    if !header.wants_word() {
+        // the launcher compared its settings with this session's, and found them equal
+        let error = PgError::new(sqlstate::INTERNAL_ERROR, "worker could not take over the session's settings");
+        failed(current, &error)?;
+        return outcome::leave(current, true);
+    }
+    current.with_sender(|sender| {
+        sender.leave();
+        Ok(())
+    })?;
+    if let Some(place) = current.place {
+        place.refuse()?;
+    }
+    header.set_taken(Taken::Refused);
+    wake_launcher(current);
+    current::clear();
+    Ok(())
+}
+
+fn wake_launcher(current: &Current) {
+    if let Some(slot) = current.slot {
+        shmem::wake(slot.launcher_proc.load(Relaxed));
+    }
+}
+
 fn job(current: &Current, trees: &Context) -> Result<()> {
-    identity::connect(&current.segment.header().identity)?;
-    session::restore(&current.segment)?;
     // From here on a cancel is the server's business; one that came before is found before the first statement.
     let cancellable = Cancellable::new();
-    current.segment.header().start(identity::now());
+    current.start(identity::now());
     let script = execute::begin(current, trees)?;
     let done = execute::run(current, &script)?;
     drop(cancellable);
@@ -60,9 +206,9 @@ fn job(current: &Current, trees: &Context) -> Result<()> {
 
 fn failed(current: &Current, error: &PgError) -> Result<()> {
     let mut report = error.report();
-    let limit = current.segment.header().identity.worker_timeout;
-    if limit > 0 && report.sqlstate == sqlstate::QUERY_CANCELED && ran_for_ms(current) >= i64::from(limit) {
+    if outcome::timed_out(current, &report) {
         // the server only knows of a statement's timeout
+        let limit = current.segment.header().identity.worker_timeout;
         report.set(Field::Detail, format!("The job ran longer than pg_background.worker_timeout ({limit} ms)."));
     }
     // The log first, as a session does: the statement is still known.
@@ -70,10 +216,6 @@ fn failed(current: &Current, error: &PgError) -> Result<()> {
     query::forget_interrupts()?;
     query::abort()?;
     outcome::failure(current, report, true)
-}
-
-fn ran_for_ms(current: &Current) -> i64 {
-    identity::now().saturating_sub(current.segment.header().started_at()) / 1000
 }
 
 /// A message below ERROR goes to the launcher; FATAL is kept for [`exit`].
@@ -94,20 +236,21 @@ fn message(report: Report) -> Result<()> {
     current.notice(body)
 }
 
-/// The process ends. If the job has no outcome yet, it is what the process died of.
+/// The process ends. If its job has no outcome yet, it is what the process died of.
 fn exit() -> Result<()> {
-    let Some(current) = current::get() else {
-        return Ok(());
-    };
-    if current.segment.header().is_final() {
-        return Ok(());
-    }
-    let report = LAST_WORDS.lock().take().unwrap_or_else(|| {
-        Report::new(
-            level::ERROR,
-            sqlstate::CONNECTION_FAILURE,
-            format!("lost connection to worker process with PID {}", identity::process_id()),
-        )
+    let last_job = current::get().map_or(Ok(()), |current| {
+        if !current.segment.header().is_final() {
+            let report = LAST_WORDS.lock().take().unwrap_or_else(|| {
+                Report::new(
+                    level::ERROR,
+                    sqlstate::CONNECTION_FAILURE,
+                    format!("lost connection to worker process with PID {}", identity::process_id()),
+                )
+            });
+            outcome::failure(&current, report, false)?;
+        }
+        outcome::leave(&current, true)
     });
-    outcome::failure(current, report, false)
+    place::give_back()?;
+    last_job
 }

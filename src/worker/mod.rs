@@ -1,14 +1,20 @@
-//! The background worker: a process that runs one job.
+//! The background worker: a process that runs jobs, one after the other.
 //!
 //! ```text
 //! main: take the segment ─▶ connect ─▶ session: settings, identity ─▶ execute: statements ─▶ outcome: publish, leave
+//!            ▲                              ▲                                                        │
+//!            │                              └────── idle: wait for the next job ◀─── reset ◀─────────┤
+//!          start                                              └──▶ end                               └──▶ end
 //! ```
 //!
-//! Whatever ends the process on the way (an ERROR anywhere, FATAL, a termination) publishes an outcome first: [`outcome`]
-//! is registered as an exit callback before the worker does anything that can fail.
+//! Whatever ends the process on the way (an ERROR anywhere, FATAL, a termination) publishes an outcome first: an exit
+//! callback is registered before the worker takes a job.
 
 pub mod current;
 mod execute;
+mod idle;
 pub mod main;
 mod outcome;
-mod session;
+mod place;
+mod reset;
+pub mod session;

@@ -1,12 +1,13 @@
-//! The job's last word: into the header, readable from then on, and only then out of the queue.
+//! The job's last word: into the header, readable from then on; into the registry; and only then out of the queue.
 
-use super::current::Current;
+use super::current::{self, Current};
 use super::execute::Done;
 use crate::model::header::OUTCOME_SIZE;
+use crate::model::slot::{End, MESSAGE_SIZE};
 use crate::model::sqlstate;
 use crate::model::state::{State, Stop};
 use crate::pg::error::{Result, level};
-use crate::pg::{identity, text, worker};
+use crate::pg::{identity, query, text, worker};
 use crate::wire::frame::Kind;
 use crate::wire::report::Report;
 use crate::wire::tags;
@@ -25,13 +26,13 @@ pub fn success(current: &Current, done: &Done) -> Result<()> {
         }
         sender.finish(true)
     })?;
-    leave(current)
+    Ok(())
 }
 
 /// Rolled back. The job's messages, and an error that does not fit into the outcome, still go to the reader; `wait` for the
 /// room they take. Nobody waits for what is left of a job that was cancelled.
 pub fn failure(current: &Current, mut report: Report, wait: bool) -> Result<()> {
-    let canceled = report.sqlstate == sqlstate::QUERY_CANCELED && current.segment.header().stop() != Stop::No;
+    let canceled = report.sqlstate == sqlstate::QUERY_CANCELED && current.stop() != Stop::No;
     report.level = report.level.min(level::ERROR);
     let mut whole = Vec::new();
     report.encode(&mut whole);
@@ -45,18 +46,56 @@ pub fn failure(current: &Current, mut report: Report, wait: bool) -> Result<()> 
         }
         if sender.drop_rows() { sender.finish(wait && !canceled) } else { Ok(()) }
     })?;
-    leave(current)
+    Ok(())
 }
 
 fn publish(current: &Current, state: State, body: &[u8]) {
     current.segment.header().finish(state, identity::now(), body);
 }
 
-fn leave(current: &Current) -> Result<()> {
+/// Did the job run out of its own time?
+pub fn timed_out(current: &Current, report: &Report) -> bool {
+    let limit = i64::from(current.segment.header().identity.worker_timeout);
+    let ran = || identity::now().saturating_sub(current.segment.header().started_at()) / 1000;
+    limit > 0 && report.sqlstate == sqlstate::QUERY_CANCELED && current.stop() == Stop::No && ran() >= limit
+}
+
+/// The job is over, for the registry, and then for its launcher: from here on the segment is not touched any more. The process
+/// has nothing to do with a job any more, and may be claimed for another unless it `leaves`.
+pub fn leave(current: &Current, leaves: bool) -> Result<()> {
+    query::report_idle();
+    let told = tell(current, leaves);
     current.with_sender(|sender| {
         sender.leave();
         Ok(())
     })?;
+    current::clear();
+    told
+}
+
+fn tell(current: &Current, leaves: bool) -> Result<()> {
+    let header = current.segment.header();
+    let (Some(place), Some(slot)) = (current.place, header.slot()) else {
+        return Ok(());
+    };
+    let state = header.state().unwrap_or(State::Error);
+    let report = match state {
+        State::Error | State::Canceled => Report::decode(&header.outcome()).ok(),
+        State::Starting | State::Running | State::Stopped => None,
+    };
+    let message = report.as_ref().map_or(&b""[..], |report| report.message());
+    let end = End {
+        state,
+        sqlstate: report.as_ref().map_or(0, |report| report.sqlstate),
+        message: &message[..text::clip(message, MESSAGE_SIZE)],
+        started_at: header.started_at(),
+        finished_at: header.finished_at(),
+        timed_out: report.as_ref().is_some_and(|report| timed_out(current, report)),
+    };
+    place.end(slot, header.identity.cookie, &end, leaves)
+}
+
+/// Lets a launcher that was just woken have this processor: what is left to do here takes longer than what it has waited for.
+pub fn make_way() {
     worker::yield_processor();
-    Ok(())
 }

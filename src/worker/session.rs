@@ -1,20 +1,203 @@
 //! Making this process the session that its launcher was at launch.
 
-use crate::pg::dsm::Segment;
+use crate::model::header::Identity;
 use crate::pg::error::Result;
-use crate::pg::{guc, identity, query};
+use crate::pg::{guc, identity, query, session, shmem};
+use crate::wire::settings;
 
-/// Settings, session user, SET ROLE. In a transaction of its own: its end forgets what of the launcher's transaction came
-/// with the settings (isolation level, READ ONLY), so that the job begins with the defaults.
-pub fn restore(segment: &Segment) -> Result<()> {
-    let header = segment.header();
-    if header.client_info.len > 0 {
-        identity::restore_client_info(segment.bytes(header.client_info))?;
+/// What a launcher's settings are known by, to it and to the worker that has them; never 0.
+pub fn settings_hash(state: &[u8]) -> u64 {
+    settings::whole(state).map_or(0, shmem::hash).max(1)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Restored {
+    Yes,
+    /// This session cannot become the launcher's: the job needs a new process, and this one has no further use.
+    Refused,
+}
+
+/// Whose session this process has last been.
+#[derive(Default)]
+pub struct Session {
+    /// The last launcher's settings.
+    launcher: Vec<u8>,
+    /// Configuration files were read since: what that launcher has may not be what this session has.
+    stale: bool,
+    /// The settings right after they were restored.
+    restored: guc::State,
+    /// Room for the next.
+    now: guc::State,
+    /// Settings whose RESET value came from a launcher.
+    defaults: Vec<Vec<u8>>,
+    /// Session user, SET ROLE, current user.
+    users: [u32; 3],
+    /// Every setting came from the launcher, so that RESET gives what it gives for no other.
+    whole: bool,
+    /// A launcher has been here.
+    warm: bool,
+}
+
+impl Session {
+    /// Settings, session user, SET ROLE. A new process ends with FATAL or an error when it cannot have them. `found_here`: the
+    /// launcher has found its settings here, and does not wait for an answer.
+    pub fn restore(
+        &mut self,
+        state: &[u8],
+        client_info: &[u8],
+        identity: &Identity,
+        found_here: bool,
+    ) -> Result<Restored> {
+        let state = settings::whole(state).unwrap_or(state);
+        if !self.warm {
+            self.warm = true;
+            if !client_info.is_empty() {
+                identity::restore_client_info(client_info)?;
+            }
+            self.begin(state, identity)?;
+            return Ok(Restored::Yes);
+        }
+        // before the roles are looked up: what changes from here on is seen next time
+        let same_users = !session::roles_changed()? && self.is(identity);
+        let had_these = self.launcher == state;
+        if had_these && !self.stale {
+            if !same_users {
+                self.adopt(identity)?;
+            }
+            return Ok(Restored::Yes);
+        }
+        if matches!(self.change(state, identity), Ok(true)) {
+            return Ok(Restored::Yes);
+        }
+        query::abort()?;
+        if had_these && found_here {
+            // configuration files were read after it had looked: its job has what any session has that reads them
+            self.adopt(identity)?;
+            return Ok(Restored::Yes);
+        }
+        Ok(Restored::Refused)
     }
-    query::begin()?;
-    // As a session does it: libraries first, so that their settings are known when they are set.
-    query::load_session_libraries()?;
-    guc::restore(segment.bytes(header.settings))?;
-    identity::adopt_session(&header.identity)?;
-    query::commit()
+
+    fn adopt(&mut self, identity: &Identity) -> Result<()> {
+        query::begin()?;
+        identity::adopt_session(identity)?;
+        query::commit()?;
+        self.keep_users();
+        Ok(())
+    }
+
+    /// In a transaction of its own: its end forgets what of the launcher's transaction came with the settings (isolation level,
+    /// READ ONLY), so that the job begins with the defaults.
+    fn begin(&mut self, state: &[u8], identity: &Identity) -> Result<()> {
+        self.now.take()?;
+        query::begin()?;
+        self.whole = !guc::restore(state)?;
+        identity::adopt_session(identity)?;
+        query::commit()?;
+        let before = guc::parse(self.now.bytes()).unwrap_or_default();
+        let changed = guc::parse(state).unwrap_or_default();
+        let changed = changed.iter().filter(|s| s.is_default() && !before.contains(s));
+        self.defaults = changed.map(|s| s.name.to_vec()).collect();
+        self.restored.take()?;
+        self.keep(state);
+        Ok(())
+    }
+
+    /// From one launcher's session to another's.
+    fn change(&mut self, state: &[u8], identity: &Identity) -> Result<bool> {
+        let Some(theirs) = guc::parse(state) else {
+            return Ok(false);
+        };
+        if self.whole || !settings::replaces_defaults(&self.defaults, &theirs) {
+            return Ok(false);
+        }
+        query::begin()?;
+        if !guc::change_to(&theirs)? {
+            return Ok(false);
+        }
+        identity::adopt_session(identity)?;
+        query::commit()?;
+        self.now.take()?;
+        let now = guc::parse(self.now.bytes()).unwrap_or_default();
+        if !settings::same(&now, &theirs, true) {
+            return Ok(false);
+        }
+        let before = guc::parse(self.restored.bytes()).unwrap_or_default();
+        let changed = theirs.iter().filter(|s| s.is_default() && !before.contains(s)).map(|s| s.name.to_vec());
+        self.defaults.extend(changed.filter(|name| !self.defaults.contains(name)).collect::<Vec<_>>());
+        std::mem::swap(&mut self.restored, &mut self.now);
+        self.keep(state);
+        Ok(true)
+    }
+
+    fn keep(&mut self, state: &[u8]) {
+        self.stale = false;
+        self.launcher.clear();
+        self.launcher.extend_from_slice(state);
+        self.keep_users();
+    }
+
+    fn keep_users(&mut self) {
+        self.users = session::users().unwrap_or_default();
+    }
+
+    fn is(&self, identity: &Identity) -> bool {
+        self.users[..2] == [identity.session_user, identity.outer_role]
+    }
+
+    /// Takes back what the job has set; false when it cannot. Outside a transaction.
+    pub fn settle(&mut self) -> Result<bool> {
+        self.now.take()?;
+        if self.now.bytes() != self.restored.bytes() && !self.take_back()? {
+            return Ok(false);
+        }
+        Ok(session::users() == Some(self.users))
+    }
+
+    #[cold]
+    fn take_back(&mut self) -> Result<bool> {
+        let wanted = guc::parse(self.restored.bytes()).unwrap_or_default();
+        let is_back = |now: &guc::State| {
+            let now = guc::parse(now.bytes()).unwrap_or_default();
+            settings::same(&now, &wanted, false)
+        };
+        if !is_back(&self.now) {
+            let [session_user, outer_role, _] = self.users;
+            query::begin()?;
+            let changed = guc::change_to(&wanted);
+            if !matches!(changed, Ok(true)) {
+                query::abort()?;
+                return Ok(false);
+            }
+            // a SET SESSION AUTHORIZATION that was taken back has taken SET ROLE with it
+            identity::adopt_session(&Identity { session_user, outer_role, ..Identity::default() })?;
+            query::commit()?;
+            self.now.take()?;
+            if !is_back(&self.now) {
+                return Ok(false);
+            }
+        }
+        // in another order now
+        std::mem::swap(&mut self.restored, &mut self.now);
+        Ok(true)
+    }
+
+    /// The settings that a launcher may know this session by; 0 when there are none.
+    pub fn hash(&self) -> u64 {
+        if self.stale || self.launcher.is_empty() { 0 } else { settings_hash(&self.launcher) }
+    }
+
+    /// Configuration files were read, between two jobs.
+    pub fn reloaded(&mut self) -> Result<()> {
+        self.stale = true;
+        self.restored.take()
+    }
+
+    /// Has the last launcher all of these settings? The names have their NULs.
+    pub fn has_all(&self, names: &[Vec<u8>]) -> bool {
+        let Some(settings) = guc::parse(&self.launcher) else {
+            return names.is_empty();
+        };
+        names.iter().all(|name| settings.iter().any(|s| s.name == name.as_slice()))
+    }
 }

@@ -1,0 +1,238 @@
+/*
+ * session.c: what a job can leave behind in its session, other than settings.
+ *
+ * A warm worker looks at it after each job.  What the server can forget is
+ * forgotten, always, for nothing tells whether there is any; what it cannot
+ * forget is looked for, and ends the worker.
+ */
+#include "shim.h"
+#include "compat.h"
+
+#include "catalog/objectaccess.h"
+#include "commands/explain.h"
+#if PGBG_HAVE_EXPLAIN_STATE
+#include "commands/explain_state.h"
+#endif
+#include "commands/prepare.h"
+#include "commands/sequence.h"
+#include "commands/user.h"
+#if PGBG_HAVE_PRNG
+#include "common/pg_prng.h"
+#endif
+#include "executor/spi.h"
+#include "jit/jit.h"
+#include "libpq/auth.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/plancat.h"
+#include "optimizer/planner.h"
+#include "replication/origin.h"
+#include "replication/slot.h"
+#include "rewrite/rowsecurity.h"
+#include "storage/bufmgr.h"
+#include "storage/lock.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc_tables.h"
+#include "utils/inval.h"
+#include "utils/plancache.h"
+#include "utils/selfuncs.h"
+#include "utils/syscache.h"
+
+/* Where extensions change what a session does. */
+static const void *const hooks[] = {
+	&ClientAuthentication_hook,
+	&ExecutorCheckPerms_hook,
+	&ExecutorEnd_hook,
+	&ExecutorFinish_hook,
+	&ExecutorRun_hook,
+	&ExecutorStart_hook,
+	&ExplainOneQuery_hook,
+	&ProcessUtility_hook,
+	&check_password_hook,
+	&create_upper_paths_hook,
+	&emit_log_hook,
+	&explain_get_index_name_hook,
+	&fmgr_hook,
+	&get_attavgwidth_hook,
+	&get_index_stats_hook,
+	&get_relation_stats_hook,
+	&join_search_hook,
+	&needs_fmgr_hook,
+	&object_access_hook,
+	&planner_hook,
+	&post_parse_analyze_hook,
+	&row_security_policy_hook_permissive,
+	&row_security_policy_hook_restrictive,
+	&set_join_pathlist_hook,
+	&set_rel_pathlist_hook,
+	PGBG_MORE_HOOKS
+};
+
+typedef void (*Hook) (void);
+
+/* The session as it was when it was new. */
+static Hook first_hooks[lengthof(hooks)];
+static ErrorContextCallback *first_error_context;
+static uint32 first_interrupt_holdoff;
+static bool first_recovery;
+
+/* Where settings live, since 16. */
+static MemoryContext settings_context = NULL;
+
+/* Has a role changed since pgbg_roles_changed() last said so? */
+static bool roles_changed = false;
+
+static void
+role_callback(PGBG_SYSCACHE_CALLBACK_ARGS)
+{
+	(void) arg;
+	(void) cacheid;
+	(void) hashvalue;
+	roles_changed = true;
+}
+
+/* Once per process, outside a transaction, before the first job. */
+void
+pgbg_session_watch(void)
+{
+	for (int i = 0; i < (int) lengthof(hooks); i++)
+		memcpy(&first_hooks[i], hooks[i], sizeof(Hook));
+	first_error_context = error_context_stack;
+	first_interrupt_holdoff = InterruptHoldoffCount;
+	first_recovery = RecoveryInProgress();
+	for (MemoryContext child = TopMemoryContext->firstchild; child != NULL; child = child->nextchild)
+		if (strcmp(child->name, "GUCMemoryContext") == 0)
+			settings_context = child;
+	CacheRegisterSyscacheCallback(AUTHOID, role_callback, (Datum) 0);
+}
+
+/* Why nobody else may have this session; NULL when nothing is known against it. */
+const char *
+pgbg_session_left(void)
+{
+	Oid			temp_namespace;
+	Oid			temp_toast_namespace;
+
+	if (IsTransactionOrTransactionBlock())
+		return "a transaction is open";
+	if (InterruptHoldoffCount != first_interrupt_holdoff || QueryCancelHoldoffCount != 0 || CritSectionCount != 0)
+		return "interrupts are held off";
+	if (error_context_stack != first_error_context)
+		return "an error context was left";
+	GetTempNamespaceState(&temp_namespace, &temp_toast_namespace);
+	/* buffers: temp_buffers cannot be changed any more, even if the table was rolled back */
+	if (OidIsValid(temp_namespace) || NLocBuffer != 0)
+		return "it has used temporary tables";
+	if (get_backup_status() != SESSION_BACKUP_NONE)
+		return "a backup is in progress";
+	if (PGBG_SESSION_ORIGIN != InvalidRepOriginId)
+		return "it has a replication origin";
+	if (RecoveryInProgress() != first_recovery)
+		return "recovery has ended";
+	for (int i = 0; i < (int) lengthof(hooks); i++)
+		if (memcmp(&first_hooks[i], hooks[i], sizeof(Hook)) != 0)
+			return "a library has installed a hook";
+	return NULL;
+}
+
+/* What DISCARD ALL and a session's error recovery do, settings and temporary tables aside.  Outside a transaction. */
+void
+pgbg_session_forget(void)
+{
+	disable_all_timeouts(false);
+	PortalHashTableDeleteAll();
+	DropAllPreparedStatements();
+	LockReleaseAll(USER_LOCKMETHOD, true);
+	ResetPlanCache();
+	ResetSequenceCaches();
+	PGBG_SPI_CLEANUP();
+	if (MyReplicationSlot != NULL)
+		ReplicationSlotRelease();
+	if (max_replication_slots > 0)
+		PGBG_REPLICATION_SLOT_CLEANUP();
+	jit_reset_after_error();
+	/* the next job's random() must not go on with this job's setseed() */
+	DirectFunctionCall1(setseed, Float8GetDatum(PGBG_RANDOM_FRACTION()));
+}
+
+/* Have roles changed since the last call?  Any of them: which is looked up then. */
+bool
+pgbg_roles_changed(void)
+{
+	bool		changed;
+
+	AcceptInvalidationMessages();
+	changed = roles_changed;
+	roles_changed = false;
+	return changed;
+}
+
+/*
+ * A number that is another one whenever a setting was added, and most often
+ * the same when none was.
+ */
+uint64
+pgbg_settings_mark(void)
+{
+#if PGBG_HAVE_NUM_CONFIG_OPTIONS
+	return GetNumConfigOptions();
+#else
+	static uint64 unknown = 0;
+	MemoryContextCounters counters = {0};
+
+	if (settings_context == NULL)
+		return --unknown;
+	settings_context->methods->stats(settings_context, NULL, NULL, &counters, false);
+	return counters.totalspace - counters.freespace;
+#endif
+}
+
+/*
+ * Writes the names of all settings that belong to no library, each with its
+ * NUL, and returns how many bytes that takes; nothing beyond size is written.
+ */
+Size
+pgbg_placeholders(char *to, Size size)
+{
+	Size		used = 0;
+	int			n;
+	struct config_generic **settings = PGBG_GET_SETTINGS(&n);
+
+	for (int i = 0; i < n; i++)
+	{
+		Size		len;
+
+		if ((settings[i]->flags & GUC_CUSTOM_PLACEHOLDER) == 0)
+			continue;
+		len = strlen(settings[i]->name) + 1;
+		if (used + len <= size)
+			memcpy(to + used, settings[i]->name, len);
+		used += len;
+	}
+	PGBG_FREE_SETTINGS(settings);
+	return used;
+}
+
+/* Gives a setting its reset value, whoever may set it.  Inside a transaction. */
+void
+pgbg_reset_option(const char *name, Oid role)
+{
+	if (PGBG_SET_OPTION(name, NULL, PGC_SUSET, PGC_S_SESSION, role) <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("parameter \"%s\" could not be reset", name)));
+}
+
+/* Where $libdir points to. */
+const char *
+pgbg_library_directory(void)
+{
+	return pkglib_path;
+}
+
+/* The session's memory, what the server's functions have of it. */
+Size
+pgbg_memory_allocated(void)
+{
+	return MemoryContextMemAllocated(TopMemoryContext, true);
+}

@@ -1,0 +1,166 @@
+-- What the statistics views show where there is a registry of the jobs of all sessions, and that they say so where there is none.
+SET client_min_messages = warning;
+CREATE EXTENSION pg_background;
+\set SHOW_CONTEXT never
+SELECT current_setting('server_version_num')::int >= 170000 OR current_setting('shared_preload_libraries') ~ '\mpg_background\M' AS registry \gset
+\if :registry
+\else
+RESET client_min_messages;
+SELECT count(*) FROM pg_stat_background;
+-- said once
+SELECT count(*) FROM pg_background_history;
+SELECT count(*) FROM pg_stat_background_workers;
+-- the session's own counters
+SELECT pid, cookie FROM pg_background_submit_v2('SELECT 1/0') \gset
+SELECT pg_background_wait_v2(:pid, :cookie);
+SELECT datname = current_database() AS datname, usename = current_user AS usename, launched, completed, failed, canceled, timed_out,
+       rejected, queue_waits, warm_starts, cold_starts, run_time >= '0' AS run_time, stats_reset
+  FROM pg_stat_background_totals;
+SELECT pg_background_stat_reset();
+SELECT pg_background_detach_v2(:pid, :cookie);
+SET client_min_messages = warning;
+SELECT pg_background_drop_executor_role();
+DROP EXTENSION pg_background;
+\quit
+\endif
+
+CREATE FUNCTION until(condition text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    satisfied bool;
+BEGIN
+    FOR i IN 1..6000 LOOP
+        EXECUTE 'SELECT ' || condition INTO satisfied;
+        IF satisfied THEN RETURN 'yes'; END IF;
+        PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
+    END LOOP;
+    RETURN 'not within a minute';
+END
+$$;
+
+--
+-- which statement of how many runs, and what it is
+--
+SELECT pg_advisory_lock(2012);
+SELECT pid, cookie FROM pg_background_launch_v2('SET work_mem = ''1MB''; CREATE TEMP TABLE t AS SELECT pg_advisory_xact_lock(2012); SELECT 1') \gset
+SELECT until('(SELECT wait_event = ''advisory'' FROM pg_stat_background WHERE cookie = ' || :cookie || ')');
+SELECT state, statement, statements, command FROM pg_stat_background WHERE cookie = :cookie;
+SELECT pg_advisory_unlock(2012);
+SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (i int);
+
+--
+-- the history keeps what was read, forgotten and left behind
+--
+SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+SELECT state, row_count, query FROM pg_background_history WHERE cookie = :cookie;
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT generate_series(1, 10) / 0') \gset
+SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (i int);
+SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+SELECT state, sqlstate, message, query FROM pg_background_history WHERE cookie = :cookie;
+CREATE TABLE many (i int);
+SELECT pid, cookie FROM pg_background_submit_v2('INSERT INTO many SELECT generate_series(1, 1000)') \gset
+SELECT pg_background_detach_v2(:pid, :cookie);
+SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+SELECT state, row_count, query FROM pg_background_history WHERE cookie = :cookie;
+-- newest first
+SELECT count(*) FROM (SELECT finished_at, lag(finished_at) OVER () AS newer FROM pg_background_history) h WHERE finished_at > newer;
+
+--
+-- totals, of a role that nobody else is
+--
+CREATE ROLE regress_pgbg_counted;
+GRANT pgbackground_role TO regress_pgbg_counted;
+GRANT INSERT ON many TO regress_pgbg_counted;
+CREATE VIEW totals AS
+SELECT launched, completed, failed, canceled, timed_out, rejected, queue_waits, warm_starts + cold_starts AS starts, run_time
+  FROM pg_stat_background_totals WHERE usename = 'regress_pgbg_counted' AND datname = current_database();
+GRANT SELECT ON totals TO regress_pgbg_counted;
+SELECT count(*) FROM totals;
+SET ROLE regress_pgbg_counted;
+SELECT * FROM pg_background_result(pg_background_launch('SELECT 1')) AS (i int);
+SELECT * FROM pg_background_result(pg_background_launch('INSERT INTO many VALUES (1)')) AS (tag text);
+SELECT * FROM pg_background_result(pg_background_launch('SELECT pg_sleep(0.2)')) AS (t text);
+SELECT * FROM pg_background_result(pg_background_launch('SELECT 1/0')) AS (i int);
+SET pg_background.worker_timeout = '10ms';
+SELECT * FROM pg_background_result(pg_background_launch('SELECT pg_sleep(600)')) AS (t text);
+RESET pg_background.worker_timeout;
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(600)') \gset
+SELECT until('(SELECT state = ''running'' FROM pg_stat_background WHERE cookie = ' || :cookie || ')');
+SELECT pg_background_cancel_v2(:pid, :cookie);
+SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+SELECT pg_background_detach_v2(:pid, :cookie);
+RESET ROLE;
+-- a job that ran into worker_timeout is one that failed
+SELECT launched, completed, failed, canceled, timed_out, rejected, queue_waits, starts, run_time >= '0.2s' AND run_time < '300s' AS run_time FROM totals;
+-- what was not launched is not counted as launched
+SET pg_background.max_workers_per_role = 1;
+SET ROLE regress_pgbg_counted;
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(600)') \gset
+SELECT pg_background_launch('SELECT 1');
+SELECT pg_background_cancel_v2(:pid, :cookie);
+SELECT pg_background_wait_v2(:pid, :cookie);
+SELECT pg_background_detach_v2(:pid, :cookie);
+RESET ROLE;
+RESET pg_background.max_workers_per_role;
+SELECT until('(SELECT canceled = 2 FROM totals)');
+SELECT launched, completed, failed, canceled, timed_out, rejected, queue_waits, starts FROM totals;
+
+-- set to zero, for all at once; whoever was granted it
+SELECT stats_reset AS reset_before FROM pg_stat_background_totals LIMIT 1 \gset
+SET ROLE regress_pgbg_counted;
+SELECT pg_background_stat_reset();
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION pg_background_stat_reset() TO regress_pgbg_counted;
+SET ROLE regress_pgbg_counted;
+SELECT pg_background_stat_reset();
+RESET ROLE;
+SELECT count(*) FROM totals;
+SET ROLE regress_pgbg_counted;
+SELECT * FROM pg_background_result(pg_background_launch('SELECT 2')) AS (i int);
+RESET ROLE;
+SELECT until('(SELECT completed = 1 FROM totals)');
+SELECT launched, completed, failed, canceled, timed_out, rejected, queue_waits, starts FROM totals;
+SELECT min(stats_reset) > :'reset_before' AS later FROM pg_stat_background_totals;
+-- the history stays
+SELECT state, query FROM pg_background_history WHERE cookie = :cookie;
+
+--
+-- other sessions, other databases
+--
+-- a job goes on without its session
+SELECT pid, cookie FROM pg_background_submit_v2('SELECT pg_sleep(600)') \gset
+SELECT pg_backend_pid() AS before \gset
+\c -
+SET client_min_messages = warning;
+SELECT state, launcher_pid = :before AS launcher, query FROM pg_stat_background WHERE cookie = :cookie;
+SELECT pg_background_cancel_v2(:pid, :cookie);
+SELECT pg_background_wait_v2(:pid, :cookie);
+SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+SELECT state, sqlstate FROM pg_background_history WHERE cookie = :cookie;
+
+-- of a database with another encoding: what is no text here is not shown as one
+SELECT current_database() AS this \gset
+CREATE DATABASE regress_pgbg_latin1 TEMPLATE template0 ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C';
+\c regress_pgbg_latin1
+SET client_min_messages = warning;
+CREATE EXTENSION pg_background;
+SELECT * FROM pg_background_result(pg_background_launch(format('SELECT 1 AS %I', 'caf' || chr(233)))) AS (i int);
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT ''caf' || chr(233) || '''::int') \gset
+SELECT pg_background_wait_v2(:pid, :cookie);
+SELECT datname FROM pg_background_history WHERE cookie = :cookie;
+\c :this
+SET client_min_messages = warning;
+SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+SELECT datname, state, sqlstate, message, query FROM pg_background_history WHERE cookie = :cookie;
+-- names of what is gone are unknown
+DROP DATABASE regress_pgbg_latin1;
+SELECT datid > 0 AS datid, datname, state FROM pg_background_history WHERE cookie = :cookie;
+DROP OWNED BY regress_pgbg_counted;
+DROP ROLE regress_pgbg_counted;
+SELECT usesysid > 0 AS usesysid, usename, datname = current_database() AS datname, launched FROM pg_stat_background_totals t
+ WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = t.usesysid) AND datname = current_database() AND usesysid > 0 AND launched = 1;
+
+DROP VIEW totals;
+DROP TABLE many;
+DROP FUNCTION until(text);
+SELECT pg_background_drop_executor_role();
+DROP EXTENSION pg_background;

@@ -1,0 +1,114 @@
+//! Being let in: the limits on running jobs, and the server's on processes.
+
+use crate::model::quota::Scope;
+use crate::model::sqlstate;
+use crate::pg::error::{PgError, Result};
+use crate::pg::{identity, worker};
+use crate::registry::{Admission, Claim, NewJob, Registry};
+use crate::settings;
+use std::time::{Duration, Instant};
+
+/// How long a launch waits for the process slot of a worker that has exited, at least.
+pub const SLOT_WAIT: Duration = Duration::from_secs(1);
+/// Between two tries of one that nobody tells when the postmaster has freed the slot.
+const MAX_PAUSE: Duration = Duration::from_millis(64);
+
+/// The job's slot, and a warm worker where one was fit.
+pub struct Admitted {
+    pub slot: u32,
+    pub claim: Option<Claim>,
+}
+
+/// Waits for its turn as long as `pg_background.launch_timeout` says.
+pub fn wait(registry: &Registry, new: &NewJob) -> Result<Admitted> {
+    let mut refused_by = match registry.admit(new, None)? {
+        Admission::Place(slot, claim) => return Ok(Admitted { slot, claim }),
+        Admission::Refused(scope) => scope,
+    };
+    let patience = settings::launch_timeout();
+    if !patience.is_zero() {
+        if let Some(ticket) = registry.join(new, false)? {
+            registry.count(new.database, new.role, |totals| &totals.queue_waits);
+            let waited = registry.wait_for_room(Some(Instant::now() + patience), || {
+                Ok(match registry.admit(new, Some(ticket))? {
+                    Admission::Place(slot, claim) => Some(Admitted { slot, claim }),
+                    Admission::Refused(scope) => {
+                        refused_by = scope;
+                        None
+                    }
+                })
+            });
+            registry.quit(ticket)?;
+            if let Some(admitted) = waited? {
+                return Ok(admitted);
+            }
+        }
+    }
+    registry.count(new.database, new.role, |totals| &totals.rejected);
+    Err(refusal(registry, new, refused_by)?)
+}
+
+fn refusal(registry: &Registry, new: &NewJob, scope: Scope) -> Result<PgError> {
+    let running = registry.running_within(scope, new.database, new.role)?;
+    let (whose, name, limit) = match scope {
+        Scope::Total => (String::new(), "max_workers_total", new.limits.total),
+        Scope::Database => {
+            let name = identity::database_name(new.database)?;
+            (format!(" in database \"{name}\""), "max_workers_per_database", new.limits.per_database)
+        }
+        Scope::Role => {
+            let name = identity::role_name(new.role)?;
+            (format!(" for role \"{name}\""), "max_workers_per_role", new.limits.per_role)
+        }
+        Scope::Slots => (String::new(), "max_jobs", settings::max_jobs()),
+    };
+    let jobs = if running == 1 { "job runs" } else { "jobs run" };
+    Ok(PgError::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, "too many background jobs")
+        .detail(&format!("{running} {jobs}{whose}, and pg_background.{name} is {limit}."))
+        .hint(&format!("Wait until jobs have ended, set pg_background.launch_timeout, or raise pg_background.{name}.")))
+}
+
+/// Every process slot is taken: an idle worker makes room if there is one; otherwise waits for a worker to end. Those who came
+/// first are first.
+pub fn wait_for_process(
+    registry: &Registry,
+    new: &NewJob,
+    mut register: impl FnMut() -> Result<Option<worker::Handle>>,
+) -> Result<worker::Handle> {
+    let give_up = Instant::now() + settings::launch_timeout().max(SLOT_WAIT);
+    let Some(ticket) = registry.join(new, true)? else {
+        return Err(no_process());
+    };
+    let found = until(registry, ticket, give_up, &mut register);
+    registry.quit(ticket)?;
+    found?.ok_or_else(no_process)
+}
+
+fn until(
+    registry: &Registry,
+    ticket: u64,
+    give_up: Instant,
+    register: &mut impl FnMut() -> Result<Option<worker::Handle>>,
+) -> Result<Option<worker::Handle>> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        // one at first, and another each time that this did not help
+        if (pause == Duration::from_millis(1) || pause == MAX_PAUSE) && registry.is_next_for_process(Some(ticket))? {
+            registry.dismiss_one()?;
+        }
+        let next = Instant::now() + pause;
+        let found = registry.wait_for_room(Some(next.min(give_up)), || {
+            if registry.is_next_for_process(Some(ticket))? { register() } else { Ok(None) }
+        })?;
+        if found.is_some() || Instant::now() >= give_up {
+            return Ok(found);
+        }
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+/// `max_worker_processes` is used up.
+pub fn no_process() -> PgError {
+    PgError::new(sqlstate::INSUFFICIENT_RESOURCES, "could not register background process")
+        .hint("You may need to increase max_worker_processes.")
+}

@@ -1,0 +1,130 @@
+//! How many jobs may run at a time, and in which order those that must wait come in.
+
+/// Whose jobs a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Total,
+    Database,
+    Role,
+    /// The slots of the registry itself.
+    Slots,
+}
+
+/// 0 is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub total: u32,
+    pub per_database: u32,
+    /// The launching session's: superusers may give each role its own.
+    pub per_role: u32,
+}
+
+impl Limits {
+    pub fn any(&self) -> bool {
+        self.total != 0 || self.per_database != 0 || self.per_role != 0
+    }
+}
+
+/// A launch that asks to be let in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    pub database: u32,
+    pub role: u32,
+    pub limits: Limits,
+}
+
+/// As many launches can wait at a time.
+pub const MAX_WAITERS: usize = 128;
+
+/// The first limit that keeps `me` out; `None`: come in. `running` counts running jobs by scope; `ahead` are those that asked
+/// before, in their order, at most [`MAX_WAITERS`]. One of them that could come in now goes first; one that is kept out by
+/// a limit of its own keeps nobody else out.
+pub fn verdict<'a>(
+    me: &Request,
+    ahead: impl Iterator<Item = &'a Request>,
+    running: impl Fn(Scope, &Request) -> u32,
+    free_slots: u32,
+) -> Option<Scope> {
+    let mut admitted = [Request::default(); MAX_WAITERS];
+    let mut count = 0;
+    for request in ahead.take(MAX_WAITERS) {
+        if limit(request, &admitted[..count], &running, free_slots).is_none() {
+            admitted[count] = *request;
+            count += 1;
+        }
+    }
+    limit(me, &admitted[..count], &running, free_slots)
+}
+
+fn limit(
+    request: &Request,
+    admitted: &[Request],
+    running: &impl Fn(Scope, &Request) -> u32,
+    free_slots: u32,
+) -> Option<Scope> {
+    if admitted.len() as u32 >= free_slots {
+        return Some(Scope::Slots);
+    }
+    let exceeded = |scope, limit: u32, alike: &dyn Fn(&Request) -> bool| {
+        limit != 0 && running(scope, request) + admitted.iter().filter(|r| alike(r)).count() as u32 >= limit
+    };
+    let limits = &request.limits;
+    if exceeded(Scope::Total, limits.total, &|_| true) {
+        Some(Scope::Total)
+    } else if exceeded(Scope::Database, limits.per_database, &|r| r.database == request.database) {
+        Some(Scope::Database)
+    } else if exceeded(Scope::Role, limits.per_role, &|r| r.role == request.role) {
+        Some(Scope::Role)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(database: u32, role: u32, limits: [u32; 3]) -> Request {
+        let [total, per_database, per_role] = limits;
+        Request { database, role, limits: Limits { total, per_database, per_role } }
+    }
+
+    fn ask(me: Request, ahead: &[Request], running: &[(u32, u32)], free: u32) -> Option<Scope> {
+        let count = |scope, r: &Request| {
+            let alike = |&&(database, role): &&(u32, u32)| match scope {
+                Scope::Total | Scope::Slots => true,
+                Scope::Database => database == r.database,
+                Scope::Role => role == r.role,
+            };
+            running.iter().filter(alike).count() as u32
+        };
+        verdict(&me, ahead.iter(), count, free)
+    }
+
+    #[test]
+    fn names_the_limit_that_is_reached() {
+        let running = [(1, 10), (1, 11), (2, 10)];
+        assert_eq!(ask(request(1, 10, [0, 0, 0]), &[], &running, 9), None);
+        assert_eq!(ask(request(1, 10, [3, 0, 0]), &[], &running, 9), Some(Scope::Total));
+        assert_eq!(ask(request(1, 10, [4, 2, 0]), &[], &running, 9), Some(Scope::Database));
+        assert_eq!(ask(request(2, 10, [4, 2, 2]), &[], &running, 9), Some(Scope::Role));
+        assert_eq!(ask(request(2, 12, [4, 2, 2]), &[], &running, 9), None);
+        assert_eq!(ask(request(2, 12, [0, 0, 0]), &[], &running, 0), Some(Scope::Slots));
+    }
+
+    #[test]
+    fn first_come_first_served() {
+        let total = request(1, 10, [2, 0, 0]);
+        assert_eq!(ask(total, &[total], &[(1, 10)], 9), Some(Scope::Total));
+        assert_eq!(ask(total, &[], &[(1, 10)], 9), None);
+        assert_eq!(ask(total, &[total], &[], 1), Some(Scope::Slots));
+    }
+
+    #[test]
+    fn who_is_kept_out_by_a_limit_of_his_own_keeps_nobody_else_out() {
+        let full_role = request(1, 10, [3, 0, 1]);
+        let other = request(1, 11, [3, 0, 1]);
+        assert_eq!(ask(other, &[full_role, full_role], &[(1, 10)], 9), None);
+        assert_eq!(ask(other, &[full_role, other], &[(1, 10)], 9), Some(Scope::Role));
+    }
+}

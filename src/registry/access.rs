@@ -1,0 +1,657 @@
+//! Jobs and workers: coming in, being claimed, ending. The locking protocol is at the head of the module.
+
+use super::attach::Registry;
+use crate::model::header::Identity;
+use crate::model::quota::{Limits, Scope};
+use crate::model::slot::{self, Activity, End, JobSlot, Key, Totals, WorkerSlot};
+use crate::model::sqlstate;
+use crate::model::state::{State, Stop};
+use crate::pg::error::Result;
+use crate::pg::{guard, identity, shmem, worker};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// A job that asks to be let in.
+pub struct NewJob<'a> {
+    pub cookie: i64,
+    pub database: u32,
+    pub role: u32,
+    pub launched_at: i64,
+    /// Cut by the caller where a character ends.
+    pub query: &'a [u8],
+    pub limits: Limits,
+    /// The worker that would do, if any would.
+    pub wanted: Option<Wanted<'a>>,
+}
+
+/// What a launcher looks for in a warm worker.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub key: Key,
+    /// A hash of the session's settings.
+    pub settings: u64,
+    pub handle: u32,
+    /// Pids that the session still uses for other jobs.
+    pub taken: &'a [i32],
+}
+
+pub enum Admission {
+    /// Come in: the job's slot, and a worker where one was fit.
+    Place(u32, Option<Claim>),
+    Refused(Scope),
+}
+
+/// A warm worker that waits for the rest of its job.
+#[derive(Clone, Copy)]
+pub struct Claim {
+    pub index: u32,
+    pub pid: i32,
+    pub proc: u32,
+    /// Idle, and with these very settings: it cannot but take the job.
+    pub is_sure: bool,
+    /// Has the segment mapped.
+    pub is_mapped: bool,
+}
+
+/// What a worker that has ended its job does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    Idle,
+    /// A launcher has claimed it already.
+    Claimed,
+    Leave,
+}
+
+/// What a warm worker must have in common with the launcher; `None` when no connection like its own could be made now. Inside a
+/// transaction.
+pub fn key(identity: &Identity, client_info: &[u8]) -> Result<Option<Key>> {
+    let user = identity.authenticated_user;
+    let client = shmem::hash(client_info);
+    Ok(shmem::connection_versions(user)?.map(|(user_version, database_version)| Key {
+        database: identity.database,
+        user,
+        user_version,
+        database_version,
+        client,
+    }))
+}
+
+/// The end of a job whose worker is gone without a word.
+fn lost_worker(now: i64) -> End<'static> {
+    End {
+        state: State::Error,
+        sqlstate: sqlstate::CONNECTION_FAILURE,
+        message: b"lost connection to worker process",
+        started_at: 0,
+        finished_at: now,
+        timed_out: false,
+    }
+}
+
+impl Registry {
+    pub(super) fn job(&self, slot: u32) -> Option<&'static JobSlot> {
+        self.jobs.get(slot as usize)
+    }
+
+    fn worker(&self, index: u32) -> Option<&'static WorkerSlot> {
+        self.workers.get(index as usize)
+    }
+
+    pub(super) fn totals_of(&self, database: u32, role: u32) -> Option<&'static Totals> {
+        slot::totals_of(self.totals, database, role)
+    }
+
+    /// Adds one to a counter of that role in that database.
+    pub fn count(&self, database: u32, role: u32, counter: fn(&Totals) -> &AtomicI64) {
+        if let Some(totals) = self.totals_of(database, role) {
+            counter(totals).fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Jobs that have not ended.
+    pub fn running(&self) -> u32 {
+        self.head.jobs.load(Relaxed).saturating_sub(self.head.free_jobs.load(Relaxed))
+    }
+
+    // --- launchers ---
+
+    /// Gives the job a slot, and claims a warm worker for it where one fits. `ticket`: of a launch that has waited.
+    pub fn admit(&self, new: &NewJob, ticket: Option<u64>) -> Result<Admission> {
+        let proc = shmem::my_proc();
+        let held = self.lock.exclusive()?;
+        if self.head.free_jobs.load(Relaxed) == 0 {
+            self.reap();
+        }
+        if new.limits.any() || self.head.waiting.load(Relaxed) != 0 || self.head.free_jobs.load(Relaxed) == 0 {
+            if let Some(scope) = self.verdict(new, ticket) {
+                return Ok(Admission::Refused(scope));
+            }
+        }
+        let index = self.head.free_job.load(Relaxed).wrapping_sub(1);
+        let Some(job) = self.job(index) else {
+            return Ok(Admission::Refused(Scope::Slots));
+        };
+        self.head.free_job.store(job.next_free.load(Relaxed), Relaxed);
+        self.head.free_jobs.fetch_sub(1, Relaxed);
+        job.launcher_pid.store(identity::process_id(), Relaxed);
+        job.launcher_proc.store(proc, Relaxed);
+        job.database.store(new.database, Relaxed);
+        job.role.store(new.role, Relaxed);
+        job.launched_at.store(new.launched_at, Relaxed);
+        job.label.clear();
+        job.query.set(new.query);
+        job.worker_pid.store(0, Relaxed);
+        job.state.store(State::Starting as u32, Relaxed);
+        for time in [&job.started_at, &job.row_count] {
+            time.store(0, Relaxed);
+        }
+        for number in [&job.statement, &job.statements, &job.command, &job.stop] {
+            number.store(0, Relaxed);
+        }
+        job.progress.clear();
+        job.cookie.store(new.cookie, Ordering::Release);
+        let claim = new.wanted.as_ref().and_then(|wanted| self.claim(index, wanted));
+        drop(held);
+        Ok(Admission::Place(index, claim))
+    }
+
+    /// A warm worker for a job that has a slot already.
+    pub fn claim_for(&self, slot: u32, wanted: &Wanted) -> Result<Option<Claim>> {
+        let held = self.lock.exclusive()?;
+        let claim = self.claim(slot, wanted);
+        drop(held);
+        Ok(claim)
+    }
+
+    /// Under the lock.
+    fn claim(&self, slot: u32, wanted: &Wanted) -> Option<Claim> {
+        let generation = self.head.generation.load(Relaxed);
+        let mut best: Option<(u32, u32, &WorkerSlot)> = None;
+        for (index, worker) in (0..).zip(self.workers) {
+            let points = match worker.activity() {
+                Activity::Idle => 4,
+                Activity::Resetting => 1,
+                _ => continue,
+            };
+            if worker.dismissed.load(Relaxed) != 0
+                || worker.generation.load(Relaxed) != generation
+                || worker.key() != wanted.key
+                || wanted.taken.contains(&worker.pid.load(Relaxed))
+            {
+                continue;
+            }
+            let points = points
+                + 4 * u32::from(worker.settings.load(Relaxed) == wanted.settings)
+                + 2 * u32::from(worker.mapped.load(Relaxed) == wanted.handle);
+            if best.is_none_or(|(most, ..)| points > most) {
+                best = Some((points, index, worker));
+            }
+        }
+        let (_, index, worker) = best?;
+        let was_idle = worker.activity() == Activity::Idle;
+        if was_idle {
+            self.head.idle.fetch_sub(1, Relaxed);
+        }
+        worker.idle_since.store(0, Relaxed);
+        worker.handle.store(0, Relaxed);
+        worker.job.store(slot, Relaxed);
+        worker.set_activity(Activity::Claimed);
+        Some(Claim {
+            index,
+            pid: worker.pid.load(Relaxed),
+            proc: worker.proc.load(Relaxed),
+            is_sure: was_idle && worker.settings.load(Relaxed) == wanted.settings,
+            is_mapped: worker.mapped.load(Relaxed) == wanted.handle,
+        })
+    }
+
+    /// Gives the claimed worker its job and wakes it. False when it has died meanwhile.
+    pub fn offer(&self, claim: &Claim, handle: u32, pinned: bool) -> Result<bool> {
+        let Some(worker) = self.worker(claim.index) else {
+            return Ok(false);
+        };
+        let held = self.lock.exclusive()?;
+        let there = worker.activity() == Activity::Claimed && worker.pid.load(Relaxed) == claim.pid;
+        if there {
+            worker.pinned.store(u32::from(pinned), Relaxed);
+            worker.sure.store(u32::from(claim.is_sure), Relaxed);
+            worker.handle.store(handle, Ordering::Release);
+        }
+        drop(held);
+        if there {
+            shmem::wake(claim.proc);
+        }
+        Ok(there)
+    }
+
+    /// The claimed worker gets no job after all.
+    pub fn withdraw(&self, claim: &Claim) -> Result<()> {
+        let Some(worker) = self.worker(claim.index) else {
+            return Ok(());
+        };
+        let held = self.lock.exclusive()?;
+        if worker.activity() == Activity::Claimed
+            && worker.pid.load(Relaxed) == claim.pid
+            && worker.handle.load(Relaxed) == 0
+        {
+            self.release_claim(worker);
+        }
+        drop(held);
+        shmem::wake(claim.proc);
+        Ok(())
+    }
+
+    /// Under the lock. The worker counts as idle, even should it not be quite ready.
+    fn release_claim(&self, worker: &WorkerSlot) {
+        self.head.idle.fetch_add(1, Relaxed);
+        worker.idle_since.store(identity::now(), Relaxed);
+        worker.set_activity(Activity::Idle);
+    }
+
+    /// Is the worker still on its way to the job that it was offered, or has it taken it?
+    pub fn is_on_its_way(&self, claim: &Claim, slot: u32) -> bool {
+        let has_taken = self.job(slot).is_some_and(|job| job.worker_pid.load(Relaxed) == claim.pid);
+        has_taken
+            || self.worker(claim.index).is_some_and(|worker| {
+                worker.activity() == Activity::Claimed
+                    && worker.pid.load(Relaxed) == claim.pid
+                    && worker.job.load(Relaxed) == slot
+            })
+    }
+
+    /// The launch failed: frees the slot of a job that no worker has taken. True when it was so.
+    pub fn give_up(&self, slot: u32, cookie: i64) -> Result<bool> {
+        let Some(job) = self.job(slot) else {
+            return Ok(false);
+        };
+        let held = self.lock.exclusive()?;
+        let mine = job.cookie.load(Relaxed) == cookie && job.worker_pid.load(Relaxed) == 0;
+        if mine {
+            self.free_job(slot, job);
+        }
+        drop(held);
+        if mine {
+            self.tell_of_end(job);
+        }
+        Ok(mine)
+    }
+
+    /// Has the job not ended?
+    pub fn is_running(&self, slot: u32, cookie: i64) -> bool {
+        self.job(slot).is_some_and(|job| job.cookie.load(Ordering::Acquire) == cookie)
+    }
+
+    /// Asks the job to stop, and its worker to look, if it has not ended. The worker cannot turn to another job meanwhile, and
+    /// not end: it needs the lock for that.
+    pub fn stop(&self, slot: u32, cookie: i64, stop: Stop) -> Result<()> {
+        let Some(job) = self.job(slot) else {
+            return Ok(());
+        };
+        let held = self.lock.shared()?;
+        if job.cookie.load(Relaxed) == cookie {
+            job.stop.fetch_max(stop as u32, SeqCst);
+            let pid = job.worker_pid.load(Relaxed);
+            if stop == Stop::Now && pid != 0 {
+                worker::interrupt(pid);
+            }
+        }
+        drop(held);
+        Ok(())
+    }
+
+    /// When a launcher ends in the middle of a launch: gives back what no worker will.
+    pub fn launcher_exits(&self) -> Result<()> {
+        let me = identity::process_id();
+        let held = self.lock.exclusive()?;
+        self.forget_waiters(me);
+        for (index, job) in (0..).zip(self.jobs) {
+            let mine = job.cookie.load(Relaxed) != 0 && job.launcher_pid.load(Relaxed) == me;
+            if !mine || job.worker_pid.load(Relaxed) != 0 {
+                continue;
+            }
+            let claimed =
+                |worker: &&WorkerSlot| worker.activity() == Activity::Claimed && worker.job.load(Relaxed) == index;
+            match self.workers.iter().find(claimed) {
+                // it has all that it needs
+                Some(worker) if worker.handle.load(Relaxed) != 0 => continue,
+                Some(worker) => self.release_claim(worker),
+                None => {}
+            }
+            self.free_job(index, job);
+        }
+        drop(held);
+        self.head.freed.broadcast();
+        Ok(())
+    }
+
+    // --- workers ---
+
+    /// This process is a worker from now on: its slot. `None`: there are more than the server allows, which cannot be.
+    pub fn enter(&self, key: &Key) -> Result<Option<u32>> {
+        let (pid, proc, now) = (identity::process_id(), shmem::my_proc(), identity::now());
+        let held = self.lock.exclusive()?;
+        let mut found = None;
+        for (index, worker) in (0..).zip(self.workers) {
+            if worker.activity() != Activity::Free {
+                continue;
+            }
+            worker.set_key(key);
+            worker.pid.store(pid, Relaxed);
+            worker.proc.store(proc, Relaxed);
+            worker.generation.store(self.head.generation.load(Relaxed), Relaxed);
+            for number in [&worker.mapped, &worker.handle, &worker.pinned, &worker.dismissed] {
+                number.store(0, Relaxed);
+            }
+            worker.settings.store(0, Relaxed);
+            worker.jobs_run.store(0, Relaxed);
+            worker.started_at.store(now, Relaxed);
+            worker.idle_since.store(0, Relaxed);
+            worker.set_activity(Activity::Busy);
+            found = Some(index);
+            break;
+        }
+        drop(held);
+        Ok(found)
+    }
+
+    /// The versions are known once the connection is there.
+    pub fn set_key(&self, worker: u32, key: &Key) -> Result<()> {
+        if let Some(worker) = self.worker(worker) {
+            let held = self.lock.exclusive()?;
+            worker.set_key(key);
+            drop(held);
+        }
+        Ok(())
+    }
+
+    /// The worker takes the job; `None` when the launcher has given it up.
+    pub fn take(&self, worker: u32, slot: u32, cookie: i64) -> Result<Option<&'static JobSlot>> {
+        let (Some(job), Some(worker)) = (self.job(slot), self.worker(worker)) else {
+            return Ok(None);
+        };
+        let held = self.lock.exclusive()?;
+        let there = job.cookie.load(Relaxed) == cookie;
+        if there {
+            job.worker_pid.store(identity::process_id(), Relaxed);
+            worker.jobs_run.fetch_add(1, Relaxed);
+            worker.set_activity(Activity::Busy);
+        } else {
+            worker.set_activity(Activity::Resetting);
+        }
+        drop(held);
+        Ok(there.then_some(job))
+    }
+
+    /// The job has ended. The worker may be claimed from now on, unless it `leaves`.
+    pub fn end(&self, worker: u32, slot: u32, cookie: i64, end: &End, leaves: bool) -> Result<()> {
+        let (Some(job), Some(worker)) = (self.job(slot), self.worker(worker)) else {
+            return Ok(());
+        };
+        let held = self.lock.exclusive()?;
+        if job.cookie.load(Relaxed) == cookie {
+            self.bury(slot, job, end);
+        }
+        worker.set_activity(if leaves { Activity::Leaving } else { Activity::Resetting });
+        drop(held);
+        self.tell_of_end(job);
+        Ok(())
+    }
+
+    /// The worker's session is as new, and has the settings with that hash.
+    pub fn rest(&self, worker: u32, settings: u64, mapped: u32) -> Result<Rest> {
+        let Some(worker) = self.worker(worker) else {
+            return Ok(Rest::Leave);
+        };
+        let now = identity::now();
+        let held = self.lock.exclusive()?;
+        worker.settings.store(settings, Relaxed);
+        worker.mapped.store(mapped, Relaxed);
+        let rest = match worker.activity() {
+            Activity::Claimed => Rest::Claimed,
+            Activity::Resetting if self.is_current(worker) => {
+                worker.idle_since.store(now, Relaxed);
+                worker.set_activity(Activity::Idle);
+                self.head.idle.fetch_add(1, Relaxed);
+                Rest::Idle
+            }
+            // a claim that was withdrawn before this worker was ready
+            Activity::Idle => Rest::Idle,
+            _ => Rest::Leave,
+        };
+        if rest == Rest::Leave {
+            worker.set_activity(Activity::Leaving);
+        }
+        drop(held);
+        Ok(rest)
+    }
+
+    /// Was nothing changed that makes the worker unfit?
+    fn is_current(&self, worker: &WorkerSlot) -> bool {
+        worker.dismissed.load(Relaxed) == 0 && worker.generation.load(Relaxed) == self.head.generation.load(Relaxed)
+    }
+
+    /// The job that the claimed worker was given, once it is ready: its segment, and whether that is pinned.
+    pub fn offered(&self, worker: u32) -> Option<(u32, bool)> {
+        let worker = self.worker(worker)?;
+        if worker.activity() != Activity::Claimed {
+            return None;
+        }
+        let handle = worker.handle.load(Ordering::Acquire);
+        (handle != 0).then(|| (handle, worker.pinned.load(Relaxed) != 0))
+    }
+
+    /// The worker has mapped the offered segment, which need not be pinned any more.
+    pub fn is_mapped(&self, worker: u32) {
+        if let Some(worker) = self.worker(worker) {
+            worker.pinned.store(0, Relaxed);
+        }
+    }
+
+    /// Is the idle worker asked to leave?
+    pub fn is_dismissed(&self, worker: u32) -> bool {
+        self.worker(worker).is_none_or(|worker| !self.is_current(worker))
+    }
+
+    /// More idle workers than are to be kept?
+    pub fn has_surplus(&self, max_idle: u32) -> bool {
+        self.head.idle.load(Relaxed) > max_idle
+    }
+
+    /// The worker goes, unless a launcher has claimed it. `surplus`: unless others went first, too.
+    pub fn leave(&self, worker: u32, surplus: Option<u32>) -> Result<bool> {
+        let Some(worker) = self.worker(worker) else {
+            return Ok(true);
+        };
+        let held = self.lock.exclusive()?;
+        let goes = match worker.activity() {
+            Activity::Claimed => false,
+            Activity::Idle => {
+                let goes = surplus.is_none_or(|max| self.has_surplus(max));
+                if goes {
+                    self.head.idle.fetch_sub(1, Relaxed);
+                }
+                goes
+            }
+            _ => true,
+        };
+        if goes {
+            worker.set_activity(Activity::Leaving);
+        }
+        drop(held);
+        Ok(goes)
+    }
+
+    /// The worker does not take the job that it was claimed for; the launcher will see.
+    pub fn refuse(&self, worker: u32) -> Result<()> {
+        let Some(worker) = self.worker(worker) else {
+            return Ok(());
+        };
+        let held = self.lock.exclusive()?;
+        let job = self.job(worker.job.load(Relaxed));
+        if let Some(job) = job.filter(|job| job.worker_pid.load(Relaxed) == worker.pid.load(Relaxed)) {
+            job.worker_pid.store(0, Relaxed);
+        }
+        worker.set_activity(Activity::Leaving);
+        drop(held);
+        if let Some(job) = job {
+            shmem::wake(job.launcher_proc.load(Relaxed));
+        }
+        Ok(())
+    }
+
+    /// The worker process ends. Of a job that it was offered and has not taken: the segment, if that is pinned still. Its
+    /// launcher, if it waits to hear, will see; otherwise that was the job's end.
+    pub fn exit(&self, worker: u32) -> Result<Option<u32>> {
+        let Some(worker) = self.worker(worker) else {
+            return Ok(None);
+        };
+        let now = identity::now();
+        let mut pinned = None;
+        let mut lost = None;
+        let held = self.lock.exclusive()?;
+        match worker.activity() {
+            Activity::Idle => {
+                self.head.idle.fetch_sub(1, Relaxed);
+            }
+            Activity::Claimed => {
+                let handle = worker.handle.load(Relaxed);
+                pinned = (handle != 0 && worker.pinned.load(Relaxed) != 0).then_some(handle);
+                lost = self.job(worker.job.load(Relaxed)).filter(|_| handle != 0);
+                if let (Some(job), 1) = (lost, worker.sure.load(Relaxed)) {
+                    job.worker_pid.store(worker.pid.load(Relaxed), Relaxed);
+                    self.bury(worker.job.load(Relaxed), job, &lost_worker(now));
+                }
+            }
+            _ => {}
+        }
+        let pid = worker.pid.swap(0, Relaxed);
+        for (index, job) in (0..).zip(self.jobs) {
+            if job.cookie.load(Relaxed) != 0 && job.worker_pid.load(Relaxed) == pid {
+                self.bury(index, job, &lost_worker(now));
+                lost = Some(job);
+            }
+        }
+        worker.set_activity(Activity::Free);
+        drop(held);
+        if let Some(job) = lost {
+            shmem::wake(job.launcher_proc.load(Relaxed));
+            job.done.broadcast();
+        }
+        self.head.freed.broadcast();
+        Ok(pinned)
+    }
+
+    // --- both ---
+
+    /// All workers that have begun before are unfit for another job; those that are idle leave. Waits until they are gone, for
+    /// a moment.
+    pub fn dismiss_idle(&self) -> Result<()> {
+        let held = self.lock.exclusive()?;
+        self.head.generation.fetch_add(1, Relaxed);
+        drop(held);
+        let mut waits = false;
+        for worker in self.workers {
+            if matches!(worker.activity(), Activity::Idle | Activity::Resetting) {
+                shmem::wake(worker.proc.load(Relaxed));
+                waits = true;
+            }
+        }
+        if waits && guard::may_wait() { self.wait_for_leavers() } else { Ok(()) }
+    }
+
+    /// The worker that has been idle longest leaves; false when none is idle.
+    pub fn dismiss_one(&self) -> Result<bool> {
+        let held = self.lock.exclusive()?;
+        let oldest = self
+            .workers
+            .iter()
+            .filter(|worker| worker.activity() == Activity::Idle && worker.dismissed.load(Relaxed) == 0)
+            .min_by_key(|worker| worker.idle_since.load(Relaxed));
+        if let Some(worker) = oldest {
+            worker.dismissed.store(1, Relaxed);
+        }
+        drop(held);
+        if let Some(worker) = oldest {
+            shmem::wake(worker.proc.load(Relaxed));
+        }
+        Ok(oldest.is_some())
+    }
+
+    /// Frees what belongs to processes that are gone. Under the lock.
+    pub(super) fn reap(&self) {
+        let alive = |worker: &&WorkerSlot| {
+            worker.activity() != Activity::Free && shmem::is_alive(worker.proc.load(Relaxed), worker.pid.load(Relaxed))
+        };
+        for worker in self.workers.iter().filter(|worker| worker.activity() != Activity::Free && !alive(worker)) {
+            if worker.activity() == Activity::Idle {
+                self.head.idle.fetch_sub(1, Relaxed);
+            }
+            worker.set_activity(Activity::Free);
+        }
+        for (index, job) in (0..).zip(self.jobs) {
+            if job.cookie.load(Relaxed) == 0 {
+                continue;
+            }
+            let pid = job.worker_pid.load(Relaxed);
+            let has_worker = self.workers.iter().any(|worker| {
+                alive(&worker)
+                    && (worker.pid.load(Relaxed) == pid
+                        || worker.activity() == Activity::Claimed && worker.job.load(Relaxed) == index)
+            });
+            let launcher = shmem::is_alive(job.launcher_proc.load(Relaxed), job.launcher_pid.load(Relaxed));
+            if !has_worker && (pid != 0 || !launcher) {
+                self.bury(index, job, &lost_worker(identity::now()));
+            }
+        }
+    }
+
+    /// From its slot into the history and the totals. Under the lock.
+    fn bury(&self, slot: u32, job: &JobSlot, end: &End) {
+        let next = self.head.ended.fetch_add(1, Relaxed);
+        let size = self.history.len().max(1) as u64;
+        if let Some(entry) = self.history.get((next % size) as usize) {
+            entry.cookie.store(job.cookie.load(Relaxed), Relaxed);
+            entry.worker_pid.store(job.worker_pid.load(Relaxed), Relaxed);
+            entry.launcher_pid.store(job.launcher_pid.load(Relaxed), Relaxed);
+            entry.database.store(job.database.load(Relaxed), Relaxed);
+            entry.role.store(job.role.load(Relaxed), Relaxed);
+            entry.state.store(end.state as u32, Relaxed);
+            entry.sqlstate.store(end.sqlstate, Relaxed);
+            entry.launched_at.store(job.launched_at.load(Relaxed), Relaxed);
+            entry.started_at.store(end.started_at, Relaxed);
+            entry.finished_at.store(end.finished_at, Relaxed);
+            entry.row_count.store(job.row_count.load(Relaxed), Relaxed);
+            entry.label.copy_from(&job.label);
+            entry.message.set(end.message);
+            entry.query.copy_from(&job.query);
+        }
+        if let Some(totals) = self.totals_of(job.database.load(Relaxed), job.role.load(Relaxed)) {
+            let counter = match end.state {
+                State::Canceled => &totals.canceled,
+                State::Error if end.timed_out => &totals.timed_out,
+                State::Error => &totals.failed,
+                State::Stopped | State::Starting | State::Running => &totals.completed,
+            };
+            counter.fetch_add(1, Relaxed);
+            if end.started_at != 0 {
+                totals.run_time.fetch_add((end.finished_at - end.started_at).max(0), Relaxed);
+            }
+        }
+        self.free_job(slot, job);
+    }
+
+    /// Under the lock.
+    fn free_job(&self, slot: u32, job: &JobSlot) {
+        job.cookie.store(0, Ordering::Release);
+        job.next_free.store(self.head.free_job.load(Relaxed), Relaxed);
+        self.head.free_job.store(slot + 1, Relaxed);
+        self.head.free_jobs.fetch_add(1, Relaxed);
+    }
+
+    fn tell_of_end(&self, job: &JobSlot) {
+        job.done.broadcast();
+        if self.head.waiting.load(Relaxed) != 0 {
+            self.head.freed.broadcast();
+        }
+    }
+}

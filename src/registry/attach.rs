@@ -1,0 +1,128 @@
+//! Finding the registry, and making it.
+
+use crate::model::slot::{self, Ended, Head, JobSlot, TOTALS, Totals, WorkerSlot};
+use crate::model::sqlstate;
+use crate::pg::error::{PgError, Result};
+use crate::pg::identity;
+use crate::pg::lwlock::Lock;
+use crate::pg::shmem::{self, Area};
+use crate::settings;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+pub struct Registry {
+    pub(super) lock: Lock,
+    pub(super) head: &'static Head,
+    pub(super) jobs: &'static [JobSlot],
+    pub(super) workers: &'static [WorkerSlot],
+    pub(super) history: &'static [Ended],
+    pub(super) totals: &'static [Totals],
+    /// In main shared memory: every process has the library, and so the hooks that send idle workers away.
+    pub preloaded: bool,
+}
+
+static REGISTRY: OnceLock<Option<Registry>> = OnceLock::new();
+static PRELOADED: AtomicBool = AtomicBool::new(false);
+
+/// Where things are, from the area's start.
+struct Layout {
+    jobs: usize,
+    workers: usize,
+    history: usize,
+    totals: usize,
+    end: usize,
+}
+
+impl Layout {
+    fn new(jobs: u32, workers: u32, history: u32) -> Self {
+        let mut end = size_of::<Head>();
+        let mut room = |size: usize, count: u32| {
+            let start = end.next_multiple_of(64);
+            end = start + size * count as usize;
+            start
+        };
+        Self {
+            jobs: room(size_of::<JobSlot>(), jobs),
+            workers: room(size_of::<WorkerSlot>(), workers),
+            history: room(size_of::<Ended>(), history),
+            totals: room(size_of::<Totals>(), TOTALS as u32),
+            end,
+        }
+    }
+
+    fn of_settings() -> Self {
+        Self::new(settings::max_jobs(), shmem::max_workers(), settings::history_size())
+    }
+}
+
+/// While the server starts: asks for the registry's place in main shared memory.
+pub fn request() -> Result<()> {
+    if !shmem::can_request() {
+        return Ok(());
+    }
+    PRELOADED.store(true, Relaxed);
+    shmem::request(Layout::of_settings().end, ready)
+}
+
+/// The registry, if there is one.
+pub fn get() -> Result<Option<&'static Registry>> {
+    if let Some(known) = REGISTRY.get() {
+        return Ok(known.as_ref());
+    }
+    // The name bears the layout's number: libraries that differ in it do not meet.
+    const { assert!(slot::LAYOUT == 1) };
+    if !shmem::attach(c"pg_background 1", Layout::of_settings().end, ready)? {
+        let _ = REGISTRY.set(None);
+    }
+    Ok(REGISTRY.get().and_then(Option::as_ref))
+}
+
+/// The server has given the area.
+fn ready(area: Area, is_new: bool, lock: Lock) -> Result<()> {
+    let head = &area.slice::<Head>(0, 1)?[0];
+    if is_new {
+        make(area, head)?;
+    }
+    if head.magic.load(Relaxed) != slot::MAGIC || head.layout.load(Relaxed) != slot::LAYOUT {
+        return Err(PgError::new(
+            sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "shared memory was written by another version of pg_background",
+        )
+        .hint("The library was exchanged while the server runs: restart it."));
+    }
+    let (jobs, workers, history) = (head.jobs.load(Relaxed), head.workers.load(Relaxed), head.history.load(Relaxed));
+    let layout = Layout::new(jobs, workers, history);
+    // The postmaster comes here again after a crash; the place is the same then.
+    let _ = REGISTRY.set(Some(Registry {
+        lock,
+        head,
+        jobs: area.slice(layout.jobs, jobs as usize)?,
+        workers: area.slice(layout.workers, workers as usize)?,
+        history: area.slice(layout.history, history as usize)?,
+        totals: area.slice(layout.totals, TOTALS)?,
+        preloaded: PRELOADED.load(Relaxed),
+    }));
+    Ok(())
+}
+
+/// All is zero so far.
+fn make(area: Area, head: &Head) -> Result<()> {
+    let (jobs, workers, history) = (settings::max_jobs(), shmem::max_workers(), settings::history_size());
+    let slots: &[JobSlot] = area.slice(Layout::new(jobs, workers, history).jobs, jobs as usize)?;
+    for (slot, next) in slots.iter().zip(2..) {
+        slot.next_free.store(if next > jobs { 0 } else { next }, Relaxed);
+        slot.progress.clear();
+        slot.done.init();
+    }
+    head.free_job.store(1, Relaxed);
+    head.free_jobs.store(jobs, Relaxed);
+    head.jobs.store(jobs, Relaxed);
+    head.workers.store(workers, Relaxed);
+    head.history.store(history, Relaxed);
+    head.next_ticket.store(1, Relaxed);
+    head.reset_at.store(identity::now(), Relaxed);
+    head.freed.init();
+    head.layout.store(slot::LAYOUT, Relaxed);
+    head.magic.store(slot::MAGIC, Relaxed);
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Between two jobs: an idle worker waits for the next one, and goes when it is in anybody's way.
+//!
+//! It leaves when it is told to (SIGTERM, without a word in the log), when it is unfit for later jobs (the registry's
+//! generation changed, a standby was promoted), when its slot is wanted, when there are too many like it, and after
+//! `pg_background.idle_timeout`; never once a launcher has claimed it.
+
+use super::place::Place;
+use super::reset::Baseline;
+use crate::pg::error::Result;
+use crate::pg::latch::Event;
+use crate::pg::{dsm, identity, query, worker};
+use crate::{registry, settings};
+use std::time::{Duration, Instant};
+
+/// How long those stay that are more than are to be kept: a job may come for them in the middle of a rush.
+const SURPLUS: Duration = Duration::from_millis(100);
+/// After so long the statistics are sent that were held back for more to come.
+const STATISTICS: Duration = Duration::from_secs(1);
+/// A standby's promotion wakes nobody: a worker that began in recovery looks now and then.
+const RECOVERY: Duration = Duration::from_secs(1);
+/// Where not every session has the library, nobody may tell an idle worker that it is in the way; DROP DATABASE waits five
+/// seconds.
+const UNTOLD: Duration = Duration::from_secs(1);
+
+pub enum Next {
+    /// A segment, and whether it was pinned for the way.
+    Job(u32, bool),
+    Leave,
+}
+
+pub fn wait(place: Place, baseline: &mut Baseline, began_in_recovery: bool) -> Result<Next> {
+    let since = Instant::now();
+    let mut statistics_sent = false;
+    loop {
+        if let Some((handle, pinned)) = place.offered() {
+            return Ok(Next::Job(handle, pinned));
+        }
+        let now = Instant::now();
+        let idle = now - since;
+        let longest = match place.registry().preloaded {
+            true => settings::idle_timeout(),
+            false => settings::idle_timeout().min(UNTOLD),
+        };
+        let max_idle = settings::max_idle_workers();
+        let surplus = place.registry().has_surplus(max_idle);
+        let must = worker::is_asked_to_leave()
+            || place.is_dismissed()
+            || max_idle == 0
+            || idle >= longest
+            || began_in_recovery && !identity::is_in_recovery();
+        if (must && place.leave(None)?) || (surplus && idle >= SURPLUS && place.leave(Some(max_idle))?) {
+            return Ok(Next::Leave);
+        }
+        if worker::serve_idle()? {
+            baseline.config_reloaded()?;
+            continue;
+        }
+        if !statistics_sent && idle >= STATISTICS {
+            query::send_statistics(true)?;
+            statistics_sent = true;
+        }
+        let mut deadline = since + longest;
+        if surplus {
+            deadline = deadline.min((since + SURPLUS).max(now));
+        }
+        if !statistics_sent {
+            deadline = deadline.min(since + STATISTICS);
+        }
+        if began_in_recovery {
+            deadline = deadline.min(now + RECOVERY);
+        }
+        registry::wait(Event::Idle, Some(deadline))?;
+    }
+}
+
+/// Leaves; a launcher that has claimed this worker meanwhile is told that it must find another.
+pub fn decline(place: Place) -> Result<()> {
+    while !place.leave(None)? {
+        if let Some((handle, pinned)) = place.offered() {
+            if pinned {
+                dsm::unpin(handle)?;
+            }
+            return place.refuse();
+        }
+        // the launcher is about to say for what
+        registry::wait(Event::Idle, None)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! This process's place in the registry.
+
+use crate::model::header::Identity;
+use crate::model::slot::{End, JobSlot, Key};
+use crate::model::sqlstate;
+use crate::pg::dsm::{self, Segment};
+use crate::pg::error::{PgError, Result};
+use crate::pg::query;
+use crate::registry::{self, Registry, Rest};
+use std::sync::{Arc, OnceLock};
+
+#[derive(Clone, Copy)]
+pub struct Place {
+    registry: &'static Registry,
+    index: u32,
+}
+
+static PLACE: OnceLock<Place> = OnceLock::new();
+
+impl Place {
+    /// `None` without a registry.
+    pub fn take() -> Result<Option<Self>> {
+        let Some(registry) = registry::get()? else {
+            return Ok(None);
+        };
+        let Some(index) = registry.enter(&Key::default())? else {
+            return Ok(None);
+        };
+        let place = Self { registry, index };
+        let _ = PLACE.set(place);
+        Ok(Some(place))
+    }
+
+    /// Once connected: what later launchers must have in common with the first.
+    pub fn show_key(self, identity: &Identity, client_info: &[u8]) -> Result<()> {
+        query::begin()?;
+        let key = registry::key(identity, client_info)?;
+        query::commit()?;
+        // without one the connection would have been refused, or is about to be
+        self.registry.set_key(self.index, &key.unwrap_or_default())
+    }
+
+    pub fn registry(self) -> &'static Registry {
+        self.registry
+    }
+
+    /// See [`Registry::take`].
+    pub fn take_job(self, slot: u32, cookie: i64) -> Result<Option<&'static JobSlot>> {
+        self.registry.take(self.index, slot, cookie)
+    }
+
+    pub fn end(self, slot: u32, cookie: i64, end: &End, leaves: bool) -> Result<()> {
+        self.registry.end(self.index, slot, cookie, end, leaves)
+    }
+
+    pub fn rest(self, settings: u64, mapped: u32) -> Result<Rest> {
+        self.registry.rest(self.index, settings, mapped)
+    }
+
+    pub fn offered(self) -> Option<(u32, bool)> {
+        self.registry.offered(self.index)
+    }
+
+    /// The offered job's segment; `last` is the one that is mapped still.
+    pub fn map(self, last: Option<Arc<Segment>>, handle: u32, pinned: bool) -> Result<Arc<Segment>> {
+        let segment = match last.filter(|segment| segment.handle() == handle) {
+            Some(segment) => Some(segment),
+            None => Segment::attach(handle)?,
+        };
+        if pinned {
+            self.registry.is_mapped(self.index);
+            dsm::unpin(handle)?;
+        }
+        let segment =
+            segment.ok_or_else(|| PgError::new(sqlstate::INTERNAL_ERROR, "shared memory segment of a job is gone"))?;
+        segment.check()?;
+        Ok(segment)
+    }
+
+    pub fn is_dismissed(self) -> bool {
+        self.registry.is_dismissed(self.index)
+    }
+
+    pub fn leave(self, surplus: Option<u32>) -> Result<bool> {
+        self.registry.leave(self.index, surplus)
+    }
+
+    pub fn refuse(self) -> Result<()> {
+        self.registry.refuse(self.index)
+    }
+}
+
+/// The process ends: its place is given back, and a job that it was offered and has not taken.
+pub fn give_back() -> Result<()> {
+    let Some(place) = PLACE.get() else {
+        return Ok(());
+    };
+    match place.registry.exit(place.index)? {
+        Some(handle) => dsm::unpin(handle),
+        None => Ok(()),
+    }
+}

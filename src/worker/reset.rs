@@ -1,0 +1,128 @@
+//! Between two jobs: a session that the next job cannot tell from a new one, or none.
+//!
+//! What the server can forget is forgotten, settings and roles go back to what the last launcher had, and what neither can undo
+//! (temporary tables, libraries, settings without a library) retires the worker.
+
+use super::session::{Restored, Session};
+use crate::model::libraries;
+use crate::pg::dsm::Segment;
+use crate::pg::error::Result;
+use crate::pg::{query, session};
+
+/// After how many jobs the worker's memory is looked at.
+const MEMORY_INTERVAL: u32 = 64;
+/// By how much it may have grown.
+const MEMORY_GROWTH: usize = 32 << 20;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    Clean,
+    /// The reason is for a debug message.
+    Retire(&'static str),
+}
+
+/// The session when it was new, and whose it has been since.
+pub struct Baseline {
+    session: Session,
+    jobs: u32,
+    memory: usize,
+    libraries: usize,
+    mark: u64,
+    /// Settings without a library that every new session has, by a file or ALTER ROLE.
+    placeholders: Vec<Vec<u8>>,
+    /// Those that a launcher has brought.
+    brought: Vec<Vec<u8>>,
+}
+
+impl Baseline {
+    /// Once per process, connected, outside a transaction, before any job. Loads what `session_preload_libraries` names, as a
+    /// client's session does: before settings are restored, so that theirs are known.
+    pub fn new() -> Result<Self> {
+        query::begin()?;
+        query::load_session_libraries()?;
+        query::commit()?;
+        session::watch()?;
+        Ok(Self {
+            session: Session::default(),
+            jobs: 0,
+            memory: session::memory()?,
+            libraries: session::libraries_len()?,
+            mark: session::settings_mark()?,
+            placeholders: session::placeholders()?,
+            brought: Vec::new(),
+        })
+    }
+
+    /// Makes this the session of the job's launcher. Refused: nothing has happened to the job, but this process must leave.
+    pub fn restore(&mut self, segment: &Segment) -> Result<Restored> {
+        let header = segment.header();
+        let (settings, client_info) = (segment.bytes(header.settings), segment.bytes(header.client_info));
+        let found_here = !header.wants_word();
+        let restored = self.session.restore(settings, client_info, &header.identity, found_here)?;
+        self.look_for_placeholders()?;
+        // a new process has what the launcher and the files have, and no more
+        if restored == Restored::Yes && self.jobs > 0 && !self.session.has_all(&self.brought) {
+            return Ok(Restored::Refused);
+        }
+        Ok(restored)
+    }
+
+    /// What a launcher's `session::settings_hash` must be to find its settings here; 0 for no launcher's.
+    pub fn settings_hash(&self) -> u64 {
+        self.session.hash()
+    }
+
+    /// After a job has ended, however, and outside a transaction.
+    pub fn reset(&mut self) -> Result<Verdict> {
+        self.jobs += 1;
+        if let Some(reason) = session::left()? {
+            return Ok(Verdict::Retire(reason));
+        }
+        if !self.libraries_are_known()? {
+            return Ok(Verdict::Retire("it has loaded a library"));
+        }
+        session::forget()?;
+        if !self.session.settle()? {
+            return Ok(Verdict::Retire("its settings cannot be taken back"));
+        }
+        if self.look_for_placeholders()? && !self.session.has_all(&self.brought) {
+            return Ok(Verdict::Retire("it has a setting that is no library's"));
+        }
+        if self.jobs.is_multiple_of(MEMORY_INTERVAL) && session::memory()? > self.memory.saturating_add(MEMORY_GROWTH) {
+            return Ok(Verdict::Retire("it has used much memory"));
+        }
+        Ok(Verdict::Clean)
+    }
+
+    /// After the configuration files were read again, between two jobs.
+    pub fn config_reloaded(&mut self) -> Result<()> {
+        // what the files have brought, a new session has as well
+        let new = session::placeholders()?.into_iter().filter(|name| !self.brought.contains(name));
+        self.placeholders = new.collect();
+        self.mark = session::settings_mark()?;
+        self.session.reloaded()
+    }
+
+    fn libraries_are_known(&mut self) -> Result<bool> {
+        let len = session::libraries_len()?;
+        if len == self.libraries {
+            return Ok(true);
+        }
+        let directory = session::library_directory();
+        let new = session::libraries_since(self.libraries)?;
+        self.libraries = len;
+        Ok(new.iter().all(|path| libraries::is_stateless(path, directory)))
+    }
+
+    /// A setting without a library is never forgotten: a later job would see it, if only as empty. True when there may be another.
+    fn look_for_placeholders(&mut self) -> Result<bool> {
+        if session::settings_mark()? == self.mark {
+            return Ok(false);
+        }
+        let new = session::placeholders()?.into_iter().filter(|name| !self.placeholders.contains(name));
+        self.brought = new.collect();
+        // last: the list may have taken memory
+        self.mark = session::settings_mark()?;
+        Ok(true)
+    }
+}
