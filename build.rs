@@ -8,7 +8,7 @@ use std::{env, fs};
 const FUNCTIONS: &[&str] = &[
     "pgbg_.*",
     // memory
-    "AllocSetContextCreateInternal|MemoryContextDelete|MemoryContextReset|pfree",
+    "AllocSetContextCreateInternal|MemoryContextDelete|MemoryContextReset|MemoryContextAlloc|MemoryContextRegisterResetCallback|pfree",
     // dynamic shared memory and queues
     "dsm_create|dsm_attach|dsm_detach|dsm_pin_mapping|dsm_segment_address|dsm_segment_handle|dsm_segment_map_length",
     "shm_mq_create|shm_mq_set_receiver|shm_mq_set_sender|shm_mq_attach|shm_mq_receive|shm_mq_detach|shm_mq_wait_for_attach",
@@ -51,7 +51,7 @@ const VARIABLES: &[&str] = &[
     "TypeFuncClass_.*|CommandDest_.*|BackendState_.*|TimeoutId_.*|GucContext_.*|GUC_UNIT_.*|SetFunctionReturnMode_.*",
     "CommandTag_CMDTAG_INSERT|CommandTag_COMMAND_TAG_NEXTTAG|NodeTag_T_ReturnSetInfo|NodeTag_T_TransactionStmt|TYPTYPE_.*|DEBUG1|NOTICE|ERROR|FATAL|ROLE_PG_.*",
     "BOOLOID|BYTEAOID|FLOAT8OID|INT4OID|INT8OID|OIDOID|TEXTOID|TIMESTAMPTZOID|ALLOCSET_.*",
-    "HEAP_NATTS_MASK|HEAP_HASEXTERNAL|HEAP_HASNULL|SECURITY_RESTRICTED_OPERATION",
+    "HEAP_NATTS_MASK|HEAP_HASEXTERNAL|HEAP_HASNULL|BOOTSTRAP_SUPERUSERID|SECURITY_RESTRICTED_OPERATION",
 ];
 
 fn fail(message: &str) -> ! {

@@ -79,18 +79,16 @@
 #define T_ClusterStmt T_RepackStmt
 #endif
 
-/* 15, 16, 18 and 19 added hooks; 19 took one away and shows its replacement. */
+/* 15, 18 and 19 added hooks; 19 took one away and shows its replacement. */
 #if PG_VERSION_NUM >= 190000
 #define PGBG_MORE_HOOKS \
-	&object_access_hook_str, &ldap_password_hook, &explain_per_node_hook, &explain_per_plan_hook, \
+	&object_access_hook_str, &explain_per_node_hook, &explain_per_plan_hook, \
 	&explain_validate_options_hook, &build_simple_rel_hook, &join_path_setup_hook, &joinrel_setup_hook, \
 	&planner_setup_hook, &planner_shutdown_hook
 #elif PG_VERSION_NUM >= 180000
 #define PGBG_MORE_HOOKS \
-	&object_access_hook_str, &ldap_password_hook, &get_relation_info_hook, &explain_per_node_hook, \
-	&explain_per_plan_hook, &explain_validate_options_hook
-#elif PG_VERSION_NUM >= 160000
-#define PGBG_MORE_HOOKS &object_access_hook_str, &ldap_password_hook, &get_relation_info_hook
+	&object_access_hook_str, &get_relation_info_hook, &explain_per_node_hook, &explain_per_plan_hook, \
+	&explain_validate_options_hook
 #elif PG_VERSION_NUM >= 150000
 #define PGBG_MORE_HOOKS &object_access_hook_str, &get_relation_info_hook
 #else

@@ -223,6 +223,16 @@ pgbg_reset_option(const char *name, Oid role)
 				 errmsg("parameter \"%s\" could not be reset", name)));
 }
 
+/*
+ * What SET ROLE has said last.  Not every minor version serializes it with the
+ * other settings.
+ */
+const char *
+pgbg_role_setting(void)
+{
+	return GetConfigOption("role", true, false);
+}
+
 /* Where $libdir points to. */
 const char *
 pgbg_library_directory(void)

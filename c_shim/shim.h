@@ -126,6 +126,7 @@ extern bool pgbg_roles_changed(void);
 extern uint64 pgbg_settings_mark(void);
 extern Size pgbg_placeholders(char *to, Size size);
 extern void pgbg_reset_option(const char *name, Oid role);
+extern const char *pgbg_role_setting(void);
 extern const char *pgbg_library_directory(void);
 extern Size pgbg_memory_allocated(void);
 

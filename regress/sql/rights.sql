@@ -32,7 +32,7 @@ GRANT pgbackground_role TO regress_pgbg_owner, regress_pgbg_member, regress_pgbg
 CREATE TABLE handles (job text, pid int, cookie int8);
 GRANT ALL ON handles TO regress_pgbg_owner;
 SET ROLE regress_pgbg_owner;
-INSERT INTO handles SELECT job, h.* FROM unnest(ARRAY['one', 'two', 'three']) job, pg_background_submit_v2('SELECT pg_sleep(600)') h;
+INSERT INTO handles SELECT job, h.* FROM unnest(ARRAY['one', 'two', 'three']) job, pg_background_submit_v2(format('SELECT pg_sleep(600), %L', job)) h;
 RESET ROLE;
 INSERT INTO handles SELECT 'super', h.* FROM pg_background_submit_v2('SELECT pg_sleep(600)') h;
 SELECT until('(SELECT count(*) = 4 FROM pg_stat_background JOIN handles USING (cookie) WHERE state = ''running'')');

@@ -70,8 +70,8 @@ my $pid = worker();
 my $guests = worker($guest);
 isnt($guests, $pid, 'another role does not');
 isnt(worker($elsewhere), $pid, 'nor does another database');
-is(job('SELECT session_user', $guest), 'guest', "a role's jobs are its own");
-is(job('SELECT current_database()', $elsewhere), 'elsewhere', "a database's jobs are in it");
+is(job('SELECT session_user::text', $guest), 'guest', "a role's jobs are its own");
+is(job('SELECT current_database()::text', $elsewhere), 'elsewhere', "a database's jobs are in it");
 # SET ROLE is no other session.
 without_idle($node);
 value($session, 'SET ROLE guest');
@@ -89,7 +89,7 @@ for my $case ([ 'an error', 'SELECT 1 / 0' ], [ 'an error in a block', 'DO $$ BE
 	my ($what, $sql) = @$case;
 	($out, $err) = ask($session, "SELECT * FROM pg_background_result(pg_background_launch(\$job\$$sql\$job\$)) AS (x text)");
 	like($err, qr/ERROR:/, $what);
-	is(job('SELECT 1'), 1, "a job after $what");
+	is(job('SELECT 1::text'), 1, "a job after $what");
 }
 $pid = worker();
 ($out, $err) = ask($session, "SELECT * FROM pg_background_result(pg_background_launch('SELECT 1 / 0')) AS (x text)");
@@ -216,7 +216,7 @@ SKIP: {
 	cmp_ok($resident_then - $resident, '<=', 256 + $rounds / 500, "so is the process ($resident, then $resident_then kB)");
 }
 $pid = worker();
-job(q{SELECT length(string_agg(repeat(g::text, 100), '')) FROM generate_series(1, 20000) AS g});
+job(q{SELECT length(string_agg(repeat(g::text, 100), ''))::text FROM generate_series(1, 20000) AS g});
 is_warm($pid, 'after much memory that was given back');
 
 # --- an idle worker does nothing ---
@@ -249,7 +249,7 @@ is(job(q{SET work_mem = '1MB'; RESET work_mem; SELECT pg_backend_pid() || ' ' ||
 setting($node, 'work_mem', '4MB');
 
 # Others drop what it knows, and more than there is room for in the queue of messages about it.
-job('CREATE FUNCTION looks() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM counted); END $$; SELECT 1');
+job('CREATE FUNCTION looks() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM counted); END $$');
 $pid = worker();
 is(job('SELECT pg_backend_pid() || $$ $$ || looks()'), "$pid 17", 'a job has a plan');
 ok(until_true(sub { grep { $_ == $pid } idle_workers($node) }), 'its worker is idle');
@@ -290,7 +290,7 @@ is_warm($pid, 'a cancel of an idle worker does nothing');
 ok(until_true(sub { grep { $_ == $pid } idle_workers($node) }), 'it is idle again');
 is(value($watcher, "SELECT pg_terminate_backend($pid)"), 't', 'it is terminated');
 ok(until_true(sub { is_gone($pid) }), 'and goes');
-is(job('SELECT 1'), 1, 'a job after that');
+is(job('SELECT 1::text'), 1, 'a job after that');
 ok(!$node->log_contains(qr/(ERROR|FATAL|WARNING|PANIC): |exited with exit code/, $offset), 'all without a word in the log');
 
 # A launch and a worker that leaves meet at every moment.

@@ -97,7 +97,8 @@ BEGIN
       WHEN 1 THEN pg_background_submit_v2('SELECT 1 / 0')
       ELSE pg_background_launch_v2('SELECT pg_sleep(600)') END;
     IF i % 3 = 2 THEN PERFORM pg_background_cancel_v2(h.pid, h.cookie); END IF;
-    PERFORM pg_background_wait_v2(h.pid, h.cookie), pg_background_detach_v2(h.pid, h.cookie);
+    PERFORM pg_background_wait_v2(h.pid, h.cookie);
+    PERFORM pg_background_detach_v2(h.pid, h.cookie);
   END LOOP;
 END $$});
 all_free('after 90');

@@ -1,6 +1,7 @@
 //! The first interface: a job is a bare pid.
 
 use crate::job::tracker::{self, Found};
+use crate::job::{Job, spent};
 use crate::launch::{Kind, launch};
 use crate::model::released::How;
 use crate::pg::datum::{Call, Datum, int4, void};
@@ -9,7 +10,7 @@ use crate::result;
 
 /// `pg_background_launch(sql, queue_size)`
 pub fn pg_background_launch(call: &Call) -> Result<Datum> {
-    let job = launch(call.text(0)?, call.int4(1), Kind::Launch)?;
+    let job = launch(call.text(0)?, call.int4(1), Kind::Launch, Some(call.execution()))?;
     Ok(int4(job.pid))
 }
 
@@ -20,21 +21,33 @@ pub fn pg_background_result(call: &Call) -> Result<Datum> {
 
 /// `pg_background_detach(pid)`
 pub fn pg_background_detach(call: &Call) -> Result<Datum> {
-    detach(call.int4(0), None)
+    detach(call, call.int4(0), None)
 }
 
 pub(super) fn read(call: &Call, pid: i32, cookie: Option<i64>) -> Result<Datum> {
     match tracker::find(pid, cookie, true)? {
-        Found::Job(job) => result::read(call, &job),
+        Found::Job(job) => {
+            spend(call, &job)?;
+            result::read(call, &job)
+        }
         Found::Released(How::Read) => Err(result::consumed(pid)),
         Found::Released(How::Detached) => Err(tracker::not_attached(pid)),
     }
 }
 
+/// A job that was launched in this execution of a query is given up in it: see [`spent`].
+fn spend(call: &Call, job: &Job) -> Result<()> {
+    let execution = call.execution();
+    if job.execution == Some(execution) { spent::add(execution, job.pid) } else { Ok(()) }
+}
+
 /// Clean-up code may detach whatever happened before.
-pub(super) fn detach(pid: i32, cookie: Option<i64>) -> Result<Datum> {
+pub(super) fn detach(call: &Call, pid: i32, cookie: Option<i64>) -> Result<Datum> {
     match tracker::find(pid, cookie, false)? {
-        Found::Job(job) => tracker::release(&job, How::Detached),
+        Found::Job(job) => {
+            spend(call, &job)?;
+            tracker::release(&job, How::Detached);
+        }
         Found::Released(_) => {}
     }
     Ok(void())

@@ -20,7 +20,7 @@ const MAX_GRACE: i32 = 3_600_000;
 const MAX_WAIT: i32 = 86_400_000;
 
 fn start(call: &Call, kind: Kind) -> Result<Datum> {
-    let job = launch(call.text(0)?, call.int4(1), kind)?;
+    let job = launch(call.text(0)?, call.int4(1), kind, None)?;
     call.composite([Value::Int4(job.pid), Value::Int8(job.cookie)])
 }
 
@@ -41,7 +41,7 @@ pub fn pg_background_result_v2(call: &Call) -> Result<Datum> {
 
 /// `pg_background_detach_v2(pid, cookie)`
 pub fn pg_background_detach_v2(call: &Call) -> Result<Datum> {
-    v1::detach(call.int4(0), Some(call.int8(1)))
+    v1::detach(call, call.int4(0), Some(call.int8(1)))
 }
 
 /// What a call's first two arguments name.

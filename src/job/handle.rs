@@ -6,6 +6,7 @@ use crate::model::state::{State, Stop};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result, level};
 use crate::pg::latch::Event;
+use crate::pg::memory::Execution;
 use crate::pg::worker::Handle;
 use crate::pg::{identity, worker};
 use crate::registry;
@@ -40,6 +41,8 @@ pub struct Job {
     pub sql_preview: Vec<u8>,
     /// Launched, not submitted.
     pub has_results: bool,
+    /// Where it was launched, if it is known by its pid alone.
+    pub execution: Option<Execution>,
     segment: Arc<Segment>,
     /// `None` while somebody up the stack reads, and when rows were lost.
     reading: Mutex<Option<Reading>>,
@@ -58,6 +61,7 @@ impl Job {
         queue_size: i32,
         sql_preview: Vec<u8>,
         has_results: bool,
+        execution: Option<Execution>,
     ) -> Self {
         let identity = &segment.header().identity;
         Self {
@@ -68,6 +72,7 @@ impl Job {
             queue_size,
             sql_preview,
             has_results,
+            execution,
             segment,
             reading: Mutex::new(Some(Reading { receiver, columns: None, error: None, tags: None, begun: false })),
             worker,

@@ -2,6 +2,7 @@
 
 mod elsewhere;
 mod handle;
+pub mod spent;
 pub mod tracker;
 
 pub use elsewhere::Elsewhere;

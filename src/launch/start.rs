@@ -3,7 +3,7 @@
 use super::admission::{self, Admitted};
 use super::segment;
 use crate::channel::Receiver;
-use crate::job::{Job, tracker};
+use crate::job::{Job, spent, tracker};
 use crate::model::header::Identity;
 use crate::model::slot::QUERY_SIZE;
 use crate::model::sqlstate;
@@ -11,6 +11,7 @@ use crate::model::state::{Stop, Taken};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::latch::Event;
+use crate::pg::memory::Execution;
 use crate::pg::mq::{self, Queue};
 use crate::pg::{identity, latch, text, worker};
 use crate::registry::{self, Claim, NewJob, Registry, Wanted};
@@ -34,8 +35,9 @@ pub enum Kind {
 }
 
 /// Starts `sql` in a worker. `queue_size` in bytes; 0 and below stand for the setting. When this returns, a worker has the
-/// job, whatever becomes of this session.
-pub fn launch(sql: &[u8], queue_size: i32, kind: Kind) -> Result<Arc<Job>> {
+/// job, whatever becomes of this session. `execution`: the job will be known by its pid alone, to the same execution of a query
+/// perhaps (see [`spent`]).
+pub fn launch(sql: &[u8], queue_size: i32, kind: Kind, execution: Option<Execution>) -> Result<Arc<Job>> {
     let queue_size = checked_queue_size(queue_size)?;
     // as the server refuses temporary tables, prepared statements and cursors WITH HOLD there: a job outlives the operation
     if identity::is_restricted() {
@@ -57,13 +59,17 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind) -> Result<Arc<Job>> {
     };
     let segment = segment::get(identity, sql, ring)?;
     let launched_at = identity::now();
+    let mut taken = tracker::pids();
+    taken.extend(spent::pids(execution));
     let started = match registry::get()? {
-        Some(registry) => in_registry(registry, &segment, sql, launched_at)?,
+        Some(registry) => in_registry(registry, &segment, sql, launched_at, &taken)?,
         None => Started::cold(&segment, || register_alone(&segment))?,
     };
     let preview = sql[..text::clip(sql, PREVIEW)].to_vec();
     let Started { receiver, worker, pid } = started;
-    Ok(tracker::add(Job::new(segment, receiver, worker, pid, launched_at, queue_size, preview, kind == Kind::Launch)))
+    let has_results = kind == Kind::Launch;
+    let job = Job::new(segment, receiver, worker, pid, launched_at, queue_size, preview, has_results, execution);
+    Ok(tracker::add(job))
 }
 
 /// The launcher's end of a job that a worker has.
@@ -162,14 +168,19 @@ fn at_exit() -> Result<()> {
     }
 }
 
-fn in_registry(registry: &'static Registry, segment: &Arc<Segment>, sql: &[u8], launched_at: i64) -> Result<Started> {
+fn in_registry(
+    registry: &'static Registry,
+    segment: &Arc<Segment>,
+    sql: &[u8],
+    launched_at: i64,
+    taken: &[i32],
+) -> Result<Started> {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if !WATCHED.load(Relaxed) {
         worker::at_exit(at_exit)?;
         WATCHED.store(true, Relaxed);
     }
     let header = segment.header();
-    let taken = tracker::pids();
     let client_info = segment.bytes(header.client_info);
     let new = NewJob {
         cookie: header.identity.cookie,
@@ -182,7 +193,7 @@ fn in_registry(registry: &'static Registry, segment: &Arc<Segment>, sql: &[u8], 
             key,
             settings: settings_hash(segment.bytes(header.settings)),
             handle: segment.handle(),
-            taken: &taken,
+            taken,
         }),
     };
     LAUNCHING.store(true, Relaxed);

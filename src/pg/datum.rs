@@ -3,6 +3,7 @@
 use super::columns::Declared;
 use super::error::{PgError, Result};
 use super::guard::guard;
+use super::memory::Execution;
 use super::store::Rows;
 use super::sys;
 use crate::model::sqlstate;
@@ -98,6 +99,12 @@ impl Call {
             let args = (*self.fcinfo).args.as_slice((*self.fcinfo).nargs.max(0) as usize);
             args.get(n).map_or((Datum::default(), true), |arg| (arg.value, arg.isnull))
         }
+    }
+
+    /// The execution of the query that makes the call.
+    pub fn execution(&self) -> Execution {
+        // SAFETY: `new` was promised a valid call.
+        Execution::new(unsafe { (*(*self.fcinfo).flinfo).fn_mcxt })
     }
 
     pub fn is_null(&self, n: usize) -> bool {

@@ -186,6 +186,12 @@ fn reset(setting: &Setting) -> Result<()> {
     guard(|| unsafe { sys::pgbg_reset_option(name, role) })
 }
 
+/// RESET ROLE. Inside a transaction.
+pub fn reset_role() -> Result<()> {
+    // SAFETY: as above; the role is that of the bootstrap superuser, as for all that no user has set.
+    guard(|| unsafe { sys::pgbg_reset_option(c"role".as_ptr(), sys::BOOTSTRAP_SUPERUSERID) })
+}
+
 fn set(setting: &Setting) -> Result<()> {
     let (name, value) = (setting.name.as_ptr().cast(), setting.value.as_ptr().cast());
     let (context, source, role) = (setting.context, setting.source, setting.role);

@@ -36,16 +36,6 @@ pub fn is_in_recovery() -> bool {
     unsafe { sys::RecoveryInProgress() }
 }
 
-pub fn database() -> u32 {
-    // SAFETY: reads a variable.
-    unsafe { sys::MyDatabaseId }
-}
-
-/// May the current user see the texts of that role's sessions, as pg_stat_activity has it?
-pub fn may_read_stats_of(role: u32) -> Result<bool> {
-    Ok(has_privileges_of(role)? || has_privileges_of(sys::ROLE_PG_READ_ALL_STATS)?)
-}
-
 /// Has the current user the privileges of that role?
 pub fn has_privileges_of(role: u32) -> Result<bool> {
     // SAFETY: a catalog lookup.

@@ -50,6 +50,47 @@ impl Context {
     }
 }
 
+/// The memory of one execution of a query, by which calls in the same one are known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Execution(usize);
+
+impl Execution {
+    pub(super) fn new(context: sys::MemoryContext) -> Self {
+        Self(context as usize)
+    }
+
+    /// Calls `callback` when the execution ends, which it has not yet.
+    pub fn at_end(self, callback: fn(Self)) -> Result<()> {
+        let context = self.0 as sys::MemoryContext;
+        let (function, argument) = (callback as usize, self.0);
+        // SAFETY: the context of a call that is being made; it frees what is allocated in it after its callbacks.
+        guard(|| unsafe {
+            let place = sys::MemoryContextAlloc(context, size_of::<AtEnd>()).cast::<AtEnd>();
+            (*place).argument = argument;
+            (*place).function = function;
+            (*place).callback.func = Some(at_end);
+            (*place).callback.arg = place.cast();
+            sys::MemoryContextRegisterResetCallback(context, &raw mut (*place).callback);
+        })
+    }
+}
+
+#[repr(C)]
+struct AtEnd {
+    callback: sys::MemoryContextCallback,
+    function: usize,
+    argument: usize,
+}
+
+unsafe extern "C-unwind" fn at_end(place: *mut std::ffi::c_void) {
+    // SAFETY: `Execution::at_end` made it.
+    let (function, argument) = unsafe {
+        let place = &*place.cast::<AtEnd>();
+        (std::mem::transmute::<usize, fn(Execution)>(place.function), Execution(place.argument))
+    };
+    function(argument);
+}
+
 impl Drop for Context {
     fn drop(&mut self) {
         let context = self.as_ptr();

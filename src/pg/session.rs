@@ -44,6 +44,14 @@ pub fn users() -> Option<[u32; 3]> {
     }
 }
 
+/// Passes on what SET ROLE has said last; not every minor version serializes it with the other settings.
+pub fn with_role_setting<R>(use_it: impl FnOnce(&[u8]) -> R) -> Result<R> {
+    // SAFETY: looks up a setting that every server has.
+    let role = guard(|| unsafe { sys::pgbg_role_setting() })?;
+    // SAFETY: the setting's own string, which stays until the setting changes.
+    Ok(use_it(if role.is_null() { b"" } else { unsafe { CStr::from_ptr(role) }.to_bytes() }))
+}
+
 /// Bytes that the server's functions have allocated.
 pub fn memory() -> Result<usize> {
     // SAFETY: no arguments.

@@ -3,7 +3,7 @@
 use crate::model::header::Identity;
 use crate::pg::error::Result;
 use crate::pg::{guc, identity, query, session, shmem};
-use crate::wire::settings;
+use crate::wire::settings::{self, Setting};
 
 /// What a launcher's settings are known by, to it and to the worker that has them; never 0.
 pub fn settings_hash(state: &[u8]) -> u64 {
@@ -32,6 +32,8 @@ pub struct Session {
     defaults: Vec<Vec<u8>>,
     /// Session user, SET ROLE, current user.
     users: [u32; 3],
+    /// What SET ROLE has said, which is not among the settings everywhere.
+    role: Vec<u8>,
     /// Every setting came from the launcher, so that RESET gives what it gives for no other.
     whole: bool,
     /// A launcher has been here.
@@ -82,8 +84,7 @@ impl Session {
         query::begin()?;
         identity::adopt_session(identity)?;
         query::commit()?;
-        self.keep_users();
-        Ok(())
+        self.keep_users()
     }
 
     /// In a transaction of its own: its end forgets what of the launcher's transaction came with the settings (isolation level,
@@ -99,8 +100,7 @@ impl Session {
         let changed = changed.iter().filter(|s| s.is_default() && !before.contains(s));
         self.defaults = changed.map(|s| s.name.to_vec()).collect();
         self.restored.take()?;
-        self.keep(state);
-        Ok(())
+        self.keep(state)
     }
 
     /// From one launcher's session to another's.
@@ -126,19 +126,21 @@ impl Session {
         let changed = theirs.iter().filter(|s| s.is_default() && !before.contains(s)).map(|s| s.name.to_vec());
         self.defaults.extend(changed.filter(|name| !self.defaults.contains(name)).collect::<Vec<_>>());
         std::mem::swap(&mut self.restored, &mut self.now);
-        self.keep(state);
+        self.keep(state)?;
         Ok(true)
     }
 
-    fn keep(&mut self, state: &[u8]) {
+    fn keep(&mut self, state: &[u8]) -> Result<()> {
         self.stale = false;
         self.launcher.clear();
         self.launcher.extend_from_slice(state);
-        self.keep_users();
+        self.keep_users()
     }
 
-    fn keep_users(&mut self) {
+    fn keep_users(&mut self) -> Result<()> {
         self.users = session::users().unwrap_or_default();
+        self.role = session::with_role_setting(<[u8]>::to_vec)?;
+        Ok(())
     }
 
     fn is(&self, identity: &Identity) -> bool {
@@ -148,10 +150,14 @@ impl Session {
     /// Takes back what the job has set; false when it cannot. Outside a transaction.
     pub fn settle(&mut self) -> Result<bool> {
         self.now.take()?;
-        if self.now.bytes() != self.restored.bytes() && !self.take_back()? {
-            return Ok(false);
+        if self.now.bytes() == self.restored.bytes() && self.has_users()? {
+            return Ok(true);
         }
-        Ok(session::users() == Some(self.users))
+        self.take_back()
+    }
+
+    fn has_users(&self) -> Result<bool> {
+        Ok(session::users() == Some(self.users) && session::with_role_setting(|role| role == self.role.as_slice())?)
     }
 
     #[cold]
@@ -161,24 +167,33 @@ impl Session {
             let now = guc::parse(now.bytes()).unwrap_or_default();
             settings::same(&now, &wanted, false)
         };
-        if !is_back(&self.now) {
-            let [session_user, outer_role, _] = self.users;
-            query::begin()?;
-            let changed = guc::change_to(&wanted);
-            if !matches!(changed, Ok(true)) {
+        if !is_back(&self.now) || !self.has_users()? {
+            if !matches!(self.change_back(&wanted), Ok(true)) {
                 query::abort()?;
                 return Ok(false);
             }
-            // a SET SESSION AUTHORIZATION that was taken back has taken SET ROLE with it
-            identity::adopt_session(&Identity { session_user, outer_role, ..Identity::default() })?;
-            query::commit()?;
             self.now.take()?;
-            if !is_back(&self.now) {
+            if !is_back(&self.now) || !self.has_users()? {
                 return Ok(false);
             }
         }
         // in another order now
         std::mem::swap(&mut self.restored, &mut self.now);
+        Ok(true)
+    }
+
+    fn change_back(&self, wanted: &[Setting]) -> Result<bool> {
+        query::begin()?;
+        if !session::with_role_setting(|role| role == self.role.as_slice())? {
+            guc::reset_role()?;
+        }
+        if !guc::change_to(wanted)? {
+            return Ok(false);
+        }
+        // a SET SESSION AUTHORIZATION that was taken back has taken SET ROLE with it
+        let [session_user, outer_role, _] = self.users;
+        identity::adopt_session(&Identity { session_user, outer_role, ..Identity::default() })?;
+        query::commit()?;
         Ok(true)
     }
 
