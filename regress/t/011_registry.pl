@@ -164,21 +164,25 @@ all_free('a job without launcher');
 is(ended($cookie, 'state'), 'stopped', 'it has ended well');
 eval { $doomed->quit };
 
-# While the worker starts.
+# While the worker starts, which takes its time as every new session's start does.
 without_idle($node);
-setting($node, 'post_auth_delay', '2s');
-my $started = session($node);
 for my $how ('cancel', 'terminate')
 {
-	$launcher = value($started, 'SELECT pg_backend_pid()');
-	$before = now();
-	$started->query_until(qr/begun/, "\\echo begun\nSELECT pg_background_launch_v2(\$\$INSERT INTO done VALUES (1, 'never')\$\$);\n");
-	ok(until_true(sub { count_of('pg_stat_background') == 1 }), "$how while the worker starts: there is a slot");
-	$node->safe_psql('postgres', "SELECT pg_${how}_backend($launcher)");
-	all_free("$how while the worker starts");
+	my $starting = session($node);
+	$launcher = value($starting, 'SELECT pg_backend_pid()');
+	setting($node, 'post_auth_delay', '2s');
+	$starting->query_until(qr/begun/, "\\echo begun\nSELECT pg_background_launch_v2(\$\$INSERT INTO done VALUES (1, 'never')\$\$);\n\\warn over\n");
+	ok(until_true(sub { value($other, 'SELECT count(*) FROM pg_stat_background') == 1 }), "$how while the worker starts: there is a slot");
+	is(value($other, "SELECT pg_${how}_backend($launcher)"), 't', "$how while the worker starts");
+	if ($how eq 'cancel')
+	{
+		pump_until($starting->{run}, $starting->{timeout}, \$starting->{stderr}, qr/over/);
+		like($starting->{stderr}, qr/57014: canceling statement due to user request/, 'the launch says so');
+	}
+	ok(until_true(sub { value($other, 'SELECT count(*) FROM pg_stat_background') == 0 }), "$how while the worker starts: no slot is taken");
+	setting($node, 'post_auth_delay', '0');
+	eval { $starting->quit };
 }
-eval { $started->quit };
-setting($node, 'post_auth_delay', '0');
 ok(settle($node), 'the workers have gone');
 is(Jobs::look($node, q{SELECT count(*) FROM done WHERE note = 'never'}), 0, 'and nothing of the jobs has run');
 $now = now();
@@ -349,15 +353,13 @@ note(value($session, q{SELECT string_agg(first || ' ' || n, ', ') FROM (SELECT f
 for my $whom ('an idle worker', 'a busy worker', 'a launcher')
 {
 	value($locker, 'SELECT pg_advisory_unlock_all()');
-	($pid, $cookie) = launch($session, 'SELECT pg_backend_pid()');
-	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
-	ok(settle($node), "$whom: there is an idle worker");
-	my $idle = $pid;
 	value($locker, 'SELECT pg_advisory_lock(1)');
-	value($other, q{SELECT pid AS held, cookie AS held_cookie FROM pg_background_launch_v2('SELECT 1') \gset});
 	($pid, $cookie) = launch($session, q{INSERT INTO done VALUES (1, 'killed'); SELECT pg_advisory_xact_lock(1)});
-	ok(until_waits_for($pid, 'advisory'), "$whom: and a busy one");
-	($idle) = idle_workers($node);
+	ok(until_waits_for($pid, 'advisory'), "$whom: there is a busy worker");
+	value($other, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT 1') \gset});
+	value($other, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+	my $idle = value($other, 'SELECT :pid');
+	ok(until_true(sub { grep { $_ == $idle } idle_workers($node) }), "$whom: and an idle one");
 	my %victims = ('an idle worker' => $idle, 'a busy worker' => $pid, 'a launcher' => value($session, 'SELECT pg_backend_pid()'));
 	$offset = -s $node->logfile;
 	kill 9, $victims{$whom};

@@ -167,21 +167,21 @@ impl Job {
     /// is none of the wait's.
     pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
         loop {
-            let mut ended = self.state().is_final();
-            if !ended {
-                if let Some(mut reading) = self.take_reading() {
+            match self.take_reading() {
+                // Not before the worker has left the queue: it is ready for another job then.
+                Some(mut reading) => {
                     // What was taken from the queue and could not be kept is lost, and the rest with it: no put_back then.
                     let left = reading.receiver.drain()?;
                     self.put_back(reading);
-                    // The worker publishes before it leaves.
                     if left && !self.state().is_final() {
                         return Err(PgError::of(self.lost()));
                     }
+                    if left || self.is_lost() {
+                        return Ok(true);
+                    }
                 }
-                ended = self.state().is_final();
-            }
-            if ended {
-                return Ok(true);
+                None if self.state().is_final() => return Ok(true),
+                None => {}
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(false);

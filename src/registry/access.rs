@@ -425,6 +425,16 @@ impl Registry {
         Ok(rest)
     }
 
+    /// The idle worker's session has other settings now.
+    pub fn show_settings(&self, worker: u32, hash: u64) -> Result<()> {
+        if let Some(worker) = self.worker(worker) {
+            let held = self.lock.exclusive()?;
+            worker.settings.store(hash, Relaxed);
+            drop(held);
+        }
+        Ok(())
+    }
+
     /// Was nothing changed that makes the worker unfit?
     fn is_current(&self, worker: &WorkerSlot) -> bool {
         worker.dismissed.load(Relaxed) == 0 && worker.generation.load(Relaxed) == self.head.generation.load(Relaxed)

@@ -5,7 +5,7 @@ use crate::model::slot::{Activity, Ended, JobSlot, Totals};
 use crate::model::state::State;
 use crate::pg::error::Result;
 use crate::pg::{identity, query};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 /// A job that has not ended.
 pub struct JobRow {
@@ -86,10 +86,11 @@ impl Registry {
             let mut row = job_row(job);
             let (label, query) = (job.label.copy(), job.query.copy());
             drop(held);
-            if row.cookie != 0 {
-                row.label = label.bytes().to_vec();
-                row.query = query.bytes().to_vec();
-                row.progress = job.progress.get();
+            row.label = label.bytes().to_vec();
+            row.query = query.bytes().to_vec();
+            row.progress = job.progress.get();
+            // the slot may have been given to another job before its progress was read
+            if row.cookie != 0 && job.cookie.load(Acquire) == row.cookie {
                 rows.push(row);
             }
         }

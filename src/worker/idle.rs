@@ -53,6 +53,7 @@ pub fn wait(place: Place, baseline: &mut Baseline, began_in_recovery: bool) -> R
         }
         if worker::serve_idle()? {
             baseline.config_reloaded()?;
+            place.show_settings(baseline.settings_hash())?;
             continue;
         }
         if !statistics_sent && idle >= STATISTICS {

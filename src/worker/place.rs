@@ -57,6 +57,11 @@ impl Place {
         self.registry.rest(self.index, settings, mapped)
     }
 
+    /// See [`Registry::show_settings`].
+    pub fn show_settings(self, hash: u64) -> Result<()> {
+        self.registry.show_settings(self.index, hash)
+    }
+
     pub fn offered(self) -> Option<(u32, bool)> {
         self.registry.offered(self.index)
     }
