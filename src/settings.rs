@@ -79,6 +79,7 @@ pub fn spin() -> Duration {
     Duration::from_micros(unsigned(&SPIN).into())
 }
 
+#[allow(clippy::too_many_lines)] // a table
 pub fn define() -> Result<()> {
     const MAX: i32 = i32::MAX;
     let queue_size = [65536, mq::minimum_size() as i32, MAX_QUEUE_SIZE];

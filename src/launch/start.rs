@@ -16,6 +16,7 @@ use crate::pg::mq::{self, Queue};
 use crate::pg::{identity, latch, text, worker};
 use crate::registry::{self, Claim, NewJob, Registry, Wanted};
 use crate::settings;
+use crate::worker::reset;
 use crate::worker::session::settings_hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -47,6 +48,7 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind, execution: Option<Executi
         ));
     }
     tracker::check_limit()?;
+    reset::has_launched();
     let identity = Identity {
         cookie: new_cookie()?,
         worker_timeout: settings::worker_timeout(),

@@ -11,8 +11,6 @@ pub struct Text<const N: usize> {
 }
 
 impl<const N: usize> Text<N> {
-    pub const SIZE: usize = N;
-
     pub const fn new() -> Self {
         Self { len: AtomicU32::new(0), bytes: [const { AtomicU8::new(0) }; N] }
     }

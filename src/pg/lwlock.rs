@@ -22,15 +22,15 @@ impl Lock {
         Self(lock)
     }
 
-    pub fn exclusive(&self) -> Result<Held> {
+    pub fn exclusive(self) -> Result<Held> {
         self.acquire(sys::LWLockMode_LW_EXCLUSIVE)
     }
 
-    pub fn shared(&self) -> Result<Held> {
+    pub fn shared(self) -> Result<Held> {
         self.acquire(sys::LWLockMode_LW_SHARED)
     }
 
-    fn acquire(&self, mode: sys::LWLockMode) -> Result<Held> {
+    fn acquire(self, mode: sys::LWLockMode) -> Result<Held> {
         let lock = self.0.as_ptr();
         // SAFETY: initialized by the server, in memory that stays.
         guard(|| unsafe { sys::LWLockAcquire(lock, mode) })?;

@@ -133,6 +133,7 @@ pub fn at_exit(callback: fn() -> Result<()>) -> Result<()> {
 
 unsafe extern "C-unwind" fn exit_callback(_code: c_int, argument: sys::Datum) {
     // SAFETY: `at_exit` passed such a function.
+    #[allow(clippy::unnecessary_cast)] // of another type since 19
     let function = unsafe { std::mem::transmute::<usize, fn() -> Result<()>>(argument as usize) };
     // SAFETY: the server's callback has no destructor.
     unsafe { callback(function) };

@@ -155,14 +155,6 @@ impl Registry {
         Ok(Admission::Place(index, claim))
     }
 
-    /// A warm worker for a job that has a slot already.
-    pub fn claim_for(&self, slot: u32, wanted: &Wanted) -> Result<Option<Claim>> {
-        let held = self.lock.exclusive()?;
-        let claim = self.claim(slot, wanted);
-        drop(held);
-        Ok(claim)
-    }
-
     /// Under the lock.
     fn claim(&self, slot: u32, wanted: &Wanted) -> Option<Claim> {
         let generation = self.head.generation.load(Relaxed);

@@ -37,10 +37,8 @@ pub fn wait(place: Place, baseline: &mut Baseline, began_in_recovery: bool) -> R
         }
         let now = Instant::now();
         let idle = now - since;
-        let longest = match place.registry().preloaded {
-            true => settings::idle_timeout(),
-            false => settings::idle_timeout().min(UNTOLD),
-        };
+        let longest =
+            if place.registry().preloaded { settings::idle_timeout() } else { settings::idle_timeout().min(UNTOLD) };
         let max_idle = settings::max_idle_workers();
         let surplus = place.registry().has_surplus(max_idle);
         let must = worker::is_asked_to_leave()

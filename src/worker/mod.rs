@@ -16,5 +16,5 @@ mod idle;
 pub mod main;
 mod outcome;
 mod place;
-mod reset;
+pub mod reset;
 pub mod session;

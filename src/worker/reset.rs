@@ -8,11 +8,20 @@ use crate::model::libraries;
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::{query, session};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// After how many jobs the worker's memory is looked at.
 const MEMORY_INTERVAL: u32 = 64;
 /// By how much it may have grown.
 const MEMORY_GROWTH: usize = 32 << 20;
+
+/// The session has launched a job.
+static LAUNCHED: AtomicBool = AtomicBool::new(false);
+
+/// To be called when this session launches a job: nobody else may find it among its own. In a process that is no worker nobody asks.
+pub fn has_launched() {
+    LAUNCHED.store(true, Ordering::Relaxed);
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -75,6 +84,9 @@ impl Baseline {
     /// After a job has ended, however, and outside a transaction.
     pub fn reset(&mut self) -> Result<Verdict> {
         self.jobs += 1;
+        if LAUNCHED.load(Ordering::Relaxed) {
+            return Ok(Verdict::Retire("it has launched jobs of its own"));
+        }
         if let Some(reason) = session::left()? {
             return Ok(Verdict::Retire(reason));
         }
