@@ -49,7 +49,7 @@ const VARIABLES: &[&str] = &[
     "debug_query_string|log_statement|StatementTimeout|work_mem|TTSOpsMinimalTuple",
     "LogStmtLevel_.*|CURSOR_OPT_.*|WL_.*|BGWORKER_.*|BGW_.*|BgWorkerStartTime_.*|BgwHandleStatus_.*|shm_mq_result_.*",
     "TypeFuncClass_.*|CommandDest_.*|BackendState_.*|TimeoutId_.*|GucContext_.*|GUC_UNIT_.*|SetFunctionReturnMode_.*",
-    "CommandTag_CMDTAG_INSERT|CommandTag_COMMAND_TAG_NEXTTAG|NodeTag_T_ReturnSetInfo|NodeTag_T_TransactionStmt|TYPTYPE_.*|DEBUG1|NOTICE|ERROR|FATAL|ROLE_PG_.*",
+    "CommandTag_CMDTAG_INSERT|NodeTag_T_ReturnSetInfo|NodeTag_T_TransactionStmt|TYPTYPE_.*|DEBUG1|NOTICE|ERROR|FATAL|ROLE_PG_.*",
     "BOOLOID|BYTEAOID|FLOAT8OID|INT4OID|INT8OID|OIDOID|TEXTOID|TIMESTAMPTZOID|ALLOCSET_.*",
     "HEAP_NATTS_MASK|HEAP_HASEXTERNAL|HEAP_HASNULL|BOOTSTRAP_SUPERUSERID|SECURITY_RESTRICTED_OPERATION",
 ];

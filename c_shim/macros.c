@@ -360,6 +360,21 @@ pgbg_log_duration(const char *sql, const char *duration, bool was_logged, const 
 				 errdetail_log("%s", detail)));
 }
 
+/* The name of a command tag; NULL of 0 (no command) and of what is none. */
+const char *
+pgbg_tag_name(uint32 tag)
+{
+#define PG_CMDTAG(tag, name, evrgok, rwrok, rowcnt) +1
+	enum
+	{
+		TAGS = 0
+#include "tcop/cmdtaglist.h"
+	};
+#undef PG_CMDTAG
+
+	return tag > 0 && tag < TAGS ? GetCommandTagName((CommandTag) tag) : NULL;
+}
+
 /* COPY … FROM STDIN or TO STDOUT? */
 bool
 pgbg_is_copy_with_client(const Node *stmt)

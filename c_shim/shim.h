@@ -183,6 +183,7 @@ extern List *pgbg_analyze(RawStmt *raw, const char *sql);
 extern void pgbg_portal_run(Portal portal, bool toplevel, DestReceiver *dest, QueryCompletion *qc);
 extern void pgbg_log_statement(const char *sql, const char *detail);
 extern void pgbg_log_duration(const char *sql, const char *duration, bool was_logged, const char *detail);
+extern const char *pgbg_tag_name(uint32 tag);
 extern bool pgbg_is_copy_with_client(const Node *stmt);
 extern bool pgbg_is_procedural(const Node *stmt);
 

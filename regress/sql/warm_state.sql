@@ -220,7 +220,7 @@ COMMIT;
 SELECT * FROM after('SELECT 1/0', 'INSERT INTO parent VALUES (1)');
 SELECT * FROM after('INSERT INTO parent VALUES (1)', 'INSERT INTO parent VALUES (2)');
 SELECT * FROM after('SET statement_timeout = 20; SELECT pg_sleep(600)', 'SELECT pg_sleep(0.05)::text || ''slept'' || current_setting(''statement_timeout'')');
-SELECT * FROM after('SELECT pg_terminate_backend(pg_backend_pid())', 'SELECT ''fine''');
+SELECT * FROM after('SELECT pg_terminate_backend(pg_backend_pid())::text || pg_sleep(600)::text', 'SELECT ''fine''');
 SET pg_background.worker_timeout = '20ms';
 SELECT job('SELECT pg_sleep(600)');
 RESET pg_background.worker_timeout;

@@ -76,11 +76,15 @@ pub fn wait_for_process(
     mut register: impl FnMut() -> Result<Option<worker::Handle>>,
 ) -> Result<worker::Handle> {
     let give_up = Instant::now() + settings::launch_timeout().max(SLOT_WAIT);
-    let Some(ticket) = registry.join(new, true)? else {
-        return Err(no_process());
-    };
-    let found = until(registry, ticket, give_up, &mut register);
-    registry.quit(ticket)?;
+    let mut found = Ok(None);
+    if let Some(ticket) = registry.join(new, true)? {
+        registry.count(new.database, new.role, |totals| &totals.queue_waits);
+        found = until(registry, ticket, give_up, &mut register);
+        registry.quit(ticket)?;
+    }
+    if matches!(found, Ok(None)) {
+        registry.count(new.database, new.role, |totals| &totals.rejected);
+    }
     found?.ok_or_else(no_process)
 }
 

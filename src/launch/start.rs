@@ -5,7 +5,7 @@ use super::segment;
 use crate::channel::Receiver;
 use crate::job::{Job, spent, tracker};
 use crate::model::header::Identity;
-use crate::model::slot::QUERY_SIZE;
+use crate::model::slot::{QUERY_SIZE, Totals};
 use crate::model::sqlstate;
 use crate::model::state::{Stop, Taken};
 use crate::pg::dsm::Segment;
@@ -19,7 +19,7 @@ use crate::settings;
 use crate::worker::reset;
 use crate::worker::session::settings_hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The C name of the worker's main function.
@@ -219,21 +219,15 @@ fn start(registry: &'static Registry, segment: &Arc<Segment>, new: &NewJob) -> R
         Ok(Some(started)) => Ok(started),
         Err(error) => Err(error),
     };
-    match started {
-        Ok(started) => {
-            registry.count(new.database, new.role, |totals| &totals.launched);
-            registry.count(
-                new.database,
-                new.role,
-                if warm { |totals| &totals.warm_starts } else { |totals| &totals.cold_starts },
-            );
-            Ok(started)
-        }
-        Err(error) => {
-            registry.give_up(slot, new.cookie)?;
-            Err(error)
-        }
+    // A launch that fails may leave a worker that has the job: it stops, and is counted as any other.
+    let is_launched = started.is_ok() || !registry.give_up(slot, new.cookie)?;
+    if is_launched {
+        registry.count(new.database, new.role, |totals| &totals.launched);
+        let starts: fn(&Totals) -> &AtomicI64 =
+            if warm { |totals| &totals.warm_starts } else { |totals| &totals.cold_starts };
+        registry.count(new.database, new.role, starts);
     }
+    started
 }
 
 /// A new process, once there is room for it.

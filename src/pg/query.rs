@@ -215,9 +215,10 @@ impl<'a> Script<'a> {
 
 /// The name of a command tag, as [`Statement::tag`] numbers it; `None` of 0.
 pub fn tag_name(tag: u32) -> Option<&'static [u8]> {
-    let known = tag != 0 && tag < sys::CommandTag_COMMAND_TAG_NEXTTAG;
-    // SAFETY: one of the server's tags, whose names are constants.
-    known.then(|| unsafe { CStr::from_ptr(sys::GetCommandTagName(tag)) }.to_bytes())
+    // SAFETY: NULL, or a constant of the server.
+    let name = unsafe { sys::pgbg_tag_name(tag) };
+    // SAFETY: as above.
+    (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_bytes())
 }
 
 /// `log_statement`, as the server reads it.

@@ -124,6 +124,12 @@ pub fn serve_idle() -> Result<bool> {
     guard(|| unsafe { sys::pgbg_serve_idle() })
 }
 
+/// In the process title.
+pub fn show_idle() -> Result<()> {
+    // SAFETY: a static string.
+    guard(|| unsafe { sys::pgbg_ps_display(c"idle".as_ptr()) })
+}
+
 /// Calls `callback` when this process ends, in the order of the last first.
 pub fn at_exit(callback: fn() -> Result<()>) -> Result<()> {
     let argument = callback as usize as sys::Datum;

@@ -7,7 +7,7 @@ use crate::pg::identity;
 use crate::pg::lwlock::Lock;
 use crate::pg::shmem::{self, Area};
 use crate::settings;
-use std::sync::OnceLock;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 pub struct Registry {
@@ -21,7 +21,14 @@ pub struct Registry {
     pub preloaded: bool,
 }
 
-static REGISTRY: OnceLock<Option<Registry>> = OnceLock::new();
+enum Known {
+    /// Nobody has asked.
+    Unknown,
+    Missing,
+    There(&'static Registry),
+}
+
+static REGISTRY: Mutex<Known> = Mutex::new(Known::Unknown);
 static PRELOADED: AtomicBool = AtomicBool::new(false);
 
 /// Where things are, from the area's start.
@@ -66,15 +73,20 @@ pub fn request() -> Result<()> {
 
 /// The registry, if there is one.
 pub fn get() -> Result<Option<&'static Registry>> {
-    if let Some(known) = REGISTRY.get() {
-        return Ok(known.as_ref());
+    match *REGISTRY.lock() {
+        Known::There(registry) => return Ok(Some(registry)),
+        Known::Missing => return Ok(None),
+        Known::Unknown => {}
     }
     // The name bears the layout's number: libraries that differ in it do not meet.
     const { assert!(slot::LAYOUT == 1) };
     if !shmem::attach(c"pg_background 1", Layout::of_settings().end, ready)? {
-        let _ = REGISTRY.set(None);
+        *REGISTRY.lock() = Known::Missing;
     }
-    Ok(REGISTRY.get().and_then(Option::as_ref))
+    match *REGISTRY.lock() {
+        Known::There(registry) => Ok(Some(registry)),
+        Known::Missing | Known::Unknown => Ok(None),
+    }
 }
 
 /// The server has given the area.
@@ -92,8 +104,7 @@ fn ready(area: Area, is_new: bool, lock: Lock) -> Result<()> {
     }
     let (jobs, workers, history) = (head.jobs.load(Relaxed), head.workers.load(Relaxed), head.history.load(Relaxed));
     let layout = Layout::new(jobs, workers, history);
-    // The postmaster comes here again after a crash; the place is the same then.
-    let _ = REGISTRY.set(Some(Registry {
+    let registry = Registry {
         lock,
         head,
         jobs: area.slice(layout.jobs, jobs as usize)?,
@@ -101,7 +112,9 @@ fn ready(area: Area, is_new: bool, lock: Lock) -> Result<()> {
         history: area.slice(layout.history, history as usize)?,
         totals: area.slice(layout.totals, TOTALS)?,
         preloaded: PRELOADED.load(Relaxed),
-    }));
+    };
+    // Once per process; in the postmaster once more after each crash, when shared memory is made anew.
+    *REGISTRY.lock() = Known::There(Box::leak(Box::new(registry)));
     Ok(())
 }
 

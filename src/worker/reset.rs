@@ -100,7 +100,7 @@ impl Baseline {
         if self.look_for_placeholders()? && !self.session.has_all(&self.brought) {
             return Ok(Verdict::Retire("it has a setting that is no library's"));
         }
-        if self.jobs.is_multiple_of(MEMORY_INTERVAL) && session::memory()? > self.memory.saturating_add(MEMORY_GROWTH) {
+        if self.jobs % MEMORY_INTERVAL == 0 && session::memory()? > self.memory.saturating_add(MEMORY_GROWTH) {
             return Ok(Verdict::Retire("it has used much memory"));
         }
         Ok(Verdict::Clean)
