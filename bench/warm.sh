@@ -23,13 +23,13 @@ warm_session() { # regime spin fsync repetition rounds burst call...
   if [ "$regime" = idle ]; then gap='\sleep 2 ms' skip=0 rounds=$((rounds * burst / 4)) burst=1; fi
   {
     printf '%s\n' '\if :open = 0' '\set open 1' "SELECT dblink_connect('kept', bench.conninfo());"
+    # the first calls of a session load the library, start the worker, fill caches, count the cores
+    for call; do echo "SELECT FROM generate_series(1, 5), bench.burst('', $call, 1, 1);"; done
     if [ -n "$peer" ]; then
       printf '%s\n' 'SELECT pg_backend_pid() AS mine \gset' \
         "SELECT * FROM dblink('kept', 'SELECT pg_backend_pid()') AS (other int) \\gset" \
         '\shell taskset -cp 0 :mine >/dev/null' "\\shell taskset -cp $peer :other >/dev/null"
     fi
-    # the first calls of a session load the library, start the worker, fill caches
-    for call; do echo "SELECT FROM generate_series(1, 5), bench.burst('', $call, 1, 1);"; done
     printf '%s\n' '\endif'
     for call in "$@" "${back[@]}"; do
       printf '%s\n' ${gap:+"$gap"} "SELECT bench.burst('$name', $call, $skip, $burst);"

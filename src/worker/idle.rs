@@ -56,7 +56,6 @@ pub fn wait(place: Place, baseline: &mut Baseline, began_in_recovery: bool) -> R
         }
         if !statistics_sent && idle >= STATISTICS {
             query::send_statistics(true)?;
-            worker::show_idle()?;
             statistics_sent = true;
         }
         let mut deadline = since + longest;

@@ -147,6 +147,7 @@ impl Session {
             return Ok(false);
         }
         query::send_statistics(false)?;
+        worker::show_idle()?;
         mapped.take_if(|segment| segment.len() > KEPT_SEGMENT);
         let kept = mapped.as_ref().map_or(0, |segment| segment.handle());
         Ok(place.rest(self.baseline.settings_hash(), kept)? != Rest::Leave)
