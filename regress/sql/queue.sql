@@ -106,10 +106,12 @@ SELECT pg_advisory_lock(2014);
 SELECT launch('a'), until('EXISTS (SELECT FROM pg_stat_background WHERE query LIKE ''SELECT enter(%'')');
 SELECT launch('b'), until_waiting(1);
 SELECT launch('c', launcher_role => 'regress_pgbg_beside'), came_of('c');
+SELECT pg_background_cancel_v2(pid, cookie), pg_background_wait_v2(pid, cookie) FROM pg_stat_background WHERE usename = 'regress_pgbg_beside';
 SELECT launch('d', quota => 0), came_of('d');
-SELECT launch('e', quota => 3), until_waiting(1);
-DELETE FROM waiters WHERE who IN ('c', 'd');
-SELECT who, answer = '1' AS first FROM open() WHERE who <> 'e';
+SELECT launch('e', quota => 3), came_of('e');
+SELECT until_waiting(1);
+DELETE FROM waiters WHERE who IN ('c', 'd', 'e');
+SELECT * FROM open() WHERE who = 'b';
 
 SELECT count(*) FROM pg_stat_background WHERE datname = current_database();
 DROP FUNCTION launch(text, text, text, int), until_waiting(int), came_of(text), open(), until(text), enter(text);

@@ -234,6 +234,11 @@ SELECT * FROM attempt('SELECT * FROM pg_background_result($1) AS (i int)', :pid)
 SELECT pg_background_detach(:pid);
 SELECT count(*) FROM jobs;
 
+-- a plan that remembers what a pid gave (Memoize) must not take one job's rows for another's
+SELECT s, i FROM generate_series(1, 5) AS s, LATERAL (SELECT pg_background_launch('SELECT ' || s) AS pid OFFSET 0) l,
+    LATERAL pg_background_result(pid) AS (i int);
+SELECT count(*) FROM jobs;
+
 DROP VIEW jobs;
 DROP TABLE t;
 DROP PROCEDURE until(text);

@@ -301,7 +301,8 @@ for my $mode ('smart', 'fast', 'immediate')
 		is(segments($node), 0, "$what: no segment is left") unless $mode eq 'immediate';
 		if (!$busy && $mode ne 'immediate')
 		{
-			ok(!$node->log_contains(qr/(WARNING|ERROR|FATAL): |worker "pg_background.*exited/, $offset), "$what: without a word in the log");
+			my $pids = join '|', @workers;
+			ok(!$node->log_contains(qr/\[($pids)\] |PID ($pids)\)/, $offset), "$what: without a word in the log");
 		}
 		$node->start;
 		is(scalar(idle_workers($node)), 0, "$what: after the start there is no worker");

@@ -32,18 +32,29 @@ impl Layout {
     }
 }
 
+/// This session's settings as they were at the last launch: the room is used again.
+static SETTINGS: Mutex<Option<guc::State>> = Mutex::new(None);
+
 /// A segment for a job. `sql` is its text, without a NUL; `queue_size` is in bytes.
 pub fn get(identity: Identity, sql: &[u8], queue_size: usize) -> Result<Arc<Segment>> {
+    let mut state = SETTINGS.lock().take().unwrap_or_default();
+    state.take()?;
+    let segment = with_settings(identity, sql, queue_size, state.bytes());
+    *SETTINGS.lock() = Some(state);
+    segment
+}
+
+fn with_settings(identity: Identity, sql: &[u8], queue_size: usize, state: &[u8]) -> Result<Arc<Segment>> {
     let mut layout = Layout(size_of::<JobHeader>());
     let text = layout.region(sql.len() + 1)?;
-    let settings = layout.region(guc::estimate()?)?;
+    let settings = layout.region(state.len())?;
     let client_info = layout.region(identity::client_info_size())?;
     let queue = layout.region(queue_size)?;
     let header = || JobHeader::new(layout.0 as u64, identity, [text, settings, client_info, queue]);
     let fill = |filler: &mut crate::pg::dsm::Filler| {
         filler.put(text, sql)?;
         filler.put(Region { offset: text.offset + sql.len() as u64, len: 1 }, &[0])?;
-        guc::save(filler, settings)?;
+        filler.put(settings, state)?;
         if client_info.len > 0 {
             identity::save_client_info(filler, client_info)?;
         }

@@ -1,10 +1,8 @@
 //! Settings: our own, and the state of all of a session's.
 
-use super::dsm::Filler;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
-use crate::model::header::Region;
 use crate::wire::settings::{self, Setting};
 use std::ffi::{CStr, c_int};
 use std::ptr;
@@ -90,17 +88,10 @@ pub fn reserve_prefix(prefix: &'static CStr) -> Result<()> {
     guard(|| unsafe { sys::pgbg_reserve_guc_prefix(prefix) })
 }
 
-/// Bytes that [`save`] needs at most.
-pub fn estimate() -> Result<usize> {
+/// Bytes that the settings need at most.
+fn estimate() -> Result<usize> {
     // SAFETY: no arguments.
     guard(|| unsafe { sys::EstimateGUCStateSpace() })
-}
-
-/// Writes the values of all of this session's settings into the region.
-pub fn save(filler: &mut Filler, region: Region) -> Result<()> {
-    let (start, len) = (filler.start(region), region.len as usize);
-    // SAFETY: writes at most `len` bytes, or throws.
-    guard(|| unsafe { sys::SerializeGUCState(len, start.cast()) })
 }
 
 /// Since 15 the serialized state says which role set a value.
