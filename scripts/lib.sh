@@ -141,6 +141,16 @@ build_into() {
   echo "$copy"
 }
 
+# starts_are warm|new: were the jobs since the counters' last reset run so? (The first for each user and database finds no warm worker,
+# and the tests have jobs after which no worker stays.)
+starts_are() {
+  local warm cold
+  IFS='|' read -r warm cold < <(psql -X -q -At -c 'CREATE EXTENSION pg_background' \
+    -c 'SELECT sum(warm_starts), sum(cold_starts) FROM pg_stat_background_totals' -c 'DROP EXTENSION pg_background')
+  say "jobs in warm workers: $warm, in new ones: $cold"
+  if [ "$1" = new ]; then ((warm == 0 && cold > 100)); else ((warm > 2 * cold)); fi
+}
+
 # installcheck NAME PG_CONFIG CONF MAKE_ARGUMENTS: the SQL and isolation tests on a throwaway server; CONF and MAKE_ARGUMENTS are
 # names of arrays. Runs in a subshell: the server's environment stays in there.
 installcheck() (
@@ -151,6 +161,7 @@ installcheck() (
   # In two calls: in one, a failed SQL test would keep the isolation tests from running.
   make -s -C "$ROOT" installcheck PG_CONFIG="$pgc" REGRESS_OUT="$out" ISOLATION= "${margs[@]}" </dev/null || status=1
   make -s -C "$ROOT" installcheck PG_CONFIG="$pgc" REGRESS_OUT="$out" REGRESS= "${margs[@]}" </dev/null || status=1
+  case $3 in warm|new) starts_are "$3" || status=1 ;; esac
   if [ $status != 0 ]; then find "$out" -name regression.diffs -exec cat {} +; fi
   server_stop "$name" "$pgc" || status=1
   exit $status

@@ -32,7 +32,7 @@ END
 $$;
 
 -- the settings; those of the registry's size cannot be changed while there is one
-SELECT name, setting, unit, CASE WHEN context IN ('postmaster', 'internal') THEN 'at start' ELSE context END AS context, min_val
+SELECT name, boot_val AS setting, unit, CASE WHEN context IN ('postmaster', 'internal') THEN 'at start' ELSE context END AS context, min_val
   FROM pg_settings
  WHERE name IN ('pg_background.max_jobs', 'pg_background.history_size', 'pg_background.max_workers_total', 'pg_background.max_workers_per_database',
                 'pg_background.max_workers_per_role', 'pg_background.launch_timeout', 'pg_background.max_idle_workers', 'pg_background.idle_timeout',
