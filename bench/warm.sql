@@ -39,4 +39,4 @@ CREATE VIEW bench.warm_quantile AS
 SELECT split_part(session, '/', 1) AS regime, split_part(session, '/', 2) AS spin, split_part(session, '/', 3) AS fsync,
        split_part(session, '/', 4)::int AS repetition, call, q[1] AS p50, q[2] AS p95, q[3] AS p99, calls
 FROM (SELECT session, call, count(*) AS calls, percentile_cont('{0.5,0.95,0.99}'::float8[]) WITHIN GROUP (ORDER BY u) AS q
-      FROM bench.burst, unnest(us) u GROUP BY 1, 2) s;
+      FROM bench.burst, unnest(us) u WHERE session <> '' GROUP BY 1, 2) s;

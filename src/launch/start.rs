@@ -144,7 +144,7 @@ fn is_taken(registry: &Registry, segment: &Segment, slot: u32, claim: &Claim) ->
             Taken::Yes => return Ok(true),
             Taken::Refused => return Ok(false),
             Taken::NotYet if header.is_final() => return Ok(true),
-            Taken::NotYet if !registry.is_on_its_way(claim, slot) => {
+            Taken::NotYet if !registry.is_on_its_way(claim, slot, header.identity.cookie)? => {
                 // it may have spoken in between
                 return Ok(header.taken() == Taken::Yes || header.is_final());
             }

@@ -241,14 +241,18 @@ impl Registry {
     }
 
     /// Is the worker still on its way to the job that it was offered, or has it taken it?
-    pub fn is_on_its_way(&self, claim: &Claim, slot: u32) -> bool {
-        let has_taken = self.job(slot).is_some_and(|job| job.worker_pid.load(Relaxed) == claim.pid);
-        has_taken
-            || self.worker(claim.index).is_some_and(|worker| {
-                worker.activity() == Activity::Claimed
-                    && worker.pid.load(Relaxed) == claim.pid
-                    && worker.job.load(Relaxed) == slot
-            })
+    pub fn is_on_its_way(&self, claim: &Claim, slot: u32, cookie: i64) -> Result<bool> {
+        let (Some(job), Some(worker)) = (self.job(slot), self.worker(claim.index)) else {
+            return Ok(false);
+        };
+        // it takes the job under the lock: not to be seen halfway, or the job would be given to another, too
+        let held = self.lock.shared()?;
+        let claimed = worker.activity() == Activity::Claimed
+            && worker.pid.load(Relaxed) == claim.pid
+            && worker.job.load(Relaxed) == slot;
+        let there = job.cookie.load(Relaxed) == cookie && (claimed || job.worker_pid.load(Relaxed) == claim.pid);
+        drop(held);
+        Ok(there)
     }
 
     /// The launch failed: frees the slot of a job that no worker has taken. True when it was so.
@@ -362,7 +366,7 @@ impl Registry {
             return Ok(None);
         };
         let held = self.lock.exclusive()?;
-        let there = job.cookie.load(Relaxed) == cookie;
+        let there = job.cookie.load(Relaxed) == cookie && job.worker_pid.load(Relaxed) == 0;
         if there {
             job.worker_pid.store(identity::process_id(), Relaxed);
             worker.jobs_run.fetch_add(1, Relaxed);
