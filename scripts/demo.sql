@@ -95,7 +95,36 @@ SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int);
 SELECT expect('the SQLSTATE is 22012, division_by_zero', :'sqlstate' = '22012') \g /dev/null
 
 \echo
+\echo === 7. A warm worker: a job after a job needs no new process
+\echo
+SELECT sum(warm_starts) AS before FROM pg_stat_background_totals \gset
+SELECT n FROM pg_background_result(pg_background_launch('SELECT 1')) AS (n int) \g /dev/null
+\timing on
+SELECT n FROM pg_background_result(pg_background_launch('SELECT 2')) AS (n int);
+SELECT n FROM pg_background_result(pg_background_launch('SELECT 3')) AS (n int);
+\timing off
+SELECT pid, usename, state, jobs_run FROM pg_stat_background_workers WHERE datname = current_database();
+SELECT sum(warm_starts) AS warm_starts, sum(cold_starts) AS cold_starts FROM pg_stat_background_totals;
+SELECT expect('warm workers took the last two jobs', sum(warm_starts) >= :before + 2) FROM pg_stat_background_totals \g /dev/null
+
+\echo
 \echo === What this session did
 \echo
 SELECT workers_launched, workers_completed, workers_failed, workers_canceled FROM pg_background_stats_v2();
 SELECT expect('no job is left', count(*) = 0) FROM jobs \g /dev/null
+
+\echo
+\echo === 8. Another session sees the jobs of all, stops one, and reads what became of it
+\echo
+SELECT pg_background_submit_v2('SELECT pg_sleep(600)') \g /dev/null
+\connect -
+SELECT expect('this session knows of no job of its own', count(*) = 0) FROM jobs \g /dev/null
+SELECT pid, cookie, usename, state, query FROM pg_stat_background;
+SELECT pid, cookie FROM pg_stat_background WHERE query = 'SELECT pg_sleep(600)' \gset
+SELECT pg_background_cancel_v2(:pid, :cookie) \g /dev/null
+SELECT pg_background_wait_v2(:pid, :cookie) \g /dev/null
+SELECT state, sqlstate, launch_latency, run_time, left(query, 44) AS query
+FROM pg_background_history ORDER BY finished_at DESC LIMIT 8;
+SELECT expect('it was canceled', state = 'canceled') FROM pg_background_history WHERE cookie = :cookie \g /dev/null
+SELECT usename, launched, completed, failed, canceled, warm_starts, cold_starts, run_time FROM pg_stat_background_totals;
+SELECT expect('no job runs', count(*) = 0) FROM pg_stat_background \g /dev/null

@@ -48,6 +48,7 @@ for my $preload ('', 'pg_background')
 		$node->append_conf('postgresql.conf', "shared_preload_libraries = '$preload'");
 		$node->restart;
 		$node->{registry} = 1;
+		Jobs::at_rest($node);
 	}
 	$session = session($node);
 	$launcher = value($session, 'SELECT pg_backend_pid()');
@@ -154,6 +155,7 @@ log_min_duration_statement = -1
 END
 	$node->restart;
 	$node->{registry} = $node->pg_version >= 17;
+	Jobs::at_rest($node);
 	$session = session($node);
 	my $offset = -s $node->logfile;
 	my ($pid, $cookie) = launch('SELECT count(*) AS explained FROM pg_class WHERE oid < 100');

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $operations = $ENV{PGBG_OPERATIONS} || 400;
+my $operations = $ENV{PGBG_OPERATIONS} || 1500;
 my $clients = 8;
 my $seed = $ENV{PGBG_SEED} // int(rand(1_000_000));
 my $node = server('stress', preload => 1, conf => <<'END');

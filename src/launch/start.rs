@@ -5,7 +5,7 @@ use super::segment;
 use crate::channel::Receiver;
 use crate::job::{Job, spent, tracker};
 use crate::model::header::Identity;
-use crate::model::slot::{QUERY_SIZE, Totals};
+use crate::model::slot::QUERY_SIZE;
 use crate::model::sqlstate;
 use crate::model::state::{Stop, Taken};
 use crate::pg::dsm::Segment;
@@ -19,7 +19,7 @@ use crate::settings;
 use crate::worker::reset;
 use crate::worker::session::settings_hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The C name of the worker's main function.
@@ -210,7 +210,6 @@ fn start(registry: &'static Registry, segment: &Arc<Segment>, new: &NewJob) -> R
         Some(claim) => Started::warm(registry, segment, slot, &claim),
         None => Ok(None),
     };
-    let warm = matches!(started, Ok(Some(_)));
     let started = match started {
         Ok(None) => {
             segment.header().offer(Some(slot), false);
@@ -219,13 +218,9 @@ fn start(registry: &'static Registry, segment: &Arc<Segment>, new: &NewJob) -> R
         Ok(Some(started)) => Ok(started),
         Err(error) => Err(error),
     };
-    // A launch that fails may leave a worker that has the job: it stops, and is counted as any other.
-    let is_launched = started.is_ok() || !registry.give_up(slot, new.cookie)?;
-    if is_launched {
-        registry.count(new.database, new.role, |totals| &totals.launched);
-        let starts: fn(&Totals) -> &AtomicI64 =
-            if warm { |totals| &totals.warm_starts } else { |totals| &totals.cold_starts };
-        registry.count(new.database, new.role, starts);
+    if started.is_err() {
+        // a worker that has the job all the same was asked to stop
+        registry.give_up(slot, new.cookie)?;
     }
     started
 }

@@ -108,6 +108,15 @@ impl Registry {
         }
     }
 
+    /// The job has a worker now. Whoever launched it may be gone the next moment, so this is counted where the job's end is.
+    fn count_start(&self, job: &JobSlot, warm: bool) {
+        if let Some(totals) = self.totals_of(job.database.load(Relaxed), job.role.load(Relaxed)) {
+            totals.launched.fetch_add(1, Relaxed);
+            let starts = if warm { &totals.warm_starts } else { &totals.cold_starts };
+            starts.fetch_add(1, Relaxed);
+        }
+    }
+
     /// Jobs that have not ended.
     pub fn running(&self) -> u32 {
         self.head.jobs.load(Relaxed).saturating_sub(self.head.free_jobs.load(Relaxed))
@@ -255,10 +264,10 @@ impl Registry {
         Ok(there)
     }
 
-    /// The launch failed: frees the slot of a job that no worker has taken. True when it was so.
-    pub fn give_up(&self, slot: u32, cookie: i64) -> Result<bool> {
+    /// The launch failed: frees the slot of a job that no worker has taken.
+    pub fn give_up(&self, slot: u32, cookie: i64) -> Result<()> {
         let Some(job) = self.job(slot) else {
-            return Ok(false);
+            return Ok(());
         };
         let held = self.lock.exclusive()?;
         let mine = job.cookie.load(Relaxed) == cookie && job.worker_pid.load(Relaxed) == 0;
@@ -269,7 +278,7 @@ impl Registry {
         if mine {
             self.tell_of_end(job);
         }
-        Ok(mine)
+        Ok(())
     }
 
     /// Has the job not ended?
@@ -369,7 +378,8 @@ impl Registry {
         let there = job.cookie.load(Relaxed) == cookie && job.worker_pid.load(Relaxed) == 0;
         if there {
             job.worker_pid.store(identity::process_id(), Relaxed);
-            worker.jobs_run.fetch_add(1, Relaxed);
+            let before = worker.jobs_run.fetch_add(1, Relaxed);
+            self.count_start(job, before > 0);
             worker.set_activity(Activity::Busy);
         } else {
             worker.set_activity(Activity::Resetting);
@@ -525,6 +535,7 @@ impl Registry {
                 lost = self.job(worker.job.load(Relaxed)).filter(|_| handle != 0);
                 if let (Some(job), 1) = (lost, worker.sure.load(Relaxed)) {
                     job.worker_pid.store(worker.pid.load(Relaxed), Relaxed);
+                    self.count_start(job, true);
                     self.bury(worker.job.load(Relaxed), job, &lost_worker(now));
                 }
             }
@@ -606,6 +617,9 @@ impl Registry {
             });
             let launcher = shmem::is_alive(job.launcher_proc.load(Relaxed), job.launcher_pid.load(Relaxed));
             if !has_worker && (pid != 0 || !launcher) {
+                if pid == 0 {
+                    self.count_start(job, false);
+                }
                 self.bury(index, job, &lost_worker(identity::now()));
             }
         }
