@@ -7,7 +7,7 @@ use crate::job::{Job, spent, tracker};
 use crate::model::header::Identity;
 use crate::model::slot::QUERY_SIZE;
 use crate::model::sqlstate;
-use crate::model::state::{Stop, Taken};
+use crate::model::state::Stop;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::latch::Event;
@@ -140,15 +140,13 @@ fn offer(registry: &Registry, segment: &Arc<Segment>, slot: u32, claim: &Claim) 
 fn is_taken(registry: &Registry, segment: &Segment, slot: u32, claim: &Claim) -> Result<bool> {
     let header = segment.header();
     loop {
-        match header.taken() {
-            Taken::Yes => return Ok(true),
-            Taken::Refused => return Ok(false),
-            Taken::NotYet if header.is_final() => return Ok(true),
-            Taken::NotYet if !registry.is_on_its_way(claim, slot, header.identity.cookie)? => {
-                // it may have spoken in between
-                return Ok(header.taken() == Taken::Yes || header.is_final());
-            }
-            Taken::NotYet => {}
+        let has_it = || header.is_accepted() || header.is_final();
+        if has_it() {
+            return Ok(true);
+        }
+        if !registry.is_on_its_way(claim, slot, header.identity.cookie)? {
+            // it may have spoken in between
+            return Ok(has_it());
         }
         if let Err(error) = registry::wait(Event::Launch, None) {
             // The caller will never hear of the job.

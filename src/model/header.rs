@@ -8,7 +8,7 @@
 //! client information, queue. Offsets and lengths are checked against the segment's true size before use.
 
 use super::progress::Progress;
-use super::state::{State, Stop, Taken};
+use super::state::{State, Stop};
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, Ordering};
 
 /// Bytes for the outcome's text: an error report, or the command tags.
@@ -76,8 +76,8 @@ pub struct JobHeader {
     started_at: AtomicI64,
     finished_at: AtomicI64,
     pub progress: Progress,
-    /// Worker: what became of the offer (`Taken`).
-    taken: AtomicU32,
+    /// Worker: 1 once it runs the job for sure. (One that refuses says so in the registry.)
+    accepted: AtomicU32,
     outcome: [AtomicU8; OUTCOME_SIZE],
 }
 
@@ -108,7 +108,7 @@ impl JobHeader {
             started_at: AtomicI64::new(0),
             finished_at: AtomicI64::new(0),
             progress: Progress::new(),
-            taken: AtomicU32::new(Taken::NotYet as u32),
+            accepted: AtomicU32::new(0),
             outcome: [const { AtomicU8::new(0) }; OUTCOME_SIZE],
         }
     }
@@ -163,19 +163,19 @@ impl JobHeader {
         self.slot.store(slot.unwrap_or(NO_SLOT), Ordering::Relaxed);
         self.wants_word.store(u32::from(wants_word), Ordering::Relaxed);
         self.worker_pid.store(0, Ordering::Relaxed);
-        self.taken.store(Taken::NotYet as u32, Ordering::Release);
+        self.accepted.store(0, Ordering::Release);
     }
 
     pub fn wants_word(&self) -> bool {
         self.wants_word.load(Ordering::Relaxed) != 0
     }
 
-    pub fn taken(&self) -> Taken {
-        Taken::from_u32(self.taken.load(Ordering::Acquire))
+    pub fn is_accepted(&self) -> bool {
+        self.accepted.load(Ordering::Acquire) != 0
     }
 
-    pub fn set_taken(&self, taken: Taken) {
-        self.taken.store(taken as u32, Ordering::Release);
+    pub fn accept(&self) {
+        self.accepted.store(1, Ordering::Release);
     }
 
     /// For a signal handler: this is where [`Self::request_stop`] writes.

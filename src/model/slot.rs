@@ -99,7 +99,8 @@ pub struct JobSlot {
     pub statements: AtomicU32,
     /// The running statement's command tag, as the server numbers them; 0 is none.
     pub command: AtomicU32,
-    reserved: AtomicU32,
+    /// Launcher: 1 when its launch has failed, but a worker has taken the job. Under the lock.
+    pub abandoned: AtomicU32,
     pub progress: Progress,
     /// The slot is free again: those who wait for a job of another session.
     pub done: ConditionVariable,

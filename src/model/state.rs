@@ -71,25 +71,6 @@ impl Stop {
     }
 }
 
-/// Has the worker that was offered a job taken it? A warm one may refuse: it cannot always become the launcher's session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
-pub enum Taken {
-    NotYet = 0,
-    Yes = 1,
-    Refused = 2,
-}
-
-impl Taken {
-    pub fn from_u32(value: u32) -> Self {
-        match value {
-            0 => Self::NotYet,
-            1 => Self::Yes,
-            _ => Self::Refused,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

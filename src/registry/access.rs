@@ -117,6 +117,14 @@ impl Registry {
         }
     }
 
+    /// A warm start that was none.
+    fn uncount_start(&self, job: &JobSlot) {
+        if let Some(totals) = self.totals_of(job.database.load(Relaxed), job.role.load(Relaxed)) {
+            totals.launched.fetch_sub(1, Relaxed);
+            totals.warm_starts.fetch_sub(1, Relaxed);
+        }
+    }
+
     /// Jobs that have not ended.
     pub fn running(&self) -> u32 {
         self.head.jobs.load(Relaxed).saturating_sub(self.head.free_jobs.load(Relaxed))
@@ -154,7 +162,7 @@ impl Registry {
         for time in [&job.started_at, &job.row_count] {
             time.store(0, Relaxed);
         }
-        for number in [&job.statement, &job.statements, &job.command, &job.stop] {
+        for number in [&job.statement, &job.statements, &job.command, &job.stop, &job.abandoned] {
             number.store(0, Relaxed);
         }
         job.progress.clear();
@@ -264,7 +272,7 @@ impl Registry {
         Ok(there)
     }
 
-    /// The launch failed: frees the slot of a job that no worker has taken.
+    /// The launch failed: frees the slot of a job that no worker has taken. One that has, and refuses the job, frees it then.
     pub fn give_up(&self, slot: u32, cookie: i64) -> Result<()> {
         let Some(job) = self.job(slot) else {
             return Ok(());
@@ -273,6 +281,8 @@ impl Registry {
         let mine = job.cookie.load(Relaxed) == cookie && job.worker_pid.load(Relaxed) == 0;
         if mine {
             self.free_job(slot, job);
+        } else if job.cookie.load(Relaxed) == cookie {
+            job.abandoned.store(1, Relaxed);
         }
         drop(held);
         if mine {
@@ -503,14 +513,24 @@ impl Registry {
             return Ok(());
         };
         let held = self.lock.exclusive()?;
-        let job = self.job(worker.job.load(Relaxed));
+        let slot = worker.job.load(Relaxed);
+        let job = self.job(slot);
+        let mut abandoned = false;
         if let Some(job) = job.filter(|job| job.worker_pid.load(Relaxed) == worker.pid.load(Relaxed)) {
+            self.uncount_start(job);
             job.worker_pid.store(0, Relaxed);
+            abandoned = job.abandoned.load(Relaxed) != 0;
+            if abandoned {
+                self.free_job(slot, job);
+            }
         }
         worker.set_activity(Activity::Leaving);
         drop(held);
         if let Some(job) = job {
             shmem::wake(job.launcher_proc.load(Relaxed));
+            if abandoned {
+                self.tell_of_end(job);
+            }
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::session::Restored;
 use super::{execute, outcome};
 use crate::channel::Sender;
 use crate::model::sqlstate;
-use crate::model::state::{State, Taken};
+use crate::model::state::State;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result, level};
 use crate::pg::memory::Context;
@@ -158,7 +158,7 @@ impl Session {
 fn accept(current: &Current) {
     let header = current.segment.header();
     if header.wants_word() {
-        header.set_taken(Taken::Yes);
+        header.accept();
         wake_launcher(current);
     }
 }
@@ -176,13 +176,9 @@ fn refuse(current: &Current) -> Result<()> {
         sender.leave();
         Ok(())
     })?;
-    if let Some(place) = current.place {
-        place.refuse()?;
-    }
-    header.set_taken(Taken::Refused);
-    wake_launcher(current);
     current::clear();
-    Ok(())
+    // The launcher needs no other word. From here on the segment is its own.
+    current.place.map_or(Ok(()), Place::refuse)
 }
 
 fn wake_launcher(current: &Current) {
