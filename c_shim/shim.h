@@ -111,6 +111,7 @@ extern bool pgbg_attach_area(const char *name, Size size, pgbg_area_callback cal
 extern uint32 pgbg_my_proc_number(void);
 extern bool pgbg_is_alive(uint32 proc, int pid);
 extern void pgbg_wake(uint32 proc);
+extern bool pgbg_is_asleep(uint32 proc);
 extern void pgbg_mq_set_sender(shm_mq *mq, uint32 proc);
 extern void pgbg_mq_detach_quietly(shm_mq_handle *mqh, Size size);
 extern bool pgbg_connection_versions(Oid user, uint64 *user_version, uint64 *database_version);

@@ -142,6 +142,13 @@ pgbg_wake(uint32 proc)
 		SetLatch(&GetPGProcByNumber(proc)->procLatch);
 }
 
+/* Would setting its latch have to wake it?  By the time that one knows, it may be otherwise. */
+bool
+pgbg_is_asleep(uint32 proc)
+{
+	return proc < ProcGlobal->allProcCount && GetPGProcByNumber(proc)->procLatch.maybe_sleeping;
+}
+
 void
 pgbg_mq_set_sender(shm_mq *mq, uint32 proc)
 {

@@ -167,7 +167,7 @@ pub struct WorkerSlot {
     user_version: AtomicU64,
     database_version: AtomicU64,
     client: AtomicU64,
-    /// A hash of the settings that its session has when it is idle.
+    /// A hash of the settings that its session has when it is idle; before that, of those that it will have, probably.
     pub settings: AtomicU64,
     pub jobs_run: AtomicI64,
     pub started_at: AtomicI64,
@@ -182,6 +182,8 @@ pub struct WorkerSlot {
     pub pinned: AtomicU32,
     /// Anybody: 1 when an idle worker is asked to leave.
     pub dismissed: AtomicU32,
+    /// 1 when it will be idle in a moment, for sure, and with these settings.
+    pub promised: AtomicU32,
     /// Launcher: 1 when it does not wait to hear whether the worker takes the job.
     pub sure: AtomicU32,
 }

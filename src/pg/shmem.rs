@@ -111,6 +111,12 @@ pub fn wake(proc: u32) {
     unsafe { sys::pgbg_wake(proc) };
 }
 
+/// Would setting that latch have to wake the process?
+pub fn is_asleep(proc: u32) -> bool {
+    // SAFETY: reads shared memory, within its bounds.
+    unsafe { sys::pgbg_is_asleep(proc) }
+}
+
 /// Versions of the catalog rows that a connection of `user` to this database would be made with; `None` when it would be
 /// refused. Inside a transaction.
 pub fn connection_versions(user: u32) -> Result<Option<(u64, u64)>> {

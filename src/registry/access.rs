@@ -47,13 +47,25 @@ pub struct Claim {
     pub index: u32,
     pub pid: i32,
     pub proc: u32,
-    /// Idle, and with these very settings: it cannot but take the job.
+    /// Idle, or about to be, and with these very settings: it cannot but take the job.
     pub is_sure: bool,
     /// Has the segment mapped.
     pub is_mapped: bool,
 }
 
-/// What a worker that has ended its job does next.
+/// What a worker does after its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    Leave,
+    /// Makes its session as new. `promised`: nothing can go wrong with that, and it will have the settings with that hash.
+    Reset {
+        promised: bool,
+        settings: u64,
+        mapped: u32,
+    },
+}
+
+/// What a worker that has reset its session does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
     Idle,
@@ -209,7 +221,8 @@ impl Registry {
             index,
             pid: worker.pid.load(Relaxed),
             proc: worker.proc.load(Relaxed),
-            is_sure: was_idle && worker.settings.load(Relaxed) == wanted.settings,
+            is_sure: (was_idle || worker.promised.load(Relaxed) != 0)
+                && worker.settings.load(Relaxed) == wanted.settings,
             is_mapped: worker.mapped.load(Relaxed) == wanted.handle,
         })
     }
@@ -354,7 +367,7 @@ impl Registry {
             worker.pid.store(pid, Relaxed);
             worker.proc.store(proc, Relaxed);
             worker.generation.store(self.head.generation.load(Relaxed), Relaxed);
-            for number in [&worker.mapped, &worker.handle, &worker.pinned, &worker.dismissed] {
+            for number in [&worker.mapped, &worker.handle, &worker.pinned, &worker.dismissed, &worker.promised] {
                 number.store(0, Relaxed);
             }
             worker.settings.store(0, Relaxed);
@@ -398,8 +411,8 @@ impl Registry {
         Ok(there.then_some(job))
     }
 
-    /// The job has ended. The worker may be claimed from now on, unless it `leaves`.
-    pub fn end(&self, worker: u32, slot: u32, cookie: i64, end: &End, leaves: bool) -> Result<()> {
+    /// The job has ended. The worker may be claimed from now on, unless it leaves.
+    pub fn end(&self, worker: u32, slot: u32, cookie: i64, end: &End, then: Then) -> Result<()> {
         let (Some(job), Some(worker)) = (self.job(slot), self.worker(worker)) else {
             return Ok(());
         };
@@ -407,7 +420,15 @@ impl Registry {
         if job.cookie.load(Relaxed) == cookie {
             self.bury(slot, job, end);
         }
-        worker.set_activity(if leaves { Activity::Leaving } else { Activity::Resetting });
+        worker.set_activity(match then {
+            Then::Leave => Activity::Leaving,
+            Then::Reset { promised, settings, mapped } => {
+                worker.promised.store(u32::from(promised), Relaxed);
+                worker.settings.store(settings, Relaxed);
+                worker.mapped.store(mapped, Relaxed);
+                Activity::Resetting
+            }
+        });
         drop(held);
         self.tell_of_end(job);
         Ok(())

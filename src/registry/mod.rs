@@ -32,7 +32,7 @@ mod queue;
 mod rows;
 mod wait;
 
-pub use access::{Admission, Claim, NewJob, Rest, Wanted, key};
+pub use access::{Admission, Claim, NewJob, Rest, Then, Wanted, key};
 pub use attach::{Registry, get, request};
 pub use rows::{EndedRow, JobRow, TotalsRow, WorkerRow};
 pub use wait::wait;

@@ -15,7 +15,7 @@ use crate::pg::memory::Context;
 use crate::pg::mq::Queue;
 use crate::pg::worker::{Cancellable, Hooks};
 use crate::pg::{entry, identity, query, shmem, worker};
-use crate::registry::Rest;
+use crate::registry::{Rest, Then};
 use crate::settings;
 use crate::wire::report::{Field, Report};
 use parking_lot::Mutex;
@@ -99,7 +99,7 @@ fn first(current: &Current, trees: &Context) -> Result<Option<Session>> {
         Ok(mut session) => Ok(session.work(current, trees)?.then_some(session)),
         Err(error) => {
             failed(current, &error)?;
-            outcome::leave(current, true)?;
+            outcome::leave(current, Then::Leave)?;
             Ok(None)
         }
     }
@@ -133,10 +133,22 @@ impl Session {
             && self.jobs < settings::worker_max_jobs()
             && settings::max_idle_workers() > 0
             && !worker::is_asked_to_leave();
-        outcome::leave(current, !goes_on)?;
+        let then = if goes_on { self.then(current)? } else { Then::Leave };
+        outcome::leave(current, then)?;
         outcome::make_way();
         trees.reset()?;
         Ok(goes_on)
+    }
+
+    /// A launcher that sleeps is worth a look before it is woken: it need not hear from this worker when its next job comes.
+    fn then(&mut self, current: &Current) -> Result<Then> {
+        let sleeps = current.slot.is_some_and(|slot| shmem::is_asleep(slot.launcher_proc.load(Relaxed)));
+        let segment = &current.segment;
+        Ok(Then::Reset {
+            promised: sleeps && self.baseline.is_clean()?,
+            settings: self.baseline.settings_hash(),
+            mapped: if segment.len() > KEPT_SEGMENT { 0 } else { segment.handle() },
+        })
     }
 
     /// Makes the session as new, and says so. False when that cannot be, or when nobody wants another job of this worker.
@@ -170,7 +182,7 @@ fn refuse(current: &Current) -> Result<()> {
         // the launcher compared its settings with this session's, and found them equal
         let error = PgError::new(sqlstate::INTERNAL_ERROR, "worker could not take over the session's settings");
         failed(current, &error)?;
-        return outcome::leave(current, true);
+        return outcome::leave(current, Then::Leave);
     }
     current.with_sender(|sender| {
         sender.leave();
@@ -246,7 +258,7 @@ fn exit() -> Result<()> {
             });
             outcome::failure(&current, report, false)?;
         }
-        outcome::leave(&current, true)
+        outcome::leave(&current, Then::Leave)
     });
     place::give_back()?;
     last_job

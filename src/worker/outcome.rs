@@ -8,6 +8,7 @@ use crate::model::sqlstate;
 use crate::model::state::{State, Stop};
 use crate::pg::error::{Result, level};
 use crate::pg::{identity, query, text, worker};
+use crate::registry::Then;
 use crate::wire::frame::Kind;
 use crate::wire::report::Report;
 use crate::wire::tags;
@@ -61,10 +62,10 @@ pub fn timed_out(current: &Current, report: &Report) -> bool {
 }
 
 /// The job is over, for the registry, and then for its launcher: from here on the segment is not touched any more. The process
-/// has nothing to do with a job any more, and may be claimed for another unless it `leaves`.
-pub fn leave(current: &Current, leaves: bool) -> Result<()> {
+/// has nothing to do with a job any more, and may be claimed for another unless it leaves.
+pub fn leave(current: &Current, then: Then) -> Result<()> {
     query::report_idle();
-    let told = tell(current, leaves);
+    let told = tell(current, then);
     current.with_sender(|sender| {
         sender.leave();
         Ok(())
@@ -73,7 +74,7 @@ pub fn leave(current: &Current, leaves: bool) -> Result<()> {
     told
 }
 
-fn tell(current: &Current, leaves: bool) -> Result<()> {
+fn tell(current: &Current, then: Then) -> Result<()> {
     let header = current.segment.header();
     let (Some(place), Some(slot)) = (current.place, header.slot()) else {
         return Ok(());
@@ -92,7 +93,7 @@ fn tell(current: &Current, leaves: bool) -> Result<()> {
         finished_at: header.finished_at(),
         timed_out: report.as_ref().is_some_and(|report| timed_out(current, report)),
     };
-    place.end(slot, header.identity.cookie, &end, leaves)
+    place.end(slot, header.identity.cookie, &end, then)
 }
 
 /// Lets a launcher that was just woken have this processor: what is left to do here takes longer than what it has waited for.

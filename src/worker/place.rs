@@ -6,7 +6,7 @@ use crate::model::sqlstate;
 use crate::pg::dsm::{self, Segment};
 use crate::pg::error::{PgError, Result};
 use crate::pg::query;
-use crate::registry::{self, Registry, Rest};
+use crate::registry::{self, Registry, Rest, Then};
 use std::sync::{Arc, OnceLock};
 
 #[derive(Clone, Copy)]
@@ -49,8 +49,8 @@ impl Place {
         self.registry.take(self.index, slot, cookie)
     }
 
-    pub fn end(self, slot: u32, cookie: i64, end: &End, leaves: bool) -> Result<()> {
-        self.registry.end(self.index, slot, cookie, end, leaves)
+    pub fn end(self, slot: u32, cookie: i64, end: &End, then: Then) -> Result<()> {
+        self.registry.end(self.index, slot, cookie, end, then)
     }
 
     pub fn rest(self, settings: u64, mapped: u32) -> Result<Rest> {

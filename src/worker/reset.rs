@@ -34,6 +34,8 @@ pub enum Verdict {
 pub struct Baseline {
     session: Session,
     jobs: u32,
+    /// What [`Self::is_clean`] has said of the last job.
+    is_clean: bool,
     memory: usize,
     libraries: usize,
     mark: u64,
@@ -54,6 +56,7 @@ impl Baseline {
         Ok(Self {
             session: Session::default(),
             jobs: 0,
+            is_clean: false,
             memory: session::memory()?,
             libraries: session::libraries_len()?,
             mark: session::settings_mark()?,
@@ -81,9 +84,25 @@ impl Baseline {
         self.session.hash()
     }
 
+    /// Will [`Self::reset`] find nothing to take back, and nothing that retires the worker? After a job has ended, and outside a
+    /// transaction.
+    pub fn is_clean(&mut self) -> Result<bool> {
+        self.is_clean = !LAUNCHED.load(Ordering::Relaxed)
+            && session::left()?.is_none()
+            && session::libraries_len()? == self.libraries
+            && self.session.is_settled()?
+            && session::settings_mark()? == self.mark
+            && (self.jobs + 1) % MEMORY_INTERVAL != 0;
+        Ok(self.is_clean)
+    }
+
     /// After a job has ended, however, and outside a transaction.
     pub fn reset(&mut self) -> Result<Verdict> {
         self.jobs += 1;
+        if std::mem::take(&mut self.is_clean) {
+            session::forget()?;
+            return Ok(Verdict::Clean);
+        }
         if LAUNCHED.load(Ordering::Relaxed) {
             return Ok(Verdict::Retire("it has launched jobs of its own"));
         }

@@ -22,6 +22,8 @@ pub enum Restored {
 pub struct Session {
     /// The last launcher's settings.
     launcher: Vec<u8>,
+    /// What they are known by; 0 before there are any.
+    launcher_hash: u64,
     /// Configuration files were read since: what that launcher has may not be what this session has.
     stale: bool,
     /// The settings right after they were restored.
@@ -134,6 +136,7 @@ impl Session {
         self.stale = false;
         self.launcher.clear();
         self.launcher.extend_from_slice(state);
+        self.launcher_hash = settings_hash(state);
         self.keep_users()
     }
 
@@ -149,11 +152,13 @@ impl Session {
 
     /// Takes back what the job has set; false when it cannot. Outside a transaction.
     pub fn settle(&mut self) -> Result<bool> {
+        Ok(self.is_settled()? || self.take_back()?)
+    }
+
+    /// Has the job set nothing?
+    pub fn is_settled(&mut self) -> Result<bool> {
         self.now.take()?;
-        if self.now.bytes() == self.restored.bytes() && self.has_users()? {
-            return Ok(true);
-        }
-        self.take_back()
+        Ok(self.now.bytes() == self.restored.bytes() && self.has_users()?)
     }
 
     fn has_users(&self) -> Result<bool> {
@@ -199,7 +204,7 @@ impl Session {
 
     /// The settings that a launcher may know this session by; 0 when there are none.
     pub fn hash(&self) -> u64 {
-        if self.stale || self.launcher.is_empty() { 0 } else { settings_hash(&self.launcher) }
+        if self.stale { 0 } else { self.launcher_hash }
     }
 
     /// Configuration files were read, between two jobs.
@@ -210,8 +215,11 @@ impl Session {
 
     /// Has the last launcher all of these settings? The names have their NULs.
     pub fn has_all(&self, names: &[Vec<u8>]) -> bool {
+        if names.is_empty() {
+            return true;
+        }
         let Some(settings) = guc::parse(&self.launcher) else {
-            return names.is_empty();
+            return false;
         };
         names.iter().all(|name| settings.iter().any(|s| s.name == name.as_slice()))
     }
