@@ -104,7 +104,7 @@ extern void pgbg_watch_statements(void (*before) (void), void (*committed) (void
 
 /* ---- shmem.c ---- */
 
-/* Is given the registry's area, whether it is new (and zeroed), and its lock. */
+/* Is given the registry's area and its lock; is_new: only to fill it, it is zeroed so far. */
 typedef void (*pgbg_area_callback) (void *area, bool is_new, LWLock *lock);
 extern void pgbg_request_area(Size size, pgbg_area_callback callback);
 extern bool pgbg_attach_area(const char *name, Size size, pgbg_area_callback callback);

@@ -35,8 +35,11 @@ startup(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	area = ShmemInitStruct(tranche_name, area_size, &found);
 	if (!found)
+	{
 		memset(area, 0, area_size);
-	area_callback(area, !found, &GetNamedLWLockTranche(tranche_name)->lock);
+		area_callback(area, true, &GetNamedLWLockTranche(tranche_name)->lock);
+	}
+	area_callback(area, false, &GetNamedLWLockTranche(tranche_name)->lock);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -60,8 +63,8 @@ request_in_turn(void)
 #endif
 
 /*
- * While the postmaster loads libraries: the callback is given the area, zeroed
- * when it is new, each time that shared memory is made.
+ * While the postmaster loads libraries: the callback is given the area each
+ * time that shared memory is made; once more before, zeroed, when it is new.
  */
 void
 pgbg_request_area(Size size, pgbg_area_callback callback)
@@ -110,8 +113,8 @@ pgbg_attach_area(const char *name, Size size, pgbg_area_callback callback)
 	area_callback = callback;
 	area = PGBG_NAMED_SEGMENT(name, MAXALIGN(size) + sizeof(LWLockPadded), init_segment, &found);
 	PGBG_REGISTER_TRANCHE(lock_of(area)->tranche, tranche_name);
-	if (found)
-		callback(area, false, lock_of(area));
+	/* not before the mapping is there to stay */
+	callback(area, false, lock_of(area));
 	return true;
 #else
 	(void) name;

@@ -51,7 +51,7 @@ impl Area {
     }
 }
 
-/// Is told of the area: whether it is new, and its lock.
+/// Is told of the area and its lock; first, when it is new, only to fill it.
 pub type Ready = fn(Area, bool, Lock) -> Result<()>;
 
 static READY: OnceLock<(usize, Ready)> = OnceLock::new();

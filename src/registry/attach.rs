@@ -93,7 +93,7 @@ pub fn get() -> Result<Option<&'static Registry>> {
 fn ready(area: Area, is_new: bool, lock: Lock) -> Result<()> {
     let head = &area.slice::<Head>(0, 1)?[0];
     if is_new {
-        make(area, head)?;
+        return make(area, head);
     }
     if head.magic.load(Relaxed) != slot::MAGIC || head.layout.load(Relaxed) != slot::LAYOUT {
         return Err(PgError::new(
