@@ -107,11 +107,21 @@ pgbg_attach_area(const char *name, Size size, pgbg_area_callback callback)
 {
 #if PGBG_HAVE_NAMED_SEGMENTS
 	bool		found;
-	void	   *area;
+	void	   *volatile area = NULL;
 
 	area_size = size;
 	area_callback = callback;
-	area = PGBG_NAMED_SEGMENT(name, MAXALIGN(size) + sizeof(LWLockPadded), init_segment, &found);
+	PG_TRY();
+	{
+		area = PGBG_NAMED_SEGMENT(name, MAXALIGN(size) + sizeof(LWLockPadded), init_segment, &found);
+	}
+	PG_CATCH();
+	{
+		/* the directory's, of which a caller that goes on would keep everybody out; we hold none here */
+		LWLockReleaseAll();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	PGBG_REGISTER_TRANCHE(lock_of(area)->tranche, tranche_name);
 	/* not before the mapping is there to stay */
 	callback(area, false, lock_of(area));
@@ -152,10 +162,20 @@ pgbg_is_asleep(uint32 proc)
 	return proc < ProcGlobal->allProcCount && GetPGProcByNumber(proc)->procLatch.maybe_sleeping;
 }
 
+/* Which wakes the receiver: this process, that has no use for it. */
 void
 pgbg_mq_set_sender(shm_mq *mq, uint32 proc)
 {
+	bool		was_set = MyLatch->is_set;
+
 	shm_mq_set_sender(mq, GetPGProcByNumber(proc));
+	if (!was_set)
+	{
+		ResetLatch(MyLatch);
+		/* what came just now must not be slept over */
+		if (InterruptPending)
+			SetLatch(MyLatch);
+	}
 }
 
 /*

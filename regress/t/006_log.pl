@@ -47,7 +47,7 @@ for my $preload ('', 'pg_background')
 	{
 		$node->append_conf('postgresql.conf', "shared_preload_libraries = '$preload'");
 		$node->restart;
-		$node->{registry} = 1;
+		$node->{registry} = 'preloaded';
 		Jobs::at_rest($node);
 	}
 	$session = session($node);
@@ -154,7 +154,7 @@ log_statement = none
 log_min_duration_statement = -1
 END
 	$node->restart;
-	$node->{registry} = $node->pg_version >= 17;
+	$node->{registry} = $node->pg_version >= 17 ? 'in a segment' : '';
 	Jobs::at_rest($node);
 	$session = session($node);
 	my $offset = -s $node->logfile;

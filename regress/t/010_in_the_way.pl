@@ -235,7 +235,7 @@ my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'base', has_streaming => 1);
 $standby->append_conf('postgresql.conf', "max_worker_processes = 16\n");
 $standby->start;
-$standby->{registry} = 1;
+$standby->{registry} = 'preloaded';
 Jobs::at_rest($standby);
 $pid = idle_in($standby, 'postgres');
 is(idle_in($standby, 'postgres'), $pid, 'jobs on a standby are warm');

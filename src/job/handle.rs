@@ -92,8 +92,8 @@ impl Job {
 
     /// Has the worker nothing to do with the job any more?
     fn is_gone(&self) -> bool {
-        match (self.segment.header().slot(), registry::get()) {
-            (Some(slot), Ok(Some(registry))) => !registry.is_running(slot, self.cookie),
+        match (self.segment.header().slot(), registry::known()) {
+            (Some(slot), Some(registry)) => !registry.is_running(slot, self.cookie),
             _ => self.worker.as_ref().is_none_or(Handle::is_gone),
         }
     }
@@ -197,7 +197,7 @@ impl Job {
         if stop != Stop::Now || header.is_final() {
             return Ok(());
         }
-        match (header.slot(), registry::get()?) {
+        match (header.slot(), registry::known()) {
             (Some(slot), Some(registry)) => registry.stop(slot, self.cookie, stop)?,
             _ if !self.is_gone() => worker::interrupt(self.pid),
             _ => {}

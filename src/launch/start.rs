@@ -162,7 +162,7 @@ static LAUNCHING: AtomicBool = AtomicBool::new(false);
 
 /// The session ends: what the registry holds of a launch that was not completed.
 fn at_exit() -> Result<()> {
-    match registry::get()? {
+    match registry::known() {
         Some(registry) if LAUNCHING.load(Relaxed) => registry.launcher_exits(),
         _ => Ok(()),
     }

@@ -43,6 +43,7 @@ pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
     let event = event.number()?;
     // SAFETY: the latch is this process's own.
     guard(|| unsafe {
+        sys::pgbg_check_for_interrupts();
         sys::WaitLatch(sys::MyLatch, events as i32, timeout, event);
         sys::ResetLatch(sys::MyLatch);
         sys::pgbg_check_for_interrupts();
@@ -71,10 +72,4 @@ pub fn spin(longest: Duration) -> bool {
             return false;
         }
     }
-}
-
-/// Forgets what set the latch: the caller looks at everything before it waits next.
-pub fn reset() {
-    // SAFETY: the latch is this process's own.
-    unsafe { sys::ResetLatch(sys::MyLatch) };
 }

@@ -145,8 +145,6 @@ pub fn appoint_writer(segment: &Segment, proc: u32) {
     let mq = queue_of(segment);
     // SAFETY: the queue has no sender yet; the place is that of a living process. Takes a spinlock, throws nothing.
     unsafe { sys::pgbg_mq_set_sender(mq, proc) };
-    // which told the reader, this process
-    super::latch::reset();
 }
 
 /// Makes the queue anew, for another writer. Nobody is attached to it.

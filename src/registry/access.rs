@@ -213,7 +213,6 @@ impl Registry {
         if was_idle {
             self.head.idle.fetch_sub(1, Relaxed);
         }
-        worker.idle_since.store(0, Relaxed);
         worker.handle.store(0, Relaxed);
         worker.job.store(slot, Relaxed);
         worker.set_activity(Activity::Claimed);
@@ -263,11 +262,14 @@ impl Registry {
         Ok(())
     }
 
-    /// Under the lock. The worker counts as idle, even should it not be quite ready.
+    /// Under the lock. The worker is what it was.
     fn release_claim(&self, worker: &WorkerSlot) {
-        self.head.idle.fetch_add(1, Relaxed);
-        worker.idle_since.store(identity::now(), Relaxed);
-        worker.set_activity(Activity::Idle);
+        if worker.idle_since.load(Relaxed) == 0 {
+            worker.set_activity(Activity::Resetting);
+        } else {
+            self.head.idle.fetch_add(1, Relaxed);
+            worker.set_activity(Activity::Idle);
+        }
     }
 
     /// Is the worker still on its way to the job that it was offered, or has it taken it?
@@ -332,6 +334,7 @@ impl Registry {
         let me = identity::process_id();
         let held = self.lock.exclusive()?;
         self.forget_waiters(me);
+        let mut released = None;
         for (index, job) in (0..).zip(self.jobs) {
             let mine = job.cookie.load(Relaxed) != 0 && job.launcher_pid.load(Relaxed) == me;
             if !mine || job.worker_pid.load(Relaxed) != 0 {
@@ -342,12 +345,18 @@ impl Registry {
             match self.workers.iter().find(claimed) {
                 // it has all that it needs
                 Some(worker) if worker.handle.load(Relaxed) != 0 => continue,
-                Some(worker) => self.release_claim(worker),
+                Some(worker) => {
+                    self.release_claim(worker);
+                    released = Some(worker.proc.load(Relaxed));
+                }
                 None => {}
             }
             self.free_job(index, job);
         }
         drop(held);
+        if let Some(worker) = released {
+            shmem::wake(worker);
+        }
         self.head.freed.broadcast();
         Ok(())
     }
@@ -399,12 +408,15 @@ impl Registry {
         };
         let held = self.lock.exclusive()?;
         let there = job.cookie.load(Relaxed) == cookie && job.worker_pid.load(Relaxed) == 0;
+        worker.idle_since.store(0, Relaxed);
         if there {
             job.worker_pid.store(identity::process_id(), Relaxed);
             let before = worker.jobs_run.fetch_add(1, Relaxed);
             self.count_start(job, before > 0);
             worker.set_activity(Activity::Busy);
         } else {
+            worker.promised.store(0, Relaxed);
+            worker.mapped.store(0, Relaxed);
             worker.set_activity(Activity::Resetting);
         }
         drop(held);
@@ -444,15 +456,16 @@ impl Registry {
         worker.settings.store(settings, Relaxed);
         worker.mapped.store(mapped, Relaxed);
         let rest = match worker.activity() {
-            Activity::Claimed => Rest::Claimed,
+            Activity::Claimed => {
+                worker.idle_since.store(now, Relaxed);
+                Rest::Claimed
+            }
             Activity::Resetting if self.is_current(worker) => {
                 worker.idle_since.store(now, Relaxed);
                 worker.set_activity(Activity::Idle);
                 self.head.idle.fetch_add(1, Relaxed);
                 Rest::Idle
             }
-            // a claim that was withdrawn before this worker was ready
-            Activity::Idle => Rest::Idle,
             _ => Rest::Leave,
         };
         if rest == Rest::Leave {

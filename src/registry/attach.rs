@@ -71,6 +71,14 @@ pub fn request() -> Result<()> {
     shmem::request(Layout::of_settings().end, ready)
 }
 
+/// The registry, if this process has found it already.
+pub fn known() -> Option<&'static Registry> {
+    match *REGISTRY.lock() {
+        Known::There(registry) => Some(registry),
+        Known::Missing | Known::Unknown => None,
+    }
+}
+
 /// The registry, if there is one.
 pub fn get() -> Result<Option<&'static Registry>> {
     match *REGISTRY.lock() {
@@ -83,10 +91,7 @@ pub fn get() -> Result<Option<&'static Registry>> {
     if !shmem::attach(c"pg_background 1", Layout::of_settings().end, ready)? {
         *REGISTRY.lock() = Known::Missing;
     }
-    match *REGISTRY.lock() {
-        Known::There(registry) => Ok(Some(registry)),
-        Known::Missing | Known::Unknown => Ok(None),
-    }
+    Ok(known())
 }
 
 /// The server has given the area.

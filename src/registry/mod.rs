@@ -26,6 +26,8 @@
 //! the whole server down, and shared memory is made anew. What a process could not give back because it died before it could
 //! (a worker that could not be started for a launcher that is gone) is reaped by those who meet it: see `Registry::reap`.
 
+use crate::pg::guard;
+
 mod access;
 mod attach;
 mod queue;
@@ -33,11 +35,13 @@ mod rows;
 mod wait;
 
 pub use access::{Admission, Claim, NewJob, Rest, Then, Wanted, key};
-pub use attach::{Registry, get, request};
+pub use attach::{Registry, get, known, request};
 pub use rows::{EndedRow, JobRow, TotalsRow, WorkerRow};
 pub use wait::wait;
 
 /// Sends idle workers away. For the commands that they would be in the way of.
 pub fn dismiss() -> crate::pg::error::Result<()> {
-    get()?.map_or(Ok(()), Registry::dismiss_idle)
+    // where nothing may fail any more, it was found before, or could not be
+    let registry = if guard::may_wait() { get()? } else { known() };
+    registry.map_or(Ok(()), Registry::dismiss_idle)
 }

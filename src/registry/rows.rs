@@ -146,14 +146,15 @@ impl Registry {
                 continue;
             }
             let key = worker.key();
+            let is_idle = matches!(activity, Activity::Idle | Activity::Leaving);
             rows.push(WorkerRow {
                 pid: worker.pid.load(Relaxed),
                 database: key.database,
                 user: key.user,
-                idle: matches!(activity, Activity::Idle | Activity::Leaving),
+                idle: is_idle,
                 jobs_run: worker.jobs_run.load(Relaxed),
                 started_at: worker.started_at.load(Relaxed),
-                idle_since: worker.idle_since.load(Relaxed),
+                idle_since: if is_idle { worker.idle_since.load(Relaxed) } else { 0 },
             });
         }
         drop(held);

@@ -1,6 +1,6 @@
 //! Waiting for what another process does in a moment: awake first, if that pays.
 
-use super::attach::get;
+use super::attach::known;
 use crate::model::spin::{self, Spin};
 use crate::pg::error::Result;
 use crate::pg::latch::{self, Event};
@@ -28,7 +28,7 @@ pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
 fn spin() {
     let longest = settings::spin();
     // without a registry each job is a new process, which takes milliseconds
-    let Ok(Some(registry)) = get() else {
+    let Some(registry) = known() else {
         return;
     };
     let room = || spin::has_room(cores(), registry.running(), registry.head.spinning.load(Relaxed));
