@@ -147,9 +147,6 @@
 #define PGBG_MAGIC_DATA PG_MODULE_MAGIC_DATA
 #endif
 
-/* 15: ALTER DATABASE ... REFRESH COLLATION VERSION. */
-#define PGBG_HAVE_REFRESH_COLLATION (PG_VERSION_NUM >= 150000)
-
 /* 16: SYSTEM_USER, carried by the client connection info. */
 #define PGBG_HAVE_CLIENT_CONNECTION_INFO (PG_VERSION_NUM >= 160000)
 
@@ -159,8 +156,10 @@
 /* 16: one function checks the privileges on all kinds of objects. */
 #if PG_VERSION_NUM >= 160000
 #define PGBG_DATABASE_ACLCHECK(database, role, mode) object_aclcheck(DatabaseRelationId, database, role, mode)
+#define PGBG_DATABASE_OWNERCHECK(database, role) object_ownercheck(DatabaseRelationId, database, role)
 #else
 #define PGBG_DATABASE_ACLCHECK(database, role, mode) pg_database_aclcheck(database, role, mode)
+#define PGBG_DATABASE_OWNERCHECK(database, role) pg_database_ownercheck(database, role)
 #endif
 
 /* 17: the place in the array of processes is computed. */

@@ -1,18 +1,21 @@
 /*
- * hooks.c: tells of statements that no session from before them should
- * outlive: those that drop, copy, move or change a database or a role, and
- * those that change this extension.
+ * hooks.c: tells of statements that idle workers are in the way of.
  *
- * Told twice: before the statement, which may need the database to be empty,
- * and when it has committed, because what connected in between has not seen
- * it.  A transaction that is prepared is told of once only: its statement's
- * rows are compared by whoever takes over a session.
+ * Before a statement that needs a database without sessions (to drop, copy,
+ * move or rename it): that database, if the user may do so at all.
+ *
+ * After the commit of a statement that changes what a new session would be
+ * like, or that ends a role or changes this extension: no session from before
+ * is as good as a new one.
  */
 #include "shim.h"
 #include "compat.h"
 
+#include "commands/defrem.h"
+#include "utils/syscache.h"
+
 static ProcessUtility_hook_type previous_hook = NULL;
-static void (*before_callback) (void) = NULL;
+static void (*before_callback) (Oid database) = NULL;
 static void (*committed_callback) (void) = NULL;
 
 /* such a statement ran in this transaction */
@@ -40,34 +43,15 @@ drops_this_extension(const DropStmt *stmt)
 }
 
 static bool
-concerns_sessions(const Node *stmt)
+changes_sessions(const Node *stmt)
 {
 	switch (nodeTag(stmt))
 	{
-		case T_CreatedbStmt:
-		case T_DropdbStmt:
-		case T_AlterDatabaseStmt:
 		case T_AlterDatabaseSetStmt:
-#if PGBG_HAVE_REFRESH_COLLATION
-		case T_AlterDatabaseRefreshCollStmt:
-#endif
-		case T_DropRoleStmt:
-		case T_AlterRoleStmt:
 		case T_AlterRoleSetStmt:
-		case T_GrantRoleStmt:
-		case T_DropOwnedStmt:
-		case T_ReassignOwnedStmt:
+		case T_AlterRoleStmt:
+		case T_DropRoleStmt:
 			return true;
-		case T_RenameStmt:
-			{
-				ObjectType	type = ((const RenameStmt *) stmt)->renameType;
-
-				return type == OBJECT_DATABASE || type == OBJECT_ROLE;
-			}
-		case T_AlterOwnerStmt:
-			return ((const AlterOwnerStmt *) stmt)->objectType == OBJECT_DATABASE;
-		case T_GrantStmt:
-			return ((const GrantStmt *) stmt)->objtype == OBJECT_DATABASE;
 		case T_AlterExtensionStmt:
 			return is_this_extension(((const AlterExtensionStmt *) stmt)->extname);
 		case T_DropStmt:
@@ -75,6 +59,72 @@ concerns_sessions(const Node *stmt)
 		default:
 			return false;
 	}
+}
+
+/* The string option of that name, or NULL. */
+static const char *
+option(List *options, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, name) == 0 && def->arg)
+			return defGetString(def);
+	}
+	return NULL;
+}
+
+static bool
+may_create_databases(void)
+{
+	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	bool		may = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		may = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+		ReleaseSysCache(tuple);
+	}
+	return may || superuser();
+}
+
+/* The database that must have no sessions, or InvalidOid. */
+static Oid
+database_to_empty(const Node *stmt)
+{
+	const char *name = NULL;
+	Oid			database;
+
+	switch (nodeTag(stmt))
+	{
+		case T_CreatedbStmt:
+			name = option(((const CreatedbStmt *) stmt)->options, "template");
+			if (!may_create_databases())
+				return InvalidOid;
+			return get_database_oid(name ? name : "template1", true);
+		case T_DropdbStmt:
+			name = ((const DropdbStmt *) stmt)->dbname;
+			break;
+		case T_AlterDatabaseStmt:
+			if (option(((const AlterDatabaseStmt *) stmt)->options, "tablespace"))
+				name = ((const AlterDatabaseStmt *) stmt)->dbname;
+			break;
+		case T_RenameStmt:
+			if (((const RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
+				name = ((const RenameStmt *) stmt)->subname;
+			break;
+		default:
+			break;
+	}
+	if (name == NULL)
+		return InvalidOid;
+	database = get_database_oid(name, true);
+	if (OidIsValid(database) && !PGBG_DATABASE_OWNERCHECK(database, GetUserId()))
+		return InvalidOid;
+	return database;
 }
 
 static void
@@ -103,7 +153,11 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
-	if (concerns_sessions(pstmt->utilityStmt))
+	Oid			database = database_to_empty(pstmt->utilityStmt);
+
+	if (OidIsValid(database))
+		before_callback(database);
+	if (changes_sessions(pstmt->utilityStmt))
 	{
 		static bool registered = false;
 
@@ -113,8 +167,9 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 			RegisterXactCallback(transaction_ended, NULL);
 			registered = true;
 		}
+		/* what the commit will need can still be made ready here, and fail */
+		before_callback(InvalidOid);
 		pending = true;
-		before_callback();
 	}
 	(previous_hook ? previous_hook : standard_ProcessUtility)
 		(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
@@ -125,7 +180,7 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
  * wait: it is called in the midst of a commit.
  */
 void
-pgbg_watch_statements(void (*before) (void), void (*committed) (void))
+pgbg_watch_statements(void (*before) (Oid database), void (*committed) (void))
 {
 	before_callback = before;
 	committed_callback = committed;

@@ -100,7 +100,7 @@ extern void pgbg_capture_messages(pgbg_message_callback callback);
 
 /* ---- hooks.c ---- */
 
-extern void pgbg_watch_statements(void (*before) (void), void (*committed) (void));
+extern void pgbg_watch_statements(void (*before) (Oid database), void (*committed) (void));
 
 /* ---- shmem.c ---- */
 

@@ -54,7 +54,7 @@ mod exports {
         unsafe {
             entry::callback(|| {
                 settings::define()?;
-                hooks::install(registry::dismiss);
+                hooks::install(hooks::Watch { before: registry::empty, committed: registry::renew });
                 registry::request()
             });
         };

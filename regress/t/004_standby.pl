@@ -21,6 +21,7 @@ $standby->start;
 my $session = session($standby);
 my $watcher = session($standby);
 value($session, 'SELECT count(*) FROM done');
+$standby->{registry} = $primary->{registry};
 Jobs::at_rest($standby);
 my ($out, $err);
 

@@ -43,6 +43,7 @@ sub is_warm
 	return is(job('SELECT pg_backend_pid()::text'), $pid, "$what: the same worker");
 }
 
+sub files { my @files = glob("/proc/$_[0]/fd/*"); return scalar @files }
 sub distinct { my %seen = map { $_ => 1 } @_; return scalar keys %seen }
 
 # --- the same worker, again and again ---
@@ -204,6 +205,7 @@ value($session, "CALL load(300)");
 job($memory);
 my ($first, $bytes) = split / /, job($memory);
 my $resident = process_field($first, 'RssAnon');
+my $files = files($first);
 $from = time;
 value($session, "CALL load($rounds)");
 note(sprintf '%d jobs, %.3f ms each', $rounds, (time - $from) * 1000 / $rounds);
@@ -212,8 +214,11 @@ my $resident_then = process_field($then, 'RssAnon');
 is($then, $first, "one worker has run $rounds jobs");
 cmp_ok($bytes_then - $bytes, '<=', 16384, "a worker's memory is flat ($bytes, then $bytes_then bytes)");
 SKIP: {
-	skip 'no /proc', 1 unless defined $resident_then;
+	skip 'no /proc', 3 unless defined $resident_then;
 	cmp_ok($resident_then - $resident, '<=', 256 + $rounds / 500, "so is the process ($resident, then $resident_then kB)");
+	cmp_ok(files($then), '<=', $files + 3, 'no file stays open');
+	until_true(sub { grep { $_ == $then } idle_workers($node) }) or die "worker $then is not idle";
+	cmp_ok(scalar(() = slurp_file("/proc/$then/maps") =~ m{/pg_dynshmem/mmap\.}g), '<=', 1, 'an idle worker has one segment mapped at most');
 }
 $pid = worker();
 job(q{SELECT length(string_agg(repeat(g::text, 100), ''))::text FROM generate_series(1, 20000) AS g});

@@ -326,4 +326,24 @@ ok(is_gone($pid), 'smart, with a client: no worker is left');
 $node->start;
 nothing_left($node, 'in the end');
 healthy($node);
+
+# --- without preloading ---
+
+# Nobody may tell an idle worker then that it is in the way: it leaves soon enough by itself.
+SKIP: {
+	skip 'no registry without preloading before 17', 4 if $node->pg_version < 17;
+
+	my $unaware = server('unaware', preload => 0, conf => $conf);
+	$session = session($unaware);
+	value($session, 'CREATE DATABASE target');
+	$unaware->safe_psql('target', 'CREATE EXTENSION pg_background');
+	$pid = $unaware->safe_psql('target',
+		q{SELECT * FROM pg_background_result(pg_background_launch('SELECT pg_backend_pid()')) AS (pid int)});
+	is($unaware->safe_psql('target',
+			q{SELECT * FROM pg_background_result(pg_background_launch('SELECT pg_backend_pid()')) AS (pid int)}),
+		$pid, 'not preloaded: jobs are warm');
+	goes('DROP DATABASE target', $pid);
+	$session->quit;
+	$unaware->stop;
+}
 done_testing();

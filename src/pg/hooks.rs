@@ -7,24 +7,28 @@ use crate::model::sqlstate;
 use crate::wire::report::Report;
 use std::sync::OnceLock;
 
-static DISMISS: OnceLock<fn() -> Result<()>> = OnceLock::new();
+/// What is told.
+#[derive(Clone, Copy)]
+pub struct Watch {
+    /// A statement is about to run that needs this database to be without sessions; or one of the others, with 0. May wait.
+    pub before: fn(u32) -> Result<()>,
+    /// A statement has committed after which no session is like a new one. May not wait.
+    pub committed: fn() -> Result<()>,
+}
 
-/// Has `dismiss` called before such a statement, where it may wait, and after its commit, where it may not:
-/// [`may_wait`](super::guard::may_wait) tells which. To be called once.
-pub fn install(dismiss: fn() -> Result<()>) {
-    if DISMISS.set(dismiss).is_ok() {
+static WATCH: OnceLock<Watch> = OnceLock::new();
+
+/// To be called once.
+pub fn install(watch: Watch) {
+    if WATCH.set(watch).is_ok() {
         // SAFETY: two functions that live as long as the process; one thread.
         unsafe { sys::pgbg_watch_statements(Some(before), Some(committed)) };
     }
 }
 
-fn dismiss() -> Result<()> {
-    DISMISS.get().map_or(Ok(()), |dismiss| dismiss())
-}
-
 /// The statement is worth more than the workers: only what would have ended it anyway does.
-unsafe extern "C-unwind" fn before() {
-    let tell = || match dismiss() {
+unsafe extern "C-unwind" fn before(database: sys::Oid) {
+    let tell = || match WATCH.get().map_or(Ok(()), |watch| (watch.before)(database)) {
         Err(error) if is_the_users(&error) => Err(error),
         Err(error) => note(&error),
         Ok(()) => Ok(()),
@@ -36,7 +40,7 @@ unsafe extern "C-unwind" fn before() {
 /// The transaction has committed: nothing may fail any more.
 unsafe extern "C-unwind" fn committed() {
     let _ = contain(|| {
-        if let Err(error) = dismiss() {
+        if let Err(error) = WATCH.get().map_or(Ok(()), |watch| (watch.committed)()) {
             let _ = note(&error);
         }
         Ok(())

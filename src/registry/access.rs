@@ -7,7 +7,7 @@ use crate::model::slot::{self, Activity, End, JobSlot, Key, Totals, WorkerSlot};
 use crate::model::sqlstate;
 use crate::model::state::{State, Stop};
 use crate::pg::error::Result;
-use crate::pg::{guard, identity, shmem, worker};
+use crate::pg::{identity, shmem, worker};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -392,10 +392,10 @@ impl Registry {
     }
 
     /// The versions are known once the connection is there.
-    pub fn set_key(&self, worker: u32, key: &Key) -> Result<()> {
+    pub fn set_versions(&self, worker: u32, key: &Key) -> Result<()> {
         if let Some(worker) = self.worker(worker) {
             let held = self.lock.exclusive()?;
-            worker.set_key(key);
+            worker.set_key(&Key { database: worker.key().database, user: worker.key().user, ..*key });
             drop(held);
         }
         Ok(())
@@ -614,20 +614,29 @@ impl Registry {
 
     // --- both ---
 
-    /// All workers that have begun before are unfit for another job; those that are idle leave. Waits until they are gone, for
-    /// a moment.
-    pub fn dismiss_idle(&self) -> Result<()> {
+    /// All workers that have begun before are unfit for another job; those that are idle leave.
+    pub fn dismiss_all(&self) -> Result<()> {
         let held = self.lock.exclusive()?;
         self.head.generation.fetch_add(1, Relaxed);
         drop(held);
-        let mut waits = false;
-        for worker in self.workers {
-            if matches!(worker.activity(), Activity::Idle | Activity::Resetting) {
-                shmem::wake(worker.proc.load(Relaxed));
-                waits = true;
-            }
+        for worker in self.workers.iter().filter(|worker| worker.activity() == Activity::Idle) {
+            shmem::wake(worker.proc.load(Relaxed));
         }
-        if waits && guard::may_wait() { self.wait_for_leavers() } else { Ok(()) }
+        Ok(())
+    }
+
+    /// The same for those of one database. Waits, for a moment, until those that are not busy are gone.
+    pub fn dismiss_from(&self, database: u32) -> Result<()> {
+        let of_it = |worker: &&WorkerSlot| worker.activity() != Activity::Free && worker.key().database == database;
+        let held = self.lock.exclusive()?;
+        for worker in self.workers.iter().filter(of_it) {
+            worker.dismissed.store(1, Relaxed);
+        }
+        drop(held);
+        for worker in self.workers.iter().filter(of_it) {
+            shmem::wake(worker.proc.load(Relaxed));
+        }
+        self.wait_for_leavers(database)
     }
 
     /// The worker that has been idle longest leaves; false when none is idle.

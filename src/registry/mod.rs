@@ -26,7 +26,7 @@
 //! the whole server down, and shared memory is made anew. What a process could not give back because it died before it could
 //! (a worker that could not be started for a launcher that is gone) is reaped by those who meet it: see `Registry::reap`.
 
-use crate::pg::guard;
+use crate::pg::error::Result;
 
 mod access;
 mod attach;
@@ -39,9 +39,16 @@ pub use attach::{Registry, get, known, request};
 pub use rows::{EndedRow, JobRow, TotalsRow, WorkerRow};
 pub use wait::wait;
 
-/// Sends idle workers away. For the commands that they would be in the way of.
-pub fn dismiss() -> crate::pg::error::Result<()> {
-    // where nothing may fail any more, it was found before, or could not be
-    let registry = if guard::may_wait() { get()? } else { known() };
-    registry.map_or(Ok(()), Registry::dismiss_idle)
+/// Idle workers of the database leave, and busy ones after their job. For a command that they would be in the way of. Of
+/// none, with 0: only finds the registry for [`renew`], where nothing may fail any more.
+pub fn empty(database: u32) -> Result<()> {
+    match get()? {
+        Some(registry) if database != 0 => registry.dismiss_from(database),
+        _ => Ok(()),
+    }
+}
+
+/// No worker that has begun before runs another job. In the midst of a commit.
+pub fn renew() -> Result<()> {
+    known().map_or(Ok(()), Registry::dismiss_all)
 }

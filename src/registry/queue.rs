@@ -3,7 +3,7 @@
 use super::access::NewJob;
 use super::attach::Registry;
 use crate::model::quota::{self, MAX_WAITERS, Request, Scope};
-use crate::model::slot::{Activity, Waiter};
+use crate::model::slot::{Activity, Waiter, WorkerSlot};
 use crate::pg::error::Result;
 use crate::pg::latch::Event;
 use crate::pg::{identity, shmem};
@@ -130,17 +130,14 @@ impl Registry {
         self.head.freed.wait(Event::Launch, deadline, ready)
     }
 
-    /// Until the workers that are idle but should not be are gone, or have been claimed.
-    pub(super) fn wait_for_leavers(&self) -> Result<()> {
-        let generation = self.head.generation.load(Relaxed);
-        let is_leaving = |activity| matches!(activity, Activity::Idle | Activity::Resetting | Activity::Leaving);
-        let gone = || {
-            let left = self
-                .workers
-                .iter()
-                .any(|worker| is_leaving(worker.activity()) && worker.generation.load(Relaxed) != generation);
-            Ok((!left).then_some(()))
+    /// Until the workers of the database that are dismissed and not busy are gone.
+    pub(super) fn wait_for_leavers(&self, database: u32) -> Result<()> {
+        let is_leaving = |worker: &WorkerSlot| {
+            matches!(worker.activity(), Activity::Idle | Activity::Resetting | Activity::Leaving)
+                && worker.key().database == database
+                && worker.dismissed.load(Relaxed) != 0
         };
+        let gone = || Ok((!self.workers.iter().any(is_leaving)).then_some(()));
         self.head.freed.wait(Event::Launch, Some(Instant::now() + LEAVERS), gone)?;
         Ok(())
     }

@@ -37,7 +37,7 @@ pub fn run(handle: u32) -> Result<()> {
         return Ok(());
     };
     worker::install_hooks(Hooks { message, exit })?;
-    let place = if segment.header().slot().is_some() { Place::take()? } else { None };
+    let place = if segment.header().slot().is_some() { Place::take(&segment.header().identity)? } else { None };
     let Some(current) = take(&segment, place, Queue::writer)? else {
         return Ok(());
     };

@@ -19,11 +19,13 @@ static PLACE: OnceLock<Place> = OnceLock::new();
 
 impl Place {
     /// `None` without a registry.
-    pub fn take() -> Result<Option<Self>> {
+    pub fn take(identity: &Identity) -> Result<Option<Self>> {
         let Some(registry) = registry::get()? else {
             return Ok(None);
         };
-        let Some(index) = registry.enter(&Key::default())? else {
+        // of the connection that is about to be made; its versions are known when it is there
+        let key = Key { database: identity.database, user: identity.authenticated_user, ..Key::default() };
+        let Some(index) = registry.enter(&key)? else {
             return Ok(None);
         };
         let place = Self { registry, index };
@@ -37,7 +39,7 @@ impl Place {
         let key = registry::key(identity, client_info)?;
         query::commit()?;
         // without one the connection would have been refused, or is about to be
-        self.registry.set_key(self.index, &key.unwrap_or_default())
+        self.registry.set_versions(self.index, &key.unwrap_or_default())
     }
 
     pub fn registry(self) -> &'static Registry {
