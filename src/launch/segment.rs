@@ -5,15 +5,15 @@ use crate::model::sqlstate;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::{guc, identity, mq};
+use crate::worker::kept::KEPT_SIZE;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// As the server aligns what it puts into shared memory.
 const ALIGNMENT: usize = 8;
-/// As many segments are kept, none larger than this many bytes. The last used is the first to be used again: a worker has it
+/// As many segments are kept, none larger than a worker keeps. The last used is the first to be used again: a worker has it
 /// mapped.
 const KEPT: usize = 4;
-const KEPT_SIZE: usize = 256 << 10;
 /// New segments get more room than they need, so that a longer text or more settings still fit.
 const ROUNDED_TO: usize = 16 << 10;
 

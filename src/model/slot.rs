@@ -154,6 +154,9 @@ pub struct Key {
     pub client: u64,
 }
 
+/// As many segments stay mapped while their worker is idle: of as many sessions it may run jobs in turn.
+pub const MAPPED: usize = 8;
+
 /// A worker process. Fields belong to the worker, and change under the lock, unless they say otherwise.
 #[repr(C)]
 pub struct WorkerSlot {
@@ -173,8 +176,8 @@ pub struct WorkerSlot {
     pub started_at: AtomicI64,
     /// 0 while it is not idle.
     pub idle_since: AtomicI64,
-    /// The segment that it keeps mapped; 0 is none. (The server's handles are never 0.)
-    pub mapped: AtomicU32,
+    /// The segments that it keeps mapped; 0 is none. (The server's handles are never 0.)
+    pub mapped: [AtomicU32; MAPPED],
     /// Launcher: the claimed worker's job: its segment, 0 until it is ready; its slot.
     pub handle: AtomicU32,
     pub job: AtomicU32,
@@ -191,6 +194,16 @@ pub struct WorkerSlot {
 impl WorkerSlot {
     pub fn activity(&self) -> Activity {
         Activity::from_u32(self.activity.load(std::sync::atomic::Ordering::Acquire))
+    }
+
+    pub fn has_mapped(&self, handle: u32) -> bool {
+        self.mapped.iter().any(|mapped| mapped.load(Relaxed) == handle)
+    }
+
+    pub fn set_mapped(&self, handles: [u32; MAPPED]) {
+        for (mapped, handle) in self.mapped.iter().zip(handles) {
+            mapped.store(handle, Relaxed);
+        }
     }
 
     pub fn set_activity(&self, activity: Activity) {

@@ -3,7 +3,7 @@
 use super::attach::Registry;
 use crate::model::header::Identity;
 use crate::model::quota::{Limits, Scope};
-use crate::model::slot::{self, Activity, End, JobSlot, Key, Totals, WorkerSlot};
+use crate::model::slot::{self, Activity, End, JobSlot, Key, MAPPED, Totals, WorkerSlot};
 use crate::model::sqlstate;
 use crate::model::state::{State, Stop};
 use crate::pg::error::Result;
@@ -61,7 +61,7 @@ pub enum Then {
     Reset {
         promised: bool,
         settings: u64,
-        mapped: u32,
+        mapped: [u32; MAPPED],
     },
 }
 
@@ -203,7 +203,7 @@ impl Registry {
             }
             let points = points
                 + 4 * u32::from(worker.settings.load(Relaxed) == wanted.settings)
-                + 2 * u32::from(worker.mapped.load(Relaxed) == wanted.handle);
+                + 2 * u32::from(worker.has_mapped(wanted.handle));
             if best.is_none_or(|(most, ..)| points > most) {
                 best = Some((points, index, worker));
             }
@@ -222,7 +222,7 @@ impl Registry {
             proc: worker.proc.load(Relaxed),
             is_sure: (was_idle || worker.promised.load(Relaxed) != 0)
                 && worker.settings.load(Relaxed) == wanted.settings,
-            is_mapped: worker.mapped.load(Relaxed) == wanted.handle,
+            is_mapped: worker.has_mapped(wanted.handle),
         })
     }
 
@@ -376,7 +376,8 @@ impl Registry {
             worker.pid.store(pid, Relaxed);
             worker.proc.store(proc, Relaxed);
             worker.generation.store(self.head.generation.load(Relaxed), Relaxed);
-            for number in [&worker.mapped, &worker.handle, &worker.pinned, &worker.dismissed, &worker.promised] {
+            worker.set_mapped([0; MAPPED]);
+            for number in [&worker.handle, &worker.pinned, &worker.dismissed, &worker.promised] {
                 number.store(0, Relaxed);
             }
             worker.settings.store(0, Relaxed);
@@ -416,7 +417,7 @@ impl Registry {
             worker.set_activity(Activity::Busy);
         } else {
             worker.promised.store(0, Relaxed);
-            worker.mapped.store(0, Relaxed);
+            worker.set_mapped([0; MAPPED]);
             worker.set_activity(Activity::Resetting);
         }
         drop(held);
@@ -437,7 +438,7 @@ impl Registry {
             Then::Reset { promised, settings, mapped } => {
                 worker.promised.store(u32::from(promised), Relaxed);
                 worker.settings.store(settings, Relaxed);
-                worker.mapped.store(mapped, Relaxed);
+                worker.set_mapped(mapped);
                 Activity::Resetting
             }
         });
@@ -447,14 +448,14 @@ impl Registry {
     }
 
     /// The worker's session is as new, and has the settings with that hash.
-    pub fn rest(&self, worker: u32, settings: u64, mapped: u32) -> Result<Rest> {
+    pub fn rest(&self, worker: u32, settings: u64, mapped: [u32; MAPPED]) -> Result<Rest> {
         let Some(worker) = self.worker(worker) else {
             return Ok(Rest::Leave);
         };
         let now = identity::now();
         let held = self.lock.exclusive()?;
         worker.settings.store(settings, Relaxed);
-        worker.mapped.store(mapped, Relaxed);
+        worker.set_mapped(mapped);
         let rest = match worker.activity() {
             Activity::Claimed => {
                 worker.idle_since.store(now, Relaxed);

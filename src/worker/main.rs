@@ -2,11 +2,13 @@
 
 use super::current::{self, Current};
 use super::idle::{self, Next};
+use super::kept::Kept;
 use super::place::{self, Place};
 use super::reset::{Baseline, Verdict};
 use super::session::Restored;
 use super::{execute, outcome};
 use crate::channel::Sender;
+use crate::model::slot::MAPPED;
 use crate::model::sqlstate;
 use crate::model::state::State;
 use crate::pg::dsm::Segment;
@@ -25,9 +27,6 @@ use std::sync::atomic::Ordering::Relaxed;
 /// The last words of a FATAL error, which has no other way to the outcome.
 static LAST_WORDS: Mutex<Option<Report>> = Mutex::new(None);
 
-/// Segments up to this size stay mapped while their worker is idle.
-const KEPT_SEGMENT: usize = 1 << 20;
-
 /// `handle` names the first job's segment. The launcher keeps it mapped until the queue has a writer, so a segment that is gone
 /// means a launcher that gave up: it has told nobody of the job.
 pub fn run(handle: u32) -> Result<()> {
@@ -42,25 +41,27 @@ pub fn run(handle: u32) -> Result<()> {
         return Ok(());
     };
     let trees = Context::new(c"pg_background statements")?;
-    let Some(mut session) = first(&current, &trees)? else {
+    let mut kept = Kept::default();
+    kept.put(&segment);
+    let Some(mut session) = first(&current, &trees, kept.handles())? else {
         return Ok(());
     };
     drop(current);
     let Some(place) = place else {
         return Ok(());
     };
-    let mut mapped = Some(segment);
-    while session.is_ready(place, &mut mapped)? {
+    drop(segment);
+    while session.is_ready(place, kept.handles())? {
         let Next::Job(handle, pinned) = idle::wait(place, &mut session.baseline, session.began_in_recovery)? else {
             break;
         };
-        let segment = place.map(mapped.take(), handle, pinned)?;
+        let segment = place.map(kept.take(handle), handle, pinned)?;
+        kept.put(&segment);
         if let Some(current) = take(&segment, Some(place), Queue::appointed_writer)? {
-            if !session.work(&current, &trees)? {
+            if !session.work(&current, &trees, kept.handles())? {
                 break;
             }
         }
-        mapped = Some(segment);
     }
     Ok(())
 }
@@ -94,9 +95,9 @@ struct Session {
 }
 
 /// Connects and runs the first job. `None` when the process is of no use for another.
-fn first(current: &Current, trees: &Context) -> Result<Option<Session>> {
+fn first(current: &Current, trees: &Context, mapped: [u32; MAPPED]) -> Result<Option<Session>> {
     match connect(current) {
-        Ok(mut session) => Ok(session.work(current, trees)?.then_some(session)),
+        Ok(mut session) => Ok(session.work(current, trees, mapped)?.then_some(session)),
         Err(error) => {
             failed(current, &error)?;
             outcome::leave(current, Then::Leave)?;
@@ -116,7 +117,7 @@ fn connect(current: &Current) -> Result<Session> {
 
 impl Session {
     /// Runs the job to its end, and hands over what became of it. False when the process must end.
-    fn work(&mut self, current: &Current, trees: &Context) -> Result<bool> {
+    fn work(&mut self, current: &Current, trees: &Context, mapped: [u32; MAPPED]) -> Result<bool> {
         self.jobs += 1;
         let ran = match self.baseline.restore(&current.segment) {
             Ok(Restored::Refused) => return refuse(current).map(|()| false),
@@ -133,26 +134,28 @@ impl Session {
             && self.jobs < settings::worker_max_jobs()
             && settings::max_idle_workers() > 0
             && !worker::is_asked_to_leave();
-        let then = if goes_on { self.then(current)? } else { Then::Leave };
+        let then = if goes_on { self.then(current, mapped)? } else { Then::Leave };
         outcome::leave(current, then)?;
-        outcome::make_way();
+        // with other jobs about, the processor goes round anyway
+        if current.place.is_some_and(|place| place.registry().running() == 0) {
+            outcome::make_way();
+        }
         trees.reset()?;
         Ok(goes_on)
     }
 
     /// A launcher that sleeps is worth a look before it is woken: it need not hear from this worker when its next job comes.
-    fn then(&mut self, current: &Current) -> Result<Then> {
+    fn then(&mut self, current: &Current, mapped: [u32; MAPPED]) -> Result<Then> {
         let sleeps = current.slot.is_some_and(|slot| shmem::is_asleep(slot.launcher_proc.load(Relaxed)));
-        let segment = &current.segment;
         Ok(Then::Reset {
             promised: sleeps && self.baseline.is_clean()?,
             settings: self.baseline.settings_hash(),
-            mapped: if segment.len() > KEPT_SEGMENT { 0 } else { segment.handle() },
+            mapped,
         })
     }
 
     /// Makes the session as new, and says so. False when that cannot be, or when nobody wants another job of this worker.
-    fn is_ready(&mut self, place: Place, mapped: &mut Option<Arc<Segment>>) -> Result<bool> {
+    fn is_ready(&mut self, place: Place, mapped: [u32; MAPPED]) -> Result<bool> {
         if let Verdict::Retire(reason) = self.baseline.reset()? {
             query::debug(&format!("background worker ends: {reason}"))?;
             idle::decline(place)?;
@@ -160,9 +163,7 @@ impl Session {
         }
         query::send_statistics(false)?;
         worker::show_idle()?;
-        mapped.take_if(|segment| segment.len() > KEPT_SEGMENT);
-        let kept = mapped.as_ref().map_or(0, |segment| segment.handle());
-        Ok(place.rest(self.baseline.settings_hash(), kept)? != Rest::Leave)
+        Ok(place.rest(self.baseline.settings_hash(), mapped)? != Rest::Leave)
     }
 }
 

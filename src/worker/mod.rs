@@ -13,6 +13,7 @@
 pub mod current;
 mod execute;
 mod idle;
+pub mod kept;
 pub mod main;
 mod outcome;
 mod place;

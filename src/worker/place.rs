@@ -1,7 +1,7 @@
 //! This process's place in the registry.
 
 use crate::model::header::Identity;
-use crate::model::slot::{End, JobSlot, Key};
+use crate::model::slot::{End, JobSlot, Key, MAPPED};
 use crate::model::sqlstate;
 use crate::pg::dsm::{self, Segment};
 use crate::pg::error::{PgError, Result};
@@ -55,7 +55,7 @@ impl Place {
         self.registry.end(self.index, slot, cookie, end, then)
     }
 
-    pub fn rest(self, settings: u64, mapped: u32) -> Result<Rest> {
+    pub fn rest(self, settings: u64, mapped: [u32; MAPPED]) -> Result<Rest> {
         self.registry.rest(self.index, settings, mapped)
     }
 
@@ -68,9 +68,9 @@ impl Place {
         self.registry.offered(self.index)
     }
 
-    /// The offered job's segment; `last` is the one that is mapped still.
-    pub fn map(self, last: Option<Arc<Segment>>, handle: u32, pinned: bool) -> Result<Arc<Segment>> {
-        let segment = match last.filter(|segment| segment.handle() == handle) {
+    /// The offered job's segment; `kept` if it is mapped still.
+    pub fn map(self, kept: Option<Arc<Segment>>, handle: u32, pinned: bool) -> Result<Arc<Segment>> {
+        let segment = match kept {
             Some(segment) => Some(segment),
             None => Segment::attach(handle)?,
         };
