@@ -28,7 +28,7 @@ pub fn wait(registry: &Registry, new: &NewJob) -> Result<Admitted> {
     let patience = settings::launch_timeout();
     if !patience.is_zero() {
         if let Some(ticket) = registry.join(new, false)? {
-            registry.count(new.database, new.role, |totals| &totals.queue_waits);
+            registry.count(new.database, new.role, |totals| &totals.queue_waits)?;
             let waited = registry.wait_for_room(Some(Instant::now() + patience), || {
                 Ok(match registry.admit(new, Some(ticket))? {
                     Admission::Place(slot, claim) => Some(Admitted { slot, claim }),
@@ -44,7 +44,7 @@ pub fn wait(registry: &Registry, new: &NewJob) -> Result<Admitted> {
             }
         }
     }
-    registry.count(new.database, new.role, |totals| &totals.rejected);
+    registry.count(new.database, new.role, |totals| &totals.rejected)?;
     Err(refusal(registry, new, refused_by)?)
 }
 
@@ -78,12 +78,12 @@ pub fn wait_for_process(
     let give_up = Instant::now() + settings::launch_timeout().max(SLOT_WAIT);
     let mut found = Ok(None);
     if let Some(ticket) = registry.join(new, true)? {
-        registry.count(new.database, new.role, |totals| &totals.queue_waits);
+        registry.count(new.database, new.role, |totals| &totals.queue_waits)?;
         found = until(registry, ticket, give_up, &mut register);
         registry.quit(ticket)?;
     }
     if matches!(found, Ok(None)) {
-        registry.count(new.database, new.role, |totals| &totals.rejected);
+        registry.count(new.database, new.role, |totals| &totals.rejected)?;
     }
     found?.ok_or_else(no_process)
 }

@@ -250,7 +250,7 @@ pub struct Ended {
     pub query: Text<QUERY_SIZE>,
 }
 
-/// Counters of the jobs of a role in a database. Each is added to at any time by anybody.
+/// Counters of the jobs of a role in a database. Under the lock.
 #[repr(C)]
 pub struct Totals {
     /// Database and role; 0 in a free entry, and in the last one.

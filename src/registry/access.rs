@@ -109,15 +109,19 @@ impl Registry {
         self.workers.get(index as usize)
     }
 
-    pub(super) fn totals_of(&self, database: u32, role: u32) -> Option<&'static Totals> {
+    /// Under the lock, for a reset takes the entry away.
+    fn totals_of(&self, database: u32, role: u32) -> Option<&'static Totals> {
         slot::totals_of(self.totals, database, role)
     }
 
     /// Adds one to a counter of that role in that database.
-    pub fn count(&self, database: u32, role: u32, counter: fn(&Totals) -> &AtomicI64) {
+    pub fn count(&self, database: u32, role: u32, counter: fn(&Totals) -> &AtomicI64) -> Result<()> {
+        let held = self.lock.exclusive()?;
         if let Some(totals) = self.totals_of(database, role) {
             counter(totals).fetch_add(1, Relaxed);
         }
+        drop(held);
+        Ok(())
     }
 
     /// The job has a worker now. Whoever launched it may be gone the next moment, so this is counted where the job's end is.

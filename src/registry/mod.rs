@@ -15,7 +15,7 @@
 //! | a worker slot's activity | the worker; a launcher, idle → claimed | yes |
 //! | its claimed job (`handle`, written last) | the launcher that claimed it | no: nobody else looks before `handle` is set |
 //! | history | who ends a job | yes |
-//! | totals | anybody | no: counters |
+//! | totals | the worker at a start and an end, a launch that waits or is refused | yes |
 //! | waiting launches | the launch itself | yes |
 //!
 //! Readers of the views take the lock shared and copy. Latches and condition variables are set after it has been released.

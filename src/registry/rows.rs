@@ -171,8 +171,9 @@ impl Registry {
     pub fn reset(&self) -> Result<()> {
         let now = identity::now();
         let held = self.lock.exclusive()?;
-        for counter in self.totals.iter().flat_map(Totals::counters) {
-            counter.store(0, Relaxed);
+        for totals in self.totals {
+            totals.key.store(0, Relaxed);
+            totals.counters().into_iter().for_each(|counter| counter.store(0, Relaxed));
         }
         self.head.reset_at.store(now, Relaxed);
         drop(held);
