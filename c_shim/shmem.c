@@ -140,11 +140,14 @@ pgbg_my_proc_number(void)
 	return MyProc ? (uint32) PGBG_PROC_NUMBER(MyProc) : PG_UINT32_MAX;
 }
 
-/* Is that process still there?  The number is one that the process itself gave. */
+/*
+ * Is that process still there?  The number is one that the process itself
+ * gave.  A process that ends gives up its latch; its pid stays, before 17.
+ */
 bool
 pgbg_is_alive(uint32 proc, int pid)
 {
-	return pid != 0 && proc < ProcGlobal->allProcCount && GetPGProcByNumber(proc)->pid == pid;
+	return pid != 0 && proc < ProcGlobal->allProcCount && GetPGProcByNumber(proc)->procLatch.owner_pid == pid;
 }
 
 /* Wakes it.  Should it be gone, whoever has its place by now is woken for nothing. */

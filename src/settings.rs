@@ -120,7 +120,7 @@ pub fn define() -> Result<()> {
             &HISTORY_SIZE,
             c"pg_background.history_size",
             c"Sets the number of background jobs that are remembered after their end.",
-            [1024, 1, 1_048_576],
+            [1024, 1, 65536],
             Unit::None,
             Set::AtStart,
         ),

@@ -68,18 +68,36 @@ fn refusal(registry: &Registry, new: &NewJob, scope: Scope) -> Result<PgError> {
         .hint(&format!("Wait until jobs have ended, set pg_background.launch_timeout, or raise pg_background.{name}.")))
 }
 
-/// Every process slot is taken: an idle worker makes room if there is one; otherwise waits for a worker to end. Those who came
-/// first are first.
-pub fn wait_for_process(
+/// What there is room in.
+pub enum Room {
+    /// A new process.
+    Process(worker::Handle),
+    /// A warm one that has become free.
+    Worker(Claim),
+}
+
+/// Every process slot is taken: waits for a worker that is fit, or for room for a new process, which an idle worker makes if
+/// there is one. Those who came first are first.
+pub fn wait_for_worker(
     registry: &Registry,
     new: &NewJob,
+    slot: u32,
     mut register: impl FnMut() -> Result<Option<worker::Handle>>,
-) -> Result<worker::Handle> {
+) -> Result<Room> {
     let give_up = Instant::now() + settings::launch_timeout().max(SLOT_WAIT);
     let mut found = Ok(None);
     if let Some(ticket) = registry.join(new, true)? {
         registry.count(new.database, new.role, |totals| &totals.queue_waits)?;
-        found = until(registry, ticket, give_up, &mut register);
+        let try_now = || {
+            if !registry.is_next_for_process(Some(ticket))? {
+                return Ok(None);
+            }
+            match registry.claim_for(slot, new)? {
+                Some(claim) => Ok(Some(Room::Worker(claim))),
+                None => Ok(register()?.map(Room::Process)),
+            }
+        };
+        found = until(registry, ticket, give_up, try_now);
         registry.quit(ticket)?;
     }
     if matches!(found, Ok(None)) {
@@ -92,20 +110,18 @@ fn until(
     registry: &Registry,
     ticket: u64,
     give_up: Instant,
-    register: &mut impl FnMut() -> Result<Option<worker::Handle>>,
-) -> Result<Option<worker::Handle>> {
+    mut try_now: impl FnMut() -> Result<Option<Room>>,
+) -> Result<Option<Room>> {
     let mut pause = Duration::from_millis(1);
     loop {
+        let next = Instant::now() + pause;
+        let found = registry.wait_for_room(Some(next.min(give_up)), &mut try_now)?;
+        if found.is_some() || Instant::now() >= give_up {
+            return Ok(found);
+        }
         // one at first, and another each time that this did not help
         if (pause == Duration::from_millis(1) || pause == MAX_PAUSE) && registry.is_next_for_process(Some(ticket))? {
             registry.dismiss_one()?;
-        }
-        let next = Instant::now() + pause;
-        let found = registry.wait_for_room(Some(next.min(give_up)), || {
-            if registry.is_next_for_process(Some(ticket))? { register() } else { Ok(None) }
-        })?;
-        if found.is_some() || Instant::now() >= give_up {
-            return Ok(found);
         }
         pause = (pause * 2).min(MAX_PAUSE);
     }

@@ -6,6 +6,7 @@ use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::{guc, identity, mq};
 use crate::worker::kept::KEPT_SIZE;
+use crate::worker::session::settings_hash;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -32,16 +33,36 @@ impl Layout {
     }
 }
 
-/// This session's settings as they were at the last launch: the room is used again.
-static SETTINGS: Mutex<Option<guc::State>> = Mutex::new(None);
+/// This session's settings as they were at the last launch: the room is used again. A comparison takes less than a hash.
+#[derive(Default)]
+struct Settings {
+    now: guc::State,
+    hashed: Vec<u8>,
+    hash: u64,
+}
 
-/// A segment for a job. `sql` is its text, without a NUL; `queue_size` is in bytes.
-pub fn get(identity: Identity, sql: &[u8], queue_size: usize) -> Result<Arc<Segment>> {
-    let mut state = SETTINGS.lock().take().unwrap_or_default();
-    state.take()?;
-    let segment = with_settings(identity, sql, queue_size, state.bytes());
-    *SETTINGS.lock() = Some(state);
-    segment
+static SETTINGS: Mutex<Option<Settings>> = Mutex::new(None);
+
+impl Settings {
+    fn take(&mut self) -> Result<()> {
+        self.now.take()?;
+        if self.hashed != self.now.bytes() {
+            self.hashed.clear();
+            self.hashed.extend_from_slice(self.now.bytes());
+            self.hash = settings_hash(&self.hashed);
+        }
+        Ok(())
+    }
+}
+
+/// A segment for a job, and the hash of the settings in it. `sql` is the job's text, without a NUL; `queue_size` is in bytes.
+pub fn get(identity: Identity, sql: &[u8], queue_size: usize) -> Result<(Arc<Segment>, u64)> {
+    let mut settings = SETTINGS.lock().take().unwrap_or_default();
+    settings.take()?;
+    let segment = with_settings(identity, sql, queue_size, settings.now.bytes())?;
+    let hash = settings.hash;
+    *SETTINGS.lock() = Some(settings);
+    Ok((segment, hash))
 }
 
 fn with_settings(identity: Identity, sql: &[u8], queue_size: usize, state: &[u8]) -> Result<Arc<Segment>> {

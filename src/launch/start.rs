@@ -1,6 +1,6 @@
 //! From a text to a running job.
 
-use super::admission::{self, Admitted};
+use super::admission::{self, Admitted, Room};
 use super::segment;
 use crate::channel::Receiver;
 use crate::job::{Job, spent, tracker};
@@ -17,7 +17,7 @@ use crate::pg::{identity, latch, text, worker};
 use crate::registry::{self, Claim, NewJob, Registry, Wanted};
 use crate::settings;
 use crate::worker::reset;
-use crate::worker::session::settings_hash;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -59,13 +59,13 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind, execution: Option<Executi
         Kind::Launch => queue_size as usize,
         Kind::Submit => mq::minimum_size(),
     };
-    let segment = segment::get(identity, sql, ring)?;
+    let (segment, settings) = segment::get(identity, sql, ring)?;
     let launched_at = identity::now();
     let mut taken = tracker::pids();
     taken.extend(spent::pids(execution));
     let started = match registry::get()? {
-        Some(registry) => in_registry(registry, &segment, sql, launched_at, &taken)?,
-        None => Started::cold(&segment, || register_alone(&segment))?,
+        Some(registry) => in_registry(registry, &segment, settings, sql, launched_at, &taken)?,
+        None => Started::cold(&segment, register_alone(&segment)?)?,
     };
     let preview = sql[..text::clip(sql, PREVIEW)].to_vec();
     let Started { receiver, worker, pid } = started;
@@ -83,9 +83,8 @@ struct Started {
 }
 
 impl Started {
-    /// A new process, registered by `register`. Waits until it has the job.
-    fn cold(segment: &Arc<Segment>, register: impl FnOnce() -> Result<worker::Handle>) -> Result<Self> {
-        let worker = register()?;
+    /// A new process. Waits until it has the job.
+    fn cold(segment: &Arc<Segment>, worker: worker::Handle) -> Result<Self> {
         let receiver = Receiver::new(Queue::reader(segment, Some(&worker))?);
         if let Err(error) = receiver.wait_for_worker() {
             // Cancelled or terminated while the worker was on its way: the caller will never hear of the job.
@@ -171,6 +170,7 @@ fn at_exit() -> Result<()> {
 fn in_registry(
     registry: &'static Registry,
     segment: &Arc<Segment>,
+    settings: u64,
     sql: &[u8],
     launched_at: i64,
     taken: &[i32],
@@ -191,7 +191,7 @@ fn in_registry(
         limits: settings::limits(),
         wanted: registry::key(&header.identity, client_info)?.map(|key| Wanted {
             key,
-            settings: settings_hash(segment.bytes(header.settings)),
+            settings,
             handle: segment.handle(),
             taken,
         }),
@@ -203,19 +203,8 @@ fn in_registry(
 }
 
 fn start(registry: &'static Registry, segment: &Arc<Segment>, new: &NewJob) -> Result<Started> {
-    let Admitted { slot, claim } = admission::wait(registry, new)?;
-    let started = match claim {
-        Some(claim) => Started::warm(registry, segment, slot, &claim),
-        None => Ok(None),
-    };
-    let started = match started {
-        Ok(None) => {
-            segment.header().offer(Some(slot), false);
-            Started::cold(segment, || register_in_turn(registry, segment, new))
-        }
-        Ok(Some(started)) => Ok(started),
-        Err(error) => Err(error),
-    };
+    let Admitted { slot, claim } = admission::wait(registry, new).inspect_err(|_| segment.is_unused())?;
+    let started = in_slot(registry, segment, new, slot, claim);
     if started.is_err() {
         // a worker that has the job all the same was asked to stop
         registry.give_up(slot, new.cookie)?;
@@ -223,12 +212,31 @@ fn start(registry: &'static Registry, segment: &Arc<Segment>, new: &NewJob) -> R
     started
 }
 
-/// A new process, once there is room for it.
-fn register_in_turn(registry: &Registry, segment: &Segment, new: &NewJob) -> Result<worker::Handle> {
-    let at_once = if registry.is_next_for_process(None)? { register(segment)? } else { None };
-    match at_once {
-        Some(worker) => Ok(worker),
-        None => admission::wait_for_process(registry, new, || register(segment)),
+/// In the claimed worker, or in another one, or in a new process as soon as there is room for it.
+fn in_slot(
+    registry: &Registry,
+    segment: &Arc<Segment>,
+    new: &NewJob,
+    slot: u32,
+    mut claim: Option<Claim>,
+) -> Result<Started> {
+    loop {
+        if let Some(claim) = claim {
+            if let Some(started) = Started::warm(registry, segment, slot, &claim)? {
+                return Ok(started);
+            }
+        }
+        segment.header().offer(Some(slot), false);
+        let at_once = if registry.is_next_for_process(None)? { register(segment)? } else { None };
+        let room = match at_once {
+            Some(worker) => Room::Process(worker),
+            None => admission::wait_for_worker(registry, new, slot, || register(segment))
+                .inspect_err(|_| segment.is_unused())?,
+        };
+        match room {
+            Room::Process(worker) => return Started::cold(segment, worker),
+            Room::Worker(found) => claim = Some(found),
+        }
     }
 }
 
@@ -243,17 +251,19 @@ fn checked_queue_size(queue_size: i32) -> Result<i32> {
     }
 }
 
-/// Random, and never 0.
+/// Random, and never 0. The system is asked for several at a time.
 fn new_cookie() -> Result<i64> {
+    static DRAWN: Mutex<Vec<i64>> = Mutex::new(Vec::new());
+    let mut drawn = DRAWN.lock();
     loop {
-        let mut bytes = [0; 8];
-        getrandom::fill(&mut bytes).map_err(|error| {
+        if let Some(cookie) = drawn.pop() {
+            return Ok(cookie);
+        }
+        let mut bytes = [[0; 8]; 32];
+        getrandom::fill(bytes.as_flattened_mut()).map_err(|error| {
             PgError::new(sqlstate::INTERNAL_ERROR, format!("could not generate a random number: {error}"))
         })?;
-        match i64::from_ne_bytes(bytes) {
-            0 => {}
-            cookie => return Ok(cookie),
-        }
+        drawn.extend(bytes.into_iter().map(i64::from_ne_bytes).filter(|cookie| *cookie != 0));
     }
 }
 

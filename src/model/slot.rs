@@ -29,8 +29,7 @@ pub struct ConditionVariable(pub [AtomicU64; 4]);
 pub struct Head {
     pub magic: AtomicU64,
     pub layout: AtomicU32,
-    /// Of the lock, where the registry is in a segment of its own.
-    pub tranche: AtomicU32,
+    reserved: AtomicU32,
     pub jobs: AtomicU32,
     pub workers: AtomicU32,
     pub history: AtomicU32,
@@ -46,7 +45,7 @@ pub struct Head {
     pub spinning: AtomicU32,
     /// Launches that wait. Under the lock.
     pub waiting: AtomicU32,
-    reserved: AtomicU32,
+    reserved_too: AtomicU32,
     /// Under the lock.
     pub next_ticket: AtomicU64,
     /// Jobs that ended since the start: the next entry of the history is this modulo its size. Under the lock.

@@ -77,6 +77,11 @@ impl Segment {
         self.reusable.store(true, Relaxed);
     }
 
+    /// No worker has heard of it: it may serve another job, too.
+    pub fn is_unused(&self) {
+        self.set_reusable();
+    }
+
     pub fn is_reusable(&self) -> bool {
         self.reusable.load(Relaxed)
     }

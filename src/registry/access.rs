@@ -188,6 +188,14 @@ impl Registry {
         Ok(Admission::Place(index, claim))
     }
 
+    /// A warm worker for a job that has a slot already.
+    pub fn claim_for(&self, slot: u32, new: &NewJob) -> Result<Option<Claim>> {
+        let held = self.lock.exclusive()?;
+        let claim = new.wanted.as_ref().and_then(|wanted| self.claim(slot, wanted));
+        drop(held);
+        Ok(claim)
+    }
+
     /// Under the lock.
     fn claim(&self, slot: u32, wanted: &Wanted) -> Option<Claim> {
         let generation = self.head.generation.load(Relaxed);
@@ -338,7 +346,7 @@ impl Registry {
         let me = identity::process_id();
         let held = self.lock.exclusive()?;
         self.forget_waiters(me);
-        let mut released = None;
+        let (mut released, mut freed) = (None, None);
         for (index, job) in (0..).zip(self.jobs) {
             let mine = job.cookie.load(Relaxed) != 0 && job.launcher_pid.load(Relaxed) == me;
             if !mine || job.worker_pid.load(Relaxed) != 0 {
@@ -356,10 +364,14 @@ impl Registry {
                 None => {}
             }
             self.free_job(index, job);
+            freed = Some(job);
         }
         drop(held);
         if let Some(worker) = released {
             shmem::wake(worker);
+        }
+        if let Some(job) = freed {
+            job.done.broadcast();
         }
         self.head.freed.broadcast();
         Ok(())
@@ -512,6 +524,25 @@ impl Registry {
         }
     }
 
+    /// Has a launcher claimed the worker?
+    pub fn is_claimed(&self, worker: u32) -> bool {
+        self.worker(worker).is_some_and(|worker| worker.activity() == Activity::Claimed)
+    }
+
+    /// The idle worker has no segment mapped any more from now on; false when a launcher counts on it.
+    pub fn unmap(&self, worker: u32) -> Result<bool> {
+        let Some(worker) = self.worker(worker) else {
+            return Ok(true);
+        };
+        let held = self.lock.exclusive()?;
+        let idle = worker.activity() == Activity::Idle;
+        if idle {
+            worker.set_mapped([0; MAPPED]);
+        }
+        drop(held);
+        Ok(idle)
+    }
+
     /// Is the idle worker asked to leave?
     pub fn is_dismissed(&self, worker: u32) -> bool {
         self.worker(worker).is_none_or(|worker| !self.is_current(worker))
@@ -662,8 +693,8 @@ impl Registry {
         Ok(oldest.is_some())
     }
 
-    /// Frees what belongs to processes that are gone. Under the lock.
-    pub(super) fn reap(&self) {
+    /// Frees what belongs to processes that are gone; true when there was a job of theirs. Under the lock.
+    pub(super) fn reap(&self) -> bool {
         let alive = |worker: &&WorkerSlot| {
             worker.activity() != Activity::Free && shmem::is_alive(worker.proc.load(Relaxed), worker.pid.load(Relaxed))
         };
@@ -673,6 +704,7 @@ impl Registry {
             }
             worker.set_activity(Activity::Free);
         }
+        let mut found = false;
         for (index, job) in (0..).zip(self.jobs) {
             if job.cookie.load(Relaxed) == 0 {
                 continue;
@@ -689,8 +721,10 @@ impl Registry {
                     self.count_start(job, false);
                 }
                 self.bury(index, job, &lost_worker(identity::now()));
+                found = true;
             }
         }
+        found
     }
 
     /// From its slot into the history and the totals. Under the lock.

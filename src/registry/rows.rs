@@ -98,22 +98,29 @@ impl Registry {
         Ok(rows)
     }
 
-    /// The job with that cookie, if it has not ended: its slot, worker's pid and role.
+    /// The job with that cookie, if it has not ended: its slot, worker's pid and role. Looks without the lock, which it takes
+    /// only for what it finds.
     pub fn find(&self, cookie: i64) -> Result<Option<(u32, i32, u32)>> {
+        let Some((slot, job)) = (0..).zip(self.jobs).find(|(_, job)| job.cookie.load(Acquire) == cookie) else {
+            return Ok(None);
+        };
         let held = self.lock.shared()?;
-        let found = (0..).zip(self.jobs).find(|(_, job)| job.cookie.load(Relaxed) == cookie);
-        let found = found.map(|(slot, job)| (slot, job.worker_pid.load(Relaxed), job.role.load(Relaxed)));
+        let found = (slot, job.worker_pid.load(Relaxed), job.role.load(Relaxed));
+        let there = job.cookie.load(Relaxed) == cookie;
         drop(held);
-        Ok(found)
+        Ok(there.then_some(found))
     }
 
     /// The ended job with that cookie: its worker's pid and role.
     pub fn find_ended(&self, cookie: i64) -> Result<Option<(i32, u32)>> {
+        let Some(entry) = self.history.iter().find(|entry| entry.cookie.load(Acquire) == cookie) else {
+            return Ok(None);
+        };
         let held = self.lock.shared()?;
-        let found = self.history.iter().find(|entry| entry.cookie.load(Relaxed) == cookie);
-        let found = found.map(|entry| (entry.worker_pid.load(Relaxed), entry.role.load(Relaxed)));
+        let found = (entry.worker_pid.load(Relaxed), entry.role.load(Relaxed));
+        let there = entry.cookie.load(Relaxed) == cookie;
         drop(held);
-        Ok(found)
+        Ok(there.then_some(found))
     }
 
     /// The last jobs that ended, newest first.
@@ -182,8 +189,11 @@ impl Registry {
 
     fn look_for_the_dead(&self) -> Result<()> {
         let held = self.lock.exclusive()?;
-        self.reap();
+        let found = self.reap();
         drop(held);
+        if found {
+            self.jobs.iter().for_each(|job| job.done.broadcast());
+        }
         Ok(())
     }
 }

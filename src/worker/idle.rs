@@ -4,6 +4,7 @@
 //! generation changed, a standby was promoted), when its slot is wanted, when there are too many like it, and after
 //! `pg_background.idle_timeout`; never once a launcher has claimed it.
 
+use super::kept::Kept;
 use super::place::Place;
 use super::reset::Baseline;
 use crate::pg::error::Result;
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How long those stay that are more than are to be kept: a job may come for them in the middle of a rush.
 const SURPLUS: Duration = Duration::from_millis(100);
-/// After so long the statistics are sent that were held back for more to come.
-const STATISTICS: Duration = Duration::from_secs(1);
+/// After so long what was held back for more to come is let go: statistics, segments.
+const REST: Duration = Duration::from_secs(1);
 /// A standby's promotion wakes nobody: a worker that began in recovery looks now and then.
 const RECOVERY: Duration = Duration::from_secs(1);
 /// Where not every session has the library, nobody may tell an idle worker that it is in the way; DROP DATABASE waits five
@@ -28,9 +29,9 @@ pub enum Next {
     Leave,
 }
 
-pub fn wait(place: Place, baseline: &mut Baseline, began_in_recovery: bool) -> Result<Next> {
+pub fn wait(place: Place, baseline: &mut Baseline, kept: &mut Kept, began_in_recovery: bool) -> Result<Next> {
     let since = Instant::now();
-    let mut statistics_sent = false;
+    let mut rested = false;
     loop {
         if let Some((handle, pinned)) = place.offered() {
             return Ok(Next::Job(handle, pinned));
@@ -49,21 +50,30 @@ pub fn wait(place: Place, baseline: &mut Baseline, began_in_recovery: bool) -> R
         if (must && place.leave(None)?) || (surplus && idle >= SURPLUS && place.leave(Some(max_idle))?) {
             return Ok(Next::Leave);
         }
+        if place.is_claimed() {
+            // the launcher is about to say for what
+            registry::wait(Event::Idle, None)?;
+            continue;
+        }
         if worker::serve_idle()? {
             baseline.config_reloaded()?;
             place.show_settings(baseline.settings_hash())?;
             continue;
         }
-        if !statistics_sent && idle >= STATISTICS {
+        if !rested && idle >= REST {
             query::send_statistics(true)?;
-            statistics_sent = true;
+            // of sessions that may be gone
+            if place.unmap()? {
+                kept.clear();
+            }
+            rested = true;
         }
         let mut deadline = since + longest;
         if surplus {
             deadline = deadline.min((since + SURPLUS).max(now));
         }
-        if !statistics_sent {
-            deadline = deadline.min(since + STATISTICS);
+        if !rested {
+            deadline = deadline.min(since + REST);
         }
         if began_in_recovery {
             deadline = deadline.min(now + RECOVERY);

@@ -28,6 +28,10 @@ impl Kept {
         self.0.push(Arc::clone(segment));
     }
 
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     pub fn handles(&self) -> [u32; MAPPED] {
         std::array::from_fn(|i| self.0.get(i).map_or(0, |segment| segment.handle()))
     }

@@ -52,7 +52,8 @@ pub fn run(handle: u32) -> Result<()> {
     };
     drop(segment);
     while session.is_ready(place, kept.handles())? {
-        let Next::Job(handle, pinned) = idle::wait(place, &mut session.baseline, session.began_in_recovery)? else {
+        let next = idle::wait(place, &mut session.baseline, &mut kept, session.began_in_recovery)?;
+        let Next::Job(handle, pinned) = next else {
             break;
         };
         let segment = place.map(kept.take(handle), handle, pinned)?;
@@ -137,7 +138,7 @@ impl Session {
         let then = if goes_on { self.then(current, mapped)? } else { Then::Leave };
         outcome::leave(current, then)?;
         // with other jobs about, the processor goes round anyway
-        if current.place.is_some_and(|place| place.registry().running() == 0) {
+        if current.place.is_none_or(|place| place.registry().running() == 0) {
             outcome::make_way();
         }
         trees.reset()?;

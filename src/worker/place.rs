@@ -84,6 +84,14 @@ impl Place {
         Ok(segment)
     }
 
+    pub fn is_claimed(self) -> bool {
+        self.registry.is_claimed(self.index)
+    }
+
+    pub fn unmap(self) -> Result<bool> {
+        self.registry.unmap(self.index)
+    }
+
     pub fn is_dismissed(self) -> bool {
         self.registry.is_dismissed(self.index)
     }

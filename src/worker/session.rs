@@ -40,6 +40,8 @@ pub struct Session {
     whole: bool,
     /// A launcher has been here.
     warm: bool,
+    /// What SYSTEM_USER was made of.
+    client_info: Vec<u8>,
 }
 
 impl Session {
@@ -55,11 +57,16 @@ impl Session {
         let state = settings::whole(state).unwrap_or(state);
         if !self.warm {
             self.warm = true;
+            self.client_info = client_info.to_vec();
             if !client_info.is_empty() {
                 identity::restore_client_info(client_info)?;
             }
             self.begin(state, identity)?;
             return Ok(Restored::Yes);
+        }
+        // the launcher went by a hash; what SYSTEM_USER says cannot be changed
+        if self.client_info != client_info {
+            return Ok(Restored::Refused);
         }
         // before the roles are looked up: what changes from here on is seen next time
         let same_users = !session::roles_changed()? && self.is(identity);
@@ -83,6 +90,8 @@ impl Session {
     }
 
     fn adopt(&mut self, identity: &Identity) -> Result<()> {
+        // should it fail, the next job's is looked up again
+        self.users = Default::default();
         query::begin()?;
         identity::adopt_session(identity)?;
         query::commit()?;
