@@ -5,8 +5,6 @@
 #include "compat.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_authid.h"
-#include "catalog/pg_database.h"
 #include "common/hashfn.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
