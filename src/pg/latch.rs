@@ -52,24 +52,36 @@ pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
 
 /// Waits awake until the latch is set or an interrupt has come, at most so long; tells whether it was so. Whoever sets the
 /// latch meanwhile has no process to wake. The latch stays set.
+///
+/// Now and then the processor is offered to others: to the process that is waited for, perhaps. When they keep it and it was
+/// not that one, this is no time to wait awake.
 pub fn spin(longest: Duration) -> bool {
     /// Between two looks at the clock.
     const LOOKS: u32 = 32;
+    /// More than it takes to find that nobody else wants the processor.
+    const KEPT: Duration = Duration::from_micros(4);
     let begun = Instant::now();
     loop {
         for _ in 0..LOOKS {
-            // SAFETY: the latch is this process's own; it and the flag are set by signal handlers and other processes.
-            let is_set = unsafe {
-                (&raw const (*sys::MyLatch).is_set).read_volatile() != 0
-                    || (&raw const sys::InterruptPending).read_volatile() != 0
-            };
-            if is_set {
+            if is_set() {
                 return true;
             }
             std::hint::spin_loop();
         }
-        if begun.elapsed() >= longest {
-            return false;
+        let offered = Instant::now();
+        super::worker::yield_processor();
+        let back = Instant::now();
+        if back - offered > KEPT || back - begun >= longest {
+            return is_set();
         }
+    }
+}
+
+/// Is the latch set, or is there an interrupt to be served?
+fn is_set() -> bool {
+    // SAFETY: the latch is this process's own; it and the flag are set by signal handlers and other processes.
+    unsafe {
+        (&raw const (*sys::MyLatch).is_set).read_volatile() != 0
+            || (&raw const sys::InterruptPending).read_volatile() != 0
     }
 }

@@ -37,7 +37,7 @@ mod wait;
 pub use access::{Admission, Claim, NewJob, Rest, Then, Wanted, key};
 pub use attach::{Registry, get, known, request};
 pub use rows::{EndedRow, JobRow, TotalsRow, WorkerRow};
-pub use wait::wait;
+pub use wait::{rouse, wait};
 
 /// Idle workers of the database leave, and busy ones after their job. For a command that they would be in the way of. Of
 /// none, with 0: only finds the registry for [`renew`], where nothing may fail any more.

@@ -1,9 +1,10 @@
 //! Waiting for what another process does in a moment: awake first, if that pays.
 
-use super::attach::known;
+use super::attach::{Registry, known};
 use crate::model::spin::{self, Spin};
 use crate::pg::error::Result;
 use crate::pg::latch::{self, Event};
+use crate::pg::shmem;
 use crate::settings;
 use parking_lot::Mutex;
 use std::sync::OnceLock;
@@ -24,19 +25,31 @@ pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
     latch::wait(event, deadline)
 }
 
+/// Does waiting awake cost nobody a core?
+fn may_spin(registry: &Registry) -> bool {
+    !settings::spin().is_zero() && spin::has_room(cores(), registry.running(), registry.head.spinning.load(Relaxed))
+}
+
+/// Wakes a worker that will be wanted in a moment: a core that sleeps takes longer to wake than a launch takes to get there.
+pub fn rouse(proc: u32, pid: i32) {
+    if let Some(registry) = known() {
+        if shmem::is_asleep(proc) && may_spin(registry) && shmem::is_alive(proc, pid) {
+            shmem::wake(proc);
+        }
+    }
+}
+
 /// A wait that ends in a few microseconds ends before anybody must be woken.
 fn spin() {
-    let longest = settings::spin();
     // without a registry each job is a new process, which takes milliseconds
     let Some(registry) = known() else {
         return;
     };
-    let room = || spin::has_room(cores(), registry.running(), registry.head.spinning.load(Relaxed));
-    if longest.is_zero() || !room() || !SPIN.lock().wants() {
+    if !may_spin(registry) || !SPIN.lock().wants() {
         return;
     }
     registry.head.spinning.fetch_add(1, Relaxed);
-    let paid = latch::spin(longest);
+    let paid = latch::spin(settings::spin());
     registry.head.spinning.fetch_sub(1, Relaxed);
     SPIN.lock().learn(paid);
 }
