@@ -39,7 +39,7 @@ const FUNCTIONS: &[&str] = &[
     "fmgr_info_cxt|OutputFunctionCall|format_type_be",
 ];
 const TYPES: &[&str] = &[
-    "ErrorData|PgbgReport|PgbgColumn|PgbgCommits|PgbgWait|LWLock|ConditionVariable|BackgroundWorker|BackgroundWorkerHandle|DestReceiver|MinimalTupleData",
+    "ErrorData|PgbgReport|PgbgSettings|PgbgColumn|PgbgCommits|PgbgWait|LWLock|ConditionVariable|BackgroundWorker|BackgroundWorkerHandle|DestReceiver|MinimalTupleData",
     "FunctionCallInfo|ReturnSetInfo|RawStmt|List|QueryCompletion|FmgrInfo",
 ];
 const VARIABLES: &[&str] = &[

@@ -139,6 +139,20 @@
 #define PGBG_FREE_SETTINGS(settings) pfree(settings)
 #endif
 
+/* 15: a setting knows which role has set it. */
+#if PG_VERSION_NUM >= 150000
+#define PGBG_SETTING_ROLE(setting) ((setting)->srole)
+#else
+#define PGBG_SETTING_ROLE(setting) InvalidOid
+#endif
+
+/* 19: the kinds of settings are one structure. */
+#if PG_VERSION_NUM >= 190000
+#define PGBG_SETTING_VARIABLE(setting, kind) ((setting)->_##kind.variable)
+#else
+#define PGBG_SETTING_VARIABLE(setting, kind) (((const struct config_##kind *) (setting))->variable)
+#endif
+
 /* 18: the magic block takes optional fields. */
 #if PG_VERSION_NUM >= 180000
 #define PGBG_MAGIC_DATA \

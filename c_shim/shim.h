@@ -35,6 +35,7 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "storage/condition_variable.h"
 #include "storage/dsm.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -126,6 +127,10 @@ extern const char *pgbg_session_left(void);
 extern void pgbg_session_forget(void);
 extern bool pgbg_roles_changed(void);
 extern uint64 pgbg_settings_mark(void);
+typedef struct PgbgSettings PgbgSettings;
+extern PgbgSettings *pgbg_remember_settings(void);
+extern bool pgbg_settings_are(const PgbgSettings *settings);
+extern void pgbg_forget_settings(PgbgSettings *settings);
 extern Size pgbg_placeholders(char *to, Size size);
 extern void pgbg_reset_option(const char *name, Oid role);
 extern const char *pgbg_role_setting(void);

@@ -28,7 +28,7 @@ autovacuum = off
 log_statement = none
 END
 
-# A session keeps some segments of its jobs for later ones, and a worker its last one.
+# A session keeps some segments of its jobs for later ones.
 our $kept = 4;
 
 # server(NAME, conf => LINES, init => { ... }, preload => BOOLEAN): started, with the extension, the view "jobs", and a table that

@@ -5,7 +5,7 @@ use super::guard::guard;
 use super::sys;
 use crate::wire::settings::{self, Setting};
 use std::ffi::{CStr, c_int};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The value of an integer setting; the server writes it, in this one thread.
@@ -106,11 +106,42 @@ pub fn parse(state: &[u8]) -> Option<Vec<Setting<'_>>> {
 pub struct State {
     room: Vec<u8>,
     len: usize,
+    taken: Option<Remembered>,
+}
+
+/// Settings as they were once: looking whether they are the same still takes less than serializing them.
+struct Remembered(NonNull<sys::PgbgSettings>);
+
+// SAFETY: a backend is one thread.
+unsafe impl Send for Remembered {}
+
+impl Remembered {
+    fn new() -> Result<Option<Self>> {
+        // SAFETY: no arguments.
+        Ok(NonNull::new(guard(|| unsafe { sys::pgbg_remember_settings() })?).map(Self))
+    }
+
+    fn are(&self) -> bool {
+        // SAFETY: made by `new`; only looks, and throws nothing.
+        unsafe { sys::pgbg_settings_are(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for Remembered {
+    fn drop(&mut self) {
+        let settings = self.0.as_ptr();
+        // SAFETY: made by `new`, freed once.
+        let _ = guard(|| unsafe { sys::pgbg_forget_settings(settings) });
+    }
 }
 
 impl State {
     /// Takes the settings as they are now.
     pub fn take(&mut self) -> Result<()> {
+        if self.taken.as_ref().is_some_and(Remembered::are) {
+            return Ok(());
+        }
+        self.taken = None;
         self.len = 0;
         // what it took last time will do, most often
         if self.room.is_empty() || self.serialize().is_err() {
@@ -118,6 +149,7 @@ impl State {
             self.serialize()?;
         }
         self.len = settings::whole(&self.room).map_or(0, <[u8]>::len);
+        self.taken = Remembered::new()?;
         Ok(())
     }
 
