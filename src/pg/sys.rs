@@ -1,5 +1,12 @@
 //! The bindings, made by build.rs from the server's headers; and what they must agree with.
-#![allow(non_camel_case_types, non_snake_case, non_upper_case_globals, dead_code, unknown_lints, unnecessary_transmutes)]
+#![allow(
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals,
+    dead_code,
+    unknown_lints,
+    unnecessary_transmutes
+)]
 #![allow(clippy::all, clippy::pedantic)]
 
 use crate::wire::tuple;
