@@ -318,6 +318,20 @@ for (my $i = 1; value($watcher, 'SELECT count(*) FROM dismissed') == 0; $i++)
 is(value($session, 'SELECT n FROM dismissed'), 300, 'jobs whose workers are sent away all the time');
 value($watcher, 'DROP ROLE restless');
 
+# A worker that is terminated while it is idle, and gets a job before it has gone, runs that job.
+value($session, q{DO $$
+DECLARE
+    h pg_background_handle;
+BEGIN
+    FOR i IN 1..300 LOOP
+        PERFORM pg_terminate_backend(pid) FROM pg_stat_background_workers WHERE state = 'idle';
+        h := pg_background_launch_v2('SELECT 1');
+        PERFORM * FROM pg_background_result_v2(h.pid, h.cookie) AS (n int);
+    END LOOP;
+END
+$$});
+pass('jobs that come when their worker is terminated');
+
 $_->quit for $session, $watcher;
 nothing_left($node, 'in the end');
 healthy($node);

@@ -95,13 +95,15 @@ pub fn interrupt(pid: i32) {
 static JOB: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
 
 /// From here on this process has a job, which its launcher asks to stop in the segment, and others at `other`; a termination is
-/// the job's.
-pub fn begin_job(segment: Arc<Segment>, other: Option<&'static AtomicU32>) {
+/// the job's. One that came before was meant for the idle worker, which then leaves after the job: unless the process is `new`, or
+/// the whole server stops.
+pub fn begin_job(segment: Arc<Segment>, other: Option<&'static AtomicU32>, new: bool) {
+    let dies = new || is_asked_to_leave() && is_server_stopping();
     let stop = segment.header().stop_flag().as_ptr().cast_const();
     let other = other.map_or(ptr::null(), |flag| flag.as_ptr().cast_const());
     *JOB.lock() = Some(segment);
     // SAFETY: the segment is kept until `end_job`.
-    unsafe { sys::pgbg_begin_job(stop, other) };
+    unsafe { sys::pgbg_begin_job(stop, other, dies) };
 }
 
 pub fn end_job() {
@@ -109,6 +111,14 @@ pub fn end_job() {
     unsafe { sys::pgbg_end_job() };
     let segment = JOB.lock().take();
     drop(segment);
+}
+
+/// Has the postmaster begun to shut down? It says so in its file before it signals anybody. A file that cannot be read is no reason
+/// to be in the way.
+fn is_server_stopping() -> bool {
+    // a server process works in the data directory
+    let status = std::fs::read_to_string("postmaster.pid");
+    status.map_or(true, |status| status.lines().any(|line| line.trim() == "stopping"))
 }
 
 /// Was this process told to end?

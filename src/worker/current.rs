@@ -36,16 +36,17 @@ pub fn get() -> Option<Arc<Current>> {
     CURRENT.lock().clone()
 }
 
-/// Begins with a job.
+/// Begins with a job. `new`: the process was started for it.
 pub fn set(
     segment: Arc<Segment>,
     slot: Option<&'static JobSlot>,
     place: Option<Place>,
     sender: Sender,
+    new: bool,
 ) -> Arc<Current> {
     let identity = &segment.header().identity;
     let detail = format!("pg_background job {} launched by process {}", identity.cookie, identity.launcher_pid);
-    worker::begin_job(Arc::clone(&segment), slot.map(|slot| &slot.stop));
+    worker::begin_job(Arc::clone(&segment), slot.map(|slot| &slot.stop), new);
     let current = Arc::new(Current {
         segment,
         slot,

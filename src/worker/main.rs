@@ -37,7 +37,7 @@ pub fn run(handle: u32) -> Result<()> {
     };
     worker::install_hooks(Hooks { message, exit })?;
     let place = if segment.header().slot().is_some() { Place::take(&segment.header().identity)? } else { None };
-    let Some(current) = take(&segment, place, Queue::writer)? else {
+    let Some(current) = take(&segment, place, true)? else {
         return Ok(());
     };
     let trees = Context::new(c"pg_background statements")?;
@@ -58,7 +58,7 @@ pub fn run(handle: u32) -> Result<()> {
         };
         let segment = place.map(kept.take(handle), handle, pinned)?;
         kept.put(&segment);
-        if let Some(current) = take(&segment, Some(place), Queue::appointed_writer)? {
+        if let Some(current) = take(&segment, Some(place), false)? {
             if !session.work(&current, &trees, kept.handles())? {
                 break;
             }
@@ -69,11 +69,7 @@ pub fn run(handle: u32) -> Result<()> {
 
 /// Takes the job in the segment; `None` when its launcher has given it up. From the queue's being attached on the launcher of
 /// a new worker knows of it.
-fn take(
-    segment: &Arc<Segment>,
-    place: Option<Place>,
-    attach: fn(&Arc<Segment>) -> Result<Queue>,
-) -> Result<Option<Arc<Current>>> {
+fn take(segment: &Arc<Segment>, place: Option<Place>, new: bool) -> Result<Option<Arc<Current>>> {
     let header = segment.header();
     let slot = match (place, header.slot()) {
         (Some(place), Some(slot)) => match place.take_job(slot, header.identity.cookie)? {
@@ -83,9 +79,9 @@ fn take(
         _ => None,
     };
     header.set_worker_pid(identity::process_id());
-    let queue = attach(segment)?;
+    let queue = if new { Queue::writer(segment)? } else { Queue::appointed_writer(segment)? };
     let muted = header.identity.wants_results != 1;
-    Ok(Some(current::set(Arc::clone(segment), slot, place, Sender::new(queue, muted))))
+    Ok(Some(current::set(Arc::clone(segment), slot, place, Sender::new(queue, muted), new)))
 }
 
 /// The session of a worker that may run more than one job.
