@@ -113,7 +113,7 @@ for my $preload ('', 'pg_background')
 # --- statistics ---
 
 SKIP: {
-	skip 'no pg_stat_statements', 5 unless -e "$pkglibdir/pg_stat_statements.so" && -e $node->config_data('--sharedir') . '/extension/pg_stat_statements.control';
+	skip 'no pg_stat_statements', 7 unless -e "$pkglibdir/pg_stat_statements.so" && -e $node->config_data('--sharedir') . '/extension/pg_stat_statements.control';
 
 	$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_stat_statements, pg_background'");
 	$node->restart;
@@ -133,6 +133,16 @@ SKIP: {
 	is(value($session, q{SELECT calls, rows, toplevel FROM pg_stat_statements WHERE query LIKE 'UPDATE done%'}), '1|1|t', 'apart');
 	is(value($session, q{SELECT userid = current_user::regrole FROM pg_stat_statements WHERE query LIKE 'UPDATE done%'}), 't',
 		"as the launcher's");
+	value($session, q{CREATE ROLE counted; SELECT grant_pg_background_privileges('counted')});
+	my @pids = map {
+		value($session, "SET ROLE $_");
+		value($session, q{SELECT pid FROM pg_background_result(pg_background_launch('SELECT pg_backend_pid() AS attributed')) AS (pid int)});
+	} qw(counted none);
+	value($session, 'RESET ROLE');
+	is($pids[0], $pids[1], 'jobs of two roles in one worker');
+	is(value($session, q{SELECT string_agg(calls::text, ',') || ' ' || count(DISTINCT userid) FROM pg_stat_statements WHERE query = 'SELECT pg_backend_pid() AS attributed'}),
+		'1,1 2', 'are counted as each of the two');
+	value($session, q{SELECT revoke_pg_background_privileges('counted'); DROP ROLE counted});
 	value($session, q{SET compute_query_id = on});
 	my ($pid) = launch('/* identified */ SELECT pg_sleep(600)');
 	ok($node->poll_query_until('postgres', "SELECT query_id IS NOT NULL FROM pg_stat_activity WHERE pid = $pid AND wait_event = 'PgSleep'"),
