@@ -46,13 +46,18 @@ DECLARE
 BEGIN
   FOR i IN first..last LOOP
     sql := format('INSERT INTO done VALUES (%s, %L)', i, 'race');
+    IF i % 3 = 0 THEN -- one that takes as long as the cancel takes to come
+      sql := format('SELECT pg_sleep(%s); ', random() * pause) || sql;
+    END IF;
     IF i % 4 = 0 THEN
       h := pg_background_submit_v2(sql);
     ELSE
       h := pg_background_launch_v2(sql);
     END IF;
-    -- the stimulus: a cancel at any moment of the job's few milliseconds
-    PERFORM pg_sleep(random() * pause);
+    -- the stimulus: a cancel at any moment of the job's few milliseconds; or at once, a warm worker being quick
+    IF i % 3 <> 1 THEN
+      PERFORM pg_sleep(random() * pause);
+    END IF;
     PERFORM pg_background_cancel_v2(h.pid, h.cookie);
     IF i % 10 = 0 THEN
       PERFORM pg_background_cancel_v2(h.pid, h.cookie);

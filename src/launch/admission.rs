@@ -25,11 +25,10 @@ pub fn wait(registry: &Registry, new: &NewJob) -> Result<Admitted> {
         Admission::Place(slot, claim) => return Ok(Admitted { slot, claim }),
         Admission::Refused(scope) => scope,
     };
-    let patience = settings::launch_timeout();
-    if !patience.is_zero() {
+    if Instant::now() < new.give_up {
         if let Some(ticket) = registry.join(new, false)? {
             registry.count(new.database, new.role, |totals| &totals.queue_waits)?;
-            let waited = registry.wait_for_room(Some(Instant::now() + patience), || {
+            let waited = registry.wait_for_room(Some(new.give_up), || {
                 Ok(match registry.admit(new, Some(ticket))? {
                     Admission::Place(slot, claim) => Some(Admitted { slot, claim }),
                     Admission::Refused(scope) => {
@@ -84,7 +83,7 @@ pub fn wait_for_worker(
     slot: u32,
     mut register: impl FnMut() -> Result<Option<worker::Handle>>,
 ) -> Result<Room> {
-    let give_up = Instant::now() + settings::launch_timeout().max(SLOT_WAIT);
+    let give_up = new.give_up.max(Instant::now() + SLOT_WAIT);
     let mut found = Ok(None);
     if let Some(ticket) = registry.join(new, true)? {
         registry.count(new.database, new.role, |totals| &totals.queue_waits)?;

@@ -195,6 +195,7 @@ fn in_registry(
         launched_at,
         query: &sql[..text::clip(sql, QUERY_SIZE)],
         limits: settings::limits(),
+        give_up: Instant::now() + settings::launch_timeout(),
         wanted: registry::key(&header.identity, client_info)?.map(|key| Wanted {
             key,
             settings,

@@ -10,6 +10,7 @@ use crate::pg::error::Result;
 use crate::pg::{identity, shmem, worker};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 /// A job that asks to be let in.
 pub struct NewJob<'a> {
@@ -20,6 +21,8 @@ pub struct NewJob<'a> {
     /// Cut by the caller where a character ends.
     pub query: &'a [u8],
     pub limits: Limits,
+    /// How long it waits, for its turn and for a worker together.
+    pub give_up: Instant,
     /// The worker that would do, if any would.
     pub wanted: Option<Wanted<'a>>,
 }
