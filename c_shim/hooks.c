@@ -16,10 +16,19 @@
 
 static ProcessUtility_hook_type previous_hook = NULL;
 static void (*before_callback) (Oid database) = NULL;
-static void (*committed_callback) (void) = NULL;
+static void (*committed_callback) (Oid database, Oid role) = NULL;
 
-/* such a statement ran in this transaction */
-static bool pending = false;
+/*
+ * Whose sessions are not like new ones once the transaction has committed:
+ * those in a database, of a role; InvalidOid is any.
+ */
+typedef struct Concerned
+{
+	bool		any;
+	Oid			database;
+	Oid			role;
+} Concerned;
+static Concerned pending;
 
 static bool
 is_this_extension(const char *name)
@@ -42,23 +51,45 @@ drops_this_extension(const DropStmt *stmt)
 	return false;
 }
 
-static bool
+static Concerned
 changes_sessions(const Node *stmt)
 {
+	Concerned	nobody = {false, InvalidOid, InvalidOid};
+	Concerned	all = {true, InvalidOid, InvalidOid};
+	Concerned	some = all;
+	const RoleSpec *role = NULL;
+	const char *database = NULL;
+
 	switch (nodeTag(stmt))
 	{
 		case T_AlterDatabaseSetStmt:
+			database = ((const AlterDatabaseSetStmt *) stmt)->dbname;
+			break;
 		case T_AlterRoleSetStmt:
+			role = ((const AlterRoleSetStmt *) stmt)->role;
+			database = ((const AlterRoleSetStmt *) stmt)->database;
+			break;
 		case T_AlterRoleStmt:
+			role = ((const AlterRoleStmt *) stmt)->role;
+			break;
 		case T_DropRoleStmt:
-			return true;
+			return all;
+		case T_TransactionStmt:
+			/* of which nobody here knows what it holds */
+			return ((const TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED ? all : nobody;
 		case T_AlterExtensionStmt:
-			return is_this_extension(((const AlterExtensionStmt *) stmt)->extname);
+			return is_this_extension(((const AlterExtensionStmt *) stmt)->extname) ? all : nobody;
 		case T_DropStmt:
-			return drops_this_extension((const DropStmt *) stmt);
+			return drops_this_extension((const DropStmt *) stmt) ? all : nobody;
 		default:
-			return false;
+			return nobody;
 	}
+	/* what does not exist makes the statement fail */
+	if (role && !OidIsValid(some.role = get_rolespec_oid(role, true)))
+		return nobody;
+	if (database && !OidIsValid(some.database = get_database_oid(database, true)))
+		return nobody;
+	return some;
 }
 
 /* The string option of that name, or NULL. */
@@ -77,18 +108,26 @@ option(List *options, const char *name)
 	return NULL;
 }
 
+/* May the user make databases of that one? */
 static bool
-may_create_databases(void)
+may_copy(Oid database)
 {
 	HeapTuple	tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
-	bool		may = false;
+	bool		may = superuser();
 
 	if (HeapTupleIsValid(tuple))
 	{
-		may = ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
+		may = may || ((Form_pg_authid) GETSTRUCT(tuple))->rolcreatedb;
 		ReleaseSysCache(tuple);
 	}
-	return may || superuser();
+	if (!may || PGBG_DATABASE_OWNERCHECK(database, GetUserId()))
+		return may;
+	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	may = ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+	ReleaseSysCache(tuple);
+	return may;
 }
 
 /* The database that must have no sessions, or InvalidOid. */
@@ -102,9 +141,8 @@ database_to_empty(const Node *stmt)
 	{
 		case T_CreatedbStmt:
 			name = option(((const CreatedbStmt *) stmt)->options, "template");
-			if (!may_create_databases())
-				return InvalidOid;
-			return get_database_oid(name ? name : "template1", true);
+			database = get_database_oid(name ? name : "template1", true);
+			return OidIsValid(database) && may_copy(database) ? database : InvalidOid;
 		case T_DropdbStmt:
 			name = ((const DropdbStmt *) stmt)->dbname;
 			break;
@@ -131,17 +169,17 @@ static void
 transaction_ended(XactEvent event, void *arg)
 {
 	(void) arg;
-	if (!pending)
+	if (!pending.any)
 		return;
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
-			pending = false;
-			committed_callback();
+			pending.any = false;
+			committed_callback(pending.database, pending.role);
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
-			pending = false;
+			pending.any = false;
 			break;
 		default:
 			break;
@@ -154,10 +192,12 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
 	Oid			database = database_to_empty(pstmt->utilityStmt);
+	Concerned	concerned;
 
 	if (OidIsValid(database))
 		before_callback(database);
-	if (changes_sessions(pstmt->utilityStmt))
+	concerned = changes_sessions(pstmt->utilityStmt);
+	if (concerned.any)
 	{
 		static bool registered = false;
 
@@ -169,7 +209,9 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		}
 		/* what the commit will need can still be made ready here, and fail */
 		before_callback(InvalidOid);
-		pending = true;
+		if (pending.any && (pending.database != concerned.database || pending.role != concerned.role))
+			concerned.database = concerned.role = InvalidOid;
+		pending = concerned;
 	}
 	(previous_hook ? previous_hook : standard_ProcessUtility)
 		(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
@@ -180,7 +222,7 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
  * wait: it is called in the midst of a commit.
  */
 void
-pgbg_watch_statements(void (*before) (Oid database), void (*committed) (void))
+pgbg_watch_statements(void (*before) (Oid database), void (*committed) (Oid database, Oid role))
 {
 	before_callback = before;
 	committed_callback = committed;

@@ -93,18 +93,20 @@ handle_terminate(SIGNAL_ARGS)
 		die(PGBG_PASS_SIGNAL_ARGS);
 }
 
-/*
- * A job's flags; from here on a termination is the job's.  "dies": an earlier
- * one, too.
- */
+/* A job's flags; from here on a termination is the job's. */
 void
-pgbg_begin_job(const volatile uint32 *stop_flag, const volatile uint32 *other_stop_flag, bool dies)
+pgbg_begin_job(const volatile uint32 *stop_flag, const volatile uint32 *other_stop_flag)
 {
 	cancel_waits = false;
 	stop_flags[1] = other_stop_flag;
 	stop_flags[0] = stop_flag;
-	if (leave_asked && dies)
-		InterruptPending = ProcDiePending = true;
+}
+
+/* An earlier one is the job's as well. */
+void
+pgbg_die_with_job(void)
+{
+	InterruptPending = ProcDiePending = true;
 }
 
 void

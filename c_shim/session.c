@@ -190,7 +190,7 @@ pgbg_settings_mark(void)
 /* One of the settings that SerializeGUCState() writes, as it is or was. */
 typedef struct SettingNow
 {
-	const struct config_generic *setting;
+	const char *name;
 	GucSource	source;
 	GucContext	context;
 	Oid			role;
@@ -213,7 +213,7 @@ look_at(const struct config_generic *setting, SettingNow *now)
 {
 	if (setting->source == PGC_S_DEFAULT || setting->context == PGC_POSTMASTER || setting->context == PGC_INTERNAL)
 		return false;
-	now->setting = setting;
+	now->name = setting->name;
 	now->source = setting->source;
 	now->context = setting->scontext;
 	now->role = PGBG_SETTING_ROLE(setting);
@@ -243,12 +243,17 @@ look_at(const struct config_generic *setting, SettingNow *now)
 }
 
 static inline bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static inline bool
 is_same(const SettingNow *a, const SettingNow *b)
 {
-	return a->setting == b->setting && a->number == b->number &&
-		a->source == b->source && a->context == b->context && a->role == b->role &&
-		a->file == b->file && a->line == b->line &&
-		(a->string == NULL || b->string == NULL ? a->string == b->string : strcmp(a->string, b->string) == 0);
+	return a->number == b->number &&
+		a->source == b->source && a->context == b->context && a->role == b->role && a->line == b->line &&
+		same_text(a->name, b->name) && same_text(a->string, b->string) && same_text(a->file, b->file);
 }
 
 #if PGBG_HAVE_NUM_CONFIG_OPTIONS
@@ -343,8 +348,12 @@ pgbg_remember_settings(void)
 	{
 		if (!look_at(setting, &now))
 			continue;
+		/* copies: a setting without a library goes when its library comes */
+		now.name = pstrdup(now.name);
 		if (now.string)
 			now.string = pstrdup(now.string);
+		if (now.file)
+			now.file = pstrdup(now.file);
 		settings->now[settings->n++] = now;
 	}
 	MemoryContextSwitchTo(old);

@@ -102,7 +102,7 @@ extern void pgbg_capture_messages(pgbg_message_callback callback);
 
 /* ---- hooks.c ---- */
 
-extern void pgbg_watch_statements(void (*before) (Oid database), void (*committed) (void));
+extern void pgbg_watch_statements(void (*before) (Oid database), void (*committed) (Oid database, Oid role));
 
 /* ---- shmem.c ---- */
 
@@ -159,7 +159,8 @@ typedef struct PgbgColumn
 } PgbgColumn;
 
 extern void pgbg_accept_signals(void);
-extern void pgbg_begin_job(const volatile uint32 *stop_flag, const volatile uint32 *other_stop_flag, bool dies);
+extern void pgbg_begin_job(const volatile uint32 *stop_flag, const volatile uint32 *other_stop_flag);
+extern void pgbg_die_with_job(void);
 extern void pgbg_end_job(void);
 extern void pgbg_set_cancellable(bool cancellable);
 extern bool pgbg_is_asked_to_leave(void);

@@ -265,6 +265,18 @@ SELECT * FROM after('SELECT (pg_background_launch(''SELECT 1'') > 0)::text',
                     'state text, sql_preview text, last_error text, consumed bool)');
 SELECT * FROM after('SELECT (pg_background_launch(''SELECT 1'') > 0)::text', 'SELECT workers_launched::text FROM pg_background_stats_v2()');
 
+--
+-- a setting that comes where another one went
+--
+\c -
+SET search_path = regress_pgbg, public;
+SET plpgsql.extra_errors = 'all';
+SELECT * FROM pg_background_result(pg_background_launch('SELECT current_setting(''my.other'', true) IS NULL')) AS (missing bool);
+LOAD 'plpgsql';
+RESET plpgsql.extra_errors;
+SET my.other = 'all';
+SELECT * FROM pg_background_result(pg_background_launch('SELECT current_setting(''my.other'', true)')) AS (other text);
+
 DROP TABLE me, launchers, child, parent;
 DROP FUNCTION who(), changed(), unlike(), as_owner(text), after(text, text), job(text);
 REVOKE ALL ON SCHEMA public FROM regress_pgbg_warm;

@@ -108,12 +108,31 @@ ok(until_waits_for($pid, 'PgSleep'), 'a job runs');
 ($out, $err) = ask($session, 'DROP DATABASE target');
 is($err, '', 'when it has ended its database can be dropped');
 
-# What a command that fails has sent away does no harm; nor does it go without a hook in an implicit transaction of many.
-$pid = idle_in($node, 'postgres');
-($out, $err) = ask($session, 'DROP DATABASE no_such_database');
-like($err, qr/ERROR:  3D000: /, 'a database that does not exist');
-is((job($session, 'SELECT 1::text'))[0], 1, 'jobs run');
-goes(q{DO $$ BEGIN EXECUTE 'ALTER ROLE owner SET work_mem = $x$3MB$x$'; END $$}, idle_in($node, 'postgres'));
+# Who may not send anybody away does not.
+value($session, 'CREATE DATABASE target');
+$node->safe_psql('target', 'CREATE EXTENSION pg_background');
+value($session, 'CREATE ROLE nobody LOGIN; CREATE ROLE maker LOGIN CREATEDB');
+$pid = idle_in($node, 'target');
+my $mine = idle_in($node, 'postgres');
+for my $role (qw(nobody maker))
+{
+	my $in = session($node, extra => [ '-U', $role ]);
+	for my $sql ('DROP DATABASE target', 'ALTER DATABASE target RENAME TO x', 'CREATE DATABASE y TEMPLATE target', 'ALTER DATABASE target SET TABLESPACE elsewhere',
+		q{ALTER ROLE postgres SET work_mem = '1MB'}, q{ALTER DATABASE target SET work_mem = '1MB'}, 'DROP ROLE owner', 'DROP DATABASE no_such_database')
+	{
+		($out, $err) = ask($in, $sql);
+		like($err, qr/ERROR:  (42501|3D000): /, "$role: $sql");
+	}
+	value($in, q{ALTER ROLE CURRENT_USER SET work_mem = '2MB'});
+	$in->quit;
+}
+is(idle_in($node, 'target'), $pid, 'the worker stays');
+is(idle_in($node, 'postgres'), $mine, 'so does the other');
+value($session, 'DROP DATABASE target; DROP ROLE nobody, maker');
+
+# Not only at the top.
+goes(q{DO $$ BEGIN EXECUTE 'ALTER ROLE postgres SET work_mem = $x$3MB$x$'; END $$}, idle_in($node, 'postgres'));
+value($session, 'ALTER ROLE postgres RESET work_mem');
 
 # Everything else leaves them where they are.
 $pid = idle_in($node, 'postgres');
@@ -173,7 +192,7 @@ like((job($guest, 'SELECT count(*)::text FROM done'))[1], qr/ERROR:  42501: perm
 
 goes('ALTER ROLE guest NOLOGIN', idle_in($node, 'postgres', 'guest'));
 like((job($guest, $own))[1], qr/ERROR:  28000: role "guest" is not permitted to log in/, 'without LOGIN no job');
-goes('ALTER ROLE guest LOGIN', idle_in($node, 'postgres'));
+value($session, 'ALTER ROLE guest LOGIN');
 is((job($guest, 'SELECT session_user::text'))[0], 'guest', 'with it jobs again');
 idle_in($node, 'postgres', 'guest');
 succeeds('REVOKE CONNECT ON DATABASE postgres FROM PUBLIC');

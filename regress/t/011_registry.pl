@@ -75,7 +75,7 @@ is(ended($cookie, 'count(*)'), 0, 'it is not in the history');
 value($locker, 'SELECT pg_advisory_unlock(1)');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 all_free('unread, ended');
-is(ended($cookie, 'pid, state, sqlstate IS NULL, row_count, run_time >= launch_latency * 0, finished_at >= started_at, started_at >= launched_at'),
+is(ended($cookie, 'pid, state, sqlstate IS NULL, row_count, run_time >= interval \'0\' AND launch_latency >= interval \'0\', finished_at >= started_at, started_at >= launched_at'),
 	"$pid|stopped|t|1|t|t|t", 'an unread job is in the history');
 is(value($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (x text)'), 1, 'and can be read');
 ($pid, $cookie) = launch($session, 'SELECT 1 / 0');

@@ -12,8 +12,9 @@ use std::sync::OnceLock;
 pub struct Watch {
     /// A statement is about to run that needs this database to be without sessions; or one of the others, with 0. May wait.
     pub before: fn(u32) -> Result<()>,
-    /// A statement has committed after which no session is like a new one. May not wait.
-    pub committed: fn() -> Result<()>,
+    /// A statement has committed after which no session in this database and of this role (0: of any) is like a new one. May not
+    /// wait.
+    pub committed: fn(u32, u32) -> Result<()>,
 }
 
 static WATCH: OnceLock<Watch> = OnceLock::new();
@@ -29,7 +30,7 @@ pub fn install(watch: Watch) {
 /// The statement is worth more than the workers: only what would have ended it anyway does.
 unsafe extern "C-unwind" fn before(database: sys::Oid) {
     let tell = || match WATCH.get().map_or(Ok(()), |watch| (watch.before)(database)) {
-        Err(error) if is_the_users(&error) => Err(error),
+        Err(error) if database != 0 && is_the_users(&error) => Err(error),
         Err(error) => note(&error),
         Ok(()) => Ok(()),
     };
@@ -38,9 +39,9 @@ unsafe extern "C-unwind" fn before(database: sys::Oid) {
 }
 
 /// The transaction has committed: nothing may fail any more.
-unsafe extern "C-unwind" fn committed() {
+unsafe extern "C-unwind" fn committed(database: sys::Oid, role: sys::Oid) {
     let _ = contain(|| {
-        if let Err(error) = WATCH.get().map_or(Ok(()), |watch| (watch.committed)()) {
+        if let Err(error) = WATCH.get().map_or(Ok(()), |watch| (watch.committed)(database, role)) {
             let _ = note(&error);
         }
         Ok(())

@@ -95,15 +95,19 @@ pub fn interrupt(pid: i32) {
 static JOB: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
 
 /// From here on this process has a job, which its launcher asks to stop in the segment, and others at `other`; a termination is
-/// the job's. One that came before was meant for the idle worker, which then leaves after the job: unless the process is `new`, or
-/// the whole server stops.
-pub fn begin_job(segment: Arc<Segment>, other: Option<&'static AtomicU32>, new: bool) {
-    let dies = new || is_asked_to_leave() && is_server_stopping();
+/// the job's. One that came before was meant for the idle worker, which then leaves after the job; `or_dies`, unless this is told,
+/// or the whole server stops.
+pub fn begin_job(segment: Arc<Segment>, other: Option<&'static AtomicU32>, or_dies: bool) {
     let stop = segment.header().stop_flag().as_ptr().cast_const();
     let other = other.map_or(ptr::null(), |flag| flag.as_ptr().cast_const());
     *JOB.lock() = Some(segment);
     // SAFETY: the segment is kept until `end_job`.
-    unsafe { sys::pgbg_begin_job(stop, other, dies) };
+    unsafe { sys::pgbg_begin_job(stop, other) };
+    // only now: what is asked from here on is the job's already
+    if is_asked_to_leave() && (or_dies || is_server_stopping()) {
+        // SAFETY: writes variables of this process.
+        unsafe { sys::pgbg_die_with_job() };
+    }
 }
 
 pub fn end_job() {

@@ -155,17 +155,34 @@ impl Registry {
     pub fn admit(&self, new: &NewJob, ticket: Option<u64>) -> Result<Admission> {
         let proc = shmem::my_proc();
         let held = self.lock.exclusive()?;
-        if self.head.free_jobs.load(Relaxed) == 0 {
-            self.reap();
+        let mut refused = self.refusal(new, ticket);
+        // unless it was for a job of the dead
+        let reaped = refused.is_some() && self.reap();
+        if reaped {
+            refused = self.refusal(new, ticket);
         }
-        if new.limits.any() || self.head.waiting.load(Relaxed) != 0 || self.head.free_jobs.load(Relaxed) == 0 {
-            if let Some(scope) = self.verdict(new, ticket) {
-                return Ok(Admission::Refused(scope));
-            }
+        let admission = match refused {
+            Some(scope) => Admission::Refused(scope),
+            None => self.place(new, proc),
+        };
+        drop(held);
+        if reaped {
+            self.tell_of_the_dead();
         }
+        Ok(admission)
+    }
+
+    /// Under the lock.
+    fn refusal(&self, new: &NewJob, ticket: Option<u64>) -> Option<Scope> {
+        let is_limited = new.limits.any() || self.head.waiting.load(Relaxed) != 0;
+        if is_limited || self.head.free_jobs.load(Relaxed) == 0 { self.verdict(new, ticket) } else { None }
+    }
+
+    /// Under the lock.
+    fn place(&self, new: &NewJob, proc: u32) -> Admission {
         let index = self.head.free_job.load(Relaxed).wrapping_sub(1);
         let Some(job) = self.job(index) else {
-            return Ok(Admission::Refused(Scope::Slots));
+            return Admission::Refused(Scope::Slots);
         };
         self.head.free_job.store(job.next_free.load(Relaxed), Relaxed);
         self.head.free_jobs.fetch_sub(1, Relaxed);
@@ -187,8 +204,7 @@ impl Registry {
         job.progress.clear();
         job.cookie.store(new.cookie, Ordering::Release);
         let claim = new.wanted.as_ref().and_then(|wanted| self.claim(index, wanted));
-        drop(held);
-        Ok(Admission::Place(index, claim))
+        Admission::Place(index, claim)
     }
 
     /// A warm worker for a job that has a slot already.
@@ -344,30 +360,34 @@ impl Registry {
         Ok(())
     }
 
-    /// When a launcher ends in the middle of a launch: gives back what no worker will.
+    /// When a launcher ends in the middle of a launch: gives back what no worker will. A worker that has all that it needs runs the
+    /// job; should it not, it frees the slot.
     pub fn launcher_exits(&self) -> Result<()> {
         let me = identity::process_id();
         let held = self.lock.exclusive()?;
         self.forget_waiters(me);
         let (mut released, mut freed) = (None, None);
         for (index, job) in (0..).zip(self.jobs) {
-            let mine = job.cookie.load(Relaxed) != 0 && job.launcher_pid.load(Relaxed) == me;
-            if !mine || job.worker_pid.load(Relaxed) != 0 {
+            if job.cookie.load(Relaxed) == 0 || job.launcher_pid.load(Relaxed) != me {
                 continue;
             }
+            let mut has_worker = job.worker_pid.load(Relaxed) != 0;
             let claimed =
                 |worker: &&WorkerSlot| worker.activity() == Activity::Claimed && worker.job.load(Relaxed) == index;
-            match self.workers.iter().find(claimed) {
-                // it has all that it needs
-                Some(worker) if worker.handle.load(Relaxed) != 0 => continue,
-                Some(worker) => {
+            for worker in self.workers.iter().filter(claimed) {
+                if worker.handle.load(Relaxed) == 0 {
                     self.release_claim(worker);
                     released = Some(worker.proc.load(Relaxed));
+                } else {
+                    has_worker = true;
                 }
-                None => {}
             }
-            self.free_job(index, job);
-            freed = Some(job);
+            if has_worker {
+                job.abandoned.store(1, Relaxed);
+            } else {
+                self.free_job(index, job);
+                freed = Some(job);
+            }
         }
         drop(held);
         if let Some(worker) = released {
@@ -580,19 +600,22 @@ impl Registry {
         Ok(goes)
     }
 
-    /// The worker does not take the job that it was claimed for; the launcher will see.
+    /// The worker does not take the job that it was claimed for; the launcher will see, if it is still there.
     pub fn refuse(&self, worker: u32) -> Result<()> {
         let Some(worker) = self.worker(worker) else {
             return Ok(());
         };
         let held = self.lock.exclusive()?;
         let slot = worker.job.load(Relaxed);
-        let job = self.job(slot);
+        let job = self.job(slot).filter(|job| job.cookie.load(Relaxed) != 0);
         let mut abandoned = false;
-        if let Some(job) = job.filter(|job| job.worker_pid.load(Relaxed) == worker.pid.load(Relaxed)) {
-            self.uncount_start(job);
-            job.worker_pid.store(0, Relaxed);
-            abandoned = job.abandoned.load(Relaxed) != 0;
+        if let Some(job) = job {
+            let taken_by = job.worker_pid.load(Relaxed);
+            if taken_by == worker.pid.load(Relaxed) {
+                self.uncount_start(job);
+                job.worker_pid.store(0, Relaxed);
+            }
+            abandoned = job.abandoned.load(Relaxed) != 0 && job.worker_pid.load(Relaxed) == 0;
             if abandoned {
                 self.free_job(slot, job);
             }
@@ -608,28 +631,33 @@ impl Registry {
         Ok(())
     }
 
-    /// The worker process ends. Of a job that it was offered and has not taken: the segment, if that is pinned still. Its
-    /// launcher, if it waits to hear, will see; otherwise that was the job's end.
+    /// The worker process ends. A segment that is pinned for it is returned first, to be unpinned before anybody else may pin it;
+    /// then it must be called again. A job that it was offered and has not taken goes on without it if the launcher waits to hear;
+    /// otherwise that was the job's end.
     pub fn exit(&self, worker: u32) -> Result<Option<u32>> {
         let Some(worker) = self.worker(worker) else {
             return Ok(None);
         };
         let now = identity::now();
-        let mut pinned = None;
         let mut lost = None;
         let held = self.lock.exclusive()?;
         match worker.activity() {
             Activity::Idle => {
                 self.head.idle.fetch_sub(1, Relaxed);
             }
-            Activity::Claimed => {
-                let handle = worker.handle.load(Relaxed);
-                pinned = (handle != 0 && worker.pinned.load(Relaxed) != 0).then_some(handle);
-                lost = self.job(worker.job.load(Relaxed)).filter(|_| handle != 0);
-                if let (Some(job), 1) = (lost, worker.sure.load(Relaxed)) {
-                    job.worker_pid.store(worker.pid.load(Relaxed), Relaxed);
-                    self.count_start(job, true);
-                    self.bury(worker.job.load(Relaxed), job, &lost_worker(now));
+            Activity::Claimed if worker.handle.load(Relaxed) != 0 => {
+                if worker.pinned.swap(0, Relaxed) != 0 {
+                    return Ok(Some(worker.handle.load(Relaxed)));
+                }
+                let slot = worker.job.load(Relaxed);
+                lost = self.job(slot);
+                let its = |job: &&JobSlot| job.cookie.load(Relaxed) != 0 && job.worker_pid.load(Relaxed) == 0;
+                if let Some(job) = lost.filter(its) {
+                    if worker.sure.load(Relaxed) != 0 || job.abandoned.load(Relaxed) != 0 {
+                        job.worker_pid.store(worker.pid.load(Relaxed), Relaxed);
+                        self.count_start(job, true);
+                        self.bury(slot, job, &lost_worker(now));
+                    }
                 }
             }
             _ => {}
@@ -648,33 +676,39 @@ impl Registry {
             job.done.broadcast();
         }
         self.head.freed.broadcast();
-        Ok(pinned)
+        Ok(None)
     }
 
     // --- both ---
 
-    /// All workers that have begun before are unfit for another job; those that are idle leave.
-    pub fn dismiss_all(&self) -> Result<()> {
+    /// All workers in the database and of the role (0: of any) are unfit for another job; those that are idle leave.
+    pub fn dismiss(&self, database: u32, role: u32) -> Result<()> {
+        let is_meant = |worker: &&WorkerSlot| {
+            let key = worker.key();
+            worker.activity() != Activity::Free
+                && (database == 0 || key.database == database)
+                && (role == 0 || key.user == role)
+        };
         let held = self.lock.exclusive()?;
-        self.head.generation.fetch_add(1, Relaxed);
+        if database == 0 && role == 0 {
+            // also those that are about to begin
+            self.head.generation.fetch_add(1, Relaxed);
+        }
+        for worker in self.workers.iter().filter(is_meant) {
+            worker.dismissed.store(1, Relaxed);
+        }
         drop(held);
-        for worker in self.workers.iter().filter(|worker| worker.activity() == Activity::Idle) {
-            shmem::wake(worker.proc.load(Relaxed));
+        for worker in self.workers.iter().filter(is_meant) {
+            if worker.activity() == Activity::Idle {
+                shmem::wake(worker.proc.load(Relaxed));
+            }
         }
         Ok(())
     }
 
     /// The same for those of one database. Waits, for a moment, until those that are not busy are gone.
     pub fn dismiss_from(&self, database: u32) -> Result<()> {
-        let of_it = |worker: &&WorkerSlot| worker.activity() != Activity::Free && worker.key().database == database;
-        let held = self.lock.exclusive()?;
-        for worker in self.workers.iter().filter(of_it) {
-            worker.dismissed.store(1, Relaxed);
-        }
-        drop(held);
-        for worker in self.workers.iter().filter(of_it) {
-            shmem::wake(worker.proc.load(Relaxed));
-        }
+        self.dismiss(database, 0)?;
         self.wait_for_leavers(database)
     }
 

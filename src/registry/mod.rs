@@ -48,7 +48,7 @@ pub fn empty(database: u32) -> Result<()> {
     }
 }
 
-/// No worker that has begun before runs another job. In the midst of a commit.
-pub fn renew() -> Result<()> {
-    known().map_or(Ok(()), Registry::dismiss_all)
+/// No worker in the database and of the role (0: of any) that has begun before runs another job. In the midst of a commit.
+pub fn renew(database: u32, role: u32) -> Result<()> {
+    known().map_or(Ok(()), |registry| registry.dismiss(database, role))
 }

@@ -192,9 +192,14 @@ impl Registry {
         let found = self.reap();
         drop(held);
         if found {
-            self.jobs.iter().for_each(|job| job.done.broadcast());
+            self.tell_of_the_dead();
         }
         Ok(())
+    }
+
+    /// Those who wait for a job look again.
+    pub(super) fn tell_of_the_dead(&self) {
+        self.jobs.iter().for_each(|job| job.done.broadcast());
     }
 }
 

@@ -46,7 +46,7 @@ pub fn set(
 ) -> Arc<Current> {
     let identity = &segment.header().identity;
     let detail = format!("pg_background job {} launched by process {}", identity.cookie, identity.launcher_pid);
-    worker::begin_job(Arc::clone(&segment), slot.map(|slot| &slot.stop), new);
+    worker::begin_job(Arc::clone(&segment), slot.map(|slot| &slot.stop), new || place.is_some_and(Place::is_dismissed));
     let current = Arc::new(Current {
         segment,
         slot,

@@ -110,8 +110,8 @@ pub fn give_back() -> Result<()> {
     let Some(place) = PLACE.get() else {
         return Ok(());
     };
-    match place.registry.exit(place.index)? {
-        Some(handle) => dsm::unpin(handle),
-        None => Ok(()),
+    while let Some(handle) = place.registry.exit(place.index)? {
+        dsm::unpin(handle)?;
     }
+    Ok(())
 }
