@@ -184,7 +184,7 @@ pub fn define() -> Result<()> {
             &SPIN,
             c"pg_background.spin_us",
             c"Sets how many microseconds a wait for a worker or its job may stay awake; 0 is never.",
-            [50, 0, 10_000],
+            [100, 0, 10_000],
             Unit::None,
             Set::User,
         ),

@@ -53,13 +53,10 @@ pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
 /// Waits awake until the latch is set or an interrupt has come, at most so long; tells whether it was so. Whoever sets the
 /// latch meanwhile has no process to wake. The latch stays set.
 ///
-/// Now and then the processor is offered to others: to the process that is waited for, perhaps. When they keep it and it was
-/// not that one, this is no time to wait awake.
+/// Now and then the processor is offered to others: to the process that is waited for, perhaps.
 pub fn spin(longest: Duration) -> bool {
     /// Between two looks at the clock.
     const LOOKS: u32 = 32;
-    /// More than it takes to find that nobody else wants the processor.
-    const KEPT: Duration = Duration::from_micros(4);
     let begun = Instant::now();
     loop {
         for _ in 0..LOOKS {
@@ -68,10 +65,9 @@ pub fn spin(longest: Duration) -> bool {
             }
             std::hint::spin_loop();
         }
-        let offered = Instant::now();
         super::worker::yield_processor();
         let back = Instant::now();
-        if back - offered > KEPT || back - begun >= longest {
+        if back - begun >= longest {
             return is_set();
         }
     }
