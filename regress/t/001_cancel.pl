@@ -199,9 +199,9 @@ value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 for my $case (
 	[ 'none', 'SELECT pg_sleep(600)', 0, 'canceled', 0 ],
 	[ 'negative', 'SELECT pg_sleep(600)', -5, 'canceled', 0 ],
-	[ 'enough', 'SELECT pg_sleep(0.3)', 60_000, 'stopped', 1 ],
+	[ 'enough', 'SELECT pg_sleep(3)', 60_000, 'stopped', 1 ],
 	[ 'too little', 'SELECT pg_sleep(600)', 200, 'canceled', 0 ],
-	[ 'enough but for a later statement', q{SELECT pg_sleep(0.3); INSERT INTO done VALUES (1, 'later')}, 60_000, 'canceled', 0 ])
+	[ 'enough but for a later statement', q{SELECT pg_sleep(3); INSERT INTO done VALUES (1, 'later')}, 60_000, 'canceled', 0 ])
 {
 	my ($what, $sql, $grace, $state, $rows) = @$case;
 
