@@ -29,7 +29,6 @@ pub struct ConditionVariable(pub [AtomicU64; 4]);
 pub struct Head {
     pub magic: AtomicU64,
     pub layout: AtomicU32,
-    reserved: AtomicU32,
     pub jobs: AtomicU32,
     pub workers: AtomicU32,
     pub history: AtomicU32,
@@ -45,7 +44,6 @@ pub struct Head {
     pub spinning: AtomicU32,
     /// Launches that wait. Under the lock.
     pub waiting: AtomicU32,
-    reserved_too: AtomicU32,
     /// Under the lock.
     pub next_ticket: AtomicU64,
     /// Jobs that ended since the start: the next entry of the history is this modulo its size. Under the lock.
