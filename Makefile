@@ -94,9 +94,9 @@ cargo_profile_dir = $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 cdylib = $(or $(CARGO_TARGET_DIR),target)/$(cargo_profile_dir)/libpg_background.so
 library = pg_background$(DLSUFFIX)
 
-# The library belongs to one build of one server and to one profile. When those change it is made anew; when nothing
+# The library belongs to one build of one server, to one profile and its flags. When those change it is made anew; when nothing
 # changed cargo is not called at all, so that `sudo make install` needs no cargo.
-build_id := $(shell { echo $(PROFILE); $(pg_config_path) --version --configure; } | cksum)
+build_id := $(shell { echo '$(PROFILE) $(CARGO_FLAGS)'; $(pg_config_path) --version --configure; } | cksum)
 ifneq ($(shell cat .build-id 2>/dev/null),$(build_id))
 $(library): FORCE
 endif

@@ -26,6 +26,8 @@ mod launch;
 #[allow(unsafe_code)]
 mod pg;
 #[cfg(not(test))]
+mod point;
+#[cfg(not(test))]
 mod registry;
 #[cfg(not(test))]
 mod result;

@@ -11,7 +11,7 @@ use Test::More;
 use Time::HiRes qw(time usleep);
 
 our @EXPORT = qw(server session ask value until_true segments settle nothing_left healthy crashed process_field wake_ups is_gone
-  wait_event setting without_idle idle_workers until_idle until_slot_free totals LIST);
+  wait_event setting arm disarm until_held without_idle idle_workers until_idle until_slot_free totals LIST);
 
 # Seconds after which anything that should happen at once has failed.
 our $patience = 60;
@@ -235,6 +235,42 @@ sub totals
 	  look($node, 'SELECT ' . join(', ', map { "coalesce(sum($_), 0)" } @names)
 		  . " FROM pg_stat_background_totals WHERE datname = '$database' AND usename = '$role'");
 	return \%totals;
+}
+
+# The file that arms a point of src/point.rs, and the one by which a process says that it is held there.
+sub point
+{
+	my ($node, $name, $pid) = @_;
+	return $node->data_dir . "/pg_background_points/$name" . ($pid ? ".$pid" : '');
+}
+
+# arm(NODE, POINT, ORDER): "hold" or "error", and of which process, if not of any
+sub arm
+{
+	my ($node, $name, $order) = @_;
+
+	mkdir $node->data_dir . '/pg_background_points';
+	append_to_file(point($node, $name), $order);
+	return;
+}
+
+# Processes that are held go on.
+sub disarm
+{
+	my ($node, $name) = @_;
+
+	unlink point($node, $name) or die "$name was not armed";
+	return until_true(sub { !glob(point($node, $name) . '.*') });
+}
+
+# Pid of a process that is held at the point; any, when none is named.
+sub until_held
+{
+	my ($node, $name, $pid) = @_;
+	my @held;
+
+	until_true(sub { @held = glob(point($node, $name, $pid // '*')) }) or die "nobody comes to $name";
+	return $held[0] =~ s/.*\.//r;
 }
 
 # What pg_stat_activity says of a process that waits for a job, or for one to be let in (17 and later tell which).

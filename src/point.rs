@@ -1,0 +1,47 @@
+//! Places at which a test can hold a process, or make it fail: the only way to test a race is to decide it.
+//!
+//! Built with the feature "points" only; otherwise a point is nothing. A file `pg_background_points/NAME` in the data directory arms
+//! the point of that name. Its first word says what happens to a process that comes there: "hold" (it waits until the file is
+//! gone, serving no interrupt), or "error" (an ERROR, 53200, as when memory is short). A second word, a pid, means that process
+//! only. A process that is held says so by a file `NAME.PID`.
+
+use crate::pg::error::Result;
+
+#[cfg(feature = "points")]
+pub fn reach(name: &str) -> Result<()> {
+    use crate::model::sqlstate;
+    use crate::pg::error::PgError;
+    use crate::pg::identity;
+    use std::{fs, path::PathBuf, thread, time::Duration};
+
+    let armed = PathBuf::from("pg_background_points").join(name);
+    let me = identity::process_id().to_string();
+    let held = armed.with_file_name(format!("{name}.{me}"));
+    while let Ok(order) = fs::read_to_string(&armed) {
+        let mut words = order.split_whitespace();
+        let action = words.next();
+        if words.next().is_some_and(|pid| pid != me) {
+            break;
+        }
+        match action {
+            Some("error") => {
+                return Err(PgError::new(sqlstate::OUT_OF_MEMORY, format!("out of memory at point \"{name}\"")));
+            }
+            Some("hold") => {
+                let _ = fs::write(&held, "");
+                thread::sleep(Duration::from_millis(1));
+            }
+            // being written
+            _ => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    let _ = fs::remove_file(&held);
+    Ok(())
+}
+
+#[cfg(not(feature = "points"))]
+#[inline(always)]
+#[allow(clippy::inline_always, clippy::unnecessary_wraps)] // nothing is to be left of it; as the other one
+pub fn reach(_name: &str) -> Result<()> {
+    Ok(())
+}
