@@ -48,7 +48,7 @@ pub fn wait(registry: &Registry, new: &NewJob) -> Result<Admitted> {
 }
 
 fn refusal(registry: &Registry, new: &NewJob, scope: Scope) -> Result<PgError> {
-    let running = registry.running_within(scope, new.database, new.role)?;
+    let running = registry.running_within(scope, new)?;
     let (whose, name, limit) = match scope {
         Scope::Total => (String::new(), "max_workers_total", new.limits.total),
         Scope::Database => {

@@ -36,6 +36,83 @@ pub struct Request {
 /// As many launches can wait at a time.
 pub const MAX_WAITERS: usize = 128;
 
+/// A job's database and role as one number, never 0.
+pub fn kind(database: u32, role: u32) -> u64 {
+    u64::from(database) << 32 | u64::from(role)
+}
+
+/// How many jobs run, as far as a number of requests want to know it. Counted in one pass over the jobs.
+pub struct Running {
+    total: u32,
+    databases: Counts,
+    roles: Counts,
+}
+
+impl Running {
+    /// `total` jobs run, of these `kinds`; 0 is none.
+    pub fn count<'a>(
+        requests: impl Iterator<Item = &'a Request> + Clone,
+        total: u32,
+        kinds: impl Iterator<Item = u64>,
+    ) -> Self {
+        let databases = requests.clone().filter(|r| r.limits.per_database != 0).map(|r| r.database);
+        let roles = requests.filter(|r| r.limits.per_role != 0).map(|r| r.role);
+        let mut running = Self { total, databases: Counts::of(databases), roles: Counts::of(roles) };
+        if running.databases.len + running.roles.len > 0 {
+            for kind in kinds.filter(|kind| *kind != 0) {
+                running.databases.add((kind >> 32) as u32);
+                running.roles.add(kind as u32);
+            }
+        }
+        running
+    }
+
+    /// Only of scopes that are limited in one of the requests.
+    pub fn within(&self, scope: Scope, request: &Request) -> u32 {
+        match scope {
+            Scope::Total | Scope::Slots => self.total,
+            Scope::Database => self.databases.get(request.database),
+            Scope::Role => self.roles.get(request.role),
+        }
+    }
+}
+
+/// Counters by number, in the order of the numbers. Without an allocation.
+struct Counts {
+    by_number: [(u32, u32); MAX_WAITERS + 1],
+    len: usize,
+}
+
+impl Counts {
+    fn of(numbers: impl Iterator<Item = u32>) -> Self {
+        let mut counts = Self { by_number: [(0, 0); MAX_WAITERS + 1], len: 0 };
+        for number in numbers {
+            if let Err(place) = counts.find(number) {
+                if counts.len <= MAX_WAITERS {
+                    counts.by_number.copy_within(place..counts.len, place + 1);
+                    counts.by_number[place] = (number, 0);
+                    counts.len += 1;
+                }
+            }
+        }
+        counts
+    }
+
+    fn find(&self, number: u32) -> std::result::Result<usize, usize> {
+        self.by_number[..self.len].binary_search_by_key(&number, |(number, _)| *number)
+    }
+
+    fn add(&mut self, number: u32) {
+        if let Ok(place) = self.find(number) {
+            self.by_number[place].1 += 1;
+        }
+    }
+
+    fn get(&self, number: u32) -> u32 {
+        self.find(number).map_or(0, |place| self.by_number[place].1)
+    }
+}
+
 /// The first limit that keeps `me` out; `None`: come in. `running` counts running jobs by scope; `ahead` are those that asked
 /// before, in their order, at most [`MAX_WAITERS`]. One of them that could come in now goes first; one that is kept out by
 /// a limit of its own keeps nobody else out.
@@ -90,15 +167,21 @@ mod tests {
     }
 
     fn ask(me: Request, ahead: &[Request], running: &[(u32, u32)], free: u32) -> Option<Scope> {
-        let count = |scope, r: &Request| {
-            let alike = |&&(database, role): &&(u32, u32)| match scope {
-                Scope::Total | Scope::Slots => true,
-                Scope::Database => database == r.database,
-                Scope::Role => role == r.role,
-            };
-            running.iter().filter(alike).count() as u32
-        };
-        verdict(&me, ahead.iter(), count, free)
+        let kinds = running.iter().map(|(database, role)| kind(*database, *role)).chain([0]);
+        let running = Running::count(ahead.iter().chain([&me]), running.len() as u32, kinds);
+        verdict(&me, ahead.iter(), |scope, request| running.within(scope, request), free)
+    }
+
+    #[test]
+    fn counts_for_as_many_requests_as_there_can_be() {
+        let requests: Vec<_> = (0..=MAX_WAITERS as u32).rev().map(|n| request(n + 1, 1000 - n, [0, 1, 1])).collect();
+        let kinds = (0..=MAX_WAITERS as u32).flat_map(|n| (0..n).map(move |_| kind(n + 1, 1000 - n)));
+        let running = Running::count(requests.iter(), 7, kinds);
+        for (n, request) in (0..=MAX_WAITERS as u32).rev().zip(&requests) {
+            assert_eq!(running.within(Scope::Database, request), n);
+            assert_eq!(running.within(Scope::Role, request), n);
+            assert_eq!(running.within(Scope::Total, request), 7);
+        }
     }
 
     #[test]

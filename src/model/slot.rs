@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering::Re
 
 pub const MAGIC: u64 = 0x7067_5f62_6772_6567;
 /// Counts changes of this file's layout: a library that finds another number refuses the registry.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// Bytes of a job's text, label and error message.
 pub const QUERY_SIZE: usize = 1024;
@@ -86,7 +86,8 @@ pub struct JobSlot {
     pub label: Text<LABEL_SIZE>,
     pub query: Text<QUERY_SIZE>,
     // Worker:
-    /// 0 until a worker has taken the job. Under the lock.
+    /// The worker's; 0 until it is certain which. Launcher, when a worker was promised; worker, when it takes the job. Under the
+    /// lock.
     pub worker_pid: AtomicI32,
     pub state: AtomicU32,
     pub started_at: AtomicI64,
@@ -96,8 +97,11 @@ pub struct JobSlot {
     pub statements: AtomicU32,
     /// The running statement's command tag, as the server numbers them; 0 is none.
     pub command: AtomicU32,
-    /// Launcher: 1 when its launch has failed, but a worker has taken the job. Under the lock.
+    /// Launcher: 1 when its launch has failed, but a worker has the job. Under the lock.
     pub abandoned: AtomicU32,
+    /// 1 once a worker has taken the job. Under the lock.
+    pub taken: AtomicU32,
+    reserved: AtomicU32,
     pub progress: Progress,
     /// The slot is free again: those who wait for a job of another session.
     pub done: ConditionVariable,
@@ -175,9 +179,13 @@ pub struct WorkerSlot {
     pub idle_since: AtomicI64,
     /// The segments that it keeps mapped; 0 is none. (The server's handles are never 0.)
     pub mapped: [AtomicU32; MAPPED],
-    /// Launcher: the claimed worker's job: its segment, 0 until it is ready; its slot.
+    /// Launcher: the claimed worker's job: its segment, 0 until it is ready.
     pub handle: AtomicU32,
+    /// The slot of the job that it is claimed for or has; only as long as that job's cookie is `cookie`. A launcher at the claim,
+    /// then the worker.
     pub job: AtomicU32,
+    /// That job's; 0 is none.
+    pub cookie: AtomicI64,
     /// Launcher: 1 when the segment is pinned for the way.
     pub pinned: AtomicU32,
     /// Anybody: 1 when an idle worker is asked to leave.
@@ -191,6 +199,11 @@ pub struct WorkerSlot {
 impl WorkerSlot {
     pub fn activity(&self) -> Activity {
         Activity::from_u32(self.activity.load(std::sync::atomic::Ordering::Acquire))
+    }
+
+    pub fn set_job(&self, slot: u32, cookie: i64) {
+        self.job.store(slot, Relaxed);
+        self.cookie.store(cookie, Relaxed);
     }
 
     pub fn has_mapped(&self, handle: u32) -> bool {

@@ -10,6 +10,7 @@ use crate::model::sqlstate;
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 
 /// The memory, for as long as the server runs.
 #[derive(Clone, Copy)]
@@ -36,6 +37,8 @@ unsafe impl Shared for WorkerSlot {}
 unsafe impl Shared for Ended {}
 // SAFETY: as above.
 unsafe impl Shared for Totals {}
+// SAFETY: as above.
+unsafe impl Shared for AtomicU64 {}
 
 impl Area {
     /// `count` values at `offset`.

@@ -2,7 +2,7 @@
 
 use super::attach::Registry;
 use crate::model::header::Identity;
-use crate::model::quota::{Limits, Scope};
+use crate::model::quota::{self, Limits, Scope};
 use crate::model::slot::{self, Activity, End, JobSlot, Key, MAPPED, Totals, WorkerSlot};
 use crate::model::sqlstate;
 use crate::model::state::{State, Stop};
@@ -202,9 +202,17 @@ impl Registry {
             number.store(0, Relaxed);
         }
         job.progress.clear();
+        self.set_kind(index, new.database, new.role);
         job.cookie.store(new.cookie, Ordering::Release);
         let claim = new.wanted.as_ref().and_then(|wanted| self.claim(index, wanted));
         Admission::Place(index, claim)
+    }
+
+    /// Under the lock. 0 and 0: of a free slot.
+    fn set_kind(&self, slot: u32, database: u32, role: u32) {
+        if let Some(kind) = self.kinds.get(slot as usize) {
+            kind.store(quota::kind(database, role), Relaxed);
+        }
     }
 
     /// A warm worker for a job that has a slot already.
@@ -802,6 +810,7 @@ impl Registry {
     /// Under the lock.
     fn free_job(&self, slot: u32, job: &JobSlot) {
         job.cookie.store(0, Ordering::Release);
+        self.set_kind(slot, 0, 0);
         job.next_free.store(self.head.free_job.load(Relaxed), Relaxed);
         self.head.free_job.store(slot + 1, Relaxed);
         self.head.free_jobs.fetch_add(1, Relaxed);

@@ -8,12 +8,14 @@ use crate::pg::lwlock::Lock;
 use crate::pg::shmem::{self, Area};
 use crate::settings;
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 pub struct Registry {
     pub(super) lock: Lock,
     pub(super) head: &'static Head,
     pub(super) jobs: &'static [JobSlot],
+    /// For each job slot the job's database and role, 0 in a free one: what quotas count, where one look takes little.
+    pub(super) kinds: &'static [AtomicU64],
     pub(super) workers: &'static [WorkerSlot],
     pub(super) history: &'static [Ended],
     pub(super) totals: &'static [Totals],
@@ -34,6 +36,7 @@ static PRELOADED: AtomicBool = AtomicBool::new(false);
 /// Where things are, from the area's start.
 struct Layout {
     jobs: usize,
+    kinds: usize,
     workers: usize,
     history: usize,
     totals: usize,
@@ -50,6 +53,7 @@ impl Layout {
         };
         Self {
             jobs: room(size_of::<JobSlot>(), jobs),
+            kinds: room(size_of::<AtomicU64>(), jobs),
             workers: room(size_of::<WorkerSlot>(), workers),
             history: room(size_of::<Ended>(), history),
             totals: room(size_of::<Totals>(), TOTALS as u32),
@@ -87,8 +91,8 @@ pub fn get() -> Result<Option<&'static Registry>> {
         Known::Unknown => {}
     }
     // The name bears the layout's number: libraries that differ in it do not meet.
-    const { assert!(slot::LAYOUT == 1) };
-    if !shmem::attach(c"pg_background 1", Layout::of_settings().end, ready)? {
+    const { assert!(slot::LAYOUT == 2) };
+    if !shmem::attach(c"pg_background 2", Layout::of_settings().end, ready)? {
         *REGISTRY.lock() = Known::Missing;
     }
     Ok(known())
@@ -113,6 +117,7 @@ fn ready(area: Area, is_new: bool, lock: Lock) -> Result<()> {
         lock,
         head,
         jobs: area.slice(layout.jobs, jobs as usize)?,
+        kinds: area.slice(layout.kinds, jobs as usize)?,
         workers: area.slice(layout.workers, workers as usize)?,
         history: area.slice(layout.history, history as usize)?,
         totals: area.slice(layout.totals, TOTALS)?,

@@ -2,7 +2,7 @@
 
 use super::access::NewJob;
 use super::attach::Registry;
-use crate::model::quota::{self, MAX_WAITERS, Request, Scope};
+use crate::model::quota::{self, MAX_WAITERS, Request, Running, Scope};
 use crate::model::slot::{Activity, Waiter, WorkerSlot};
 use crate::pg::error::Result;
 use crate::pg::latch::Event;
@@ -41,29 +41,24 @@ impl Registry {
             *request = self.head.waiters[*index].request(new.limits.total, new.limits.per_database);
         }
         let me = Request { database: new.database, role: new.role, limits: new.limits };
+        let ahead = &requests[..count];
+        let running = self.count_running(ahead.iter().chain([&me]));
         let free = self.head.free_jobs.load(Relaxed);
-        quota::verdict(&me, requests[..count].iter(), |scope, request| self.count_running(scope, request), free)
+        quota::verdict(&me, ahead.iter(), |scope, request| running.within(scope, request), free)
     }
 
     /// Under the lock.
-    fn count_running(&self, scope: Scope, request: &Request) -> u32 {
-        let alike = self.jobs.iter().filter(|job| {
-            job.cookie.load(Relaxed) != 0
-                && match scope {
-                    Scope::Total | Scope::Slots => true,
-                    Scope::Database => job.database.load(Relaxed) == request.database,
-                    Scope::Role => job.role.load(Relaxed) == request.role,
-                }
-        });
-        u32::try_from(alike.count()).unwrap_or(u32::MAX)
+    fn count_running<'a>(&self, requests: impl Iterator<Item = &'a Request> + Clone) -> Running {
+        Running::count(requests, self.running(), self.kinds.iter().map(|kind| kind.load(Relaxed)))
     }
 
     /// Running jobs that the limit counts, for its error.
-    pub fn running_within(&self, scope: Scope, database: u32, role: u32) -> Result<u32> {
+    pub fn running_within(&self, scope: Scope, new: &NewJob) -> Result<u32> {
+        let request = Request { database: new.database, role: new.role, limits: new.limits };
         let held = self.lock.shared()?;
-        let count = self.count_running(scope, &Request { database, role, ..Request::default() });
+        let running = self.count_running([&request].into_iter());
         drop(held);
-        Ok(count)
+        Ok(running.within(scope, &request))
     }
 
     /// Stands in the queue; `None` when it is too long already.
