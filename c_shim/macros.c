@@ -34,14 +34,27 @@ static volatile sig_atomic_t cancellable_now = false;
 /* A cancel came before them. */
 static volatile sig_atomic_t cancel_waits = false;
 
+/* A cancel or a termination came for the job that the worker was given, but has not begun with. */
+static volatile sig_atomic_t coming_cancel = false;
+static volatile sig_atomic_t coming_terminate = false;
+
 /* Where the running job's launcher, and others, ask it to stop; NULL between jobs. */
 static const volatile uint32 *volatile stop_flags[2];
 
 /* Was the process told to end while it had no job? */
 static volatile sig_atomic_t leave_asked = false;
 
-/* As in model/state.rs. */
+/*
+ * This worker's slot in the registry: what it does, and the job that it was
+ * given.  NULL before it has one, and without a registry.
+ */
+static const volatile uint32 *volatile slot_activity = NULL;
+static const volatile uint32 *volatile slot_handle = NULL;
+
+/* As in model/state.rs and model/slot.rs. */
 #define STOP_NOW 2
+#define ACTIVITY_BUSY 1
+#define ACTIVITY_CLAIMED 4
 
 static bool
 is_asked_to_stop(void)
@@ -56,6 +69,41 @@ is_asked_to_stop(void)
 	return false;
 }
 
+typedef enum SignalIsFor
+{
+	/* no job: there is none, or it has ended */
+	FOR_PROCESS,
+	/* the job that runs */
+	FOR_JOB,
+	/* the job that the worker has been given, and has not begun with */
+	FOR_COMING_JOB,
+} SignalIsFor;
+
+/*
+ * Whom does a signal mean that comes now?  What everybody can see decides:
+ * whoever sends one has seen the job with this pid from the moment that the
+ * worker was given it (the slot's handle), whether the worker has woken up by
+ * then or not, and until the job has ended in the registry (the worker is not
+ * busy any more), whether the worker is done with it or not.
+ */
+static SignalIsFor
+signal_is_for(void)
+{
+	bool		has_begun = stop_flags[0] != NULL;
+	uint32		activity;
+
+	if (slot_activity == NULL)
+		return has_begun ? FOR_JOB : FOR_PROCESS;
+	activity = *slot_activity;
+	/* the handle is set after the activity, and reset before it */
+	pg_read_barrier();
+	if (activity == ACTIVITY_BUSY)
+		return has_begun ? FOR_JOB : FOR_COMING_JOB;
+	if (activity == ACTIVITY_CLAIMED && *slot_handle != 0)
+		return FOR_COMING_JOB;
+	return FOR_PROCESS;
+}
+
 /*
  * SIGINT, which is pg_cancel_backend's, cancels the job that runs.  It never
  * reaches what is no statement of the job: one that comes early waits for the
@@ -64,10 +112,20 @@ is_asked_to_stop(void)
 static void
 handle_interrupt(SIGNAL_ARGS)
 {
-	if (cancellable_now)
-		StatementCancelHandler(PGBG_PASS_SIGNAL_ARGS);
-	else
-		cancel_waits = true;
+	switch (signal_is_for())
+	{
+		case FOR_JOB:
+			if (cancellable_now)
+				StatementCancelHandler(PGBG_PASS_SIGNAL_ARGS);
+			else
+				cancel_waits = true;
+			break;
+		case FOR_COMING_JOB:
+			coming_cancel = true;
+			break;
+		case FOR_PROCESS:
+			break;
+	}
 }
 
 /* SIGUSR2 says that some job was asked to stop: this one, or one that has ended by now. */
@@ -81,40 +139,86 @@ handle_stop(SIGNAL_ARGS)
 static void
 handle_terminate(SIGNAL_ARGS)
 {
-	if (stop_flags[0] == NULL)
-	{
-		int			save_errno = errno;
+	int			save_errno = errno;
 
-		leave_asked = true;
-		SetLatch(MyLatch);
-		errno = save_errno;
+	switch (signal_is_for())
+	{
+		case FOR_JOB:
+			die(PGBG_PASS_SIGNAL_ARGS);
+			break;
+		case FOR_COMING_JOB:
+			coming_terminate = true;
+			SetLatch(MyLatch);
+			break;
+		case FOR_PROCESS:
+			leave_asked = true;
+			SetLatch(MyLatch);
+			break;
 	}
-	else
-		die(PGBG_PASS_SIGNAL_ARGS);
+	errno = save_errno;
 }
 
-/* A job's flags; from here on a termination is the job's. */
+/* The worker's slot, once, when it has one. */
+void
+pgbg_watch_slot(const volatile uint32 *activity, const volatile uint32 *handle)
+{
+	slot_handle = handle;
+	slot_activity = activity;
+}
+
+/* From here on the job has these flags, and what came for it before is its own. */
 void
 pgbg_begin_job(const volatile uint32 *stop_flag, const volatile uint32 *other_stop_flag)
 {
-	cancel_waits = false;
 	stop_flags[1] = other_stop_flag;
 	stop_flags[0] = stop_flag;
+	if (coming_cancel)
+	{
+		coming_cancel = false;
+		cancel_waits = true;
+	}
+	if (coming_terminate)
+	{
+		coming_terminate = false;
+		pgbg_die_with_job();
+	}
 }
 
-/* An earlier one is the job's as well. */
+/* A termination of the process is the job's as well. */
 void
 pgbg_die_with_job(void)
 {
 	InterruptPending = ProcDiePending = true;
 }
 
+/*
+ * After the job has ended in the registry: what comes from then on is not this
+ * job's.  A termination that came for it in its last moment, too late to end
+ * it, ends the process all the same, but no later job.
+ */
 void
 pgbg_end_job(void)
 {
 	stop_flags[0] = NULL;
 	stop_flags[1] = NULL;
 	cancel_waits = false;
+	if (ProcDiePending)
+	{
+		ProcDiePending = false;
+		leave_asked = true;
+	}
+}
+
+/* The job that the worker was given is gone before it has begun: a cancel is, too. */
+void
+pgbg_forget_coming_job(void)
+{
+	coming_cancel = false;
+	if (coming_terminate)
+	{
+		coming_terminate = false;
+		leave_asked = true;
+	}
 }
 
 void

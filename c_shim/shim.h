@@ -161,7 +161,9 @@ typedef struct PgbgColumn
 extern void pgbg_accept_signals(void);
 extern void pgbg_begin_job(const volatile uint32 *stop_flag, const volatile uint32 *other_stop_flag);
 extern void pgbg_die_with_job(void);
+extern void pgbg_watch_slot(const volatile uint32 *activity, const volatile uint32 *handle);
 extern void pgbg_end_job(void);
+extern void pgbg_forget_coming_job(void);
 extern void pgbg_set_cancellable(bool cancellable);
 extern bool pgbg_is_asked_to_leave(void);
 extern const Pg_magic_struct *pgbg_magic(void);

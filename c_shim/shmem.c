@@ -163,20 +163,16 @@ pgbg_is_asleep(uint32 proc)
 	return proc < ProcGlobal->allProcCount && GetPGProcByNumber(proc)->procLatch.maybe_sleeping;
 }
 
-/* Which wakes the receiver: this process, that has no use for it. */
+/*
+ * Which sets the receiver's latch: this process's own.  It stays set, so that
+ * the next wait looks once more.  To reset it here could swallow what another
+ * process, or a signal handler of a background worker that launches jobs, has
+ * set it for at this very moment.
+ */
 void
 pgbg_mq_set_sender(shm_mq *mq, uint32 proc)
 {
-	bool		was_set = MyLatch->is_set;
-
 	shm_mq_set_sender(mq, GetPGProcByNumber(proc));
-	if (!was_set)
-	{
-		ResetLatch(MyLatch);
-		/* what came just now must not be slept over */
-		if (InterruptPending)
-			SetLatch(MyLatch);
-	}
 }
 
 /*

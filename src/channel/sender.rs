@@ -26,8 +26,13 @@ pub struct Sender {
 }
 
 impl Sender {
-    pub fn new(queue: Queue, muted: bool) -> Self {
-        Self { queue: Some(queue), muted, waiting: VecDeque::new(), waiting_bytes: 0 }
+    /// Without a queue until [`Self::attach`] brings it.
+    pub fn new(queue: Option<Queue>, muted: bool) -> Self {
+        Self { queue, muted, waiting: VecDeque::new(), waiting_bytes: 0 }
+    }
+
+    pub fn attach(&mut self, queue: Queue) {
+        self.queue = Some(queue);
     }
 
     /// Does anybody want what is sent?

@@ -31,8 +31,8 @@ impl Elsewhere {
             None => registry.find_ended(cookie)?.map(|(worker, role)| (None, worker, role)),
         };
         let job = found.map(|(slot, worker, role)| Self { registry, slot, pid: worker, cookie, role });
-        // 0: it is on its way to the worker
-        Ok(job.filter(|job| job.pid == pid || job.pid == 0))
+        // 0 is the pid of a job that has no worker yet: its launch has not returned
+        Ok(job.filter(|job| job.pid == pid))
     }
 
     fn denied(&self) -> PgError {

@@ -98,9 +98,10 @@ impl Job {
         }
     }
 
-    /// Is it gone without a last word?
+    /// Is it gone without a last word, or without ever having come to the queue?
     pub fn is_lost(&self) -> bool {
-        self.is_gone() && !self.segment.header().is_final()
+        let header = self.segment.header();
+        self.is_gone() && (!header.is_final() || header.worker_pid() == 0)
     }
 
     /// Microseconds, of a job that ran and ended.

@@ -14,12 +14,13 @@ use crate::pg::latch::Event;
 use crate::pg::memory::Execution;
 use crate::pg::mq::{self, Queue};
 use crate::pg::{identity, latch, text, worker};
+use crate::point;
 use crate::registry::{self, Claim, NewJob, Registry, Wanted};
 use crate::settings;
 use crate::worker::reset;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// The C name of the worker's main function.
@@ -50,7 +51,7 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind, execution: Option<Executi
     tracker::check_limit()?;
     let (proc, pid) = *LAST_WORKER.lock();
     registry::rouse(proc, pid);
-    reset::has_launched();
+    reset::note_launch();
     let identity = Identity {
         cookie: new_cookie()?,
         worker_timeout: settings::worker_timeout(),
@@ -87,13 +88,21 @@ struct Started {
 impl Started {
     /// A new process. Waits until it has the job.
     fn cold(segment: &Arc<Segment>, worker: worker::Handle) -> Result<Self> {
-        let receiver = Receiver::new(Queue::reader(segment, Some(&worker))?);
-        if let Err(error) = receiver.wait_for_worker() {
-            // Cancelled or terminated while the worker was on its way: the caller will never hear of the job.
+        let attach = || -> Result<Receiver> {
+            let receiver = Receiver::new(Queue::reader(segment, Some(&worker))?);
+            point::reach("cold-wait")?;
+            receiver.wait_for_worker()?;
+            Ok(receiver)
+        };
+        let receiver = attach().inspect_err(|_: &PgError| {
+            // The caller will never hear of the job. With a registry the process may run another session's job by the time
+            // that it is terminated; `Registry::give_up` sees to the job.
             segment.header().request_stop(Stop::Now);
-            worker.terminate();
-            return Err(error);
-        }
+            point::reach("cold-failed").ok();
+            if segment.header().slot().is_none() {
+                worker.terminate();
+            }
+        })?;
         // A worker that is quick may have come, worked and gone by now: its pid tells.
         let pid = segment.header().worker_pid();
         if pid == 0 {
@@ -109,7 +118,7 @@ impl Started {
         let (receiver, there) = match offered {
             Ok(offered) => offered,
             Err(error) => {
-                registry.withdraw(claim)?;
+                registry.withdraw(claim, segment.header().identity.cookie)?;
                 return Err(error);
             }
         };
@@ -134,7 +143,8 @@ fn offer(registry: &Registry, segment: &Arc<Segment>, slot: u32, claim: &Claim) 
     if !claim.is_mapped {
         segment.pin()?;
     }
-    let there = registry.offer(claim, segment.handle(), !claim.is_mapped)?;
+    let cookie = segment.header().identity.cookie;
+    let there = registry.offer(claim, slot, cookie, segment.handle(), !claim.is_mapped)?;
     if !there && !claim.is_mapped {
         crate::pg::dsm::unpin(segment.handle())?;
     }
@@ -153,23 +163,18 @@ fn is_taken(registry: &Registry, segment: &Segment, slot: u32, claim: &Claim) ->
             // it may have spoken in between
             return Ok(has_it());
         }
-        if let Err(error) = registry::wait(Event::Launch, None) {
-            // The caller will never hear of the job.
-            header.request_stop(Stop::Now);
-            registry.stop(slot, header.identity.cookie, Stop::Now)?;
-            return Err(error);
-        }
+        registry::wait(Event::Launch, None)?;
     }
 }
 
-/// Is this session in the middle of a launch?
-static LAUNCHING: AtomicBool = AtomicBool::new(false);
+/// The cookie of the job that this session is in the middle of launching; 0 is none.
+static LAUNCHING: AtomicI64 = AtomicI64::new(0);
 
 /// The session ends: what the registry holds of a launch that was not completed.
 fn at_exit() -> Result<()> {
-    match registry::known() {
-        Some(registry) if LAUNCHING.load(Relaxed) => registry.launcher_exits(),
-        _ => Ok(()),
+    match (registry::known(), LAUNCHING.load(Relaxed)) {
+        (None, _) | (_, 0) => Ok(()),
+        (Some(registry), cookie) => registry.launcher_exits(cookie),
     }
 }
 
@@ -203,17 +208,16 @@ fn in_registry(
             taken,
         }),
     };
-    LAUNCHING.store(true, Relaxed);
+    LAUNCHING.store(new.cookie, Relaxed);
     let started = start(registry, segment, &new);
-    LAUNCHING.store(false, Relaxed);
+    LAUNCHING.store(0, Relaxed);
     started
 }
 
 fn start(registry: &'static Registry, segment: &Arc<Segment>, new: &NewJob) -> Result<Started> {
-    let Admitted { slot, claim } = admission::wait(registry, new).inspect_err(|_| segment.is_unused())?;
+    let Admitted { slot, claim } = admission::wait(registry, new).inspect_err(|_| segment.set_unused())?;
     let started = in_slot(registry, segment, new, slot, claim);
     if started.is_err() {
-        // a worker that has the job all the same was asked to stop
         registry.give_up(slot, new.cookie)?;
     }
     started
@@ -238,7 +242,7 @@ fn in_slot(
         let room = match at_once {
             Some(worker) => Room::Process(worker),
             None => admission::wait_for_worker(registry, new, slot, || register(segment))
-                .inspect_err(|_| segment.is_unused())?,
+                .inspect_err(|_| segment.set_unused())?,
         };
         match room {
             Room::Process(worker) => return Started::cold(segment, worker),

@@ -78,7 +78,7 @@ impl Segment {
     }
 
     /// No worker has heard of it: it may serve another job, too.
-    pub fn is_unused(&self) {
+    pub fn set_unused(&self) {
         self.set_reusable();
     }
 

@@ -74,7 +74,7 @@ pub fn spin(longest: Duration) -> bool {
 }
 
 /// Is the latch set, or is there an interrupt to be served?
-fn is_set() -> bool {
+pub fn is_set() -> bool {
     // SAFETY: the latch is this process's own; it and the flag are set by signal handlers and other processes.
     unsafe {
         (&raw const (*sys::MyLatch).is_set).read_volatile() != 0

@@ -94,22 +94,43 @@ pub fn interrupt(pid: i32) {
 /// The segment in which the signal handlers look.
 static JOB: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
 
-/// From here on this process has a job, which its launcher asks to stop in the segment, and others at `other`; a termination is
-/// the job's. One that came before was meant for the idle worker, which then leaves after the job; `or_dies`, unless this is told,
-/// or the whole server stops.
-pub fn begin_job(segment: Arc<Segment>, other: Option<&'static AtomicU32>, or_dies: bool) {
+/// This process's slot in the registry: signal handlers find out there whom a signal means. `activity` and `handle`: see
+/// `model/slot.rs`. Once.
+pub fn watch_slot(activity: &'static AtomicU32, handle: &'static AtomicU32) {
+    // SAFETY: shared memory that stays mapped as long as the process lives.
+    unsafe { sys::pgbg_watch_slot(activity.as_ptr().cast_const(), handle.as_ptr().cast_const()) };
+}
+
+/// A termination that came while this process had no job, and before anybody could have seen it with one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum EarlyTermination {
+    /// Is the job's as well: the process was started for it, or somebody needs the database empty.
+    EndsJob,
+    /// Was meant for the idle worker, which leaves after the job.
+    Waits,
+}
+
+/// From here on this process has a job, which its launcher asks to stop in the segment, and others at `other`.
+pub fn begin_job(segment: Arc<Segment>, other: Option<&'static AtomicU32>, early: EarlyTermination) {
     let stop = segment.header().stop_flag().as_ptr().cast_const();
     let other = other.map_or(ptr::null(), |flag| flag.as_ptr().cast_const());
     *JOB.lock() = Some(segment);
     // SAFETY: the segment is kept until `end_job`.
     unsafe { sys::pgbg_begin_job(stop, other) };
-    // only now: what is asked from here on is the job's already
-    if is_asked_to_leave() && (or_dies || is_server_stopping()) {
+    if is_asked_to_leave() && (early == EarlyTermination::EndsJob || is_server_stopping()) {
         // SAFETY: writes variables of this process.
         unsafe { sys::pgbg_die_with_job() };
     }
 }
 
+/// The job that this process was given is gone before it has begun. Under the registry's lock: nobody can give it another
+/// meanwhile.
+pub fn forget_coming_job() {
+    // SAFETY: writes variables of this process.
+    unsafe { sys::pgbg_forget_coming_job() };
+}
+
+/// After the job has ended in the registry.
 pub fn end_job() {
     // SAFETY: writes variables of this process.
     unsafe { sys::pgbg_end_job() };

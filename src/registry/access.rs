@@ -8,8 +8,9 @@ use crate::model::sqlstate;
 use crate::model::state::{State, Stop};
 use crate::pg::error::Result;
 use crate::pg::{identity, shmem, worker};
+use crate::point;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Instant;
 
 /// A job that asks to be let in.
@@ -50,7 +51,7 @@ pub struct Claim {
     pub index: u32,
     pub pid: i32,
     pub proc: u32,
-    /// Idle, or about to be, and with these very settings: it cannot but take the job.
+    /// Idle, or about to be, with these very settings and with the segment mapped: it cannot but take the job.
     pub is_sure: bool,
     /// Has the segment mapped.
     pub is_mapped: bool,
@@ -91,20 +92,22 @@ pub fn key(identity: &Identity, client_info: &[u8]) -> Result<Option<Key>> {
     }))
 }
 
-/// The end of a job whose worker is gone without a word.
-fn lost_worker(now: i64) -> End<'static> {
-    End {
-        state: State::Error,
-        sqlstate: sqlstate::CONNECTION_FAILURE,
-        message: b"lost connection to worker process",
-        started_at: 0,
-        finished_at: now,
-        timed_out: false,
+impl End<'static> {
+    /// Of a job whose worker is gone without a word.
+    pub fn lost_worker(now: i64) -> Self {
+        Self {
+            state: State::Error,
+            sqlstate: sqlstate::CONNECTION_FAILURE,
+            message: b"lost connection to worker process",
+            started_at: 0,
+            finished_at: now,
+            timed_out: false,
+        }
     }
 }
 
 impl Registry {
-    pub(super) fn job(&self, slot: u32) -> Option<&'static JobSlot> {
+    pub fn job(&self, slot: u32) -> Option<&'static JobSlot> {
         self.jobs.get(slot as usize)
     }
 
@@ -198,13 +201,13 @@ impl Registry {
         for time in [&job.started_at, &job.row_count] {
             time.store(0, Relaxed);
         }
-        for number in [&job.statement, &job.statements, &job.command, &job.stop, &job.abandoned] {
+        for number in [&job.statement, &job.statements, &job.command, &job.stop, &job.abandoned, &job.taken] {
             number.store(0, Relaxed);
         }
         job.progress.clear();
         self.set_kind(index, new.database, new.role);
         job.cookie.store(new.cookie, Ordering::Release);
-        let claim = new.wanted.as_ref().and_then(|wanted| self.claim(index, wanted));
+        let claim = new.wanted.as_ref().and_then(|wanted| self.claim(index, new.cookie, wanted));
         Admission::Place(index, claim)
     }
 
@@ -218,13 +221,13 @@ impl Registry {
     /// A warm worker for a job that has a slot already.
     pub fn claim_for(&self, slot: u32, new: &NewJob) -> Result<Option<Claim>> {
         let held = self.lock.exclusive()?;
-        let claim = new.wanted.as_ref().and_then(|wanted| self.claim(slot, wanted));
+        let claim = new.wanted.as_ref().and_then(|wanted| self.claim(slot, new.cookie, wanted));
         drop(held);
         Ok(claim)
     }
 
     /// Under the lock.
-    fn claim(&self, slot: u32, wanted: &Wanted) -> Option<Claim> {
+    fn claim(&self, slot: u32, cookie: i64, wanted: &Wanted) -> Option<Claim> {
         let generation = self.head.generation.load(Relaxed);
         let mut best: Option<(u32, u32, &WorkerSlot)> = None;
         for (index, worker) in (0..).zip(self.workers) {
@@ -253,26 +256,35 @@ impl Registry {
             self.head.idle.fetch_sub(1, Relaxed);
         }
         worker.handle.store(0, Relaxed);
-        worker.job.store(slot, Relaxed);
+        worker.set_job(slot, cookie);
         worker.set_activity(Activity::Claimed);
+        let is_mapped = worker.has_mapped(wanted.handle);
         Some(Claim {
             index,
             pid: worker.pid.load(Relaxed),
             proc: worker.proc.load(Relaxed),
+            // mapping a segment takes memory, of which there may be none
             is_sure: (was_idle || worker.promised.load(Relaxed) != 0)
-                && worker.settings.load(Relaxed) == wanted.settings,
-            is_mapped: worker.has_mapped(wanted.handle),
+                && worker.settings.load(Relaxed) == wanted.settings
+                && is_mapped,
+            is_mapped,
         })
     }
 
     /// Gives the claimed worker its job and wakes it. False when it has died meanwhile.
-    pub fn offer(&self, claim: &Claim, handle: u32, pinned: bool) -> Result<bool> {
-        let Some(worker) = self.worker(claim.index) else {
+    ///
+    /// Of a sure claim the launcher returns the handle at once. So the job has its pid from here on, for everybody: the worker
+    /// will be seen to have it whether it has woken up or not.
+    pub fn offer(&self, claim: &Claim, slot: u32, cookie: i64, handle: u32, pinned: bool) -> Result<bool> {
+        let (Some(job), Some(worker)) = (self.job(slot), self.worker(claim.index)) else {
             return Ok(false);
         };
         let held = self.lock.exclusive()?;
-        let there = worker.activity() == Activity::Claimed && worker.pid.load(Relaxed) == claim.pid;
+        let there = self.has_claim(worker, claim, cookie);
         if there {
+            if claim.is_sure {
+                job.worker_pid.store(claim.pid, Relaxed);
+            }
             worker.pinned.store(u32::from(pinned), Relaxed);
             worker.sure.store(u32::from(claim.is_sure), Relaxed);
             worker.handle.store(handle, Ordering::Release);
@@ -284,25 +296,33 @@ impl Registry {
         Ok(there)
     }
 
+    /// Is the worker still claimed for that job? Under the lock.
+    fn has_claim(&self, worker: &WorkerSlot, claim: &Claim, cookie: i64) -> bool {
+        worker.activity() == Activity::Claimed
+            && worker.pid.load(Relaxed) == claim.pid
+            && worker.cookie.load(Relaxed) == cookie
+    }
+
     /// The claimed worker gets no job after all.
-    pub fn withdraw(&self, claim: &Claim) -> Result<()> {
+    pub fn withdraw(&self, claim: &Claim, cookie: i64) -> Result<()> {
         let Some(worker) = self.worker(claim.index) else {
             return Ok(());
         };
         let held = self.lock.exclusive()?;
-        if worker.activity() == Activity::Claimed
-            && worker.pid.load(Relaxed) == claim.pid
-            && worker.handle.load(Relaxed) == 0
-        {
+        let is_claimed = self.has_claim(worker, claim, cookie) && worker.handle.load(Relaxed) == 0;
+        if is_claimed {
             self.release_claim(worker);
         }
         drop(held);
-        shmem::wake(claim.proc);
+        if is_claimed {
+            shmem::wake(claim.proc);
+        }
         Ok(())
     }
 
     /// Under the lock. The worker is what it was.
     fn release_claim(&self, worker: &WorkerSlot) {
+        worker.set_job(0, 0);
         if worker.idle_since.load(Relaxed) == 0 {
             worker.set_activity(Activity::Resetting);
         } else {
@@ -318,31 +338,40 @@ impl Registry {
         };
         // it takes the job under the lock: not to be seen halfway, or the job would be given to another, too
         let held = self.lock.shared()?;
-        let claimed = worker.activity() == Activity::Claimed
-            && worker.pid.load(Relaxed) == claim.pid
-            && worker.job.load(Relaxed) == slot;
-        let there = job.cookie.load(Relaxed) == cookie && (claimed || job.worker_pid.load(Relaxed) == claim.pid);
+        let has_taken = job.taken.load(Relaxed) != 0 && job.worker_pid.load(Relaxed) == claim.pid;
+        let there = job.cookie.load(Relaxed) == cookie && (self.has_claim(worker, claim, cookie) || has_taken);
         drop(held);
         Ok(there)
     }
 
-    /// The launch failed: frees the slot of a job that no worker has taken. One that has, and refuses the job, frees it then.
+    /// The launch failed, and nobody will hear of the job: frees its slot, or, if a worker has the job, asks that to stop. A worker
+    /// that refuses the job frees the slot then.
+    ///
+    /// The process that was started for the job is not terminated: by the time that the postmaster had done so it might run
+    /// another session's job. It finds that its job is gone, or that it is to stop.
     pub fn give_up(&self, slot: u32, cookie: i64) -> Result<()> {
         let Some(job) = self.job(slot) else {
             return Ok(());
         };
         let held = self.lock.exclusive()?;
-        let mine = job.cookie.load(Relaxed) == cookie && job.worker_pid.load(Relaxed) == 0;
-        if mine {
+        let is_mine = job.cookie.load(Relaxed) == cookie;
+        let has_worker = job.worker_pid.load(Relaxed) != 0;
+        if is_mine && has_worker {
+            self.abandon(job);
+        } else if is_mine {
             self.free_job(slot, job);
-        } else if job.cookie.load(Relaxed) == cookie {
-            job.abandoned.store(1, Relaxed);
         }
         drop(held);
-        if mine {
+        if is_mine && !has_worker {
             self.tell_of_end(job);
         }
         Ok(())
+    }
+
+    /// Nobody has heard of the job, and nobody will. Under the lock.
+    fn abandon(&self, job: &JobSlot) {
+        job.abandoned.store(1, Relaxed);
+        self.ask_to_stop(job, Stop::Now);
     }
 
     /// Has the job not ended?
@@ -358,31 +387,33 @@ impl Registry {
         };
         let held = self.lock.shared()?;
         if job.cookie.load(Relaxed) == cookie {
-            job.stop.fetch_max(stop as u32, SeqCst);
-            let pid = job.worker_pid.load(Relaxed);
-            if stop == Stop::Now && pid != 0 {
-                worker::interrupt(pid);
-            }
+            self.ask_to_stop(job, stop);
         }
         drop(held);
         Ok(())
     }
 
-    /// When a launcher ends in the middle of a launch: gives back what no worker will. A worker that has all that it needs runs the
-    /// job; should it not, it frees the slot.
-    pub fn launcher_exits(&self) -> Result<()> {
+    /// Under the lock, shared at least: see [`Self::stop`].
+    fn ask_to_stop(&self, job: &JobSlot, stop: Stop) {
+        job.stop.fetch_max(stop as u32, SeqCst);
+        let pid = job.worker_pid.load(Relaxed);
+        if stop == Stop::Now && pid != 0 {
+            worker::interrupt(pid);
+        }
+    }
+
+    /// When a launcher ends in the middle of the launch of that job: gives back what no worker will. A worker that has the job is
+    /// asked to stop, as nobody was given the handle; should it refuse the job, it frees the slot.
+    pub fn launcher_exits(&self, cookie: i64) -> Result<()> {
         let me = identity::process_id();
         let held = self.lock.exclusive()?;
         self.forget_waiters(me);
         let (mut released, mut freed) = (None, None);
-        for (index, job) in (0..).zip(self.jobs) {
-            if job.cookie.load(Relaxed) == 0 || job.launcher_pid.load(Relaxed) != me {
-                continue;
-            }
+        if let Some((index, job)) = (0..).zip(self.jobs).find(|(_, job)| job.cookie.load(Relaxed) == cookie) {
             let mut has_worker = job.worker_pid.load(Relaxed) != 0;
             let claimed =
-                |worker: &&WorkerSlot| worker.activity() == Activity::Claimed && worker.job.load(Relaxed) == index;
-            for worker in self.workers.iter().filter(claimed) {
+                |worker: &&WorkerSlot| worker.activity() == Activity::Claimed && worker.cookie.load(Relaxed) == cookie;
+            if let Some(worker) = self.workers.iter().find(claimed) {
                 if worker.handle.load(Relaxed) == 0 {
                     self.release_claim(worker);
                     released = Some(worker.proc.load(Relaxed));
@@ -391,7 +422,7 @@ impl Registry {
                 }
             }
             if has_worker {
-                job.abandoned.store(1, Relaxed);
+                self.abandon(job);
             } else {
                 self.free_job(index, job);
                 freed = Some(job);
@@ -424,9 +455,10 @@ impl Registry {
             worker.proc.store(proc, Relaxed);
             worker.generation.store(self.head.generation.load(Relaxed), Relaxed);
             worker.set_mapped([0; MAPPED]);
-            for number in [&worker.handle, &worker.pinned, &worker.dismissed, &worker.promised] {
+            for number in [&worker.handle, &worker.pinned, &worker.dismissed, &worker.promised, &worker.sure] {
                 number.store(0, Relaxed);
             }
+            worker.set_job(0, 0);
             worker.settings.store(0, Relaxed);
             worker.jobs_run.store(0, Relaxed);
             worker.started_at.store(now, Relaxed);
@@ -449,26 +481,31 @@ impl Registry {
         Ok(())
     }
 
-    /// The worker takes the job; `None` when the launcher has given it up.
-    pub fn take(&self, worker: u32, slot: u32, cookie: i64) -> Result<Option<&'static JobSlot>> {
+    /// The worker takes the job; false when the launcher has given it up.
+    pub fn take(&self, worker: u32, slot: u32, cookie: i64) -> Result<bool> {
         let (Some(job), Some(worker)) = (self.job(slot), self.worker(worker)) else {
-            return Ok(None);
+            return Ok(false);
         };
         let held = self.lock.exclusive()?;
-        let there = job.cookie.load(Relaxed) == cookie && job.worker_pid.load(Relaxed) == 0;
+        let there = job.cookie.load(Relaxed) == cookie && job.taken.load(Relaxed) == 0;
         worker.idle_since.store(0, Relaxed);
         if there {
             job.worker_pid.store(identity::process_id(), Relaxed);
+            job.taken.store(1, Relaxed);
+            worker.set_job(slot, cookie);
             let before = worker.jobs_run.fetch_add(1, Relaxed);
             self.count_start(job, before > 0);
             worker.set_activity(Activity::Busy);
         } else {
             worker.promised.store(0, Relaxed);
             worker.set_mapped([0; MAPPED]);
+            worker.set_job(0, 0);
             worker.set_activity(Activity::Resetting);
+            // what came for the job that is gone; nobody can claim this worker for another before the lock is released
+            worker::forget_coming_job();
         }
         drop(held);
-        Ok(there.then_some(job))
+        Ok(there)
     }
 
     /// The job has ended. The worker may be claimed from now on, unless it leaves.
@@ -480,6 +517,7 @@ impl Registry {
         if job.cookie.load(Relaxed) == cookie {
             self.bury(slot, job, end);
         }
+        worker.set_job(0, 0);
         worker.set_activity(match then {
             Then::Leave => Activity::Leaving,
             Then::Reset { promised, settings, mapped } => {
@@ -533,6 +571,11 @@ impl Registry {
         Ok(())
     }
 
+    /// Where a worker's signal handlers find out whom a signal means: its activity, and the handle of the job that it was given.
+    pub fn signals(&self, worker: u32) -> Option<(&'static AtomicU32, &'static AtomicU32)> {
+        self.worker(worker).map(|worker| (&worker.activity, &worker.handle))
+    }
+
     /// Was nothing changed that makes the worker unfit?
     fn is_current(&self, worker: &WorkerSlot) -> bool {
         worker.dismissed.load(Relaxed) == 0 && worker.generation.load(Relaxed) == self.head.generation.load(Relaxed)
@@ -549,7 +592,7 @@ impl Registry {
     }
 
     /// The worker has mapped the offered segment, which need not be pinned any more.
-    pub fn is_mapped(&self, worker: u32) {
+    pub fn set_mapped(&self, worker: u32) {
         if let Some(worker) = self.worker(worker) {
             worker.pinned.store(0, Relaxed);
         }
@@ -608,79 +651,88 @@ impl Registry {
         Ok(goes)
     }
 
+    /// The job that the worker is claimed for, or has. Under the lock.
+    fn job_of(&self, worker: &WorkerSlot) -> Option<(u32, &'static JobSlot)> {
+        let (slot, cookie) = (worker.job.load(Relaxed), worker.cookie.load(Relaxed));
+        let job = self.job(slot)?;
+        // after a launch that failed the slot may be another job's
+        (cookie != 0 && job.cookie.load(Relaxed) == cookie).then_some((slot, job))
+    }
+
     /// The worker does not take the job that it was claimed for; the launcher will see, if it is still there.
     pub fn refuse(&self, worker: u32) -> Result<()> {
         let Some(worker) = self.worker(worker) else {
             return Ok(());
         };
         let held = self.lock.exclusive()?;
-        let slot = worker.job.load(Relaxed);
-        let job = self.job(slot).filter(|job| job.cookie.load(Relaxed) != 0);
-        let mut abandoned = false;
-        if let Some(job) = job {
-            let taken_by = job.worker_pid.load(Relaxed);
-            if taken_by == worker.pid.load(Relaxed) {
+        let job = self.job_of(worker);
+        let (mut launcher, mut freed) = (None, None);
+        if let Some((slot, job)) = job {
+            if job.taken.swap(0, Relaxed) != 0 {
                 self.uncount_start(job);
-                job.worker_pid.store(0, Relaxed);
             }
-            abandoned = job.abandoned.load(Relaxed) != 0 && job.worker_pid.load(Relaxed) == 0;
-            if abandoned {
+            job.worker_pid.store(0, Relaxed);
+            launcher = Some(job.launcher_proc.load(Relaxed));
+            if job.abandoned.load(Relaxed) != 0 {
                 self.free_job(slot, job);
+                freed = Some(job);
             }
         }
+        worker.set_job(0, 0);
         worker.set_activity(Activity::Leaving);
         drop(held);
-        if let Some(job) = job {
-            shmem::wake(job.launcher_proc.load(Relaxed));
-            if abandoned {
-                self.tell_of_end(job);
-            }
+        launcher.into_iter().for_each(shmem::wake);
+        if let Some(job) = freed {
+            self.tell_of_end(job);
         }
         Ok(())
     }
 
+    /// Was a job promised that this worker, which was offered it, will take it? Asked by the worker, before it takes it.
+    pub fn is_promised(&self, worker: u32) -> bool {
+        self.worker(worker).is_some_and(|worker| {
+            worker.activity() == Activity::Claimed
+                && worker.handle.load(Ordering::Acquire) != 0
+                && worker.sure.load(Relaxed) != 0
+        })
+    }
+
     /// The worker process ends. A segment that is pinned for it is returned first, to be unpinned before anybody else may pin it;
     /// then it must be called again. A job that it was offered and has not taken goes on without it if the launcher waits to hear;
-    /// otherwise that was the job's end.
-    pub fn exit(&self, worker: u32) -> Result<Option<u32>> {
+    /// otherwise `end` is what became of it, as of one that it has.
+    pub fn exit(&self, worker: u32, end: &End) -> Result<Option<u32>> {
         let Some(worker) = self.worker(worker) else {
             return Ok(None);
         };
-        let now = identity::now();
-        let mut lost = None;
         let held = self.lock.exclusive()?;
-        match worker.activity() {
-            Activity::Idle => {
-                self.head.idle.fetch_sub(1, Relaxed);
-            }
-            Activity::Claimed if worker.handle.load(Relaxed) != 0 => {
-                if worker.pinned.swap(0, Relaxed) != 0 {
-                    return Ok(Some(worker.handle.load(Relaxed)));
-                }
-                let slot = worker.job.load(Relaxed);
-                lost = self.job(slot);
-                let its = |job: &&JobSlot| job.cookie.load(Relaxed) != 0 && job.worker_pid.load(Relaxed) == 0;
-                if let Some(job) = lost.filter(its) {
-                    if worker.sure.load(Relaxed) != 0 || job.abandoned.load(Relaxed) != 0 {
-                        job.worker_pid.store(worker.pid.load(Relaxed), Relaxed);
-                        self.count_start(job, true);
-                        self.bury(slot, job, &lost_worker(now));
-                    }
-                }
-            }
-            _ => {}
+        if worker.activity() == Activity::Claimed && worker.pinned.swap(0, Relaxed) != 0 {
+            return Ok(Some(worker.handle.load(Relaxed)));
         }
-        let pid = worker.pid.swap(0, Relaxed);
-        for (index, job) in (0..).zip(self.jobs) {
-            if job.cookie.load(Relaxed) != 0 && job.worker_pid.load(Relaxed) == pid {
-                self.bury(index, job, &lost_worker(now));
-                lost = Some(job);
+        if worker.activity() == Activity::Idle {
+            self.head.idle.fetch_sub(1, Relaxed);
+        }
+        // Read before the slot may be another job's.
+        let mut launcher = None;
+        let job = self.job_of(worker);
+        if let Some((slot, job)) = job {
+            launcher = Some(job.launcher_proc.load(Relaxed));
+            let has_taken = job.taken.load(Relaxed) != 0;
+            let was_promised = worker.handle.load(Relaxed) != 0 && worker.sure.load(Relaxed) != 0;
+            if has_taken || was_promised || job.abandoned.load(Relaxed) != 0 {
+                if !has_taken {
+                    job.worker_pid.store(worker.pid.load(Relaxed), Relaxed);
+                    self.count_start(job, true);
+                }
+                self.bury(slot, job, end);
             }
         }
+        worker.pid.store(0, Relaxed);
+        worker.set_job(0, 0);
         worker.set_activity(Activity::Free);
         drop(held);
-        if let Some(job) = lost {
-            shmem::wake(job.launcher_proc.load(Relaxed));
+        point::reach("exited")?;
+        launcher.into_iter().for_each(shmem::wake);
+        if let Some((_, job)) = job {
             job.done.broadcast();
         }
         self.head.freed.broadcast();
@@ -738,34 +790,36 @@ impl Registry {
         Ok(oldest.is_some())
     }
 
-    /// Frees what belongs to processes that are gone; true when there was a job of theirs. Under the lock.
+    /// Frees what belongs to processes that are gone, and wakes the launchers of their jobs; true when there was a job of theirs,
+    /// whose other waiters are still to be told. Under the lock.
     pub(super) fn reap(&self) -> bool {
-        let alive = |worker: &&WorkerSlot| {
-            worker.activity() != Activity::Free && shmem::is_alive(worker.proc.load(Relaxed), worker.pid.load(Relaxed))
-        };
-        for worker in self.workers.iter().filter(|worker| worker.activity() != Activity::Free && !alive(worker)) {
+        let is_alive = |worker: &WorkerSlot| shmem::is_alive(worker.proc.load(Relaxed), worker.pid.load(Relaxed));
+        for worker in self.workers.iter().filter(|w| w.activity() != Activity::Free && !is_alive(w)) {
             if worker.activity() == Activity::Idle {
                 self.head.idle.fetch_sub(1, Relaxed);
             }
+            worker.set_job(0, 0);
             worker.set_activity(Activity::Free);
         }
         let mut found = false;
         for (index, job) in (0..).zip(self.jobs) {
-            if job.cookie.load(Relaxed) == 0 {
+            let cookie = job.cookie.load(Relaxed);
+            if cookie == 0 {
                 continue;
             }
-            let pid = job.worker_pid.load(Relaxed);
-            let has_worker = self.workers.iter().any(|worker| {
-                alive(&worker)
-                    && (worker.pid.load(Relaxed) == pid
-                        || worker.activity() == Activity::Claimed && worker.job.load(Relaxed) == index)
-            });
-            let launcher = shmem::is_alive(job.launcher_proc.load(Relaxed), job.launcher_pid.load(Relaxed));
-            if !has_worker && (pid != 0 || !launcher) {
-                if pid == 0 {
+            let has_worker = self.workers.iter().any(|worker| worker.cookie.load(Relaxed) == cookie);
+            let had_worker = job.worker_pid.load(Relaxed) != 0;
+            let launcher = job.launcher_proc.load(Relaxed);
+            let is_launched = shmem::is_alive(launcher, job.launcher_pid.load(Relaxed));
+            if !has_worker && (had_worker || !is_launched) {
+                if job.taken.load(Relaxed) == 0 {
                     self.count_start(job, false);
                 }
-                self.bury(index, job, &lost_worker(identity::now()));
+                self.bury(index, job, &End::lost_worker(identity::now()));
+                // It waits on its latch. Setting one under a lock is short and cannot fail.
+                if is_launched {
+                    shmem::wake(launcher);
+                }
                 found = true;
             }
         }

@@ -45,7 +45,8 @@ fn spin() {
     let Some(registry) = known() else {
         return;
     };
-    if !may_spin(registry) || !SPIN.lock().wants() {
+    // a latch that is set already teaches nothing
+    if latch::is_set() || !may_spin(registry) || !SPIN.lock().wants() {
         return;
     }
     registry.head.spinning.fetch_add(1, Relaxed);

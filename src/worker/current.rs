@@ -9,7 +9,7 @@ use crate::model::state::Stop;
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::text::clip;
-use crate::pg::worker;
+use crate::pg::worker::{self, EarlyTermination};
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
@@ -36,27 +36,42 @@ pub fn get() -> Option<Arc<Current>> {
     CURRENT.lock().clone()
 }
 
-/// Begins with a job. `new`: the process was started for it.
-pub fn set(
-    segment: Arc<Segment>,
-    slot: Option<&'static JobSlot>,
-    place: Option<Place>,
-    sender: Sender,
-    new: bool,
-) -> Arc<Current> {
-    let identity = &segment.header().identity;
-    let detail = format!("pg_background job {} launched by process {}", identity.cookie, identity.launcher_pid);
-    worker::begin_job(Arc::clone(&segment), slot.map(|slot| &slot.stop), new || place.is_some_and(Place::is_dismissed));
-    let current = Arc::new(Current {
-        segment,
-        slot,
-        place,
-        sender: Mutex::new(Some(Box::new(sender))),
-        missed: Mutex::new(Vec::new()),
-        detail: CString::new(detail).unwrap_or_default(),
-    });
-    *CURRENT.lock() = Some(Arc::clone(&current));
-    current
+/// How the process has come to the job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// It was started for it.
+    New,
+    Warm,
+}
+
+impl Current {
+    /// All that a job needs, before it is taken: from then on nothing may fail for want of memory.
+    pub fn new(
+        segment: Arc<Segment>,
+        slot: Option<&'static JobSlot>,
+        place: Option<Place>,
+        sender: Sender,
+    ) -> Arc<Self> {
+        let identity = &segment.header().identity;
+        let detail = format!("pg_background job {} launched by process {}", identity.cookie, identity.launcher_pid);
+        Arc::new(Self {
+            segment,
+            slot,
+            place,
+            sender: Mutex::new(Some(Box::new(sender))),
+            missed: Mutex::new(Vec::new()),
+            detail: CString::new(detail).unwrap_or_default(),
+        })
+    }
+}
+
+/// Begins with a job.
+pub fn set(current: &Arc<Current>, start: Start) {
+    let has_to_end = start == Start::New || current.place.is_some_and(Place::is_dismissed);
+    let early = if has_to_end { EarlyTermination::EndsJob } else { EarlyTermination::Waits };
+    let other = current.slot.map(|slot| &slot.stop);
+    *CURRENT.lock() = Some(Arc::clone(current));
+    worker::begin_job(Arc::clone(&current.segment), other, early);
 }
 
 /// Is done with the job. The segment is its launcher's alone from the moment that the sender left the queue.

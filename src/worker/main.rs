@@ -1,6 +1,6 @@
 //! The worker's main function: the job that it was started for, and those that come after it.
 
-use super::current::{self, Current};
+use super::current::{self, Current, Start};
 use super::idle::{self, Next};
 use super::kept::Kept;
 use super::place::{self, Place};
@@ -17,6 +17,7 @@ use crate::pg::memory::Context;
 use crate::pg::mq::Queue;
 use crate::pg::worker::{Cancellable, Hooks};
 use crate::pg::{entry, identity, query, shmem, worker};
+use crate::point;
 use crate::registry::{Rest, Then};
 use crate::settings;
 use crate::wire::report::{Field, Report};
@@ -27,9 +28,17 @@ use std::sync::atomic::Ordering::Relaxed;
 /// The last words of a FATAL error, which has no other way to the outcome.
 static LAST_WORDS: Mutex<Option<Report>> = Mutex::new(None);
 
+/// The segment of a job that was offered to this worker, as long as it is not its current one: should the process end then, its
+/// launcher hears of what.
+static OFFERED: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
+
 /// `handle` names the first job's segment. The launcher keeps it mapped until the queue has a writer, so a segment that is gone
 /// means a launcher that gave up: it has told nobody of the job.
 pub fn run(handle: u32) -> Result<()> {
+    run_jobs(handle).inspect_err(|error| *LAST_WORDS.lock() = Some(error.report()))
+}
+
+fn run_jobs(handle: u32) -> Result<()> {
     worker::accept_signals()?;
     entry::install_panic_hook();
     let Some(segment) = Segment::attach(handle)? else {
@@ -37,7 +46,7 @@ pub fn run(handle: u32) -> Result<()> {
     };
     worker::install_hooks(Hooks { message, exit })?;
     let place = if segment.header().slot().is_some() { Place::take(&segment.header().identity)? } else { None };
-    let Some(current) = take(&segment, place, true)? else {
+    let Some(current) = take(&segment, place, Start::New)? else {
         return Ok(());
     };
     let trees = Context::new(c"pg_background statements")?;
@@ -57,8 +66,12 @@ pub fn run(handle: u32) -> Result<()> {
             break;
         };
         let segment = place.map(kept.take(handle), handle, pinned)?;
+        *OFFERED.lock() = Some(Arc::clone(&segment));
         kept.put(&segment);
-        if let Some(current) = take(&segment, Some(place), false)? {
+        point::reach("take")?;
+        let current = take(&segment, Some(place), Start::Warm)?;
+        *OFFERED.lock() = None;
+        if let Some(current) = current {
             if !session.work(&current, &trees, kept.handles())? {
                 break;
             }
@@ -67,21 +80,35 @@ pub fn run(handle: u32) -> Result<()> {
     Ok(())
 }
 
-/// Takes the job in the segment; `None` when its launcher has given it up. From the queue's being attached on the launcher of
-/// a new worker knows of it.
-fn take(segment: &Arc<Segment>, place: Option<Place>, new: bool) -> Result<Option<Arc<Current>>> {
+/// Takes the job in the segment; `None` when its launcher has given it up.
+///
+/// What can fail comes before: a job that a warm worker has not taken yet can still be given back with a word, or goes to another
+/// process. In a new process the queue comes last, for its being attached tells the launcher that the worker has the job.
+fn take(segment: &Arc<Segment>, place: Option<Place>, start: Start) -> Result<Option<Arc<Current>>> {
     let header = segment.header();
+    let muted = header.identity.wants_results != 1;
     let slot = match (place, header.slot()) {
-        (Some(place), Some(slot)) => match place.take_job(slot, header.identity.cookie)? {
-            Some(slot) => Some(slot),
-            None => return Ok(None),
-        },
+        (Some(place), Some(slot)) => place.job(slot),
         _ => None,
     };
+    let queue = if start == Start::Warm { Some(Queue::appointed_writer(segment)?) } else { None };
+    let current = Current::new(Arc::clone(segment), slot, place, Sender::new(queue, muted));
+    if let (Some(place), Some(slot)) = (place, header.slot()) {
+        if !place.take_job(slot, header.identity.cookie)? {
+            return Ok(None);
+        }
+    }
     header.set_worker_pid(identity::process_id());
-    let queue = if new { Queue::writer(segment)? } else { Queue::appointed_writer(segment)? };
-    let muted = header.identity.wants_results != 1;
-    Ok(Some(current::set(Arc::clone(segment), slot, place, Sender::new(queue, muted), new)))
+    current::set(&current, start);
+    if start == Start::New {
+        point::reach("attach")?;
+        let queue = Queue::writer(segment)?;
+        current.with_sender(|sender| {
+            sender.attach(queue);
+            Ok(())
+        })?;
+    }
+    Ok(Some(current))
 }
 
 /// The session of a worker that may run more than one job.
@@ -245,19 +272,23 @@ fn message(report: Report) -> Result<()> {
 
 /// The process ends. If its job has no outcome yet, it is what the process died of.
 fn exit() -> Result<()> {
+    let words = LAST_WORDS.lock().take();
+    let report = || {
+        words.clone().unwrap_or_else(|| {
+            Report::new(
+                level::ERROR,
+                sqlstate::CONNECTION_FAILURE,
+                format!("lost connection to worker process with PID {}", identity::process_id()),
+            )
+        })
+    };
     let last_job = current::get().map_or(Ok(()), |current| {
         if !current.segment.header().is_final() {
-            let report = LAST_WORDS.lock().take().unwrap_or_else(|| {
-                Report::new(
-                    level::ERROR,
-                    sqlstate::CONNECTION_FAILURE,
-                    format!("lost connection to worker process with PID {}", identity::process_id()),
-                )
-            });
-            outcome::failure(&current, report, false)?;
+            outcome::failure(&current, report(), false)?;
         }
         outcome::leave(&current, Then::Leave)
     });
-    place::give_back()?;
+    let offered = OFFERED.lock().take();
+    place::give_back(offered.as_deref(), report)?;
     last_job
 }

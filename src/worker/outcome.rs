@@ -6,8 +6,10 @@ use crate::model::header::OUTCOME_SIZE;
 use crate::model::slot::{End, MESSAGE_SIZE};
 use crate::model::sqlstate;
 use crate::model::state::{State, Stop};
+use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
 use crate::pg::{identity, query, text, worker};
+use crate::point;
 use crate::registry::Then;
 use crate::wire::frame::Kind;
 use crate::wire::report::Report;
@@ -54,6 +56,16 @@ fn publish(current: &Current, state: State, body: &[u8]) {
     current.segment.header().finish(state, identity::now(), body);
 }
 
+/// Why the process ends that was to run the job, and has done nothing of it.
+pub fn publish_untaken(segment: &Segment, report: &Report) {
+    let mut report = report.clone();
+    report.level = report.level.min(level::ERROR);
+    report.fit(OUTCOME_SIZE, text::clip);
+    let mut body = Vec::new();
+    report.encode(&mut body);
+    segment.header().finish(State::Error, identity::now(), &body);
+}
+
 /// Did the job run out of its own time?
 pub fn timed_out(current: &Current, report: &Report) -> bool {
     let limit = i64::from(current.segment.header().identity.worker_timeout);
@@ -65,7 +77,9 @@ pub fn timed_out(current: &Current, report: &Report) -> bool {
 /// has nothing to do with a job any more, and may be claimed for another unless it leaves.
 pub fn leave(current: &Current, then: Then) -> Result<()> {
     query::report_idle();
+    point::reach("end")?;
     let told = tell(current, then);
+    point::reach("ended")?;
     current.with_sender(|sender| {
         sender.leave();
         Ok(())

@@ -1,12 +1,15 @@
 //! This process's place in the registry.
 
+use super::outcome;
 use crate::model::header::Identity;
-use crate::model::slot::{End, JobSlot, Key, MAPPED};
+use crate::model::slot::{End, JobSlot, Key, MAPPED, MESSAGE_SIZE};
 use crate::model::sqlstate;
 use crate::pg::dsm::{self, Segment};
 use crate::pg::error::{PgError, Result};
-use crate::pg::query;
+use crate::pg::{identity, query, text, worker};
+use crate::point;
 use crate::registry::{self, Registry, Rest, Then};
+use crate::wire::report::Report;
 use std::sync::{Arc, OnceLock};
 
 #[derive(Clone, Copy)]
@@ -30,6 +33,9 @@ impl Place {
         };
         let place = Self { registry, index };
         let _ = PLACE.set(place);
+        if let Some((activity, handle)) = registry.signals(index) {
+            worker::watch_slot(activity, handle);
+        }
         Ok(Some(place))
     }
 
@@ -46,8 +52,12 @@ impl Place {
         self.registry
     }
 
+    pub fn job(self, slot: u32) -> Option<&'static JobSlot> {
+        self.registry.job(slot)
+    }
+
     /// See [`Registry::take`].
-    pub fn take_job(self, slot: u32, cookie: i64) -> Result<Option<&'static JobSlot>> {
+    pub fn take_job(self, slot: u32, cookie: i64) -> Result<bool> {
         self.registry.take(self.index, slot, cookie)
     }
 
@@ -72,10 +82,10 @@ impl Place {
     pub fn map(self, kept: Option<Arc<Segment>>, handle: u32, pinned: bool) -> Result<Arc<Segment>> {
         let segment = match kept {
             Some(segment) => Some(segment),
-            None => Segment::attach(handle)?,
+            None => point::reach("map").and_then(|()| Segment::attach(handle))?,
         };
         if pinned {
-            self.registry.is_mapped(self.index);
+            self.registry.set_mapped(self.index);
             dsm::unpin(handle)?;
         }
         let segment =
@@ -105,12 +115,27 @@ impl Place {
     }
 }
 
-/// The process ends: its place is given back, and a job that it was offered and has not taken.
-pub fn give_back() -> Result<()> {
+/// The process ends: its place is given back. A job that it was promised to, and has not taken, ends with `words`, of which its
+/// launcher hears when the segment is there (`offered`); what else it was offered goes to another process.
+pub fn give_back(offered: Option<&Segment>, words: impl FnOnce() -> Report) -> Result<()> {
     let Some(place) = PLACE.get() else {
         return Ok(());
     };
-    while let Some(handle) = place.registry.exit(place.index)? {
+    let now = identity::now();
+    let report = place.registry.is_promised(place.index).then(words);
+    let message = report.as_ref().map_or(&b""[..], Report::message);
+    let end = match &report {
+        Some(report) => End {
+            sqlstate: report.sqlstate,
+            message: &message[..text::clip(message, MESSAGE_SIZE)],
+            ..End::lost_worker(now)
+        },
+        None => End::lost_worker(now),
+    };
+    if let (Some(segment), Some(report)) = (offered, &report) {
+        outcome::publish_untaken(segment, report);
+    }
+    while let Some(handle) = place.registry.exit(place.index, &end)? {
         dsm::unpin(handle)?;
     }
     Ok(())

@@ -19,7 +19,7 @@ const MEMORY_GROWTH: usize = 32 << 20;
 static LAUNCHED: AtomicBool = AtomicBool::new(false);
 
 /// To be called when this session launches a job: nobody else may find it among its own. In a process that is no worker nobody asks.
-pub fn has_launched() {
+pub fn note_launch() {
     LAUNCHED.store(true, Ordering::Relaxed);
 }
 

@@ -1,0 +1,246 @@
+# What comes in the moments in which a job changes hands: signals, cancels, deaths.
+#
+# First many rounds, in which it comes by chance; then, with a library that has points (src/point.rs; PGBG_POINTS=1), each at the
+# very moment.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Jobs;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $rounds = $ENV{PGBG_ROUNDS} || 60;
+my $node = server('races', preload => 1, conf => "pg_background.idle_timeout = '10min'\npg_background.max_idle_workers = 4\n");
+my $session = session($node, timeout => 300);
+my $other = session($node);
+my $watcher = session($node);
+
+sub job
+{
+	my ($in, $sql) = @_;
+	return value($in, "SELECT * FROM pg_background_result(pg_background_launch(\$job\$$sql\$job\$)) AS (x text)");
+}
+
+# The only worker there is: idle, with the session's settings and segment, so that the session's next launch is sure of it.
+sub one_worker
+{
+	my ($in) = @_;
+	my $pid;
+
+	without_idle($node);
+	$pid = job($in, 'SELECT pg_backend_pid()::text') for 1 .. 2;
+	until_true(sub { grep { $_ == $pid } idle_workers($node) }) or die "worker $pid is not idle";
+	return $pid;
+}
+
+sub look { return Jobs::look($node, $_[0]) }
+sub done { return $node->safe_psql('postgres', "SELECT count(*) FROM done WHERE note = '$_[0]'") }
+sub in_history { return look("SELECT state, sqlstate FROM pg_background_history WHERE query LIKE '%$_[0]%' ORDER BY finished_at DESC LIMIT 1") }
+
+value($session, <<'END');
+CREATE PROCEDURE signal_just_launched(signal text, rounds int) LANGUAGE plpgsql AS $$
+DECLARE
+  h pg_background_handle;
+  sent bool;
+  code text;
+BEGIN
+  FOR n IN 1..rounds LOOP
+    SELECT * INTO h FROM pg_background_launch_v2(format('INSERT INTO done VALUES (%s, %L); SELECT pg_sleep(0.02)', n, signal || ' unread'));
+    EXECUTE format('SELECT %I($1)', signal) INTO sent USING h.pid;
+    code := '00000';
+    BEGIN
+      PERFORM * FROM pg_background_result_v2(h.pid, h.cookie) AS (x text);
+    EXCEPTION WHEN query_canceled OR OTHERS THEN code := SQLSTATE;
+    END;
+    INSERT INTO done VALUES (n, format('%s %s: %s', signal, sent, code));
+    COMMIT;
+  END LOOP;
+END $$;
+-- a handle with a wrong pid, right after the launch
+CREATE PROCEDURE wrong_pid(rounds int) LANGUAGE plpgsql AS $$
+DECLARE
+  h pg_background_handle;
+BEGIN
+  FOR n IN 1..rounds LOOP
+    SELECT * INTO h FROM pg_background_submit_v2(format('INSERT INTO done VALUES (%s, ''by handle'')', n));
+    COMMIT;
+    PERFORM pg_background_wait_v2(h.pid, h.cookie);
+    PERFORM pg_background_detach_v2(h.pid, h.cookie);
+  END LOOP;
+END $$;
+END
+
+# --- by chance ---
+
+for my $case ([ 'pg_cancel_backend', '57014' ], [ 'pg_terminate_backend', '57P01' ])
+{
+	my ($signal, $code) = @$case;
+
+	one_worker($session);
+	value($session, "CALL signal_just_launched('$signal', $rounds)");
+	# false: a process that has the job, but has not come so far that the server knows it as a backend
+	my $untrue = done("$signal f: 00000");
+	is(done("$signal t: $code") + $untrue, $rounds, "$signal of a just launched job ends it, each time that it says so");
+	is(done("$signal unread"), $untrue, 'and it commits nothing');
+	cmp_ok($untrue, '<', $rounds, "$signal has found jobs");
+}
+
+# Another session looks for the job as soon as it is there.
+one_worker($session);
+my ($seen, $without_pid, $wrong) = (0, 0, 0);
+$session->query_until(qr/begun/, "\\echo begun\nCALL wrong_pid(20 * $rounds);\n\\echo ended\n");
+while (done('by handle') < 20 * $rounds)
+{
+	my ($out, $err) = ask($other, q{DO $$ DECLARE j record; BEGIN
+  FOR n IN 1..200 LOOP
+    SELECT pid, cookie INTO j FROM pg_stat_background WHERE launcher_pid <> pg_backend_pid();
+    CONTINUE WHEN NOT FOUND;
+    BEGIN
+      PERFORM pg_background_cancel_v2(1, j.cookie);
+      RAISE NOTICE 'wrong pid';
+    EXCEPTION WHEN undefined_object THEN
+      RAISE NOTICE '%', CASE WHEN j.pid IS NULL THEN 'without a pid' ELSE 'right' END;
+    END;
+  END LOOP; END $$;});
+	$without_pid += () = $err =~ /without a pid/g;
+	$wrong += () = $err =~ /wrong pid/g;
+	$seen += () = $err =~ /right/g;
+}
+value($session, 'SELECT 1');
+note("$seen jobs seen with their pid, $without_pid before a worker was certain");
+is($wrong, 0, 'no other pid is taken for the worker\'s');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_background_history WHERE state = 'canceled' AND query LIKE '%by handle%'}), 0,
+	'and no job was cancelled by one');
+
+if (!$ENV{PGBG_POINTS})
+{
+	$_->quit for $session, $other, $watcher;
+	healthy($node);
+	done_testing();
+	exit;
+}
+
+# --- a job that its worker is just taking ---
+
+my $pid = one_worker($session);
+for my $case ([ 'pg_cancel_backend', '57014' ], [ 'pg_terminate_backend', '57P01' ])
+{
+	my ($signal, $code) = @$case;
+
+	$pid = one_worker($session);
+	arm($node, 'take', "hold $pid");
+	my ($cookie) = value($session, "SELECT cookie FROM pg_background_launch_v2('INSERT INTO done VALUES (1, ''held $signal'')')");
+	until_held($node, 'take', $pid);
+	is(value($other, "SELECT pid FROM pg_stat_background WHERE cookie = $cookie"), $pid, 'a job that its worker is just taking has its pid in the view');
+	is(value($other, "SELECT $signal($pid)"), 't', "$signal of it");
+	disarm($node, 'take');
+	like((ask($session, "SELECT * FROM pg_background_result_v2($pid, $cookie) AS (x text)"))[1], qr/ERROR:  $code/m, 'ends it');
+	is(done("held $signal"), 0, 'nothing of it is committed');
+}
+
+$pid = one_worker($session);
+arm($node, 'take', "hold $pid");
+my $cookie = value($session, q{SELECT cookie FROM pg_background_launch_v2('INSERT INTO done VALUES (1, ''by the view'')')});
+until_held($node, 'take', $pid);
+for my $wrong (0, $pid + 1)
+{
+	like((ask($other, "SELECT pg_background_cancel_v2($wrong, $cookie)"))[1], qr/ERROR:  42704/m, 'a handle with another pid is none of a job that its worker is just taking');
+}
+value($other, "SELECT pg_background_cancel_v2(pid, cookie) FROM pg_stat_background WHERE cookie = $cookie");
+disarm($node, 'take');
+value($session, "SELECT pg_background_wait_v2($pid, $cookie)");
+like(in_history('by the view'), qr/^canceled\|57014$/, 'the handle that the view shows cancels it');
+value($session, "SELECT pg_background_detach_v2($pid, $cookie)");
+
+# --- a termination in a job's last moment ---
+
+$pid = one_worker($session);
+arm($node, 'end', "hold $pid");
+$session->query_until(qr/begun/, "\\echo begun\nSELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''first'')')) AS (x text);"
+	  . " SELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''second'')')) AS (x text);\n");
+until_held($node, 'end', $pid);
+value($other, "SELECT pg_terminate_backend($pid)");
+disarm($node, 'end');
+my (undef, $err) = ask($session, 'SELECT 1');
+is($err, '', 'a termination after the job has ended, but before that is known, hits neither it nor the next job');
+is(done('first') + done('second'), 2, 'both have committed');
+ok(until_true(sub { is_gone($pid) }), 'the worker leaves');
+
+# --- a launch that is cancelled while its process starts, which then runs another session's job ---
+
+without_idle($node);
+my $launcher = value($session, 'SELECT pg_backend_pid()');
+arm($node, 'cold-wait', "hold $launcher");
+arm($node, 'cold-failed', "hold $launcher");
+$session->query_until(qr/begun/, "\\echo begun\nSELECT pid FROM pg_background_launch_v2('SELECT ''never heard of''');\n");
+until_held($node, 'cold-wait', $launcher);
+value($other, "SELECT pg_cancel_backend($launcher)");
+disarm($node, 'cold-wait');
+until_held($node, 'cold-failed', $launcher);
+ok(until_true(sub { scalar idle_workers($node) == 1 }), 'the process has come, has seen that its launcher gave up, and is idle');
+($pid) = idle_workers($node);
+my ($busy, $busy_cookie) = split /\|/, value($other, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_advisory_lock(77); INSERT INTO done VALUES (1, ''another session'')')});
+is($busy, $pid, 'it runs a job of another session');
+disarm($node, 'cold-failed');
+like((ask($session, 'SELECT 1'))[1], qr/ERROR:  57014/m, 'the launch was cancelled');
+value($other, "SELECT pg_background_wait_v2($busy, $busy_cookie)");
+is(done('another session'), 1, 'the other session\'s job has run');
+value($other, "SELECT pg_background_detach_v2($busy, $busy_cookie)");
+
+# --- a launch that fails though its worker has come ---
+
+without_idle($node);
+arm($node, 'cold-wait', "error $launcher");
+like((ask($session, q{SELECT pid FROM pg_background_launch_v2('SELECT pg_advisory_lock_shared(78); INSERT INTO done VALUES (1, ''launch failed'')')}))[1],
+	qr/ERROR:  53200/m, 'a launch fails for want of memory');
+disarm($node, 'cold-wait');
+ok(until_slot_free($node), 'its job ends');
+is(done('launch failed'), 0, 'and has not run');
+
+# --- a session that ends by FATAL in the middle of a launch ---
+
+without_idle($node);
+my $doomed = session($node);
+my $doomed_pid = value($doomed, 'SELECT pg_backend_pid()');
+arm($node, 'attach', 'hold');
+$doomed->query_until(qr/begun/, "\\echo begun\nSELECT pid FROM pg_background_launch_v2('INSERT INTO done VALUES (1, ''launcher died'')');\n");
+until_held($node, 'attach');
+value($other, "SELECT pg_terminate_backend($doomed_pid)");
+ok(until_true(sub { is_gone($doomed_pid) }), 'a session ends while its launch waits for a worker that has just taken the job');
+disarm($node, 'attach');
+ok(until_slot_free($node), 'the job that nobody was given is stopped');
+like(in_history('launcher died'), qr/^canceled\|57014$/, 'it was canceled');
+is(done('launcher died'), 0, 'nothing of it is committed');
+eval { $doomed->quit };
+
+# --- a worker that dies before it takes a job that it was promised for; the slot is given to another job at once ---
+
+$pid = one_worker($session);
+arm($node, 'take', "error $pid");
+arm($node, 'exited', "hold $pid");
+$session->query_until(qr/begun/, "\\echo begun\nSELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''promised'')')) AS (x text);\n");
+until_held($node, 'exited', $pid);
+($busy, $busy_cookie) = split /\|/, value($other, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(600)')});
+disarm($node, 'exited');
+disarm($node, 'take');
+like((ask($session, 'SELECT 1'))[1], qr/ERROR:  53200/m, 'the launcher is woken, and told what the worker died of');
+is(in_history('promised'), 'error|53200', 'so is the history');
+value($other, "SELECT pg_background_cancel_v2($busy, $busy_cookie)");
+value($other, "SELECT pg_background_wait_v2($busy, $busy_cookie)");
+value($other, "SELECT pg_background_detach_v2($busy, $busy_cookie)");
+
+# --- a worker that cannot map the segment: nothing was promised ---
+
+$pid = one_worker($session);
+arm($node, 'map', "error $pid");
+is(value($session, q{SELECT * FROM pg_background_result(pg_background_launch('SELECT 42', 8388608)) AS (x int)}), 42, 'a job whose worker cannot map its segment runs in another one');
+disarm($node, 'map');
+
+$_->quit for $session, $other, $watcher;
+nothing_left($node, 'after the races');
+healthy($node);
+done_testing();
