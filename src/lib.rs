@@ -1,11 +1,11 @@
 //! Run SQL in PostgreSQL background workers.
 //!
 //! ```text
-//! api → result, launch → job → worker → channel → registry → settings → pg → wire, model
+//! api → result, launch → job, worker → channel, registry → settings → pg → wire, model
 //! ```
 //!
-//! Imports go downward only. `pg` is the only module with `unsafe` code and the only one that names the server's bindings;
-//! this file holds the exports, which cannot be elsewhere.
+//! Imports go to the right only (`scripts/check-layers`). `pg` is the only module with `unsafe` code and the only one that
+//! names the server's bindings; this file holds the exports, which cannot be elsewhere.
 
 #![deny(unsafe_code)]
 // unit tests link without a server: only what needs none is built for them

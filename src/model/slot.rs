@@ -1,7 +1,8 @@
 //! What the sessions and workers of the whole server know of each other: the contents of the registry.
 //!
 //! Everything is atomics, so that a reader never needs more than a look; what belongs together is written under the registry's
-//! lock (see `registry`). All-zero memory is a valid, empty registry.
+//! lock (see `registry`). All-zero memory holds valid values, but no registry yet: `registry::attach` has still to link the free
+//! slots and to make the condition variables.
 
 use super::progress::Progress;
 use super::quota::{MAX_WAITERS, Request};
