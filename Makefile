@@ -56,7 +56,7 @@ fmt:
 
 lint:
 	cargo fmt --check -- --color=never
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --all-features -- -D warnings
 	scripts/check-layers
 
 # --- goals that do ---
