@@ -197,7 +197,12 @@
 #define PGBG_REGISTER_TRANCHE(tranche, name) LWLockRegisterTranche(tranche, name)
 #endif
 
-/* 17: wait events of extensions have names. */
+/* 17: wait events of extensions have names, and the server's are spelled out. */
 #define PGBG_HAVE_CUSTOM_WAIT_EVENTS (PG_VERSION_NUM >= 170000)
+#if PG_VERSION_NUM >= 170000
+#define PGBG_WAIT_EVENT_MQ_SEND WAIT_EVENT_MESSAGE_QUEUE_SEND
+#else
+#define PGBG_WAIT_EVENT_MQ_SEND WAIT_EVENT_MQ_SEND
+#endif
 
 #endif

@@ -281,12 +281,16 @@ pgbg_wait_event(PgbgWait wait)
 		[PGBG_WAIT_IDLE] = "PgBackgroundIdle",
 	};
 	static uint32 events[lengthof(names)];
+#endif
 
+	/* as if shm_mq waited itself */
+	if (wait == PGBG_WAIT_ROOM)
+		return PGBG_WAIT_EVENT_MQ_SEND;
+#if PGBG_HAVE_CUSTOM_WAIT_EVENTS
 	if (events[wait] == 0)
 		events[wait] = WaitEventExtensionNew(names[wait]);
 	return events[wait];
 #else
-	(void) wait;
 	return PG_WAIT_EXTENSION;
 #endif
 }
@@ -420,10 +424,11 @@ pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls)
 	return PGBG_FORM_MINIMAL_TUPLE(desc, values, nulls);
 }
 
+/* Never waits: the ERROR of an interrupt in there would lose count of the bytes that are in the queue. */
 shm_mq_result
-pgbg_mq_send(shm_mq_handle *mqh, Size len, const void *data, bool nowait, bool flush)
+pgbg_mq_send(shm_mq_handle *mqh, Size len, const void *data, bool flush)
 {
-	return PGBG_MQ_SEND(mqh, len, data, nowait, flush);
+	return PGBG_MQ_SEND(mqh, len, data, true, flush);
 }
 
 Size

@@ -147,6 +147,8 @@ typedef enum PgbgWait
 	PGBG_WAIT_LAUNCH,
 	/* a worker, for its next job */
 	PGBG_WAIT_IDLE,
+	/* a worker, for its reader */
+	PGBG_WAIT_ROOM,
 } PgbgWait;
 
 typedef struct PgbgColumn
@@ -186,7 +188,7 @@ extern void pgbg_store_tuples(Tuplestorestate *store, TupleTableSlot *slot, cons
 extern bool pgbg_slot_next(Tuplestorestate *store, TupleTableSlot *slot);
 extern MinimalTuple pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls);
 
-extern shm_mq_result pgbg_mq_send(shm_mq_handle *mqh, Size len, const void *data, bool nowait, bool flush);
+extern shm_mq_result pgbg_mq_send(shm_mq_handle *mqh, Size len, const void *data, bool flush);
 extern Size pgbg_mq_minimum_size(void);
 
 extern List *pgbg_analyze(RawStmt *raw, const char *sql);

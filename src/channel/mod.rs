@@ -10,4 +10,4 @@ mod sender;
 
 pub use batch::Batch;
 pub use receiver::{Receiver, Step};
-pub use sender::Sender;
+pub use sender::{Full, Sender};

@@ -7,13 +7,23 @@
 use super::batch::Batch;
 use crate::pg::error::Result;
 use crate::pg::guard;
-use crate::pg::mq::{Queue, Sent};
+use crate::pg::latch::{self, Event};
+use crate::pg::mq::{Queue, Sent, Wake};
 use crate::wire::describe::{self, Column};
 use crate::wire::frame::{self, HEAD, Kind, PIECE};
 use std::collections::VecDeque;
 
 /// Bytes of notices that may wait here for room in the queue.
 const MAX_WAITING: usize = 1 << 20;
+
+/// What a sender does when the queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// Waits for room, serving interrupts.
+    Wait,
+    /// Leaves the rest for later.
+    Leave,
+}
 
 pub struct Sender {
     /// `None` after the job's end, of which leaving the queue tells the launcher.
@@ -52,19 +62,21 @@ impl Sender {
         self.waiting_bytes = 0;
     }
 
-    /// Moves what waits into the queue, as far as there is room or, when told to `wait`, all of it. `wake`: the reader hears of
-    /// it at once; each wake-up costs both sides.
-    fn push(&mut self, wait: bool, wake: bool) -> Result<()> {
+    /// Moves what waits into the queue, as far as there is room or all of it. `wake` is for the last of it.
+    ///
+    /// An ERROR comes from between two sends: the first frame stays where it is, to be completed by the next send.
+    fn push(&mut self, full: Full, wake: Wake) -> Result<()> {
         while let (Some(queue), Some(first)) = (&mut self.queue, self.waiting.front()) {
-            // An ERROR leaves `first` where it is, to be completed by the next send.
-            let last = self.waiting.len() == 1;
-            match queue.send(first, wait, wake && last)? {
+            let wake = if self.waiting.len() == 1 { wake } else { Wake::Later };
+            match queue.send(first, wake)? {
                 Sent::Yes => {
                     if let Some(sent) = self.waiting.pop_front() {
                         self.waiting_bytes -= sent.len();
                     }
                 }
-                Sent::Full => return Ok(()),
+                Sent::Full if full == Full::Leave => return Ok(()),
+                // The reader sets the latch after it has made room, and room is looked for after the latch was reset.
+                Sent::Full => latch::wait(Event::Room, None)?,
                 Sent::NoReader => self.mute(),
             }
         }
@@ -77,11 +89,11 @@ impl Sender {
     }
 
     /// Sends a small frame in its turn, without waiting for room while not too much waits already.
-    fn send_soon(&mut self, frame: Vec<u8>, wake: bool) -> Result<()> {
+    fn send_soon(&mut self, frame: Vec<u8>, wake: Wake) -> Result<()> {
         if self.has_reader() {
             self.enqueue(frame);
-            let wait = self.waiting_bytes > MAX_WAITING && guard::may_wait();
-            self.push(wait, wake)?;
+            let must_wait = self.waiting_bytes > MAX_WAITING && guard::may_wait();
+            self.push(if must_wait { Full::Wait } else { Full::Leave }, wake)?;
         }
         Ok(())
     }
@@ -90,12 +102,12 @@ impl Sender {
     pub fn description(&mut self, columns: &[Column]) -> Result<()> {
         let mut body = Vec::new();
         describe::encode(columns, &mut body);
-        self.send_soon(whole(Kind::Description, 0, &body), false)
+        self.send_soon(whole(Kind::Description, 0, &body), Wake::Later)
     }
 
     /// A message of the job.
     pub fn notice(&mut self, report: &[u8]) -> Result<()> {
-        self.send_soon(whole(Kind::Notice, 0, report), true)
+        self.send_soon(whole(Kind::Notice, 0, report), Wake::Now)
     }
 
     /// What does not fit into the outcome; sent by the [`Self::finish`] that follows.
@@ -126,7 +138,7 @@ impl Sender {
         }
         // The usual case keeps the batch's buffer: nothing waits, and the queue takes it all.
         if let (true, Some(queue)) = (self.waiting.is_empty(), &mut self.queue) {
-            match queue.send(batch.frame(), false, false)? {
+            match queue.send(batch.frame(), Wake::Later)? {
                 Sent::Yes => {
                     batch.clear();
                     return Ok(());
@@ -146,18 +158,20 @@ impl Sender {
         while let (Some(piece), true) = (pieces.next(), self.has_reader()) {
             self.enqueue(whole(Kind::Piece, u32::from(pieces.peek().is_none()), piece));
             self.flush()?;
+            // a reader that keeps up leaves nothing to wait for
+            latch::check_for_interrupts()?;
         }
         Ok(())
     }
 
     /// Puts everything into the queue, waiting for room as long as there is a reader.
     pub fn flush(&mut self) -> Result<()> {
-        self.push(true, true)
+        self.push(Full::Wait, Wake::Now)
     }
 
     /// The same for the last frames, which the end of the queue follows: that wakes the reader.
-    pub fn finish(&mut self, wait: bool) -> Result<()> {
-        self.push(wait, false)
+    pub fn finish(&mut self, full: Full) -> Result<()> {
+        self.push(full, Wake::Later)
     }
 }
 

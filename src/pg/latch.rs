@@ -11,6 +11,8 @@ pub enum Event {
     Job,
     Launch,
     Idle,
+    /// For room in a job's queue; named as the server names its own such waits.
+    Room,
 }
 
 impl Event {
@@ -19,6 +21,7 @@ impl Event {
             Self::Job => sys::PgbgWait_PGBG_WAIT_JOB,
             Self::Launch => sys::PgbgWait_PGBG_WAIT_LAUNCH,
             Self::Idle => sys::PgbgWait_PGBG_WAIT_IDLE,
+            Self::Room => sys::PgbgWait_PGBG_WAIT_ROOM,
         };
         // SAFETY: the first use of a name allocates its number.
         guard(|| unsafe { sys::pgbg_wait_event(wait) })
@@ -48,6 +51,12 @@ pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
         sys::ResetLatch(sys::MyLatch);
         sys::pgbg_check_for_interrupts();
     })
+}
+
+/// Serves interrupts. Loops that do not wait call it once in each round, so that a round bounds what they keep waiting.
+pub fn check_for_interrupts() -> Result<()> {
+    // SAFETY: nothing is held that an ERROR would have to give back.
+    guard(|| unsafe { sys::pgbg_check_for_interrupts() })
 }
 
 /// Waits awake until the latch is set or an interrupt has come, at most so long; tells whether it was so. Whoever sets the

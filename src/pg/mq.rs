@@ -25,7 +25,8 @@ pub fn create(filler: &mut Filler, region: Region) -> Result<()> {
     })
 }
 
-/// One end of a queue. Dropping it tells the other end, which then gets what was sent and no more.
+/// One end of a queue. Sends and receives never wait, and so serve no interrupt: after an ERROR of either, what was half sent or
+/// half received goes on where it was. Dropping it tells the other end, which then gets what was sent and no more.
 pub struct Queue {
     handle: NonNull<sys::shm_mq_handle>,
     /// Outlives the handle.
@@ -61,10 +62,18 @@ pub enum Received<'a> {
     End,
 }
 
+/// When the reader hears of a message; each wake-up costs both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    Now,
+    /// When the queue has filled a good part, or its end has come.
+    Later,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
     Yes,
-    /// The queue is full. The same message must be sent again before any other.
+    /// The queue is full, and its reader awake. The same message must be sent again before any other, once the latch is set.
     Full,
     /// The reader is gone.
     NoReader,
@@ -126,12 +135,12 @@ impl Queue {
         })
     }
 
-    /// Sends a message. `wait`: until it is in the queue, serving interrupts; an ERROR leaves it half sent, to be sent again
-    /// before any other. `wake`: the reader at once, not when more has come.
-    pub fn send(&mut self, message: &[u8], wait: bool, wake: bool) -> Result<Sent> {
+    /// Sends a message, or as much of it as there is room for. Does not wait: see `pgbg_mq_send`.
+    pub fn send(&mut self, message: &[u8], wake: Wake) -> Result<Sent> {
         let (handle, start, len) = (self.handle.as_ptr(), message.as_ptr(), message.len());
+        let flush = wake == Wake::Now;
         // SAFETY: a live handle, and the bytes of one slice.
-        let result = guard(|| unsafe { sys::pgbg_mq_send(handle, len, start.cast(), !wait, wake) })?;
+        let result = guard(|| unsafe { sys::pgbg_mq_send(handle, len, start.cast(), flush) })?;
         Ok(match result {
             sys::shm_mq_result_SHM_MQ_SUCCESS => Sent::Yes,
             sys::shm_mq_result_SHM_MQ_DETACHED => Sent::NoReader,

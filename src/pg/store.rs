@@ -109,6 +109,8 @@ pub struct Spool {
     context: Context,
     scratch: Context,
     unread: u64,
+    /// A read failed in the middle of a message: where the next begins is not known any more.
+    broken: bool,
 }
 
 // SAFETY: a backend is one thread.
@@ -148,7 +150,7 @@ impl Spool {
         });
         drop(entered);
         let (store, desc, slot) = made?;
-        Ok(Self { store, desc, slot, context, scratch, unread: 0 })
+        Ok(Self { store, desc, slot, context, scratch, unread: 0, broken: false })
     }
 
     pub fn put(&mut self, frame: &[u8]) -> Result<()> {
@@ -167,10 +169,14 @@ impl Spool {
 
     /// The oldest message, copied into `frame`, whose start is aligned to eight bytes.
     pub fn next(&mut self, frame: &mut Aligned) -> Result<bool> {
+        if self.broken {
+            return Err(PgError::new(sqlstate::DATA_CORRUPTED, "what was kept of the result cannot be read any more"));
+        }
         if self.unread == 0 {
             return Ok(false);
         }
         let (store, slot) = (self.store, self.slot);
+        self.broken = true;
         let (mut len, mut start) = (0, ptr::null());
         // a row that comes from disk is allocated, and is the slot's, which outlives the caller's context
         let _entered = self.context.enter();
@@ -181,6 +187,7 @@ impl Spool {
                 start = sys::pgbg_varlena(*(*slot).tts_values as *const _, &raw mut len);
             }
         })?;
+        self.broken = false;
         // SAFETY: the slot keeps the row until the next call.
         frame.set(unsafe { slice_or_empty(start.cast::<u8>(), len) });
         self.unread -= 1;

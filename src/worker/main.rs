@@ -7,7 +7,7 @@ use super::place::{self, Place};
 use super::reset::{Baseline, Verdict};
 use super::session::Restored;
 use super::{execute, outcome};
-use crate::channel::Sender;
+use crate::channel::{Full, Sender};
 use crate::model::slot::MAPPED;
 use crate::model::sqlstate;
 use crate::model::state::State;
@@ -249,7 +249,7 @@ fn failed(current: &Current, error: &PgError) -> Result<()> {
     error.log(current.detail());
     query::forget_interrupts()?;
     query::abort()?;
-    outcome::failure(current, report, true)
+    outcome::failure(current, report, Full::Wait)
 }
 
 /// A message below ERROR goes to the launcher; FATAL is kept for [`exit`].
@@ -284,7 +284,7 @@ fn exit() -> Result<()> {
     };
     let last_job = current::get().map_or(Ok(()), |current| {
         if !current.segment.header().is_final() {
-            outcome::failure(&current, report(), false)?;
+            outcome::failure(&current, report(), Full::Leave)?;
         }
         outcome::leave(&current, Then::Leave)
     });

@@ -2,6 +2,7 @@
 
 use super::current::{self, Current};
 use super::execute::Done;
+use crate::channel::Full;
 use crate::model::header::OUTCOME_SIZE;
 use crate::model::slot::{End, MESSAGE_SIZE};
 use crate::model::sqlstate;
@@ -27,14 +28,14 @@ pub fn success(current: &Current, done: &Done) -> Result<()> {
         if !fits {
             sender.last(Kind::Tags, &body);
         }
-        sender.finish(true)
+        sender.finish(Full::Wait)
     })?;
     Ok(())
 }
 
-/// Rolled back. The job's messages, and an error that does not fit into the outcome, still go to the reader; `wait` for the
-/// room they take. Nobody waits for what is left of a job that was cancelled.
-pub fn failure(current: &Current, mut report: Report, wait: bool) -> Result<()> {
+/// Rolled back. The job's messages, and an error that does not fit into the outcome, still go to the reader; `full` says
+/// whether they wait for room. Nobody waits for what is left of a job that was cancelled.
+pub fn failure(current: &Current, mut report: Report, full: Full) -> Result<()> {
     let canceled = report.sqlstate == sqlstate::QUERY_CANCELED && current.stop() != Stop::No;
     report.level = report.level.min(level::ERROR);
     let mut whole = Vec::new();
@@ -47,7 +48,7 @@ pub fn failure(current: &Current, mut report: Report, wait: bool) -> Result<()> 
         if cut {
             sender.last(Kind::Error, &whole);
         }
-        if sender.drop_rows() { sender.finish(wait && !canceled) } else { Ok(()) }
+        if sender.drop_rows() { sender.finish(if canceled { Full::Leave } else { full }) } else { Ok(()) }
     })?;
     Ok(())
 }
