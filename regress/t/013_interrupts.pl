@@ -1,4 +1,5 @@
-# What an interrupted send has left half in the queue is completed before anything else.
+# Rows that never stop coming: reads and waits end all the same when they are to, and what an interrupted send has left half in the
+# queue is completed before anything else.
 
 use strict;
 use warnings FATAL => 'all';
@@ -10,7 +11,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = server('interrupts');
+# What is read and put aside goes into files.  A session that cannot be stopped is, by the limit, with another error.
+my $node = server('interrupts', conf => "temp_file_limit = '1GB'\nwork_mem = '1MB'\n");
 my $session = session($node);
 my ($out, $err);
 
@@ -23,10 +25,84 @@ sub launch
 
 sub state { return value($session, 'SELECT state FROM jobs WHERE pid = :pid AND cookie = :cookie') }
 
+# Cancels the job from another session, which works whatever its own has read of it, and waits until its worker has no job.
+sub end
+{
+	my $pid = value($session, 'SELECT :pid');
+	ask($session, 'SELECT pg_background_cancel_v2(:pid, :cookie); SELECT pg_background_detach_v2(:pid, :cookie)');
+	until_idle($node, $pid) or die 'a job cannot be cancelled';
+	return;
+}
+
 sub until_full
 {
 	my ($pid) = @_;
 	return $node->poll_query_until('postgres', "SELECT wait_event = 'MessageQueueSend' FROM pg_stat_activity WHERE pid = $pid");
+}
+
+# --- the launcher's end: a job that is faster than its reader, so that the queue is never empty ---
+
+# Rows that cost their reader much more than the job: each value is converted.
+my $columns = 60;
+my $rows = 'SELECT ' . join(', ', ('1.5::numeric') x $columns) . ', generate_series(1, 1000000000)';
+my $list = join(', ', map { "a$_ numeric(20, 2)" } 1 .. $columns) . ', n int';
+my $read = "SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS ($list)";
+
+# Rows that must be put aside, which costs more than to make them.
+my $wide = q{SELECT repeat('x', 30000), generate_series(1, 1000000000)};
+my $size = 64 * 1024 * 1024;
+
+# The queue alone takes seconds to be read.
+ok(until_full(launch($rows, $size)), 'a job has filled its queue');
+value($session, q{SET statement_timeout = '200ms'});
+($out, $err) = ask($session, $read);
+like($err, qr/ERROR:  57014: canceling statement due to statement timeout/, 'statement_timeout ends a read');
+value($session, 'RESET statement_timeout');
+end();
+
+launch($wide, $size);
+value($session, q{SET statement_timeout = '200ms'});
+($out, $err) = ask($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+like($err, qr/ERROR:  57014: canceling statement due to statement timeout/, 'and a wait');
+value($session, 'RESET statement_timeout');
+is(state(), 'running', 'of which the job knows nothing');
+
+is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 300)'), 'f', 'a wait with a time limit ends');
+is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0)'), 'f', 'one of no time, too');
+is(state(), 'running', 'and the job goes on');
+end();
+
+launch($wide, $size);
+value($session, 'SELECT pg_background_cancel_v2_grace(:pid, :cookie, 300)');
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+is(state(), 'canceled', 'the grace of a cancel ends');
+end();
+
+for my $case (
+	[ 'cancel', $rows, $read, qr/ERROR:  57014: canceling statement due to user request/ ],
+	[ 'cancel', $wide, 'SELECT pg_background_wait_v2(:pid, :cookie)', qr/ERROR:  57014: canceling statement due to user request/ ],
+	[ 'terminate', $rows, $read, qr/FATAL:  57P01: / ],
+	[ 'terminate', $wide, 'SELECT pg_background_wait_v2(:pid, :cookie)', qr/FATAL:  57P01: / ])
+{
+	my ($how, $sql, $call, $said) = @$case;
+	my $what = $call =~ /wait/ ? 'wait' : 'read';
+	my $reader = session($node);
+	my $backend = value($reader, 'SELECT pg_backend_pid()');
+
+	my ($pid, $cookie) = split /\|/,
+	  value($reader, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$, $size) \\gset\nSELECT :pid, :cookie");
+	$reader->{stderr} = '';
+	$reader->query_until(qr/begun/, "\\echo begun\n$call;\n\\warn answered\n");
+	# it is in the middle of it when it has filled a file
+	ok(until_true(sub { glob($node->data_dir . "/base/pgsql_tmp/pgsql_tmp$backend.*") }), "a $what that goes on and on");
+	is($node->safe_psql('postgres', "SELECT pg_${how}_backend($backend)"), 't', 'is told to end');
+	pump_until($reader->{run}, $reader->{timeout}, \$reader->{stderr}, $how eq 'cancel' ? qr/answered/ : qr/connection to server was lost|terminating/);
+	like($reader->{stderr}, $said, "and ends by $how");
+	$node->safe_psql('postgres', "SELECT pg_background_cancel_v2($pid, $cookie) FROM pg_stat_background WHERE cookie = $cookie")
+	  if $node->{registry};
+	eval { $reader->quit };
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)") unless $node->{registry};
+	ok(until_idle($node, $pid), 'its worker has no job any more');
 }
 
 # --- the worker's end: an ERROR while a message is half in the queue ---

@@ -20,10 +20,10 @@ pub struct Receiver {
     pieces: Aligned,
 }
 
-/// What [`Receiver::next`] found.
+/// What [`Receiver::next`] or [`Receiver::put_aside`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A frame, which was given away.
+    /// A frame, which was given away or kept.
     Frame,
     /// None yet.
     Nothing,
@@ -44,22 +44,27 @@ impl Receiver {
         self.queue.wait_for_writer()
     }
 
-    /// Takes what is in the queue out of it, for later. True once the worker has left the queue.
-    pub fn drain(&mut self) -> Result<bool> {
-        while !self.ended {
-            match self.queue.receive()? {
-                Received::Message(frame) => {
-                    let spool = match &mut self.spool {
-                        Some(spool) => spool,
-                        none => none.insert(Spool::new()?),
-                    };
-                    spool.put(frame)?;
-                }
-                Received::Nothing => return Ok(false),
-                Received::End => self.ended = true,
+    /// Takes one frame out of the queue, for later. Its size goes to `bytes`.
+    pub fn put_aside(&mut self, bytes: &mut usize) -> Result<Step> {
+        if self.ended {
+            return Ok(Step::End);
+        }
+        match self.queue.receive()? {
+            Received::Message(frame) => {
+                let spool = match &mut self.spool {
+                    Some(spool) => spool,
+                    none => none.insert(Spool::new()?),
+                };
+                *bytes += frame.len();
+                spool.put(frame)?;
+                Ok(Step::Frame)
+            }
+            Received::Nothing => Ok(Step::Nothing),
+            Received::End => {
+                self.ended = true;
+                Ok(Step::End)
             }
         }
-        Ok(true)
     }
 
     /// Gives the next frame to `read`, in the order in which they were sent: kind, count, body. A long row comes as a batch

@@ -1,11 +1,11 @@
 //! One job, as its launcher knows it.
 
-use crate::channel::Receiver;
+use crate::channel::{Receiver, Step};
 use crate::model::sqlstate;
 use crate::model::state::{State, Stop};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result, level};
-use crate::pg::latch::Event;
+use crate::pg::latch::{self, Event};
 use crate::pg::memory::Execution;
 use crate::pg::worker::Handle;
 use crate::pg::{identity, worker};
@@ -166,28 +166,42 @@ impl Job {
 
     /// Waits for the job's end, keeping what it sends for later. False when the deadline passed first. An error of the job
     /// is none of the wait's.
+    ///
+    /// A job that sends faster than this goes through never lets it sleep. So there is a look at interrupts and at the clock after
+    /// each frame; and once the deadline has passed, what was in the queue by then is taken out, and no more.
     pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
+        let queue_size = self.segment.header().queue.len as usize;
+        let mut too_late = 0;
         loop {
+            let mut step = Step::Nothing;
+            let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             match self.take_reading() {
                 // Not before the worker has left the queue: it is ready for another job then.
                 Some(mut reading) => {
+                    let mut bytes = 0;
                     // What was taken from the queue and could not be kept is lost, and the rest with it: no put_back then.
-                    let left = reading.receiver.drain()?;
+                    step = reading.receiver.put_aside(&mut bytes)?;
                     self.put_back(reading);
-                    if left && !self.state().is_final() {
+                    if step == Step::End && !self.state().is_final() {
                         return Err(PgError::of(self.lost()));
                     }
-                    if left || self.is_lost() {
+                    if step == Step::End || step == Step::Nothing && self.is_lost() {
                         return Ok(true);
+                    }
+                    if passed {
+                        too_late += bytes;
                     }
                 }
                 None if self.state().is_final() => return Ok(true),
                 None => {}
             }
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            if step == Step::Frame && too_late < queue_size {
+                latch::check_for_interrupts()?;
+            } else if passed {
                 return Ok(false);
+            } else {
+                registry::wait(Event::Job, deadline)?;
             }
-            registry::wait(Event::Job, deadline)?;
         }
     }
 

@@ -198,6 +198,7 @@ impl Conversions {
             // SAFETY: a checked, aligned tuple of the slot's descriptor, which the slot borrows until it is cleared or given
             // the next one; the server only reads it.
             guard(|| unsafe {
+                sys::pgbg_check_for_interrupts();
                 sys::ExecStoreMinimalTuple(start.cast_mut().cast(), slot, false);
                 sys::pgbg_slot_deform(slot);
             })?;

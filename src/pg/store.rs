@@ -74,8 +74,10 @@ impl Rows {
             return Err(PgError::new(sqlstate::INTERNAL_ERROR, "a row does not have the result's columns"));
         }
         let (store, desc, datums, nulls) = (self.store, self.desc, datums.as_ptr(), nulls.as_ptr());
+        // Whoever makes many rows serves interrupts with each.
         // SAFETY: the arrays have as many elements as the descriptor has attributes.
         guard(|| unsafe {
+            sys::pgbg_check_for_interrupts();
             sys::tuplestore_putvalues(store, desc, datums.cast_mut(), nulls.cast_mut());
         })
     }

@@ -8,7 +8,7 @@ use crate::model::state::State;
 use crate::pg::columns::{Conversions, Declared, TEXT};
 use crate::pg::datum::{Call, Datum, Value, void};
 use crate::pg::error::{self, PgError, Result, level};
-use crate::pg::latch::Event;
+use crate::pg::latch::{self, Event};
 use crate::pg::memory::Context;
 use crate::pg::store::Rows;
 use crate::registry;
@@ -110,7 +110,8 @@ fn receive(job: &Job, reading: &mut Reading, rows: &mut Rows) -> std::result::Re
             Ok(())
         })?;
         match step {
-            Step::Frame => {}
+            // a job that is faster than this never lets it wait
+            Step::Frame => latch::check_for_interrupts()?,
             Step::Nothing if job.is_lost() => return Ok(conversions.is_some()),
             Step::Nothing => registry::wait(Event::Job, None)?,
             Step::End => return Ok(conversions.is_some()),
