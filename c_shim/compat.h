@@ -164,6 +164,9 @@
 /* 16: SYSTEM_USER, carried by the client connection info. */
 #define PGBG_HAVE_CLIENT_CONNECTION_INFO (PG_VERSION_NUM >= 160000)
 
+/* 18: a connection keeps the text of its own address, for the log. */
+#define PGBG_HAVE_LOCAL_HOST (PG_VERSION_NUM >= 180000)
+
 /* 15: shared memory is asked for in a hook. */
 #define PGBG_HAVE_SHMEM_REQUEST_HOOK (PG_VERSION_NUM >= 150000)
 

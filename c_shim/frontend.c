@@ -1,6 +1,6 @@
 /*
  * frontend.c: a worker has no client, but its job's messages have a reader,
- * the launcher.
+ * the launcher; and a job's functions may take a client for granted.
  *
  * whereToSendOutput must be DestRemote, or ereport() drops NOTICEs before
  * anybody sees them.  The server would then write protocol messages; the
@@ -15,6 +15,8 @@
  */
 #include "shim.h"
 #include "compat.h"
+
+#include <sys/un.h>
 
 static pgbg_message_callback message_callback;
 static int	saved_encoding = -1;
@@ -113,4 +115,37 @@ pgbg_capture_messages(pgbg_message_callback callback)
 	error_context_stack = &outermost;
 	PqCommMethods = &methods;
 	whereToSendOutput = DestRemote;
+}
+
+/*
+ * Functions and the log look for a connection where whereToSendOutput says
+ * that there is one; contrib/sslinfo crashes without.  So there is one: by no
+ * network, without encryption, and nobody reads or writes its socket, as the
+ * methods above throw away what is said, and COPY FROM STDIN is refused.
+ *
+ * Once per process, in a transaction: the connection is made, so that nobody
+ * authenticates this client any more, nor arms the timer that looks whether
+ * it is still there.
+ */
+void
+pgbg_feign_client(void)
+{
+	static Port port;			/* the rest is zero: SSL, GSSAPI, SCRAM keys and HBA line, which are not used */
+	const char *role = GetUserNameFromId(GetAuthenticatedUserId(), true);
+	const char *database = get_database_name(MyDatabaseId);
+
+	port.sock = PGINVALID_SOCKET;
+	port.proto = PG_PROTOCOL_LATEST;
+	/* the server asks the socket of any other family for its TCP settings */
+	port.laddr.addr.ss_family = port.raddr.addr.ss_family = AF_UNIX;
+	port.laddr.salen = port.raddr.salen = offsetof(struct sockaddr_un, sun_path);
+#if PGBG_HAVE_LOCAL_HOST
+	strlcpy(port.local_host, "[none]", sizeof(port.local_host));
+#endif
+	/* never NULL in a session; empty where there is nothing to say */
+	port.remote_host = port.remote_port = "";
+	port.user_name = MemoryContextStrdup(TopMemoryContext, role ? role : "");
+	port.database_name = MemoryContextStrdup(TopMemoryContext, database ? database : "");
+	FrontendProtocol = port.proto;
+	MyProcPort = &port;
 }

@@ -99,6 +99,7 @@ extern void pgbg_log_error(ErrorData *error, const char *context);
 /* Is told of each message below ERROR that the job wants its client to see, and of a FATAL error. */
 typedef void (*pgbg_message_callback) (const ErrorData *message);
 extern void pgbg_capture_messages(pgbg_message_callback callback);
+extern void pgbg_feign_client(void);
 
 /* ---- hooks.c ---- */
 

@@ -103,6 +103,7 @@ impl Session {
     fn begin(&mut self, state: &[u8], identity: &Identity) -> Result<()> {
         self.now.take()?;
         query::begin()?;
+        identity::feign_client()?;
         self.whole = !guc::restore(state)?;
         identity::adopt_session(identity)?;
         query::commit()?;
