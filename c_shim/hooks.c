@@ -2,16 +2,21 @@
  * hooks.c: tells of statements that idle workers are in the way of.
  *
  * Before a statement that needs a database without sessions (to drop, copy,
- * move or rename it): that database, if the user may do so at all.
+ * move or rename it): that database, if the user may do so at all, and here.
  *
  * After the commit of a statement that changes what a new session would be
  * like, or that ends a role or changes this extension: no session from before
- * is as good as a new one.
+ * is as good as a new one.  A statement that fails, changes nothing, or is
+ * rolled back, by itself or with a subtransaction around it, does not count.
  */
 #include "shim.h"
 #include "compat.h"
 
+#include "access/twophase.h"
+#include "catalog/pg_extension.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
+#include "storage/lock.h"
 #include "utils/syscache.h"
 
 static ProcessUtility_hook_type previous_hook = NULL;
@@ -28,7 +33,37 @@ typedef struct Concerned
 	Oid			database;
 	Oid			role;
 } Concerned;
-static Concerned pending;
+
+/* Of a transaction and of each of its open subtransactions that has some, the innermost first. */
+typedef struct Pending
+{
+	SubTransactionId subid;
+	Concerned	concerned;
+	struct Pending *outer;
+} Pending;
+static Pending *pending = NULL;
+
+/*
+ * A transaction that has some holds this lock, which keeps nobody waiting: who
+ * commits it once it is prepared knows it by that, after a restart, too.  The
+ * object is none of the server's: extensions belong to a database.
+ */
+static const LOCKTAG prepared_mark = {
+	.locktag_field1 = InvalidOid,
+	.locktag_field2 = ExtensionRelationId,
+	.locktag_type = LOCKTAG_OBJECT,
+	.locktag_lockmethodid = DEFAULT_LOCKMETHOD,
+};
+
+static bool
+may_be_prepared(void)
+{
+	int			holders = 0;
+
+	if (max_prepared_xacts > 0)
+		(void) GetLockConflicts(&prepared_mark, ShareLock, &holders);
+	return holders > 0;
+}
 
 static bool
 is_this_extension(const char *name)
@@ -45,12 +80,28 @@ drops_this_extension(const DropStmt *stmt)
 		return false;
 	foreach(lc, stmt->objects)
 	{
-		if (is_this_extension(strVal(lfirst(lc))))
+		const char *name = strVal(lfirst(lc));
+
+		if (is_this_extension(name))
+			return OidIsValid(get_extension_oid(name, true));
+	}
+	return false;
+}
+
+static bool
+drops_a_role(const DropRoleStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->roles)
+	{
+		if (OidIsValid(get_rolespec_oid(lfirst_node(RoleSpec, lc), true)))
 			return true;
 	}
 	return false;
 }
 
+/* To be asked before: afterwards, what was dropped has no name. */
 static Concerned
 changes_sessions(const Node *stmt)
 {
@@ -73,10 +124,10 @@ changes_sessions(const Node *stmt)
 			role = ((const AlterRoleStmt *) stmt)->role;
 			break;
 		case T_DropRoleStmt:
-			return all;
+			return drops_a_role((const DropRoleStmt *) stmt) ? all : nobody;
 		case T_TransactionStmt:
-			/* of which nobody here knows what it holds */
-			return ((const TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED ? all : nobody;
+			/* it, or another one that is prepared: of whom nobody here knows */
+			return ((const TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED && may_be_prepared() ? all : nobody;
 		case T_AlterExtensionStmt:
 			return is_this_extension(((const AlterExtensionStmt *) stmt)->extname) ? all : nobody;
 		case T_DropStmt:
@@ -132,11 +183,14 @@ may_copy(Oid database)
 
 /* The database that must have no sessions, or InvalidOid. */
 static Oid
-database_to_empty(const Node *stmt)
+database_to_empty(const Node *stmt, bool in_block)
 {
 	const char *name = NULL;
 	Oid			database;
 
+	/* all but the renaming are refused there */
+	if (in_block && nodeTag(stmt) != T_RenameStmt)
+		return InvalidOid;
 	switch (nodeTag(stmt))
 	{
 		case T_CreatedbStmt:
@@ -166,23 +220,83 @@ database_to_empty(const Node *stmt)
 }
 
 static void
+merge(Concerned *into, Concerned concerned)
+{
+	if (into->database != concerned.database)
+		into->database = InvalidOid;
+	if (into->role != concerned.role)
+		into->role = InvalidOid;
+}
+
+static void
 transaction_ended(XactEvent event, void *arg)
 {
+	Concerned	concerned;
+
 	(void) arg;
-	if (!pending.any)
+	if (pending == NULL)
 		return;
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
-			pending.any = false;
-			committed_callback(pending.database, pending.role);
+			concerned = pending->concerned;
+			pending = NULL;
+			committed_callback(concerned.database, concerned.role);
 			break;
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
-			pending.any = false;
+			pending = NULL;
 			break;
 		default:
 			break;
+	}
+}
+
+static void
+subtransaction_ended(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
+{
+	(void) arg;
+	if (pending == NULL || pending->subid != subid)
+		return;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		pending = pending->outer;
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		pending->subid = parent;
+		if (pending->outer && pending->outer->subid == parent)
+		{
+			merge(&pending->outer->concerned, pending->concerned);
+			pending = pending->outer;
+		}
+	}
+}
+
+/* The statement has succeeded. */
+static void
+note(Concerned concerned)
+{
+	static bool registered = false;
+	SubTransactionId subid = GetCurrentSubTransactionId();
+
+	/* only now, so that other sessions' transactions pay nothing */
+	if (!registered)
+	{
+		RegisterXactCallback(transaction_ended, NULL);
+		RegisterSubXactCallback(subtransaction_ended, NULL);
+		registered = true;
+	}
+	/* what the commit will need can still be made ready here, and fail */
+	before_callback(InvalidOid);
+	if (max_prepared_xacts > 0)
+		(void) LockAcquire(&prepared_mark, RowExclusiveLock, false, false);
+	if (pending && pending->subid == subid)
+		merge(&pending->concerned, concerned);
+	else
+	{
+		Pending    *inner = MemoryContextAlloc(TopTransactionContext, sizeof(Pending));
+
+		*inner = (Pending) {subid, concerned, pending};
+		pending = inner;
 	}
 }
 
@@ -191,30 +305,15 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
-	Oid			database = database_to_empty(pstmt->utilityStmt);
-	Concerned	concerned;
+	Oid			database = database_to_empty(pstmt->utilityStmt, IsInTransactionBlock(context == PROCESS_UTILITY_TOPLEVEL));
+	Concerned	concerned = changes_sessions(pstmt->utilityStmt);
 
 	if (OidIsValid(database))
 		before_callback(database);
-	concerned = changes_sessions(pstmt->utilityStmt);
-	if (concerned.any)
-	{
-		static bool registered = false;
-
-		/* only now, so that other sessions' transactions pay nothing */
-		if (!registered)
-		{
-			RegisterXactCallback(transaction_ended, NULL);
-			registered = true;
-		}
-		/* what the commit will need can still be made ready here, and fail */
-		before_callback(InvalidOid);
-		if (pending.any && (pending.database != concerned.database || pending.role != concerned.role))
-			concerned.database = concerned.role = InvalidOid;
-		pending = concerned;
-	}
 	(previous_hook ? previous_hook : standard_ProcessUtility)
 		(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	if (concerned.any)
+		note(concerned);
 }
 
 /*
