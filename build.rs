@@ -21,7 +21,7 @@ const FUNCTIONS: &[&str] = &[
     // identity and settings
     "GetUserId|GetSessionUserId|GetAuthenticatedUserId|GetCurrentRoleId|GetUserIdAndSecContext|SetUserIdAndSecContext",
     "SetSessionAuthorization|SetCurrentRoleId|superuser_arg|has_privs_of_role",
-    "EstimateGUCStateSpace|SerializeGUCState|RestoreGUCState|process_session_preload_libraries|DefineCustomIntVariable",
+    "EstimateGUCStateSpace|SerializeGUCState|RestoreGUCState|process_session_preload_libraries|DefineCustom(Int|String)Variable",
     "EstimateLibraryStateSpace|SerializeLibraryState|get_database_name|GetUserNameFromId",
     // transactions and statements
     "StartTransactionCommand|CommitTransactionCommand|AbortOutOfAnyTransaction|CommandCounterIncrement",
@@ -48,8 +48,8 @@ const VARIABLES: &[&str] = &[
     "MyLatch|MyProc|MyProcPid|MyDatabaseId|QueryCancelPending|InterruptHoldoffCount|CritSectionCount|XactReadOnly",
     "debug_query_string|log_statement|StatementTimeout|work_mem|TTSOpsMinimalTuple",
     "LogStmtLevel_.*|CURSOR_OPT_.*|WL_.*|BGWORKER_.*|BGW_.*|BgWorkerStartTime_.*|BgwHandleStatus_.*|shm_mq_result_.*",
-    "TypeFuncClass_.*|CommandDest_.*|BackendState_.*|TimeoutId_.*|GucContext_.*|GUC_UNIT_.*|SetFunctionReturnMode_.*",
-    "CommandTag_CMDTAG_INSERT|NodeTag_T_ReturnSetInfo|NodeTag_T_TransactionStmt|TYPTYPE_.*|DEBUG1|NOTICE|ERROR|FATAL|ROLE_PG_.*",
+    "TypeFuncClass_.*|CommandDest_.*|BackendState_.*|TimeoutId_.*|GucContext_.*|GUC_UNIT_.*|GUC_LIST_INPUT|SetFunctionReturnMode_.*",
+    "CommandTag_CMDTAG_INSERT|NodeTag_T_ReturnSetInfo|NodeTag_T_TransactionStmt|TYPTYPE_.*|DEBUG1|LOG|NOTICE|ERROR|FATAL|ROLE_PG_.*",
     "BOOLOID|BYTEAOID|FLOAT8OID|INT4OID|INT8OID|OIDOID|TEXTOID|TIMESTAMPTZOID|ALLOCSET_.*",
     "HEAP_NATTS_MASK|HEAP_HASEXTERNAL|HEAP_HASNULL|BOOTSTRAP_SUPERUSERID|SECURITY_RESTRICTED_OPERATION",
 ];

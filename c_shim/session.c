@@ -8,6 +8,8 @@
 #include "shim.h"
 #include "compat.h"
 
+#include <dlfcn.h>
+
 #include "catalog/objectaccess.h"
 #include "commands/explain.h"
 #if PGBG_HAVE_EXPLAIN_STATE
@@ -411,6 +413,15 @@ const char *
 pgbg_library_directory(void)
 {
 	return pkglib_path;
+}
+
+/* This library's file, as the server has opened it. */
+const char *
+pgbg_own_library(void)
+{
+	Dl_info		info;
+
+	return dladdr(&first_recovery, &info) != 0 && info.dli_fname ? info.dli_fname : "";
 }
 
 /* The session's memory, what the server's functions have of it. */

@@ -136,6 +136,7 @@ extern Size pgbg_placeholders(char *to, Size size);
 extern void pgbg_reset_option(const char *name, Oid role);
 extern const char *pgbg_role_setting(void);
 extern const char *pgbg_library_directory(void);
+extern const char *pgbg_own_library(void);
 extern Size pgbg_memory_allocated(void);
 
 /* ---- macros.c ---- */

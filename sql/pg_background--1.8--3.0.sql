@@ -65,7 +65,8 @@ CREATE FUNCTION pg_background_get_workers(
     OUT state pg_catalog.text,
     OUT jobs_run pg_catalog.int8,
     OUT started_at pg_catalog.timestamptz,
-    OUT idle_since pg_catalog.timestamptz
+    OUT idle_since pg_catalog.timestamptz,
+    OUT ends_because pg_catalog.text
 )
     RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME', 'pg_background_get_workers'
@@ -123,7 +124,8 @@ SELECT h.pid, h.cookie, h.label, h.datid, d.datname, h.usesysid, u.rolname AS us
   LEFT JOIN pg_catalog.pg_roles u ON u.oid = h.usesysid;
 
 CREATE VIEW pg_stat_background_workers AS
-SELECT w.pid, w.datid, d.datname, w.usesysid, u.rolname AS usename, w.state, w.jobs_run, w.started_at, w.idle_since
+SELECT w.pid, w.datid, d.datname, w.usesysid, u.rolname AS usename, w.state, w.jobs_run, w.started_at, w.idle_since,
+       w.ends_because
   FROM pg_background_get_workers() w
   LEFT JOIN pg_catalog.pg_database d ON d.oid = w.datid
   LEFT JOIN pg_catalog.pg_roles u ON u.oid = w.usesysid;

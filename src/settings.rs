@@ -2,7 +2,7 @@
 
 use crate::model::quota::Limits;
 use crate::pg::error::Result;
-use crate::pg::guc::{Int, Set, Unit, define_int, reserve_prefix};
+use crate::pg::guc::{Int, Set, Str, Unit, define_int, define_list, reserve_prefix};
 use crate::pg::mq;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ static MAX_IDLE: Int = Int::new();
 static IDLE_TIMEOUT: Int = Int::new();
 static WORKER_MAX_JOBS: Int = Int::new();
 static SPIN: Int = Int::new();
+static STATELESS: Str = Str::new();
 
 /// Bytes.
 pub const MAX_QUEUE_SIZE: i32 = 256 * 1024 * 1024;
@@ -77,6 +78,11 @@ pub fn worker_max_jobs() -> i64 {
 /// How long a wait may begin awake; zero is never.
 pub fn spin() -> Duration {
     Duration::from_micros(unsigned(&SPIN).into())
+}
+
+/// Names of libraries, separated by commas.
+pub fn stateless_libraries() -> Vec<u8> {
+    STATELESS.get()
 }
 
 #[allow(clippy::too_many_lines)] // a table
@@ -191,5 +197,12 @@ pub fn define() -> Result<()> {
     ] {
         define_int(variable, name, description, values, unit, set)?;
     }
+    // Of the file: all processes judge alike, whatever a launcher has set, and no job changes the verdict about itself.
+    define_list(
+        &STATELESS,
+        c"pg_background.stateless_libraries",
+        c"Names libraries that keep nothing in a session that a later job could see.",
+        Set::InFile,
+    )?;
     reserve_prefix(c"pg_background")
 }

@@ -95,6 +95,12 @@ pub fn pg_background_get_workers(call: &Call) -> Result<Datum> {
             Value::Int8(worker.jobs_run),
             time(worker.started_at),
             time(worker.idle_since),
+            if worker.library.is_empty() {
+                Value::Null
+            } else {
+                let reason = [b"library \"".as_slice(), &worker.library, b"\" may keep state"].concat();
+                Value::Text(text::made_valid(reason)?)
+            },
         ])
     })
 }
@@ -259,6 +265,7 @@ mod session {
             jobs_run: 0,
             started_at: job.launched_at,
             idle_since: 0,
+            library: Vec::new(),
         };
         Ok(tracked(false)?.into_iter().map(row).collect())
     }

@@ -1,7 +1,7 @@
-//! Libraries that a job may leave loaded in its session.
+//! Libraries that may be loaded in a session which one job has had and another one gets.
 
 /// They keep nothing between transactions that a statement could see, and change nothing but what is called of them: no hooks,
-/// connections, variables. Their settings are the session's.
+/// connections, variables. Their settings are the session's. A job may leave them loaded.
 const STATELESS: &[&str] = &[
     // the server's own
     "plpgsql",
@@ -67,37 +67,119 @@ const STATELESS: &[&str] = &[
     "uuid-ossp",
 ];
 
-/// `path` as the server opened it, `directory` where the server's own libraries are: one of the same name that lies elsewhere is
-/// another library.
-pub fn is_stateless(path: &[u8], directory: &[u8]) -> bool {
-    let Some(file) = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/")) else {
-        return false;
+/// They keep nothing that a statement could see either, but install hooks: harmless where every session has them from its start.
+const PRELOADED: &[&str] = &[
+    "auth_delay",
+    "auto_explain",
+    "basebackup_to_shell",
+    "basic_archive",
+    "passwordcheck",
+    "pg_overexplain",
+    "pg_stat_statements",
+    "pgaudit",
+];
+
+/// When a library came into its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loaded {
+    /// Before any job, as in every new session.
+    AtStart,
+    ByJob,
+}
+
+/// May a session with this library be given to another job? `path` as the server opened it, `directory` where the server's own
+/// libraries are: one of the same name that lies elsewhere is another library. `named`: those that an administrator vouches for.
+pub fn is_harmless(path: &[u8], directory: &[u8], loaded: Loaded, named: &[u8]) -> bool {
+    let own = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/"));
+    let is_listed = |name: &[u8]| {
+        let is_in = |list: &[&str]| list.iter().any(|listed| listed.as_bytes() == name);
+        is_in(STATELESS) || loaded == Loaded::AtStart && is_in(PRELOADED)
     };
-    let name = file.iter().rposition(|byte| *byte == b'.').map_or(file, |dot| &file[..dot]);
-    STATELESS.iter().any(|stateless| stateless.as_bytes() == name)
+    own.is_some_and(|file| is_listed(stem(file)))
+        || named.split(|byte| *byte == b',').any(|name| is_named(path, own, name))
+}
+
+/// Is it the library that an entry of the setting names: in the server's directory, or by its whole path?
+fn is_named(path: &[u8], own: Option<&[u8]>, entry: &[u8]) -> bool {
+    let entry = entry.trim_ascii();
+    let entry = entry.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(entry);
+    let is = |file: &[u8], name: &[u8]| file == name || stem(file) == name;
+    if entry.starts_with(b"/") {
+        return is(path, entry);
+    }
+    let entry = entry.strip_prefix(b"$libdir/").unwrap_or(entry);
+    own.is_some_and(|file| is(file, entry))
+}
+
+/// The file's name without what tells that it is a library.
+fn stem(file: &[u8]) -> &[u8] {
+    file.iter().rposition(|byte| *byte == b'.').map_or(file, |dot| &file[..dot])
+}
+
+/// As people call it: without directories and suffix.
+pub fn name(path: &[u8]) -> &[u8] {
+    let file = path.iter().rposition(|byte| *byte == b'/').map_or(path, |slash| &path[slash + 1..]);
+    stem(file)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const DIRECTORY: &[u8] = b"/usr/lib/postgresql";
+
+    fn is(path: &str, loaded: Loaded, named: &str) -> bool {
+        is_harmless(path.as_bytes(), DIRECTORY, loaded, named.as_bytes())
+    }
+
     #[test]
     fn knows_libraries_by_place_and_name() {
-        let is = |path: &str| is_stateless(path.as_bytes(), b"/usr/lib/postgresql");
-        assert!(is("/usr/lib/postgresql/plpgsql.so"));
-        assert!(is("/usr/lib/postgresql/uuid-ossp.dylib"));
-        assert!(!is("/usr/lib/postgresql/dblink.so"));
-        assert!(!is("/usr/lib/postgresql/auto_explain.so"));
-        assert!(!is("/usr/lib/postgresql/plugins/plpgsql.so"));
-        assert!(!is("/tmp/plpgsql.so"));
-        assert!(!is("/usr/lib/postgresql-evil/plpgsql.so"));
-        assert!(!is("plpgsql.so") && !is("") && !is("/usr/lib/postgresql"));
+        for loaded in [Loaded::AtStart, Loaded::ByJob] {
+            let is = |path: &str| is(path, loaded, "");
+            assert!(is("/usr/lib/postgresql/plpgsql.so"));
+            assert!(is("/usr/lib/postgresql/uuid-ossp.dylib"));
+            assert!(!is("/usr/lib/postgresql/dblink.so"));
+            assert!(!is("/usr/lib/postgresql/plugins/plpgsql.so"));
+            assert!(!is("/tmp/plpgsql.so"));
+            assert!(!is("/usr/lib/postgresql-evil/plpgsql.so"));
+            assert!(!is("plpgsql.so") && !is("") && !is("/usr/lib/postgresql"));
+        }
+    }
+
+    #[test]
+    fn allows_hooks_at_the_start_only() {
+        assert!(is("/usr/lib/postgresql/auto_explain.so", Loaded::AtStart, ""));
+        assert!(!is("/usr/lib/postgresql/auto_explain.so", Loaded::ByJob, ""));
+        assert!(!is("/tmp/auto_explain.so", Loaded::AtStart, ""));
+    }
+
+    #[test]
+    fn believes_the_setting() {
+        let is = |path: &str, named: &str| is(path, Loaded::AtStart, named);
+        let dblink = "/usr/lib/postgresql/dblink.so";
+        for named in
+            ["dblink", "a, dblink", "\"dblink\" ,b", "$libdir/dblink", "dblink.so", "/usr/lib/postgresql/dblink"]
+        {
+            assert!(is(dblink, named), "{named}");
+        }
+        for named in ["", ",", "dblin", "dblink2", "plugins/dblink", "/tmp/dblink", "libdir/dblink"] {
+            assert!(!is(dblink, named), "{named}");
+        }
+        assert!(is("/usr/lib/postgresql/plugins/x.so", "$libdir/plugins/x"));
+        assert!(is("/opt/x.so", "/opt/x.so") && is("/opt/x.so", "/opt/x") && !is("/opt/x.so", "x"));
+    }
+
+    #[test]
+    fn names_them_for_people() {
+        assert_eq!(name(b"/usr/lib/postgresql/dblink.so"), b"dblink");
+        assert_eq!(name(b"x"), b"x");
     }
 
     #[test]
     fn lists_each_once() {
-        for (i, name) in STATELESS.iter().enumerate() {
-            assert!(!STATELESS[..i].contains(name), "{name}");
+        let all: Vec<_> = STATELESS.iter().chain(PRELOADED).collect();
+        for (i, name) in all.iter().enumerate() {
+            assert!(!all[..i].contains(name), "{name}");
         }
     }
 }

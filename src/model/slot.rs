@@ -21,6 +21,11 @@ pub const MESSAGE_SIZE: usize = 512;
 /// Entries of the totals; the last is for all that find no room.
 pub const TOTALS: usize = 512;
 
+/// Bytes of a library's name.
+pub const LIBRARY_SIZE: usize = 64;
+/// As many different things are said once in the log.
+pub const SAID: usize = 16;
+
 /// Room for one of the server's condition variables.
 #[repr(C, align(8))]
 pub struct ConditionVariable(pub [AtomicU64; 4]);
@@ -50,6 +55,8 @@ pub struct Head {
     /// Jobs that ended since the start: the next entry of the history is this modulo its size. Under the lock.
     pub ended: AtomicU64,
     pub reset_at: AtomicI64,
+    /// Hashes of what was said in the log, once for all processes.
+    pub said: [AtomicU64; SAID],
     /// Something was freed that a launch may wait for.
     pub freed: ConditionVariable,
     pub waiters: [Waiter; MAX_WAITERS],
@@ -195,6 +202,8 @@ pub struct WorkerSlot {
     pub promised: AtomicU32,
     /// Launcher: 1 when it does not wait to hear whether the worker takes the job.
     pub sure: AtomicU32,
+    /// The library for which it leaves after its job; empty without one.
+    pub library: Text<LIBRARY_SIZE>,
 }
 
 impl WorkerSlot {

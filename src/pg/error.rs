@@ -218,6 +218,7 @@ pub mod level {
     use super::sys;
 
     pub const DEBUG1: i32 = sys::DEBUG1 as i32;
+    pub const LOG: i32 = sys::LOG as i32;
     pub const NOTICE: i32 = sys::NOTICE as i32;
     pub const ERROR: i32 = sys::ERROR as i32;
     pub const FATAL: i32 = sys::FATAL as i32;

@@ -4,9 +4,9 @@ use super::error::Result;
 use super::guard::guard;
 use super::sys;
 use crate::wire::settings::{self, Setting};
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 /// The value of an integer setting; the server writes it, in this one thread.
 pub struct Int(AtomicI32);
@@ -18,6 +18,21 @@ impl Int {
 
     pub fn get(&self) -> i32 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The value of a text setting; the server writes it, in this one thread.
+pub struct Str(AtomicPtr<c_char>);
+
+impl Str {
+    pub const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    pub fn get(&self) -> Vec<u8> {
+        let value = self.0.load(Ordering::Relaxed);
+        // SAFETY: the setting's own string, which stays until the setting changes; null before it is defined.
+        if value.is_null() { Vec::new() } else { unsafe { CStr::from_ptr(value) }.to_bytes().to_vec() }
     }
 }
 
@@ -39,6 +54,18 @@ pub enum Set {
     User,
 }
 
+impl Set {
+    fn context(self) -> sys::GucContext {
+        match self {
+            Self::AtStart if super::shmem::can_request() => sys::GucContext_PGC_POSTMASTER,
+            Self::AtStart => sys::GucContext_PGC_INTERNAL,
+            Self::InFile => sys::GucContext_PGC_SIGHUP,
+            Self::Superuser => sys::GucContext_PGC_SUSET,
+            Self::User => sys::GucContext_PGC_USERSET,
+        }
+    }
+}
+
 /// Defines an integer setting: default, least and greatest value.
 pub fn define_int(
     variable: &'static Int,
@@ -55,13 +82,7 @@ pub fn define_int(
         Unit::Bytes => sys::GUC_UNIT_BYTE as c_int,
         Unit::Milliseconds => sys::GUC_UNIT_MS as c_int,
     };
-    let context = match set {
-        Set::AtStart if super::shmem::can_request() => sys::GucContext_PGC_POSTMASTER,
-        Set::AtStart => sys::GucContext_PGC_INTERNAL,
-        Set::InFile => sys::GucContext_PGC_SIGHUP,
-        Set::Superuser => sys::GucContext_PGC_SUSET,
-        Set::User => sys::GucContext_PGC_USERSET,
-    };
+    let context = set.context();
     // SAFETY: all pointers are to statics.
     guard(|| unsafe {
         sys::DefineCustomIntVariable(
@@ -72,6 +93,27 @@ pub fn define_int(
             default,
             min,
             max,
+            context,
+            flags,
+            None,
+            None,
+            None,
+        );
+    })
+}
+
+/// Defines a setting that is a list of names, empty by default.
+pub fn define_list(variable: &'static Str, name: &'static CStr, description: &'static CStr, set: Set) -> Result<()> {
+    let (value, context, flags) = (variable.0.as_ptr(), set.context(), sys::GUC_LIST_INPUT as c_int);
+    let (name, description) = (name.as_ptr(), description.as_ptr());
+    // SAFETY: all pointers are to statics.
+    guard(|| unsafe {
+        sys::DefineCustomStringVariable(
+            name,
+            description,
+            ptr::null(),
+            value,
+            c"".as_ptr(),
             context,
             flags,
             None,

@@ -95,6 +95,12 @@ pub fn libraries_since(len: usize) -> Result<Vec<Vec<u8>>> {
     Ok(added.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect())
 }
 
+/// This library's file.
+pub fn own_library() -> &'static [u8] {
+    // SAFETY: the loader's string, which lives as long as the library, or a literal.
+    unsafe { CStr::from_ptr(sys::pgbg_own_library()) }.to_bytes()
+}
+
 /// Where the server's own libraries are.
 pub fn library_directory() -> &'static [u8] {
     // SAFETY: a string that lives as long as the process.

@@ -459,6 +459,7 @@ impl Registry {
                 number.store(0, Relaxed);
             }
             worker.set_job(0, 0);
+            worker.library.clear();
             worker.settings.store(0, Relaxed);
             worker.jobs_run.store(0, Relaxed);
             worker.started_at.store(now, Relaxed);
@@ -469,6 +470,29 @@ impl Registry {
         }
         drop(held);
         Ok(found)
+    }
+
+    /// The worker leaves after its job because of that library.
+    pub fn show_library(&self, worker: u32, name: &[u8]) -> Result<()> {
+        if let Some(worker) = self.worker(worker) {
+            let held = self.lock.exclusive()?;
+            worker.library.set(name);
+            drop(held);
+        }
+        Ok(())
+    }
+
+    /// Is this the first process that wants to say that in the log? When too much has been said, nobody is.
+    pub fn is_first_to_say(&self, what: &[u8]) -> bool {
+        let hash = shmem::hash(what).max(1);
+        for said in &self.head.said {
+            match said.compare_exchange(0, hash, Relaxed, Relaxed) {
+                Ok(_) => return true,
+                Err(found) if found == hash => return false,
+                Err(_) => {}
+            }
+        }
+        false
     }
 
     /// The versions are known once the connection is there.

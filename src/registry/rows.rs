@@ -54,6 +54,8 @@ pub struct WorkerRow {
     pub started_at: i64,
     /// 0 while it is busy.
     pub idle_since: i64,
+    /// For which it leaves after its job; empty without one.
+    pub library: Vec<u8>,
 }
 
 /// Database and role are 0 in the row of all that found no room.
@@ -146,6 +148,7 @@ impl Registry {
     pub fn workers(&self) -> Result<Vec<WorkerRow>> {
         self.look_for_the_dead()?;
         let mut rows = Vec::with_capacity(self.workers.len());
+        let mut unfit = Vec::with_capacity(self.workers.len());
         let held = self.lock.shared()?;
         for worker in self.workers {
             let activity = worker.activity();
@@ -162,9 +165,14 @@ impl Registry {
                 jobs_run: worker.jobs_run.load(Relaxed),
                 started_at: worker.started_at.load(Relaxed),
                 idle_since: if is_idle { worker.idle_since.load(Relaxed) } else { 0 },
+                library: Vec::new(),
             });
+            unfit.push(worker.library.copy());
         }
         drop(held);
+        for (row, library) in rows.iter_mut().zip(unfit) {
+            row.library = library.bytes().to_vec();
+        }
         Ok(rows)
     }
 

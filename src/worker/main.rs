@@ -136,7 +136,11 @@ fn connect(current: &Current) -> Result<Session> {
     if let Some(place) = current.place {
         place.show_key(&header.identity, current.segment.bytes(header.client_info))?;
     }
-    Ok(Session { baseline: Baseline::new()?, jobs: 0, began_in_recovery: identity::is_in_recovery() })
+    let baseline = Baseline::new()?;
+    if let (Some(place), Some(library)) = (current.place, baseline.unfit_library()) {
+        place.show_library(library)?;
+    }
+    Ok(Session { baseline, jobs: 0, began_in_recovery: identity::is_in_recovery() })
 }
 
 impl Session {
@@ -157,6 +161,7 @@ impl Session {
         let goes_on = current.slot.is_some()
             && self.jobs < settings::worker_max_jobs()
             && settings::max_idle_workers() > 0
+            && self.baseline.unfit_library().is_none()
             && !worker::is_asked_to_leave();
         let then = if goes_on { self.then(current, mapped)? } else { Then::Leave };
         outcome::leave(current, then)?;

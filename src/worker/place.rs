@@ -2,14 +2,14 @@
 
 use super::outcome;
 use crate::model::header::Identity;
-use crate::model::slot::{End, JobSlot, Key, MAPPED, MESSAGE_SIZE};
+use crate::model::slot::{End, JobSlot, Key, LIBRARY_SIZE, MAPPED, MESSAGE_SIZE};
 use crate::model::sqlstate;
 use crate::pg::dsm::{self, Segment};
-use crate::pg::error::{PgError, Result};
+use crate::pg::error::{self, PgError, Result, level};
 use crate::pg::{identity, query, text, worker};
 use crate::point;
 use crate::registry::{self, Registry, Rest, Then};
-use crate::wire::report::Report;
+use crate::wire::report::{Field, Report};
 use std::sync::{Arc, OnceLock};
 
 #[derive(Clone, Copy)]
@@ -46,6 +46,23 @@ impl Place {
         query::commit()?;
         // without one the connection would have been refused, or is about to be
         self.registry.set_versions(self.index, &key.unwrap_or_default())
+    }
+
+    /// This worker leaves after its job because of that library: in the view, and once in the log.
+    pub fn show_library(self, name: &[u8]) -> Result<()> {
+        self.registry.show_library(self.index, &name[..text::clip(name, LIBRARY_SIZE)])?;
+        if !self.registry.is_first_to_say(name) {
+            return Ok(());
+        }
+        let name = String::from_utf8_lossy(name);
+        let message = format!("background workers end after each job because of library \"{name}\"");
+        let mut report = Report::new(level::LOG, sqlstate::SUCCESSFUL_COMPLETION, message);
+        report.set(Field::Detail, "It is preloaded, and may keep what a job leaves in it for a later job.");
+        report.set(
+            Field::Hint,
+            "If it keeps nothing that a later job could see, add its name to pg_background.stateless_libraries.",
+        );
+        error::raise(&report)
     }
 
     pub fn registry(self) -> &'static Registry {

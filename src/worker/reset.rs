@@ -4,10 +4,11 @@
 //! (temporary tables, libraries, settings without a library) retires the worker.
 
 use super::session::{Restored, Session};
-use crate::model::libraries;
+use crate::model::libraries::{self, Loaded};
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::{query, session};
+use crate::settings;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// After how many jobs the worker's memory is looked at.
@@ -38,6 +39,10 @@ pub struct Baseline {
     is_clean: bool,
     memory: usize,
     libraries: usize,
+    /// How long the list of libraries was at the start.
+    first_libraries: usize,
+    /// The name of a library that may keep state, which makes this session unfit for another job.
+    unfit: Option<Vec<u8>>,
     mark: u64,
     /// Settings without a library that every new session has, by a file or ALTER ROLE.
     placeholders: Vec<Vec<u8>>,
@@ -53,12 +58,15 @@ impl Baseline {
         query::load_session_libraries()?;
         query::commit()?;
         session::watch()?;
+        let first_libraries = session::libraries_len()?;
         Ok(Self {
             session: Session::default(),
             jobs: 0,
             is_clean: false,
             memory: session::memory()?,
-            libraries: session::libraries_len()?,
+            libraries: first_libraries,
+            first_libraries,
+            unfit: unfit_library(first_libraries)?,
             mark: session::settings_mark()?,
             placeholders: session::placeholders()?,
             brought: Vec::new(),
@@ -79,6 +87,11 @@ impl Baseline {
         Ok(restored)
     }
 
+    /// The name of a library that may keep what a job leaves in it.
+    pub fn unfit_library(&self) -> Option<&[u8]> {
+        self.unfit.as_deref()
+    }
+
     /// What a launcher's `session::settings_hash` must be to find its settings here; 0 for no launcher's.
     pub fn settings_hash(&self) -> u64 {
         self.session.hash()
@@ -88,6 +101,7 @@ impl Baseline {
     /// transaction.
     pub fn is_clean(&mut self) -> Result<bool> {
         self.is_clean = !LAUNCHED.load(Ordering::Relaxed)
+            && self.unfit.is_none()
             && session::left()?.is_none()
             && session::libraries_len()? == self.libraries
             && self.session.is_settled()?
@@ -109,7 +123,10 @@ impl Baseline {
         if let Some(reason) = session::left()? {
             return Ok(Verdict::Retire(reason));
         }
-        if !self.libraries_are_known()? {
+        if session::libraries_len()? != self.libraries {
+            self.judge_libraries()?;
+        }
+        if self.unfit.is_some() {
             return Ok(Verdict::Retire("it has loaded a library"));
         }
         session::forget()?;
@@ -131,18 +148,14 @@ impl Baseline {
         let new = session::placeholders()?.into_iter().filter(|name| !self.brought.contains(name));
         self.placeholders = new.collect();
         self.mark = session::settings_mark()?;
+        self.judge_libraries()?;
         self.session.reloaded()
     }
 
-    fn libraries_are_known(&mut self) -> Result<bool> {
-        let len = session::libraries_len()?;
-        if len == self.libraries {
-            return Ok(true);
-        }
-        let directory = session::library_directory();
-        let new = session::libraries_since(self.libraries)?;
-        self.libraries = len;
-        Ok(new.iter().all(|path| libraries::is_stateless(path, directory)))
+    fn judge_libraries(&mut self) -> Result<()> {
+        self.libraries = session::libraries_len()?;
+        self.unfit = unfit_library(self.first_libraries)?;
+        Ok(())
     }
 
     /// A setting without a library is never forgotten: a later job would see it, if only as empty. True when there may be another.
@@ -156,4 +169,17 @@ impl Baseline {
         self.mark = session::settings_mark()?;
         Ok(true)
     }
+}
+
+/// The name of a library that is not known to keep nothing; `first`: how long their list was before any job.
+fn unfit_library(first: usize) -> Result<Option<Vec<u8>>> {
+    let (directory, own, named) =
+        (session::library_directory(), session::own_library(), settings::stateless_libraries());
+    let all = session::libraries_since(0)?;
+    let at_start = all.len() - session::libraries_since(first)?.len();
+    let unfit = all.iter().enumerate().find(|(i, path)| {
+        let loaded = if *i < at_start { Loaded::AtStart } else { Loaded::ByJob };
+        path.as_slice() != own && !libraries::is_harmless(path, directory, loaded, &named)
+    });
+    Ok(unfit.map(|(_, path)| libraries::name(path).to_vec()))
 }

@@ -1,0 +1,118 @@
+# Libraries that keep state in the session: no job may find what another one has left in them, whenever they were loaded.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Jobs;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = server('libraries', preload => 1, conf => "pg_background.idle_timeout = '10min'\nmax_prepared_transactions = 2\n");
+my $libraries = $node->config_data('--pkglibdir');
+for my $library (qw(dblink auto_explain pg_stat_statements pg_prewarm passwordcheck))
+{
+	plan skip_all => "no $library here" unless -e "$libraries/$library.so" || -e "$libraries/$library.dylib";
+}
+my $host = $node->host;
+my $port = $node->port;
+
+# The only value of a job, in a session of its own.
+sub job
+{
+	my ($sql, @options) = @_;
+	my ($status, $out, $err) = $node->psql('postgres',
+		"SELECT * FROM pg_background_result(pg_background_launch(\$job\$$sql\$job\$)) AS (x text)", @options);
+	return $status == 0 ? $out : $err;
+}
+
+# Restarts with these lines in the configuration file; returns where the log begins.
+sub restart
+{
+	$node->append_conf('postgresql.conf', join("\n", @_, ''));
+	$node->stop;
+	my $offset = -s $node->logfile;
+	$node->start;
+	return $offset;
+}
+
+sub distinct { my %seen = map { $_ => 1 } @_; return scalar keys %seen }
+sub processes { return distinct(map { job('SELECT pg_backend_pid()::text') } 1 .. 5) }
+sub lines { my ($offset, $what) = @_; my @found = substr(slurp_file($node->logfile), $offset) =~ /$what/g; return scalar @found }
+
+my $says = qr/LOG:  background workers end after each job because of library "\w+"/;
+
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION dblink;
+	CREATE ROLE tenant LOGIN;
+	SELECT grant_pg_background_privileges('tenant');
+	CREATE FUNCTION connect(name text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+	DECLARE j pg_background_handle;
+	BEGIN
+		SELECT * INTO j FROM pg_background_launch_v2(format('SELECT dblink_connect(%L, ''user=postgres dbname=postgres host=} . $host . q{ port=} . $port . q{'')', name));
+		PERFORM * FROM pg_background_result_v2(j.pid, j.cookie) AS (r text);
+	END $$;
+	ALTER FUNCTION connect(text) OWNER TO } . $node->safe_psql('postgres', 'SELECT current_user') . q{;});
+my $owner = $node->safe_psql('postgres', 'SELECT current_user');
+$node->safe_psql('postgres', "CREATE ROLE postgres SUPERUSER LOGIN") if $owner ne 'postgres';
+
+# A role's job finds the connection of a superuser that another session's job of the same role has left in the library.
+sub stays
+{
+	my $name = 'left';
+	my ($status, $out, $err) = $node->psql('postgres', "SELECT connect('$name')", extra_params => [ '-U', 'tenant' ]);
+	is($status, 0, 'a job has connected') or diag $err;
+	my $found = job("SELECT u || ' by ' || current_user FROM dblink('$name', 'SELECT current_user') AS (u text)", extra_params => [ '-U', 'tenant' ]);
+	unlike($found, qr/postgres by tenant/, "$_[0]: not found by a later job");
+	return;
+}
+
+# --- loaded by a job ---
+
+stays('loaded by a job');
+
+# --- preloaded, by each of the ways ---
+
+my $offset = restart("shared_preload_libraries = 'pg_background, dblink'");
+stays('for all sessions');
+is(processes(), 5, 'five jobs, five processes');
+is(lines($offset, $says), 1, 'said once in the log');
+is(lines($offset, qr/because of library "dblink"/), 1, 'with the name of the library');
+is(job(q{SELECT ends_because FROM pg_stat_background_workers WHERE pid = pg_backend_pid()}), 'library "dblink" may keep state', 'the view says so, too');
+
+restart("shared_preload_libraries = 'pg_background'", "session_preload_libraries = 'dblink'");
+stays('for each session');
+is(processes(), 5, 'five jobs, five processes');
+
+restart("session_preload_libraries = ''");
+is(processes(), 1, 'without it, one process');
+$node->safe_psql('postgres', "ALTER DATABASE postgres SET session_preload_libraries = 'dblink'");
+stays('for the sessions of a database');
+$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET session_preload_libraries');
+
+# --- those that keep nothing ---
+
+$offset = restart("shared_preload_libraries = 'pg_stat_statements, auto_explain, pg_background, pg_prewarm, passwordcheck'");
+is(processes(), 1, 'with libraries that have hooks and keep nothing, five jobs in one process');
+is(job(q{SELECT coalesce(ends_because, 'nothing') FROM pg_stat_background_workers WHERE pid = pg_backend_pid()}), 'nothing', 'the view has nothing to say');
+is(lines($offset, $says), 0, 'nor has the log');
+# that a job loads one is another thing: the next would have its hooks
+restart("shared_preload_libraries = 'pg_background'");
+is(distinct(map { job("LOAD 'auto_explain'; SELECT pg_backend_pid()::text") } 1 .. 3), 3, 'a hook that a job has brought goes with its process');
+
+# --- and those that an administrator vouches for ---
+
+$offset = restart("shared_preload_libraries = 'pg_background, dblink'", "pg_background.stateless_libraries = 'something, dblink'");
+is(processes(), 1, 'named in the setting: one process');
+is(lines($offset, $says), 0, 'nothing is said');
+like(job(q{SET pg_background.stateless_libraries = 'dblink'}), qr/cannot be changed now/, 'no job can name one');
+# a worker that is idle hears of the change
+Jobs::setting($node, 'pg_background.stateless_libraries', '');
+stays('not named any more');
+is(processes(), 5, 'and five processes again');
+
+healthy($node);
+$node->stop;
+done_testing();
