@@ -266,6 +266,26 @@ SELECT * FROM after('SELECT (pg_background_launch(''SELECT 1'') > 0)::text',
 SELECT * FROM after('SELECT (pg_background_launch(''SELECT 1'') > 0)::text', 'SELECT workers_launched::text FROM pg_background_stats_v2()');
 
 --
+-- what the session's own statistics say
+--
+CREATE TABLE counted (i int);
+CREATE FUNCTION counted() RETURNS text LANGUAGE sql AS $$ SELECT count(*)::text FROM counted $$;
+CREATE FUNCTION counts() RETURNS text LANGUAGE sql AS $$
+    SELECT format('%s inserted, %s scans, %s calls', coalesce(n_tup_ins, 0), coalesce(seq_scan, 0),
+                  (SELECT coalesce(sum(calls), 0) FROM pg_stat_xact_user_functions WHERE funcname = 'counted'))
+      FROM pg_stat_xact_user_tables WHERE relid = 'counted'::regclass
+$$;
+SET track_functions = 'all';
+SELECT * FROM after('INSERT INTO counted VALUES (1), (2), (3)', 'SELECT counts()');
+SELECT job('SELECT counted()'), job('SELECT counted()'), job('SELECT counts()');
+SELECT job('INSERT INTO counted VALUES (4); SELECT counted(); SELECT counts()');
+SELECT * FROM after('INSERT INTO counted VALUES (1); SELECT 1/0', 'SELECT counts()');
+SELECT DISTINCT job('SELECT counts() FROM counted LIMIT 1') FROM generate_series(1, 10);
+RESET track_functions;
+DROP FUNCTION counted(), counts();
+DROP TABLE counted;
+
+--
 -- a setting that comes where another one went
 --
 \c -

@@ -73,11 +73,11 @@ pub fn report_idle() {
     });
 }
 
-/// What a session does before it waits for its next command; `now`: without waiting for more to come. Outside a transaction.
-pub fn send_statistics(now: bool) -> Result<()> {
+/// What a session does before it waits for its next command, without waiting for more to come. Outside a transaction.
+pub fn send_statistics() -> Result<()> {
     // SAFETY: no transaction is open.
     guard(|| unsafe {
-        sys::pgstat_report_stat(now);
+        sys::pgstat_report_stat(true);
     })
 }
 

@@ -9,13 +9,13 @@ use super::place::Place;
 use super::reset::Baseline;
 use crate::pg::error::Result;
 use crate::pg::latch::Event;
-use crate::pg::{dsm, identity, query, worker};
+use crate::pg::{dsm, identity, worker};
 use crate::{registry, settings};
 use std::time::{Duration, Instant};
 
 /// How long those stay that are more than are to be kept: a job may come for them in the middle of a rush.
 const SURPLUS: Duration = Duration::from_millis(100);
-/// After so long what was held back for more to come is let go: statistics, segments.
+/// After so long the segments of earlier jobs are let go.
 const REST: Duration = Duration::from_secs(1);
 /// A standby's promotion wakes nobody: a worker that began in recovery looks now and then.
 const RECOVERY: Duration = Duration::from_secs(1);
@@ -61,7 +61,6 @@ pub fn wait(place: Place, baseline: &mut Baseline, kept: &mut Kept, began_in_rec
             continue;
         }
         if !rested && idle >= REST {
-            query::send_statistics(true)?;
             // of sessions that may be gone
             if place.unmap()? {
                 kept.clear();

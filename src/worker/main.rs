@@ -190,7 +190,8 @@ impl Session {
             idle::decline(place)?;
             return Ok(false);
         }
-        query::send_statistics(false)?;
+        // all of them: the next job would find what is held back in pg_stat_xact_...
+        query::send_statistics()?;
         worker::show_idle()?;
         Ok(place.rest(self.baseline.settings_hash(), mapped)? != Rest::Leave)
     }
