@@ -36,10 +36,10 @@ const FUNCTIONS: &[&str] = &[
     "tuplestore_begin_heap|tuplestore_clear|tuplestore_putvalues|tuplestore_end",
     "detoast_external_attr|pg_detoast_datum_packed|cstring_to_text_with_len|pg_mbcliplen|pg_verifymbstr",
     "getTypeOutputInfo|getTypeBinaryOutputInfo|getTypeBinaryInputInfo|getBaseTypeAndTypmod|get_typtype",
-    "fmgr_info_cxt|OutputFunctionCall|format_type_be",
+    "fmgr_info_cxt|OutputFunctionCall|format_type_be|format_procedure",
 ];
 const TYPES: &[&str] = &[
-    "ErrorData|PgbgReport|PgbgSettings|PgbgColumn|PgbgCommits|PgbgWait|LWLock|ConditionVariable|BackgroundWorker|BackgroundWorkerHandle|DestReceiver|MinimalTupleData",
+    "ErrorData|PgbgDeclaration|PgbgReport|PgbgSettings|PgbgColumn|PgbgCommits|PgbgWait|LWLock|ConditionVariable|BackgroundWorker|BackgroundWorkerHandle|DestReceiver|MinimalTupleData",
     "FunctionCallInfo|ReturnSetInfo|RawStmt|List|QueryCompletion|FmgrInfo",
 ];
 const VARIABLES: &[&str] = &[
@@ -50,7 +50,7 @@ const VARIABLES: &[&str] = &[
     "LogStmtLevel_.*|CURSOR_OPT_.*|WL_.*|BGWORKER_.*|BGW_.*|BgWorkerStartTime_.*|BgwHandleStatus_.*|shm_mq_result_.*",
     "TypeFuncClass_.*|CommandDest_.*|BackendState_.*|TimeoutId_.*|GucContext_.*|GUC_UNIT_.*|GUC_LIST_INPUT|SetFunctionReturnMode_.*",
     "CommandTag_CMDTAG_INSERT|NodeTag_T_ReturnSetInfo|NodeTag_T_TransactionStmt|TYPTYPE_.*|DEBUG1|LOG|NOTICE|ERROR|FATAL|ROLE_PG_.*",
-    "BOOLOID|BYTEAOID|FLOAT8OID|INT4OID|INT8OID|OIDOID|TEXTOID|TIMESTAMPTZOID|ALLOCSET_.*",
+    "BOOLOID|BYTEAOID|FLOAT8OID|INT4OID|INT8OID|OIDOID|RECORDOID|TEXTOID|TIMESTAMPTZOID|VOIDOID|ALLOCSET_.*",
     "HEAP_NATTS_MASK|HEAP_HASEXTERNAL|HEAP_HASNULL|BOOTSTRAP_SUPERUSERID|SECURITY_RESTRICTED_OPERATION",
 ];
 

@@ -4,6 +4,8 @@
 #include "shim.h"
 #include "compat.h"
 
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "libpq/auth.h"
 #include "nodes/pg_list.h"
 #include "utils/syscache.h"
@@ -300,6 +302,25 @@ void
 pgbg_finish_desc(TupleDesc desc)
 {
 	PGBG_FINISH_DESC(desc);
+}
+
+/* What pg_proc has of the function. */
+void
+pgbg_declaration(Oid function, PgbgDeclaration *declaration)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Form_pg_proc proc;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	declaration->result = proc->prorettype;
+	declaration->nargs = proc->pronargs;
+	memcpy(declaration->arguments, proc->proargtypes.values, proc->pronargs * sizeof(Oid));
+	declaration->returns_set = proc->proretset;
+	declaration->is_strict = proc->proisstrict;
+	declaration->is_c_function = proc->prolang == ClanguageId && proc->prokind == PROKIND_FUNCTION;
+	ReleaseSysCache(tuple);
 }
 
 void

@@ -55,6 +55,7 @@
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/ps_status.h"
+#include "utils/regproc.h"
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
@@ -162,6 +163,17 @@ typedef struct PgbgColumn
 	uint8		align;			/* in bytes */
 } PgbgColumn;
 
+typedef struct PgbgDeclaration
+{
+	Oid			result;
+	Oid			arguments[FUNC_MAX_ARGS];
+	int			nargs;
+	bool		returns_set;
+	bool		is_strict;
+	/* not a procedure, nor a window function; and of the language C itself */
+	bool		is_c_function;
+} PgbgDeclaration;
+
 extern void pgbg_accept_signals(void);
 extern void pgbg_begin_job(const volatile uint32 *stop_flag, const volatile uint32 *other_stop_flag);
 extern void pgbg_die_with_job(void);
@@ -178,6 +190,7 @@ extern void pgbg_set_option(const char *name, const char *value, GucContext cont
 extern uint32 pgbg_wait_event(PgbgWait wait);
 
 extern void pgbg_finish_desc(TupleDesc desc);
+extern void pgbg_declaration(Oid function, PgbgDeclaration *declaration);
 extern void pgbg_column(TupleDesc desc, int i, PgbgColumn *column);
 extern const char *pgbg_varlena(const void *datum, Size *len);
 extern Datum pgbg_receive(FmgrInfo *send, FmgrInfo *receive, Datum value, Oid typioparam, int32 typmod);

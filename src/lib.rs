@@ -40,9 +40,10 @@ mod worker;
 #[cfg(not(test))]
 #[allow(unsafe_code)]
 mod exports {
+    use crate::api::declared;
     use crate::pg::entry::{self, Datum, FunctionCallInfo, Pg_finfo_record, Pg_magic_struct};
     use crate::pg::hooks;
-    use crate::{api, registry, settings, worker};
+    use crate::{registry, settings, worker};
 
     #[unsafe(no_mangle)]
     pub extern "C" fn Pg_magic_func() -> *const Pg_magic_struct {
@@ -69,11 +70,11 @@ mod exports {
     }
 
     macro_rules! sql_functions {
-        ($($module:ident::$name:ident / $finfo:ident;)*) => {$(
+        ($($name:ident / $finfo:ident: $forms:ident;)*) => {$(
             #[unsafe(no_mangle)]
             pub unsafe extern "C-unwind" fn $name(fcinfo: FunctionCallInfo) -> Datum {
                 // SAFETY: called by the function manager.
-                unsafe { entry::sql_function(fcinfo, api::$module::$name) }
+                unsafe { entry::sql_function(fcinfo, stringify!($name), declared::$forms) }
             }
 
             #[unsafe(no_mangle)]
@@ -84,25 +85,25 @@ mod exports {
     }
 
     sql_functions! {
-        v1::pg_background_launch / pg_finfo_pg_background_launch;
-        v1::pg_background_result / pg_finfo_pg_background_result;
-        v1::pg_background_detach / pg_finfo_pg_background_detach;
-        v2::pg_background_launch_v2 / pg_finfo_pg_background_launch_v2;
-        v2::pg_background_submit_v2 / pg_finfo_pg_background_submit_v2;
-        v2::pg_background_result_v2 / pg_finfo_pg_background_result_v2;
-        v2::pg_background_detach_v2 / pg_finfo_pg_background_detach_v2;
-        v2::pg_background_cancel_v2 / pg_finfo_pg_background_cancel_v2;
-        v2::pg_background_cancel_v2_grace / pg_finfo_pg_background_cancel_v2_grace;
-        v2::pg_background_wait_v2 / pg_finfo_pg_background_wait_v2;
-        v2::pg_background_wait_v2_timeout / pg_finfo_pg_background_wait_v2_timeout;
-        v2::pg_background_list_v2 / pg_finfo_pg_background_list_v2;
-        v2::pg_background_stats_v2 / pg_finfo_pg_background_stats_v2;
-        v2::pg_background_progress / pg_finfo_pg_background_progress;
-        v2::pg_background_get_progress_v2 / pg_finfo_pg_background_get_progress_v2;
-        views::pg_background_get_jobs / pg_finfo_pg_background_get_jobs;
-        views::pg_background_get_history / pg_finfo_pg_background_get_history;
-        views::pg_background_get_workers / pg_finfo_pg_background_get_workers;
-        views::pg_background_get_totals / pg_finfo_pg_background_get_totals;
-        admin::pg_background_stat_reset / pg_finfo_pg_background_stat_reset;
+        pg_background_launch / pg_finfo_pg_background_launch: LAUNCH;
+        pg_background_result / pg_finfo_pg_background_result: RESULT;
+        pg_background_detach / pg_finfo_pg_background_detach: DETACH;
+        pg_background_launch_v2 / pg_finfo_pg_background_launch_v2: LAUNCH_V2;
+        pg_background_submit_v2 / pg_finfo_pg_background_submit_v2: SUBMIT_V2;
+        pg_background_result_v2 / pg_finfo_pg_background_result_v2: RESULT_V2;
+        pg_background_detach_v2 / pg_finfo_pg_background_detach_v2: DETACH_V2;
+        pg_background_cancel_v2 / pg_finfo_pg_background_cancel_v2: CANCEL_V2;
+        pg_background_cancel_v2_grace / pg_finfo_pg_background_cancel_v2_grace: CANCEL_V2_GRACE;
+        pg_background_wait_v2 / pg_finfo_pg_background_wait_v2: WAIT_V2;
+        pg_background_wait_v2_timeout / pg_finfo_pg_background_wait_v2_timeout: WAIT_V2_TIMEOUT;
+        pg_background_list_v2 / pg_finfo_pg_background_list_v2: LIST_V2;
+        pg_background_stats_v2 / pg_finfo_pg_background_stats_v2: STATS_V2;
+        pg_background_progress / pg_finfo_pg_background_progress: PROGRESS;
+        pg_background_get_progress_v2 / pg_finfo_pg_background_get_progress_v2: GET_PROGRESS_V2;
+        pg_background_get_jobs / pg_finfo_pg_background_get_jobs: GET_JOBS;
+        pg_background_get_history / pg_finfo_pg_background_get_history: GET_HISTORY;
+        pg_background_get_workers / pg_finfo_pg_background_get_workers: GET_WORKERS;
+        pg_background_get_totals / pg_finfo_pg_background_get_totals: GET_TOTALS;
+        pg_background_stat_reset / pg_finfo_pg_background_stat_reset: STAT_RESET;
     }
 }

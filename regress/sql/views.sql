@@ -131,16 +131,10 @@ SELECT pg_advisory_unlock(2011);
 SELECT pg_background_wait_v2(:wait_pid, :wait_cookie);
 SELECT pg_background_detach_v2(:wait_pid, :wait_cookie), pg_background_detach_v2(:error_pid, :error_cookie);
 
--- as a column, and as another set than theirs
+-- as a column
 SELECT count(*) >= 0 AS fine FROM (SELECT pg_background_get_jobs()) j;
-CREATE FUNCTION regress_pgbg_wrong(OUT a int, OUT b int) RETURNS SETOF record LANGUAGE c AS '$libdir/pg_background', 'pg_background_get_workers';
-SELECT pg_advisory_lock(2011);
-SELECT pid AS wait_pid, cookie AS wait_cookie FROM pg_background_launch_v2('SELECT pg_advisory_xact_lock(2011)') \gset
-SELECT * FROM regress_pgbg_wrong();
-SELECT pg_advisory_unlock(2011);
-SELECT pg_background_wait_v2(:wait_pid, :wait_cookie), pg_background_detach_v2(:wait_pid, :wait_cookie);
 
-DROP FUNCTION regress_pgbg_wrong(), looks(text), until(text);
+DROP FUNCTION looks(text), until(text);
 DROP VIEW mine, ended;
 DROP TABLE one;
 SELECT pg_background_drop_executor_role();

@@ -1,6 +1,7 @@
 //! The SQL functions. Each reads its arguments, calls what is below, and makes its result.
 
-pub mod admin;
-pub mod v1;
-pub mod v2;
-pub mod views;
+mod admin;
+pub mod declared;
+mod v1;
+mod v2;
+mod views;

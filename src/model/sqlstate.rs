@@ -24,6 +24,7 @@ pub const INVALID_PARAMETER_VALUE: i32 = pack(b"22023");
 pub const INSUFFICIENT_PRIVILEGE: i32 = pack(b"42501");
 pub const UNDEFINED_OBJECT: i32 = pack(b"42704");
 pub const DATATYPE_MISMATCH: i32 = pack(b"42804");
+pub const INVALID_FUNCTION_DEFINITION: i32 = pack(b"42P13");
 pub const INSUFFICIENT_RESOURCES: i32 = pack(b"53000");
 pub const OUT_OF_MEMORY: i32 = pack(b"53200");
 pub const CONFIGURATION_LIMIT_EXCEEDED: i32 = pack(b"53400");

@@ -25,28 +25,33 @@ pub mod types {
     use super::sys;
 
     pub const BOOL: u32 = sys::BOOLOID;
+    pub const FLOAT8: u32 = sys::FLOAT8OID;
     pub const INT4: u32 = sys::INT4OID;
     pub const INT8: u32 = sys::INT8OID;
     pub const OID: u32 = sys::OIDOID;
     pub const TEXT: u32 = sys::TEXTOID;
     pub const TIMESTAMPTZ: u32 = sys::TIMESTAMPTZOID;
+    pub const VOID: u32 = sys::VOIDOID;
 }
 
 pub const TEXT: u32 = types::TEXT;
 
 /// # Safety
-/// `desc` must be a valid descriptor.
-unsafe fn raw_columns(desc: sys::TupleDesc) -> Vec<sys::PgbgColumn> {
+/// `desc` must be a valid descriptor that has that attribute, counted from 0.
+pub(super) unsafe fn raw_column(desc: sys::TupleDesc, i: c_int) -> sys::PgbgColumn {
     // SAFETY: promised by the caller; the shim fills every field.
     unsafe {
-        (0..(*desc).natts)
-            .map(|i| {
-                let mut column = std::mem::zeroed();
-                sys::pgbg_column(desc, i, &raw mut column);
-                column
-            })
-            .collect()
+        let mut column = std::mem::zeroed();
+        sys::pgbg_column(desc, i, &raw mut column);
+        column
     }
+}
+
+/// # Safety
+/// `desc` must be a valid descriptor.
+unsafe fn raw_columns(desc: sys::TupleDesc) -> Vec<sys::PgbgColumn> {
+    // SAFETY: promised by the caller.
+    unsafe { (0..(*desc).natts).map(|i| raw_column(desc, i)).collect() }
 }
 
 /// # Safety

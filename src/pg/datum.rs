@@ -15,6 +15,8 @@ pub use super::sys::Datum;
 /// One call of an SQL function. Arguments are read by their position and declared type.
 pub struct Call {
     fcinfo: sys::FunctionCallInfo,
+    /// The type of its rows, where the function's declaration has them.
+    desc: Option<sys::TupleDesc>,
 }
 
 /// A value of a composite result.
@@ -88,16 +90,18 @@ pub fn boolean(value: bool) -> Datum {
 
 impl Call {
     /// # Safety
-    /// `fcinfo` must be a valid call that outlives this value, of a function with the argument types that are asked for.
-    pub(super) unsafe fn new(fcinfo: sys::FunctionCallInfo) -> Self {
-        Self { fcinfo }
+    /// `fcinfo` must be a valid call that outlives this value, of a function with the argument types that are asked for; `desc`
+    /// one of its descriptors.
+    pub(super) unsafe fn new(fcinfo: sys::FunctionCallInfo, desc: Option<sys::TupleDesc>) -> Self {
+        Self { fcinfo, desc }
     }
 
     fn arg(&self, n: usize) -> (Datum, bool) {
         // SAFETY: `new` was promised a valid call; the slice covers the arguments it has.
         unsafe {
             let args = (*self.fcinfo).args.as_slice((*self.fcinfo).nargs.max(0) as usize);
-            args.get(n).map_or((Datum::default(), true), |arg| (arg.value, arg.isnull))
+            let args = args.get(n).filter(|arg| !arg.isnull);
+            args.map_or((Datum::default(), true), |arg| (arg.value, false))
         }
     }
 
@@ -111,10 +115,12 @@ impl Call {
         self.arg(n).1
     }
 
+    /// 0 when NULL.
     pub fn int4(&self, n: usize) -> i32 {
         self.arg(n).0 as i32
     }
 
+    /// 0 when NULL.
     pub fn int8(&self, n: usize) -> i64 {
         self.arg(n).0 as i64
     }
@@ -143,20 +149,20 @@ impl Call {
     }
 
     /// The row type that the function returns, or that the caller's column definition list gives it.
-    fn result_type(&self) -> Result<Option<sys::TupleDesc>> {
-        let (fcinfo, mut desc) = (self.fcinfo, ptr::null_mut());
-        // SAFETY: a valid call, and a place for the answer.
-        let class = guard(|| unsafe { sys::get_call_result_type(fcinfo, ptr::null_mut(), &raw mut desc) })?;
-        Ok((class == sys::TypeFuncClass_TYPEFUNC_COMPOSITE && !desc.is_null()).then_some(desc))
+    fn row_type(&self) -> Result<sys::TupleDesc> {
+        if let Some(desc) = self.desc {
+            return Ok(desc);
+        }
+        // SAFETY: `new` was promised a valid call.
+        unsafe { result_type(self.fcinfo) }?.ok_or_else(no_column_list)
     }
 
     /// A row of the function's declared composite type.
     pub fn composite<const N: usize>(&self, values: [Value; N]) -> Result<Datum> {
-        let desc = self.result_type()?.ok_or_else(no_column_list)?;
+        let desc = self.row_type()?;
         // SAFETY: the descriptor is valid as long as the call.
         if !fits(&values, &unsafe { super::columns::declared(desc) }) {
-            return Err(PgError::new(sqlstate::DATATYPE_MISMATCH, "function result type does not match the library")
-                .hint("Update the extension with ALTER EXTENSION pg_background UPDATE."));
+            return Err(PgError::new(sqlstate::DATATYPE_MISMATCH, "a row does not have the declared types"));
         }
         let mut datums = [Datum::default(); N];
         let mut nulls = [true; N];
@@ -173,7 +179,7 @@ impl Call {
 
     /// The column definition list of a set-returning call, and where its rows go.
     pub fn rows(&self) -> Result<Rows> {
-        let desc = self.result_type()?.ok_or_else(no_column_list)?;
+        let desc = self.row_type()?;
         // SAFETY: `new` was promised a valid call.
         #[allow(clippy::cast_ptr_alignment)] // nodes are allocated aligned
         let info = unsafe { (*self.fcinfo).resultinfo }.cast::<sys::ReturnSetInfo>();
@@ -188,6 +194,18 @@ impl Call {
         // SAFETY: checked above that it is one; it outlives the call.
         unsafe { Rows::new(info, desc) }
     }
+}
+
+/// The row type that a call returns; `None` if it returns no row, or nobody said which columns it has.
+///
+/// # Safety
+/// `fcinfo` must be a valid call.
+pub(super) unsafe fn result_type(fcinfo: sys::FunctionCallInfo) -> Result<Option<sys::TupleDesc>> {
+    let mut desc = ptr::null_mut();
+    let to = &raw mut desc;
+    // SAFETY: promised by the caller; and a place for the answer.
+    let class = guard(|| unsafe { sys::get_call_result_type(fcinfo, ptr::null_mut(), to) })?;
+    Ok((class == sys::TypeFuncClass_TYPEFUNC_COMPOSITE && !desc.is_null()).then_some(desc))
 }
 
 #[cold]

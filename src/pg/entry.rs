@@ -1,6 +1,6 @@
 //! Where the server calls Rust.
 
-use super::datum::Call;
+use super::declaration::{self, Form};
 use super::error::{PgError, Result, Thrown};
 use super::sys;
 use crate::model::sqlstate;
@@ -32,12 +32,15 @@ fn panicked(payload: &(dyn Any + Send)) -> PgError {
 ///
 /// # Safety
 /// Called by the server's function manager only.
-pub unsafe fn sql_function(fcinfo: sys::FunctionCallInfo, body: fn(&Call) -> Result<sys::Datum>) -> sys::Datum {
-    // SAFETY: the function manager passes a valid call, which outlives this one.
-    let call = unsafe { Call::new(fcinfo) };
-    match contain(|| body(&call)) {
+pub unsafe fn sql_function(fcinfo: sys::FunctionCallInfo, symbol: &str, forms: &'static [Form]) -> sys::Datum {
+    let served = contain(|| {
+        // SAFETY: the function manager passes a valid call, which outlives this one.
+        let (call, form) = unsafe { declaration::check(fcinfo, symbol, forms) }?;
+        (form.body)(&call)
+    });
+    match served {
         Ok(datum) => datum,
-        // SAFETY: `call` has no destructor and `contain` left none.
+        // SAFETY: `contain` left no destructor.
         Err(thrown) => unsafe { thrown.throw() },
     }
 }

@@ -13,6 +13,7 @@
 pub mod columns;
 pub mod condvar;
 pub mod datum;
+pub mod declaration;
 pub mod dest;
 pub mod dsm;
 pub mod entry;

@@ -1,0 +1,185 @@
+//! How an exported function was declared. `CREATE FUNCTION` takes any declaration of a C function, so the library looks for
+//! itself what it is given and what it is to give back, before anything is done.
+
+use super::columns::raw_column;
+use super::datum::{Call, result_type};
+use super::error::{PgError, Result};
+use super::guard::guard;
+use super::sys;
+use crate::model::sqlstate;
+use std::ffi::{CStr, c_char};
+use std::fmt::Write;
+
+/// Name and type.
+pub type Column = (&'static str, u32);
+
+/// What a function gives back.
+pub enum Returns {
+    /// One value, or void.
+    Value(u32),
+    /// A row, or NULL: of a named type, or of OUT parameters.
+    Row(&'static [Column]),
+    /// Rows as the caller's column definition list has them.
+    Records,
+    /// Rows of just these columns.
+    Rows(&'static [Column]),
+}
+
+/// What a NULL argument does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum OnNull {
+    /// The server does not call the function: it must be STRICT.
+    ReturnsNull,
+    /// The function knows what to do.
+    Called,
+}
+
+/// A declaration that the library serves.
+pub struct Form {
+    pub arguments: &'static [u32],
+    pub on_null: OnNull,
+    pub returns: Returns,
+    pub body: fn(&Call) -> Result<sys::Datum>,
+}
+
+/// Makes the call as the body of the declared form sees it. A function that was declared otherwise is refused.
+///
+/// # Safety
+/// `fcinfo` must be a valid call that outlives the result.
+pub(super) unsafe fn check(
+    fcinfo: sys::FunctionCallInfo,
+    symbol: &str,
+    forms: &'static [Form],
+) -> Result<(Call, &'static Form)> {
+    // SAFETY: promised by the caller; such a call has an FmgrInfo, or none where C calls the symbol directly.
+    let flinfo = unsafe { (*fcinfo).flinfo };
+    // SAFETY: as above.
+    let function = if flinfo.is_null() { 0 } else { unsafe { (*flinfo).fn_oid } };
+    if function == 0 {
+        return Err(PgError::new(
+            sqlstate::INVALID_FUNCTION_DEFINITION,
+            format!("\"{symbol}\" was called without a declaration"),
+        ));
+    }
+    // SAFETY: only this function writes there, for as long as the FmgrInfo lives: the call's arguments are those of the declaration
+    // that was looked at.
+    let known = unsafe { (*flinfo).fn_extra.cast::<Form>().as_ref() };
+    if let Some(form) = known {
+        // A row type may have been altered since.
+        if let Some(call) = form.call(fcinfo)? {
+            return Ok((call, form));
+        }
+    }
+    let declared = Declaration::of(function)?;
+    for form in forms.iter().filter(|form| form.is(&declared)) {
+        if let Some(call) = form.call(fcinfo)? {
+            // SAFETY: as above.
+            unsafe { (*flinfo).fn_extra = std::ptr::from_ref(form).cast_mut().cast() };
+            return Ok((call, form));
+        }
+    }
+    Err(refusal(function, symbol, forms)?)
+}
+
+impl Form {
+    /// All but the columns.
+    fn is(&self, declared: &Declaration) -> bool {
+        let result = match self.returns {
+            Returns::Value(type_id) => declared.0.result == type_id && !declared.0.returns_set,
+            Returns::Row(_) => !declared.0.returns_set,
+            Returns::Records => declared.0.result == sys::RECORDOID && declared.0.returns_set,
+            Returns::Rows(_) => declared.0.returns_set,
+        };
+        declared.0.is_c_function
+            && declared.arguments() == self.arguments
+            && (declared.0.is_strict || self.on_null == OnNull::Called)
+            && result
+    }
+
+    /// The call, with the type of its rows where that is part of the form; `None` if these are others.
+    fn call(&self, fcinfo: sys::FunctionCallInfo) -> Result<Option<Call>> {
+        let (Returns::Row(columns) | Returns::Rows(columns)) = self.returns else {
+            // SAFETY: `check` was promised a valid call.
+            return Ok(Some(unsafe { Call::new(fcinfo, None) }));
+        };
+        // SAFETY: as above.
+        let desc = unsafe { result_type(fcinfo) }?;
+        // SAFETY: as above; the descriptor is valid as long as the call.
+        Ok(desc.filter(|desc| unsafe { has(*desc, columns) }).map(|desc| unsafe { Call::new(fcinfo, Some(desc)) }))
+    }
+}
+
+/// Are these the columns?
+///
+/// # Safety
+/// `desc` must be a valid descriptor.
+unsafe fn has(desc: sys::TupleDesc, columns: &[Column]) -> bool {
+    // SAFETY: promised by the caller; an attribute's name is a C string inside the descriptor.
+    unsafe {
+        (*desc).natts as usize == columns.len()
+            && columns.iter().zip(0..).all(|((name, type_id), i)| {
+                let column = raw_column(desc, i);
+                column.type_id == *type_id && CStr::from_ptr(column.name).to_bytes() == name.as_bytes()
+            })
+    }
+}
+
+struct Declaration(sys::PgbgDeclaration);
+
+impl Declaration {
+    fn of(function: u32) -> Result<Self> {
+        // SAFETY: all-zero is a valid PgbgDeclaration.
+        let mut declared = unsafe { std::mem::zeroed() };
+        let to = &raw mut declared;
+        // SAFETY: a catalog lookup, and a place for the answer.
+        guard(|| unsafe { sys::pgbg_declaration(function, to) })?;
+        Ok(Self(declared))
+    }
+
+    fn arguments(&self) -> &[u32] {
+        &self.0.arguments[..self.0.nargs as usize]
+    }
+}
+
+#[cold]
+fn refusal(function: u32, symbol: &str, forms: &[Form]) -> Result<PgError> {
+    // SAFETY: a catalog lookup; the name is allocated in the current memory context.
+    let name = c_string(guard(|| unsafe { sys::format_procedure(function) })?);
+    let mut expected = String::new();
+    for form in forms {
+        let strict = if form.on_null == OnNull::ReturnsNull { " STRICT" } else { "" };
+        let result = match form.returns {
+            Returns::Value(type_id) => type_name(type_id)?,
+            Returns::Row(columns) => format!("({})", column_list(columns)?),
+            Returns::Records => "SETOF record".to_owned(),
+            Returns::Rows(columns) => format!("TABLE ({})", column_list(columns)?),
+        };
+        let or = if expected.is_empty() { "" } else { ", or " };
+        let _ = write!(expected, "{or}({}) RETURNS {result} LANGUAGE C{strict}", type_list(form.arguments)?);
+    }
+    Ok(PgError::new(
+        sqlstate::INVALID_FUNCTION_DEFINITION,
+        format!("function {name} is not declared as \"{symbol}\" must be"),
+    )
+    .detail(&format!("Expected {expected}."))
+    .hint("Update the extension with ALTER EXTENSION pg_background UPDATE."))
+}
+
+fn type_list(types: &[u32]) -> Result<String> {
+    Ok(types.iter().map(|type_id| type_name(*type_id)).collect::<Result<Vec<_>>>()?.join(", "))
+}
+
+fn column_list(columns: &[Column]) -> Result<String> {
+    let columns = columns.iter().map(|(name, type_id)| Ok(format!("{name} {}", type_name(*type_id)?)));
+    Ok(columns.collect::<Result<Vec<_>>>()?.join(", "))
+}
+
+fn type_name(type_id: u32) -> Result<String> {
+    // SAFETY: a catalog lookup; the name is allocated in the current memory context.
+    Ok(c_string(guard(|| unsafe { sys::format_type_be(type_id) })?))
+}
+
+fn c_string(text: *const c_char) -> String {
+    // SAFETY: a C string of the server.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
