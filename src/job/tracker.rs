@@ -4,6 +4,7 @@
 //! taken out as an `Arc`, and is unmapped when the last of these goes.
 
 use super::Job;
+use crate::model::jobs::Jobs;
 use crate::model::released::{How, Released};
 use crate::model::sqlstate;
 use crate::model::state::State;
@@ -11,16 +12,16 @@ use crate::model::stats::Stats;
 use crate::pg::error::{PgError, Result};
 use crate::{settings, wire};
 use parking_lot::Mutex;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 struct Tracker {
-    jobs: Option<HashMap<i32, Arc<Job>>>,
+    jobs: Jobs<Arc<Job>>,
     released: Released,
     stats: Stats,
 }
 
-static TRACKER: Mutex<Tracker> = Mutex::new(Tracker { jobs: None, released: Released::new(), stats: Stats::new() });
+static TRACKER: Mutex<Tracker> =
+    Mutex::new(Tracker { jobs: Jobs::new(), released: Released::new(), stats: Stats::new() });
 
 /// What a caller names.
 pub enum Found {
@@ -43,32 +44,29 @@ fn wrong_cookie(pid: i32) -> PgError {
 
 /// The tracked job with that handle.
 pub fn tracked(pid: i32, cookie: i64) -> Option<Arc<Job>> {
-    get(pid).filter(|job| job.cookie == cookie)
+    get(pid, Some(cookie))
 }
 
-/// The job with that pid.
-fn get(pid: i32) -> Option<Arc<Job>> {
-    TRACKER.lock().jobs.as_ref().and_then(|jobs| jobs.get(&pid).cloned())
+fn get(pid: i32, cookie: Option<i64>) -> Option<Arc<Job>> {
+    TRACKER.lock().jobs.find(pid, cookie).cloned()
 }
 
-/// By pid alone (v1) or by handle. Rights are checked; `read`: the handle is given in order to read, which words the error for a
+/// By pid alone (v1), which names the last of the jobs that have it, or by handle. Rights are checked; `read`: the handle is given in order to read, which words the error for a
 /// wrong cookie.
 pub fn find(pid: i32, cookie: Option<i64>, read: bool) -> Result<Found> {
-    let job = get(pid);
-    match job {
-        Some(job) if cookie.is_none_or(|cookie| cookie == job.cookie) => {
-            job.check_rights()?;
-            Ok(Found::Job(job))
-        }
-        other => {
-            let released = TRACKER.lock().released.find(pid, cookie);
-            match (released, other) {
-                (Some(how), _) => Ok(Found::Released(how)),
-                (None, Some(_)) if read => Err(unknown(pid, " (cookie mismatch)")),
-                (None, Some(_)) => Err(wrong_cookie(pid)),
-                (None, None) => Err(unknown(pid, "")),
-            }
-        }
+    if let Some(job) = get(pid, cookie) {
+        job.check_rights()?;
+        return Ok(Found::Job(job));
+    }
+    let (released, has_others) = {
+        let tracker = TRACKER.lock();
+        (tracker.released.find(pid, cookie), tracker.jobs.find(pid, None).is_some())
+    };
+    match released {
+        Some(how) => Ok(Found::Released(how)),
+        None if has_others && read => Err(unknown(pid, " (cookie mismatch)")),
+        None if has_others => Err(wrong_cookie(pid)),
+        None => Err(unknown(pid, "")),
     }
 }
 
@@ -79,12 +77,12 @@ pub fn not_attached(pid: i32) -> PgError {
 
 /// The pids of all tracked jobs, of which none may be given to another.
 pub fn pids() -> Vec<i32> {
-    TRACKER.lock().jobs.iter().flat_map(HashMap::keys).copied().collect()
+    TRACKER.lock().jobs.pids().collect()
 }
 
 /// Refuses a launch beyond `pg_background.max_workers`.
 pub fn check_limit() -> Result<()> {
-    let tracked = TRACKER.lock().jobs.as_ref().map_or(0, HashMap::len);
+    let tracked = TRACKER.lock().jobs.len();
     if tracked < settings::max_workers() as usize {
         return Ok(());
     }
@@ -98,27 +96,15 @@ pub fn check_limit() -> Result<()> {
 
 pub fn add(job: Job) -> Arc<Job> {
     let job = Arc::new(job);
-    let replaced = {
-        let mut tracker = TRACKER.lock();
-        tracker.stats.launched += 1;
-        tracker.jobs.get_or_insert_default().insert(job.pid, Arc::clone(&job))
-    };
-    // A pid that came back belongs to a process that has ended: its job is given up.
-    if let Some(replaced) = replaced {
-        count(&replaced, How::Detached);
-    }
+    let mut tracker = TRACKER.lock();
+    tracker.stats.launched += 1;
+    tracker.jobs.add(job.pid, job.cookie, Arc::clone(&job));
     job
 }
 
 /// Gives the job up and counts it. Again does nothing.
 pub fn release(job: &Arc<Job>, how: How) {
-    let removed = {
-        let mut tracker = TRACKER.lock();
-        match &mut tracker.jobs {
-            Some(jobs) if jobs.get(&job.pid).is_some_and(|tracked| Arc::ptr_eq(tracked, job)) => jobs.remove(&job.pid),
-            _ => None,
-        }
-    };
+    let removed = TRACKER.lock().jobs.remove(job.pid, job.cookie);
     if let Some(removed) = removed {
         count(&removed, how);
     }
@@ -137,7 +123,7 @@ fn count(job: &Job, how: How) {
 
 /// All jobs, in the order of their launch.
 pub fn jobs() -> Vec<Arc<Job>> {
-    let mut jobs: Vec<_> = TRACKER.lock().jobs.iter().flat_map(HashMap::values).cloned().collect();
+    let mut jobs: Vec<_> = TRACKER.lock().jobs.iter().cloned().collect();
     jobs.sort_by_key(|job| (job.launched_at, job.pid));
     jobs
 }
