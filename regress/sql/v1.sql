@@ -148,7 +148,7 @@ SELECT count(*), sum(i) FROM pg_background_result(:pid) AS (i int);
 SELECT pg_advisory_lock(1);
 SELECT pg_background_launch('SELECT pg_advisory_xact_lock(1); SELECT 7') AS pid \gset
 SET statement_timeout = '100ms';
-SELECT * FROM attempt('SELECT * FROM pg_background_result($1) AS (i int)', :pid);
+SELECT * FROM pg_background_result(:pid) AS (i int);
 RESET statement_timeout;
 SELECT pg_advisory_unlock(1);
 SELECT * FROM pg_background_result(:pid) AS (i int);
