@@ -12,8 +12,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-# The server itself waits five seconds for a database to become empty, then gives up.
-my $prompt = 4;
+# The server itself waits five seconds for a database to become empty, then gives up: who succeeds was not in the way for so long.
+my $prompt = 30;
 my $conf = "pg_background.idle_timeout = '10min'\npg_background.max_idle_workers = 16\n";
 my $node = server('in_the_way', preload => 1, conf => $conf . "max_worker_processes = 8\n", init => { allows_streaming => 1 });
 my $session = session($node);
