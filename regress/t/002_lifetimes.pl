@@ -283,10 +283,11 @@ cmp_ok(segments($node), '<=', $full + $Jobs::kept, 'and no segment, but for thos
 ($out, $err) = ask($watcher, "SELECT pg_background_launch_v2('SELECT 1')");
 like($err, qr/ERROR:  53000: /, 'another session is told the same');
 
-# A slot that becomes free within the second is waited for.
+# A slot that becomes free is waited for: for a second, or longer where there is a registry.
 value($session, 'SELECT pg_background_cancel_v2(pid, cookie), pg_background_wait_v2(pid, cookie), pg_background_detach_v2(pid, cookie)
   FROM jobs LIMIT 1');
-value($session, q{SELECT pg_background_launch_v2('SELECT pg_sleep(0.3)')});
+$pid = launch($session, 'SELECT pg_sleep(0.3)');
+value($watcher, q{SET pg_background.launch_timeout = '1min'});
 is(value($watcher, q{SELECT * FROM pg_background_result(pg_background_launch('SELECT 1')) AS (n int)}), 1,
 	'a slot that is about to become free is waited for');
 value($session, 'SELECT pg_background_cancel_v2(pid, cookie) FROM jobs; SELECT pg_background_wait_v2(pid, cookie) FROM jobs');
