@@ -25,15 +25,18 @@ sub job
 	return value($in, "SELECT * FROM pg_background_result(pg_background_launch(\$job\$$sql\$job\$)) AS (x text)");
 }
 
-# The only worker there is: idle, with the session's settings and segment, so that the session's next launch is sure of it.
+# The only worker there is, started by another session: idle, with the session's settings and segment, so that the session's next
+# launch is sure of it.
 sub one_worker
 {
 	my ($in) = @_;
 	my $pid;
 
 	without_idle($node);
+	job($watcher, 'SELECT 1');
 	$pid = job($in, 'SELECT pg_backend_pid()::text') for 1 .. 2;
 	until_true(sub { grep { $_ == $pid } idle_workers($node) }) or die "worker $pid is not idle";
+	is_deeply([ idle_workers($node) ], [$pid], 'there is one worker');
 	return $pid;
 }
 
@@ -183,10 +186,14 @@ disarm($node, 'cold-wait');
 until_held($node, 'cold-failed', $launcher);
 ok(until_true(sub { scalar idle_workers($node) == 1 }), 'the process has come, has seen that its launcher gave up, and is idle');
 ($pid) = idle_workers($node);
+value($watcher, 'SELECT pg_advisory_lock(77)');
 my ($busy, $busy_cookie) = split /\|/, value($other, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_advisory_lock(77); INSERT INTO done VALUES (1, ''another session'')')});
 is($busy, $pid, 'it runs a job of another session');
 disarm($node, 'cold-failed');
 like((ask($session, 'SELECT 1'))[1], qr/ERROR:  57014/m, 'the launch was cancelled');
+# The postmaster would have ended the process by the time that it has started another one.
+is(job($session, 'SELECT 42'), 42, 'its session has another process for its next job');
+value($watcher, 'SELECT pg_advisory_unlock(77)');
 value($other, "SELECT pg_background_wait_v2($busy, $busy_cookie)");
 is(done('another session'), 1, 'the other session\'s job has run');
 value($other, "SELECT pg_background_detach_v2($busy, $busy_cookie)");
