@@ -33,7 +33,7 @@ sub one_worker
 	my $pid;
 
 	without_idle($node);
-	job($watcher, 'SELECT 1');
+	job($watcher, 'SELECT 1::text');
 	$pid = job($in, 'SELECT pg_backend_pid()::text') for 1 .. 2;
 	until_true(sub { grep { $_ == $pid } idle_workers($node) }) or die "worker $pid is not idle";
 	is_deeply([ idle_workers($node) ], [$pid], 'there is one worker');
@@ -192,7 +192,7 @@ is($busy, $pid, 'it runs a job of another session');
 disarm($node, 'cold-failed');
 like((ask($session, 'SELECT 1'))[1], qr/ERROR:  57014/m, 'the launch was cancelled');
 # The postmaster would have ended the process by the time that it has started another one.
-is(job($session, 'SELECT 42'), 42, 'its session has another process for its next job');
+is(job($session, 'SELECT 42::text'), 42, 'its session has another process for its next job');
 value($watcher, 'SELECT pg_advisory_unlock(77)');
 value($other, "SELECT pg_background_wait_v2($busy, $busy_cookie)");
 is(done('another session'), 1, 'the other session\'s job has run');

@@ -126,6 +126,7 @@ const WORKERS: &[Column] = &[
     ("jobs_run", INT8),
     ("started_at", TIMESTAMPTZ),
     ("idle_since", TIMESTAMPTZ),
+    ("ends_because", TEXT),
 ];
 
 const TOTALS: &[Column] = &[
