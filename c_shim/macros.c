@@ -464,10 +464,11 @@ pgbg_analyze(RawStmt *raw, const char *sql)
 	return PGBG_ANALYZE(raw, sql);
 }
 
+/* What queries that a rule has added return is for nobody: the result is the statement's. */
 void
 pgbg_portal_run(Portal portal, bool toplevel, DestReceiver *dest, QueryCompletion *qc)
 {
-	(void) PGBG_PORTAL_RUN(portal, toplevel, dest, dest, qc);
+	(void) PGBG_PORTAL_RUN(portal, toplevel, dest, None_Receiver, qc);
 }
 
 /* As the server logs a client's statement, plus which job it is. */

@@ -3,10 +3,11 @@
 use super::columns::{describe, output, sent_desc};
 use super::datum::{slice_or_empty, text_datum};
 use super::entry::contain;
-use super::error::Result;
+use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::Context;
 use super::sys;
+use crate::model::sqlstate;
 use crate::wire::describe::{Column, Form};
 use std::ffi::{CStr, c_int};
 use std::ptr;
@@ -32,8 +33,6 @@ pub struct Receiver<'a> {
     context: Context,
     scratch: Context,
     started: bool,
-    /// A rule can add a second result; only the first is the statement's.
-    ignore: bool,
 }
 
 impl<'a> Receiver<'a> {
@@ -54,18 +53,17 @@ impl<'a> Receiver<'a> {
             context: Context::new(c"pg_background receiver")?,
             scratch: Context::new(c"pg_background row")?,
             started: false,
-            ignore: false,
         })
     }
 
+    /// Good for the whole receiver, of which the server sees the beginning.
     pub(super) fn as_ptr(&mut self) -> *mut sys::DestReceiver {
-        &raw mut self.base
+        ptr::from_mut(self).cast()
     }
 
     fn start(&mut self, desc: sys::TupleDesc) -> Result<()> {
         if self.started {
-            self.ignore = true;
-            return Ok(());
+            return Err(PgError::new(sqlstate::INTERNAL_ERROR, "a statement has two results"));
         }
         self.started = true;
         // SAFETY: the server's descriptor of the rows to come.
@@ -155,9 +153,6 @@ unsafe extern "C-unwind" fn receive(slot: *mut sys::TupleTableSlot, this: *mut s
     // SAFETY: the server passes back our receiver and a valid slot.
     unsafe {
         let this = this.cast::<Receiver>();
-        if (*this).ignore {
-            return true;
-        }
         let mut should_free = false;
         let tuple = if (*this).has_text { ptr::null_mut() } else { sys::pgbg_slot_tuple(slot, &raw mut should_free) };
         let done = if tuple.is_null() {
