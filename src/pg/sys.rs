@@ -13,6 +13,10 @@ use crate::wire::tuple;
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 
+// A Datum holds an int8 or an address, and queues and tuples are aligned to eight bytes.
+const _: () = assert!(size_of::<usize>() == 8, "pg_background needs a 64-bit server");
+const _: () = assert!(size_of::<Datum>() == 8, "pg_background needs a 64-bit server");
+
 const _: () = {
     assert!(core::mem::offset_of!(MinimalTupleData, t_len) == 0);
     assert!(core::mem::offset_of!(MinimalTupleData, t_infomask2) == tuple::INFOMASK2_AT);
