@@ -56,6 +56,13 @@ SELECT pid, cookie FROM pg_background_launch_v2('SELECT generate_series(1, 10) /
 SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (i int);
 SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
 SELECT state, sqlstate, message, query FROM pg_background_history WHERE cookie = :cookie;
+-- nothing that a failed job has done counts, be it that its commit failed
+CREATE TABLE checked (i int UNIQUE DEFERRABLE INITIALLY DEFERRED);
+SELECT pid, cookie FROM pg_background_launch_v2('INSERT INTO checked VALUES (1), (1), (2)') \gset
+SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text);
+SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+SELECT state, sqlstate, row_count FROM pg_background_history WHERE cookie = :cookie;
+DROP TABLE checked;
 CREATE TABLE many (i int);
 SELECT pid, cookie FROM pg_background_submit_v2('INSERT INTO many SELECT generate_series(1, 1000)') \gset
 SELECT pg_background_detach_v2(:pid, :cookie);

@@ -38,6 +38,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     let single = (last == 0).then(|| statements.first().copied()).flatten();
     adopt_user(current, single)?;
     let mut done = Done { tags: Vec::new(), has_rows: false };
+    let mut rows_of_last = 0;
     for (i, statement) in statements.iter().enumerate() {
         // Those before have run, as they would have in a client's simple query: the error rolls them back.
         statement.check()?;
@@ -59,7 +60,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
             let mut rows = Rows::new(current);
             let (tag, count) = script.run(*statement, toplevel, Some(&mut Receiver::new(&mut rows)?))?;
             rows.finish()?;
-            current.show_rows(count);
+            rows_of_last = count;
             // without a column there is nothing to declare, and so nothing to read but the tag
             done.has_rows = rows.started;
             tag
@@ -81,6 +82,8 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         Script::end_block()?;
     }
     query::commit()?;
+    // a job that fails, be it at its commit, has changed nothing
+    current.show_rows(rows_of_last);
     identity::leave_user(&header.identity);
     Ok(done)
 }
