@@ -20,6 +20,18 @@ SELECT * FROM pg_background_result(pg_background_launch('DELETE FROM ruled')) AS
 SELECT * FROM ruled ORDER BY a;
 DROP TABLE ruled;
 
+--
+-- a message says where, as an error does
+--
+SET standard_conforming_strings = off;
+SELECT * FROM pg_background_result(pg_background_launch($$SELECT 'a\\b'$$)) AS (x text);
+SELECT * FROM pg_background_result(pg_background_launch($$SELECT 1;
+  SELECT 'x', 'a\\b'$$)) AS (x text, y text);
+SELECT * FROM pg_background_result(pg_background_launch($$SELECT 'a\\b', nonsense$$)) AS (x text);
+-- in a text within the job's, it is that text's
+SELECT * FROM pg_background_result(pg_background_launch($job$DO $do$ BEGIN EXECUTE $x$SELECT 'a\\b'$x$; END $do$ $job$)) AS (tag text);
+RESET standard_conforming_strings;
+
 SET client_min_messages = warning;
 SELECT pg_background_drop_executor_role();
 DROP EXTENSION pg_background;

@@ -100,7 +100,7 @@ fn receive(job: &Job, reading: &mut Reading, rows: &mut Rows) -> std::result::Re
                     *begun = true;
                     rows.put_tuples(conversions, frame::rows(count, body))?;
                 }
-                Kind::Notice => error::raise(&notice(body)?)?,
+                Kind::Notice => error::raise(&notice(job, body)?)?,
                 Kind::Error => *error = Some(Report::decode(body)?),
                 Kind::Tags => {
                     *long_tags = Some(tags::decode(body)?.into_iter().map(<[u8]>::to_vec).collect());
@@ -120,11 +120,22 @@ fn receive(job: &Job, reading: &mut Reading, rows: &mut Rows) -> std::result::Re
 }
 
 /// A message of the job as it is raised here: at its own level, which is below ERROR whatever the bytes say.
-fn notice(body: &[u8]) -> Result<Report> {
+fn notice(job: &Job, body: &[u8]) -> Result<Report> {
     let mut report = Report::decode(body)?;
     report.level = report.level.min(level::ERROR - 1);
-    report.cursor = 0;
+    point_into_job(job, &mut report);
     Ok(report)
+}
+
+/// A position in the job's text is none in the text that the client sent: to the client, the job's is a text within.
+fn point_into_job(job: &Job, report: &mut Report) {
+    if report.cursor > 0 && report.get(Field::InternalQuery).is_none() {
+        if let Ok(sql) = job.sql() {
+            report.set(Field::InternalQuery, sql.to_bytes());
+            report.internal_cursor = report.cursor;
+        }
+    }
+    report.cursor = 0;
 }
 
 /// The worker has left: its outcome decides.
@@ -143,16 +154,7 @@ fn conclude(job: &Job, reading: &Reading, rows: &mut Rows, has_rows: bool) -> st
 /// The job's error as it is thrown here.
 fn here(job: &Job, mut report: Report) -> Report {
     report.level = level::ERROR;
-    if report.cursor > 0 {
-        // A position in the job's text is none in the text that the client sent.
-        if report.get(Field::InternalQuery).is_none() {
-            if let Ok(sql) = job.sql() {
-                report.set(Field::InternalQuery, sql.to_bytes());
-                report.internal_cursor = report.cursor;
-            }
-        }
-        report.cursor = 0;
-    }
+    point_into_job(job, &mut report);
     report.add_context(format!("background worker, pid {}", job.pid).as_bytes());
     report
 }
