@@ -160,6 +160,7 @@ fn main() {
         "c_shim/macros.c",
         "c_shim/session.c",
         "c_shim/shmem.c",
+        "c_shim/types.c",
     ])
     .warnings(true)
     .extra_warnings(true)

@@ -1,7 +1,8 @@
 /*
  * shim.h: the C side of the boundary.  Only what Rust cannot do: setjmp
  * (error.c), messages to the client that a worker does not have
- * (frontend.c), hooks (hooks.c), and macros and inlines (macros.c).
+ * (frontend.c), hooks (hooks.c), macros and inlines (macros.c), and walks
+ * through structs of the server (types.c).
  */
 #ifndef PGBG_SHIM_H
 #define PGBG_SHIM_H
@@ -139,6 +140,10 @@ extern const char *pgbg_role_setting(void);
 extern const char *pgbg_library_directory(void);
 extern const char *pgbg_own_library(void);
 extern Size pgbg_memory_allocated(void);
+
+/* ---- types.c ---- */
+
+extern bool pgbg_examine_type(Oid type_id, List **row_types);
 
 /* ---- macros.c ---- */
 

@@ -32,6 +32,53 @@ SELECT * FROM pg_background_result(pg_background_launch($$SELECT 'a\\b', nonsens
 SELECT * FROM pg_background_result(pg_background_launch($job$DO $do$ BEGIN EXECUTE $x$SELECT 'a\\b'$x$; END $do$ $job$)) AS (tag text);
 RESET standard_conforming_strings;
 
+--
+-- types that no column can be declared as travel as text, wherever the pseudo-type is
+--
+CREATE FUNCTION as_text(query text, declared text DEFAULT 'x text') RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    here text[];
+    there text[];
+BEGIN
+    EXECUTE format('SELECT array_agg(x::text ORDER BY x::text) FROM (%s) AS q (x)', query) INTO here;
+    EXECUTE format('SELECT array_agg(x::text ORDER BY x::text) FROM pg_background_result(pg_background_launch($1)) AS r (%s)', declared)
+       INTO there USING query;
+    RETURN CASE WHEN there IS DISTINCT FROM here THEN format('here: %s there: %s', left(here::text, 1000), left(there::text, 1000))
+           ELSE format('%s rows', coalesce(cardinality(there), 0)) END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN SQLSTATE || ' ' || SQLERRM;
+END
+$$;
+CREATE TABLE measured (a int, b int);
+INSERT INTO measured SELECT i % 7, i % 7 FROM generate_series(1, 1000) i;
+CREATE STATISTICS measured_ab ON a, b FROM measured;
+CREATE STATISTICS measured_sum ON (a + b) FROM measured;
+ANALYZE measured;
+-- a row type of the catalogs with an anyarray: itself, an array of it, a domain over that; a view's row
+CREATE DOMAIN attributes AS pg_attribute[];
+SELECT as_text('SELECT a FROM pg_attribute a WHERE attrelid = ''measured''::regclass');
+SELECT as_text('SELECT array_agg(a ORDER BY attnum) FROM pg_attribute a WHERE attrelid = ''measured''::regclass');
+SELECT as_text('SELECT array_agg(a ORDER BY attnum)::attributes FROM pg_attribute a WHERE attrelid = ''measured''::regclass');
+SELECT as_text('SELECT s FROM pg_statistic s WHERE starelid = ''measured''::regclass');
+SELECT as_text('SELECT s FROM pg_stats s WHERE tablename = ''measured''');
+SELECT as_text('SELECT stavalues1 FROM pg_statistic s WHERE starelid = ''measured''::regclass');
+SELECT as_text('SELECT stxdexpr FROM pg_statistic_ext_data');
+SELECT as_text('SELECT ARRAY[''a'', NULL, ''"b'']::cstring[]');
+-- the server lets nobody declare them
+SELECT as_text('SELECT a FROM pg_attribute a', 'x pg_attribute');
+SELECT as_text('SELECT ARRAY[''a'']::cstring[]', 'x cstring[]');
+-- others are as they were, and no text
+SELECT as_text('SELECT m FROM measured m', 'x measured');
+SELECT as_text('SELECT array_agg(m ORDER BY a) FROM measured m', 'x measured[]');
+SELECT as_text('SELECT c FROM pg_class c WHERE relname = ''measured''', 'x pg_class');
+SELECT as_text('SELECT m FROM measured m');
+SELECT pg_background_detach_v2(pid, cookie)
+  FROM pg_background_list_v2() AS (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text,
+                                   sql_preview text, last_error text, consumed bool);
+DROP DOMAIN attributes;
+DROP TABLE measured;
+DROP FUNCTION as_text(text, text);
+
 SET client_min_messages = warning;
 SELECT pg_background_drop_executor_role();
 DROP EXTENSION pg_background;

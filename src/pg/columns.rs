@@ -70,8 +70,12 @@ pub(super) unsafe fn describe(desc: sys::TupleDesc) -> Result<Vec<Column>> {
     let raw = unsafe { raw_columns(desc) };
     let mut columns = Vec::with_capacity(raw.len());
     for column in raw {
-        // A pseudo-type's value (void, an anonymous record) means nothing in another process.
-        let text = typtype(column.type_id)? == sys::TYPTYPE_PSEUDO;
+        // A pseudo-type's value (void, an anonymous record) means nothing in another process; and what has one in it, as some row
+        // types of the catalogs have, cannot be declared.
+        let (type_id, mut row_types) = (column.type_id, ptr::null_mut());
+        let list = &raw mut row_types;
+        // SAFETY: catalog lookups; the list is in the memory of the query.
+        let text = !guard(|| unsafe { sys::pgbg_examine_type(type_id, list) })?;
         let attribute = if text { Attribute::new(-1, 4) } else { Attribute::new(column.len, column.align) };
         columns.push(Column {
             type_id: column.type_id,
