@@ -142,15 +142,21 @@
 /* 15: a setting knows which role has set it. */
 #if PG_VERSION_NUM >= 150000
 #define PGBG_SETTING_ROLE(setting) ((setting)->srole)
+#define PGBG_SETTING_RESET_ROLE(setting) ((setting)->reset_srole)
 #else
 #define PGBG_SETTING_ROLE(setting) InvalidOid
+#define PGBG_SETTING_RESET_ROLE(setting) InvalidOid
 #endif
 
 /* 19: the kinds of settings are one structure. */
 #if PG_VERSION_NUM >= 190000
 #define PGBG_SETTING_VARIABLE(setting, kind) ((setting)->_##kind.variable)
+#define PGBG_SETTING_RESET(setting, kind) ((setting)->_##kind.reset_val)
+#define PGBG_SETTING_ENUM(setting) (setting)
 #else
 #define PGBG_SETTING_VARIABLE(setting, kind) (((const struct config_##kind *) (setting))->variable)
+#define PGBG_SETTING_RESET(setting, kind) (((const struct config_##kind *) (setting))->reset_val)
+#define PGBG_SETTING_ENUM(setting) ((struct config_enum *) (setting))
 #endif
 
 /* 18: the magic block takes optional fields. */

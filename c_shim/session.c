@@ -78,8 +78,10 @@ static ErrorContextCallback *first_error_context;
 static uint32 first_interrupt_holdoff;
 static bool first_recovery;
 
-/* Where settings live, since 16. */
+#if !PGBG_HAVE_NUM_CONFIG_OPTIONS
+/* Where settings live. */
 static MemoryContext settings_context = NULL;
+#endif
 
 /* Has a role changed since pgbg_roles_changed() last said so? */
 static bool roles_changed = false;
@@ -102,9 +104,6 @@ pgbg_session_watch(void)
 	first_error_context = error_context_stack;
 	first_interrupt_holdoff = InterruptHoldoffCount;
 	first_recovery = RecoveryInProgress();
-	for (MemoryContext child = TopMemoryContext->firstchild; child != NULL; child = child->nextchild)
-		if (strcmp(child->name, "GUCMemoryContext") == 0)
-			settings_context = child;
 	CacheRegisterSyscacheCallback(AUTHOID, role_callback, (Datum) 0);
 }
 
@@ -182,12 +181,22 @@ pgbg_settings_mark(void)
 	static uint64 unknown = 0;
 	MemoryContextCounters counters = {0};
 
+	for (MemoryContext child = TopMemoryContext->firstchild; settings_context == NULL && child != NULL; child = child->nextchild)
+		if (strcmp(child->name, "GUCMemoryContext") == 0)
+			settings_context = child;
 	if (settings_context == NULL)
 		return --unknown;
 	settings_context->methods->stats(settings_context, NULL, NULL, &counters, false);
 	return counters.totalspace - counters.freespace;
 #endif
 }
+
+/* A value of a setting: one of the two. */
+typedef struct SettingValue
+{
+	uint64		number;
+	const char *string;
+} SettingValue;
 
 /* One of the settings that SerializeGUCState() writes, as it is or was. */
 typedef struct SettingNow
@@ -198,16 +207,85 @@ typedef struct SettingNow
 	Oid			role;
 	const char *file;
 	int			line;
-	uint64		number;
-	const char *string;
+	SettingValue value;
+	/* what RESET would give, see has_reset() */
+	GucSource	reset_source;
+	SettingValue reset;
 } SettingNow;
 
 struct PgbgSettings
 {
 	MemoryContext context;
+	uint64		mark;
 	int			n;
 	SettingNow	now[FLEXIBLE_ARRAY_MEMBER];
 };
+
+/*
+ * Would RESET give something that a new session of the same role in the same
+ * database need not have, and that nothing else tells?
+ */
+static inline bool
+has_reset(const struct config_generic *setting)
+{
+	return setting->source > PGC_S_OVERRIDE && setting->reset_source > PGC_S_FILE &&
+		setting->context != PGC_POSTMASTER && setting->context != PGC_INTERNAL &&
+		/* these come with the connection, and with the transaction */
+		strcmp(setting->name, "role") != 0 && strcmp(setting->name, "session_authorization") != 0 &&
+		strncmp(setting->name, "transaction_", strlen("transaction_")) != 0;
+}
+
+static inline SettingValue
+value_of(const struct config_generic *setting)
+{
+	SettingValue value = {0};
+
+	switch (setting->vartype)
+	{
+		case PGC_BOOL:
+			value.number = *PGBG_SETTING_VARIABLE(setting, bool);
+			break;
+		case PGC_INT:
+			value.number = (uint64) *PGBG_SETTING_VARIABLE(setting, int);
+			break;
+		case PGC_ENUM:
+			value.number = (uint64) *PGBG_SETTING_VARIABLE(setting, enum);
+			break;
+		case PGC_REAL:
+			memcpy(&value.number, PGBG_SETTING_VARIABLE(setting, real), sizeof(double));
+			break;
+		case PGC_STRING:
+			value.string = *PGBG_SETTING_VARIABLE(setting, string);
+			break;
+	}
+	return value;
+}
+
+static inline SettingValue
+reset_value_of(const struct config_generic *setting)
+{
+	SettingValue value = {0};
+
+	switch (setting->vartype)
+	{
+		case PGC_BOOL:
+			value.number = PGBG_SETTING_RESET(setting, bool);
+			break;
+		case PGC_INT:
+			value.number = (uint64) PGBG_SETTING_RESET(setting, int);
+			break;
+		case PGC_ENUM:
+			value.number = (uint64) PGBG_SETTING_RESET(setting, enum);
+			break;
+		case PGC_REAL:
+			memcpy(&value.number, &PGBG_SETTING_RESET(setting, real), sizeof(double));
+			break;
+		case PGC_STRING:
+			value.string = PGBG_SETTING_RESET(setting, string);
+			break;
+	}
+	return value;
+}
 
 /* False for one that is not written. */
 static inline bool
@@ -221,25 +299,13 @@ look_at(const struct config_generic *setting, SettingNow *now)
 	now->role = PGBG_SETTING_ROLE(setting);
 	now->file = setting->sourcefile;
 	now->line = setting->sourceline;
-	now->number = 0;
-	now->string = NULL;
-	switch (setting->vartype)
+	now->value = value_of(setting);
+	now->reset_source = PGC_S_DEFAULT;
+	now->reset = (SettingValue) {0};
+	if (has_reset(setting))
 	{
-		case PGC_BOOL:
-			now->number = *PGBG_SETTING_VARIABLE(setting, bool);
-			break;
-		case PGC_INT:
-			now->number = (uint64) *PGBG_SETTING_VARIABLE(setting, int);
-			break;
-		case PGC_ENUM:
-			now->number = (uint64) *PGBG_SETTING_VARIABLE(setting, enum);
-			break;
-		case PGC_REAL:
-			memcpy(&now->number, PGBG_SETTING_VARIABLE(setting, real), sizeof(double));
-			break;
-		case PGC_STRING:
-			now->string = *PGBG_SETTING_VARIABLE(setting, string);
-			break;
+		now->reset_source = setting->reset_source;
+		now->reset = reset_value_of(setting);
 	}
 	return true;
 }
@@ -251,11 +317,18 @@ same_text(const char *a, const char *b)
 }
 
 static inline bool
+same_value(const SettingValue *a, const SettingValue *b)
+{
+	return a->number == b->number && same_text(a->string, b->string);
+}
+
+static inline bool
 is_same(const SettingNow *a, const SettingNow *b)
 {
-	return a->number == b->number &&
+	return same_value(&a->value, &b->value) &&
 		a->source == b->source && a->context == b->context && a->role == b->role && a->line == b->line &&
-		same_text(a->name, b->name) && same_text(a->string, b->string) && same_text(a->file, b->file);
+		a->reset_source == b->reset_source && same_value(&a->reset, &b->reset) &&
+		same_text(a->name, b->name) && same_text(a->file, b->file);
 }
 
 #if PGBG_HAVE_NUM_CONFIG_OPTIONS
@@ -294,9 +367,24 @@ setting_after(dlist_node *link)
 		 setting = setting_after(&setting->nondef_link))
 #endif
 
+static void
+prepare_settings(void)
+{
+#if !PGBG_HAVE_NUM_CONFIG_OPTIONS
+	if (changed_settings == NULL)
+	{
+		int			all;
+		struct config_generic **list = PGBG_GET_SETTINGS(&all);
+
+		find_changed_settings(list, all);
+		PGBG_FREE_SETTINGS(list);
+	}
+#endif
+}
+
 /*
- * Would SerializeGUCState() write what it wrote when these were remembered?
- * Finds out in a fifth of its time.
+ * Would SerializeGUCState() and pgbg_serialize_resets() write what they wrote
+ * when these were remembered?  Finds out in a fifth of the time.
  */
 bool
 pgbg_settings_are(const PgbgSettings *settings)
@@ -304,6 +392,8 @@ pgbg_settings_are(const PgbgSettings *settings)
 	int			i = 0;
 	SettingNow	now;
 
+	if (pgbg_settings_mark() != settings->mark)
+		return false;
 	FOR_EACH_SETTING(setting)
 	{
 		if (!look_at(setting, &now))
@@ -331,20 +421,12 @@ pgbg_remember_settings(void)
 	SettingNow	now;
 	int			n = 0;
 
-#if !PGBG_HAVE_NUM_CONFIG_OPTIONS
-	if (changed_settings == NULL)
-	{
-		int			all;
-		struct config_generic **list = PGBG_GET_SETTINGS(&all);
-
-		find_changed_settings(list, all);
-		PGBG_FREE_SETTINGS(list);
-	}
-#endif
+	prepare_settings();
 	FOR_EACH_SETTING(setting)
 		n += look_at(setting, &now);
 	settings = palloc(offsetof(PgbgSettings, now) + n * sizeof(SettingNow));
 	settings->context = context;
+	settings->mark = pgbg_settings_mark();
 	settings->n = 0;
 	FOR_EACH_SETTING(setting)
 	{
@@ -352,8 +434,10 @@ pgbg_remember_settings(void)
 			continue;
 		/* copies: a setting without a library goes when its library comes */
 		now.name = pstrdup(now.name);
-		if (now.string)
-			now.string = pstrdup(now.string);
+		if (now.value.string)
+			now.value.string = pstrdup(now.value.string);
+		if (now.reset.string)
+			now.reset.string = pstrdup(now.reset.string);
 		if (now.file)
 			now.file = pstrdup(now.file);
 		settings->now[settings->n++] = now;
@@ -386,6 +470,125 @@ pgbg_placeholders(char *to, Size size)
 	}
 	PGBG_FREE_SETTINGS(settings);
 	return used;
+}
+
+/* A buffer that may be too small. */
+typedef struct Room
+{
+	char	   *to;
+	Size		size;
+	Size		used;
+} Room;
+
+static void
+put(Room *room, const void *from, Size len)
+{
+	if (room->used + len <= room->size)
+		memcpy(room->to + room->used, from, len);
+	room->used += len;
+}
+
+static void
+put_text(Room *room, const char *text)
+{
+	put(room, text, strlen(text) + 1);
+}
+
+static void
+put_reset(Room *room, const struct config_generic *setting, bool has_value)
+{
+	uint32		numbers[3] = {PGC_S_DEFAULT, 0, 0};
+	char		number[64];
+	const char *text = "";
+
+	put_text(room, setting->name);
+	if (has_value)
+	{
+		SettingValue value = reset_value_of(setting);
+
+		numbers[0] = setting->reset_source;
+		numbers[1] = setting->reset_scontext;
+		numbers[2] = PGBG_SETTING_RESET_ROLE(setting);
+		text = number;
+		switch (setting->vartype)
+		{
+			case PGC_BOOL:
+				text = value.number ? "true" : "false";
+				break;
+			case PGC_INT:
+				snprintf(number, sizeof(number), "%d", (int) value.number);
+				break;
+			case PGC_REAL:
+				snprintf(number, sizeof(number), "%.17e", PGBG_SETTING_RESET(setting, real));
+				break;
+			case PGC_STRING:
+				text = value.string ? value.string : "";
+				break;
+			case PGC_ENUM:
+				text = config_enum_lookup_by_value(PGBG_SETTING_ENUM(setting), (int) value.number);
+				break;
+		}
+	}
+	put_text(room, text);
+	put(room, numbers, sizeof(numbers));
+}
+
+/*
+ * Writes what SerializeGUCState() does not: the values that RESET would give
+ * (see has_reset()), and the settings that belong to no library and have no
+ * value (source PGC_S_DEFAULT).  Each is name and value with their NULs, and
+ * then source, context and role.  Returns how many bytes that takes; nothing
+ * beyond size is written.
+ */
+Size
+pgbg_serialize_resets(char *to, Size size)
+{
+	/* where nothing belongs to no library; looking at all settings takes time */
+	static uint64 plain_mark = 0;
+	Room		room = {to, size, 0};
+
+	prepare_settings();
+	FOR_EACH_SETTING(setting)
+		if (has_reset(setting))
+			put_reset(&room, setting, true);
+	if (plain_mark != pgbg_settings_mark())
+	{
+		int			n;
+		struct config_generic **settings = PGBG_GET_SETTINGS(&n);
+		bool		plain = true;
+
+		for (int i = 0; i < n; i++)
+		{
+			if ((settings[i]->flags & GUC_CUSTOM_PLACEHOLDER) == 0)
+				continue;
+			plain = false;
+			if (settings[i]->source == PGC_S_DEFAULT)
+				put_reset(&room, settings[i], false);
+		}
+		PGBG_FREE_SETTINGS(settings);
+		if (plain)
+			plain_mark = pgbg_settings_mark();
+	}
+	return room.used;
+}
+
+/* Sets what RESET gives, while something else is set, which stays.  Inside a transaction. */
+void
+pgbg_set_reset(const char *name, const char *value, GucContext context, GucSource source, Oid role)
+{
+	/* the answer is that the setting itself has not changed */
+	(void) PGBG_SET_OPTION(name, value, context, source, role);
+}
+
+/* Makes a setting known that belongs to no library and has no value.  Inside a transaction. */
+void
+pgbg_make_placeholder(const char *name, Oid role)
+{
+	if (GetConfigOption(name, true, false) == NULL)
+	{
+		pgbg_set_option(name, "", PGC_USERSET, PGC_S_SESSION, role);
+		pgbg_reset_option(name, role);
+	}
 }
 
 /* Gives a setting its reset value, whoever may set it.  Inside a transaction. */

@@ -87,6 +87,48 @@ SELECT job('SHOW regress_pgbg.ours');
 RESET regress_pgbg.ours;
 SELECT job('SELECT coalesce(current_setting(''regress_pgbg.ours'', true), ''unknown'')');
 
+-- RESET gives what the client has asked for at its connection, whatever the session has set since
+\c -reuse-previous=on "options='-c work_mem=2MB -c regress_pgbg.client=theirs -c DateStyle=SQL,DMY' application_name=at_first"
+SET search_path = regress_pgbg, public;
+CREATE FUNCTION resets(name text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE 'RESET ' || name;
+    RETURN current_setting(name);
+END
+$$;
+CREATE FUNCTION in_job(name text) RETURNS text LANGUAGE sql AS $$ SELECT job(format('SELECT resets(%L)', name)) $$;
+SET work_mem = '7MB';
+SET DateStyle = german;
+SET application_name = 'later';
+SET regress_pgbg.client = 'mine';
+SET TimeZone = 'Asia/Tokyo';
+SELECT name, job(format('SHOW %s', name)) AS now, in_job(name), job(format('SHOW %s', name)) AS again
+  FROM unnest('{work_mem, DateStyle, application_name, regress_pgbg.client}'::text[]) AS name;
+SELECT in_job('TimeZone') = reset_val AS same FROM pg_settings WHERE name = 'TimeZone';
+SELECT job('SELECT reset_val FROM pg_settings WHERE name = ''work_mem''') AS reset_val;
+SELECT name, resets(name) AS directly FROM unnest('{work_mem, DateStyle, application_name, regress_pgbg.client}'::text[]) AS name;
+SELECT job('SHOW work_mem'), in_job('work_mem');
+-- a session with other wishes has its own
+\c -reuse-previous=on "options='-c work_mem=3MB -c regress_pgbg.client=ours'"
+SET search_path = regress_pgbg, public;
+SET work_mem = '7MB';
+SET regress_pgbg.client = 'mine';
+SELECT name, job(format('SHOW %s', name)) AS now, in_job(name) FROM unnest('{work_mem, regress_pgbg.client}'::text[]) AS name;
+\c -reuse-previous=on "options=''"
+SET search_path = regress_pgbg, public;
+SELECT resets('work_mem') = in_job('work_mem') AS same;
+SET work_mem = '7MB';
+SELECT in_job('work_mem') = resets('work_mem') AS same;
+DROP FUNCTION resets(text), in_job(text);
+-- one that is no library's is known, and empty, after its RESET
+SET regress_pgbg.gone = 'x';
+RESET regress_pgbg.gone;
+SHOW regress_pgbg.gone;
+SELECT job('SHOW regress_pgbg.gone') = current_setting('regress_pgbg.gone') AS same;
+SELECT job('SHOW regress_pgbg.never');
+SET regress_pgbg.gone = 'y';
+SELECT job('SHOW regress_pgbg.gone'), job('SELECT set_config(''regress_pgbg.gone'', NULL, false)');
+
 --
 -- who it is
 --

@@ -3,7 +3,7 @@
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
-use crate::wire::settings::{self, Setting};
+use crate::wire::settings::{self, Setting, Settings};
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
@@ -139,7 +139,7 @@ fn estimate() -> Result<usize> {
 /// Since 15 the serialized state says which role set a value.
 const HAS_ROLE: bool = cfg!(pg15_up);
 
-pub fn parse(state: &[u8]) -> Option<Vec<Setting<'_>>> {
+pub fn parse(state: &[u8]) -> Option<Settings<'_>> {
     settings::parse(state, HAS_ROLE).ok()
 }
 
@@ -191,6 +191,7 @@ impl State {
             self.serialize()?;
         }
         self.len = settings::whole(&self.room).map_or(0, <[u8]>::len);
+        self.append_resets()?;
         self.taken = Remembered::new()?;
         Ok(())
     }
@@ -199,6 +200,20 @@ impl State {
         let (start, len) = (self.room.as_mut_ptr(), self.room.len());
         // SAFETY: writes at most `len` bytes, or throws.
         guard(|| unsafe { sys::SerializeGUCState(len, start.cast()) })
+    }
+
+    fn append_resets(&mut self) -> Result<()> {
+        loop {
+            let rest = &mut self.room[self.len..];
+            let (start, room) = (rest.as_mut_ptr(), rest.len());
+            // SAFETY: writes at most as many bytes.
+            let needed = guard(|| unsafe { sys::pgbg_serialize_resets(start.cast(), room) })?;
+            if needed <= room {
+                self.len += needed;
+                return Ok(());
+            }
+            self.room.resize(self.len + needed, 0);
+        }
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -210,27 +225,30 @@ impl State {
 /// yet. The server's own function sets every setting anew, some two hundred microseconds' worth; most are the same
 /// already. True when only differences were set, so that RESET gives what it gave before.
 pub fn restore(state: &[u8]) -> Result<bool> {
+    let Some(theirs) = parse(state) else {
+        return restore_all(state).map(|()| false);
+    };
     let mut mine = State::default();
     mine.take()?;
-    let changes = match (parse(mine.bytes()), parse(state)) {
-        (Some(mine), Some(theirs)) => settings::difference(&mine, &theirs),
-        _ => None,
-    };
+    let changes = parse(mine.bytes()).and_then(|mine| settings::difference(&mine.now, &theirs.now));
+    let only_differences = changes.is_some();
     match changes {
-        Some(changes) => changes.iter().try_for_each(set).map(|()| true),
-        None => restore_all(state).map(|()| false),
+        Some(changes) => changes.iter().try_for_each(set)?,
+        None => restore_all(state)?,
     }
+    set_resets(&theirs)?;
+    Ok(only_differences)
 }
 
 /// Gives this session, which has had others before, another session's settings; false when it cannot. Inside a transaction, which
 /// is to be aborted then.
-pub fn change_to(theirs: &[Setting]) -> Result<bool> {
+pub fn change_to(theirs: &Settings) -> Result<bool> {
     let mut state = State::default();
     state.take()?;
     let Some(mine) = parse(state.bytes()) else {
         return Ok(false);
     };
-    let resets = settings::resets(&mine, theirs);
+    let resets = settings::resets(&mine.now, &theirs.now);
     resets.iter().try_for_each(reset)?;
     let mut after = State::default();
     let mine = if resets.is_empty() {
@@ -239,10 +257,43 @@ pub fn change_to(theirs: &[Setting]) -> Result<bool> {
         after.take()?;
         parse(after.bytes()).unwrap_or_default()
     };
-    match settings::difference(&mine, theirs) {
-        Some(changes) => changes.iter().try_for_each(set).map(|()| true),
-        None => Ok(false),
+    let Some(changes) = settings::difference(&mine.now, &theirs.now) else {
+        return Ok(false);
+    };
+    changes.iter().try_for_each(set)?;
+    set_resets(theirs)?;
+    Ok(true)
+}
+
+/// What RESET gives where something else is set, and settings that are only known. After all others.
+fn set_resets(theirs: &Settings) -> Result<()> {
+    if theirs.resets.is_empty() {
+        return Ok(());
     }
+    let mut state = State::default();
+    state.take()?;
+    let mine = parse(state.bytes()).unwrap_or_default();
+    for wanted in theirs.resets.iter().filter(|wanted| !mine.resets.contains(wanted)) {
+        if wanted.has_value() {
+            set_reset(wanted)?;
+        } else {
+            make_placeholder(wanted)?;
+        }
+    }
+    Ok(())
+}
+
+fn set_reset(setting: &Setting) -> Result<()> {
+    let (name, value) = (setting.name.as_ptr().cast(), setting.value.as_ptr().cast());
+    let (context, source, role) = (setting.context, setting.source, setting.role);
+    // SAFETY: two NUL-terminated strings, which the server copies.
+    guard(|| unsafe { sys::pgbg_set_reset(name, value, context, source, role) })
+}
+
+fn make_placeholder(setting: &Setting) -> Result<()> {
+    let name = setting.name.as_ptr().cast();
+    // SAFETY: a NUL-terminated string; whoever set it, nothing of that is left.
+    guard(|| unsafe { sys::pgbg_make_placeholder(name, sys::BOOTSTRAP_SUPERUSERID) })
 }
 
 fn reset(setting: &Setting) -> Result<()> {

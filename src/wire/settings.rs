@@ -2,11 +2,17 @@
 //! becomes another's with the fewest changes.
 //!
 //! A state is its length and then, for each setting that is not at its built-in default: name, value and source file as
-//! NUL-terminated strings, the line when there is a file, and then source, context and (since 15) role.
+//! NUL-terminated strings, the line when there is a file, and then source, context and (since 15) role. Behind it is what the
+//! server does not tell: the values that RESET would give where a setting has another one, and settings without a library that
+//! have no value; each is name, value, source, context and role.
 
 use super::bytes::Reader;
-use super::{Malformed, Result};
+use super::Malformed;
 
+type Result<T, E = Malformed> = std::result::Result<T, E>;
+
+/// This source is that of a setting that has no value of its own (PGC_S_DEFAULT).
+const DEFAULT: u32 = 0;
 /// From this source a value has a place in a file, which no call can set (PGC_S_FILE).
 const FILE: u32 = 3;
 /// Up to this source a value is also what RESET gives (PGC_S_OVERRIDE).
@@ -23,7 +29,37 @@ pub struct Setting<'a> {
     pub role: u32,
 }
 
+/// All of a session's settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings<'a> {
+    pub now: Vec<Setting<'a>>,
+    /// See the head of the module.
+    pub resets: Vec<Setting<'a>>,
+}
+
+impl<'a> Settings<'a> {
+    /// What RESET would give, as far as the session says.
+    pub fn defaults(&self) -> impl Iterator<Item = &Setting<'a>> {
+        self.now.iter().filter(|s| s.is_default()).chain(self.resets.iter().filter(|s| s.has_value()))
+    }
+
+    /// Those of [`Self::defaults`] that the other session has not. A place in a file does not count.
+    pub fn defaults_beyond<'s>(&'s self, other: &'s Settings) -> impl Iterator<Item = &'s Setting<'a>> {
+        let same = |a: &Setting, b: &Setting| Setting { has_file: b.has_file, ..*a } == *b;
+        self.defaults().filter(move |mine| !other.defaults().any(|theirs| same(mine, theirs)))
+    }
+
+    /// Is there such a setting? The name has its NUL.
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.now.iter().chain(&self.resets).any(|s| s.name == name)
+    }
+}
+
 impl Setting<'_> {
+    pub fn has_value(&self) -> bool {
+        self.source != DEFAULT
+    }
+
     /// Is the value what RESET gives, too?
     pub fn is_default(&self) -> bool {
         self.source <= OVERRIDE
@@ -35,7 +71,7 @@ impl Setting<'_> {
     }
 }
 
-/// The state without what follows it.
+/// The server's part of the state.
 pub fn whole(state: &[u8]) -> Result<&[u8]> {
     let len = usize::from_ne_bytes(*Reader::new(state).array()?);
     len.checked_add(size_of::<usize>())
@@ -48,10 +84,22 @@ fn string<'a>(from: &mut Reader<'a>) -> Result<&'a [u8]> {
     from.take(nul + 1)
 }
 
-pub fn parse(state: &[u8], has_role: bool) -> Result<Vec<Setting<'_>>> {
+pub fn parse(state: &[u8], has_role: bool) -> Result<Settings<'_>> {
     let mut whole = Reader::new(state);
     let len = usize::from_ne_bytes(*whole.array()?);
-    let mut from = Reader::new(whole.take(len)?);
+    let now = parse_now(whole.take(len)?, has_role)?;
+    let mut from = whole;
+    let mut resets = Vec::new();
+    while !from.is_empty() {
+        let (name, value) = (string(&mut from)?, string(&mut from)?);
+        let (source, context, role) = (from.u32()?, from.u32()?, from.u32()?);
+        resets.push(Setting { name, value, has_file: false, source, context, role });
+    }
+    Ok(Settings { now, resets })
+}
+
+fn parse_now(state: &[u8], has_role: bool) -> Result<Vec<Setting<'_>>> {
+    let mut from = Reader::new(state);
     let mut settings = Vec::new();
     while !from.is_empty() {
         let (name, value) = (string(&mut from)?, string(&mut from)?);
@@ -99,8 +147,8 @@ pub fn resets<'a>(mine: &[Setting<'a>], theirs: &[Setting]) -> Vec<Setting<'a>> 
 }
 
 /// Do two sessions have the same settings, in any order? Of what begins and ends with a transaction only its source counts,
-/// and nothing of it where one of the two was in a transaction.
-pub fn same(a: &[Setting], b: &[Setting], in_transaction: bool) -> bool {
+/// and nothing of it where one of the two was in a transaction. Settings without a value are nobody's.
+pub fn same(a: &Settings, b: &Settings, in_transaction: bool) -> bool {
     fn sorted<'a>(settings: &[Setting<'a>], in_transaction: bool) -> Vec<Setting<'a>> {
         let mut sorted: Vec<_> =
             settings.iter().filter(|s| !in_transaction || !s.is_of_transaction()).copied().collect();
@@ -110,12 +158,17 @@ pub fn same(a: &[Setting], b: &[Setting], in_transaction: bool) -> bool {
         sorted.sort_unstable_by_key(|s| s.name);
         sorted
     }
-    sorted(a, in_transaction) == sorted(b, in_transaction)
+    fn resets<'a>(settings: &Settings<'a>) -> Vec<Setting<'a>> {
+        let mut sorted: Vec<_> = settings.resets.iter().filter(|s| s.has_value()).copied().collect();
+        sorted.sort_unstable_by_key(|s| s.name);
+        sorted
+    }
+    sorted(&a.now, in_transaction) == sorted(&b.now, in_transaction) && resets(a) == resets(b)
 }
 
 /// Does `theirs` replace all of these values that RESET gives?
-pub fn replaces_defaults(names: &[Vec<u8>], theirs: &[Setting]) -> bool {
-    names.iter().all(|name| theirs.iter().any(|t| t.name == name.as_slice() && t.is_default()))
+pub fn replaces_defaults(names: &[Vec<u8>], theirs: &Settings) -> bool {
+    names.iter().all(|name| theirs.defaults().any(|t| t.name == name.as_slice()))
 }
 
 #[cfg(test)]
@@ -141,7 +194,17 @@ mod tests {
         }
         let mut state = body.len().to_ne_bytes().to_vec();
         state.extend(body);
-        state.extend([0; 9]); // the server estimates generously
+        state
+    }
+
+    /// With settings behind it, which have an empty file.
+    fn with_resets(mut state: Vec<u8>, resets: &[(&str, &str, u32)]) -> Vec<u8> {
+        for (name, value, source) in resets {
+            state.extend(name.bytes().chain([0]).chain(value.bytes()).chain([0]));
+            for number in [*source, 6, 10] {
+                state.extend(number.to_ne_bytes());
+            }
+        }
         state
     }
 
@@ -149,7 +212,7 @@ mod tests {
         let (mine, theirs) = (state(mine, true), state(theirs, true));
         let (mine, theirs) = (parse(&mine, true).unwrap(), parse(&theirs, true).unwrap());
         let names = |s: Vec<Setting>| s.iter().map(|s| String::from_utf8_lossy(s.name).replace('\0', "")).collect();
-        difference(&mine, &theirs).map(names)
+        difference(&mine.now, &theirs.now).map(names)
     }
 
     const FILE: (&str, &str, &str, u32) = ("work_mem", "4096", "/etc/postgresql.conf", 3);
@@ -194,7 +257,10 @@ mod tests {
         let to_reset = |mine: &[(&str, &str, &str, u32)], theirs: &[(&str, &str, &str, u32)]| {
             let (mine, theirs) = (state(mine, true), state(theirs, true));
             let (mine, theirs) = (parse(&mine, true).unwrap(), parse(&theirs, true).unwrap());
-            resets(&mine, &theirs).iter().map(|s| String::from_utf8_lossy(s.name).replace('\0', "")).collect::<Vec<_>>()
+            resets(&mine.now, &theirs.now)
+                .iter()
+                .map(|s| String::from_utf8_lossy(s.name).replace('\0', ""))
+                .collect::<Vec<_>>()
         };
         let set = ("work_mem", "1", "", 13);
         assert_eq!(to_reset(&[set], &[]), ["work_mem"]);
@@ -216,11 +282,36 @@ mod tests {
     }
 
     #[test]
+    fn knows_what_reset_gives() {
+        let set = ("work_mem", "1", "", 13);
+        let plain = state(&[set], true);
+        let reset = with_resets(plain.clone(), &[("work_mem", "64", 9), ("a.b", "", 0)]);
+        let (plain, reset) = (parse(&plain, true).unwrap(), parse(&reset, true).unwrap());
+        assert_eq!((reset.now.clone(), reset.resets.len()), (plain.now.clone(), 2));
+        assert!(!same(&plain, &reset, false) && same(&reset, &reset, false));
+        assert!(reset.has(b"a.b\0") && !plain.has(b"a.b\0"));
+        // a setting without a value makes no difference
+        let empty = with_resets(state(&[set], true), &[("a.b", "", 0)]);
+        assert!(same(&plain, &parse(&empty, true).unwrap(), false));
+        let names =
+            |s: &Settings, other: &Settings| s.defaults_beyond(other).map(|s| s.name.to_vec()).collect::<Vec<_>>();
+        assert_eq!(names(&reset, &plain), [b"work_mem\0".to_vec()]);
+        let client = state(&[("work_mem", "64", "", 9)], true);
+        let client = parse(&client, true).unwrap();
+        assert!(names(&reset, &client).is_empty() && names(&client, &reset).is_empty());
+        assert!(
+            replaces_defaults(&[b"work_mem\0".to_vec()], &reset)
+                && !replaces_defaults(&[b"work_mem\0".to_vec()], &plain)
+        );
+    }
+
+    #[test]
     fn finds_the_end_of_a_state() {
         let state = state(&[FILE], true);
         let cut = whole(&state).unwrap();
-        assert_eq!(cut.len(), state.len() - 9);
-        assert_eq!(parse(cut, true), parse(&state, true));
+        assert_eq!(cut, state);
+        let longer = with_resets(state.clone(), &[("work_mem", "64", 9)]);
+        assert_eq!(whole(&longer).unwrap(), state);
         assert!(whole(&cut[..cut.len() - 1]).is_err());
         assert!(whole(&[]).is_err() && whole(&[255; 16]).is_err());
     }
@@ -238,6 +329,7 @@ mod tests {
         for has_role in [true, false] {
             let state = state(&[FILE, ("a.b", "", "", 13)], has_role);
             let parsed = parse(&state, has_role).unwrap();
+            let parsed = parsed.now;
             assert_eq!(parsed.len(), 2);
             assert_eq!((parsed[0].value, parsed[0].has_file, parsed[1].name), (&b"4096\0"[..], true, &b"a.b\0"[..]));
         }

@@ -3,11 +3,11 @@
 use crate::model::header::Identity;
 use crate::pg::error::Result;
 use crate::pg::{guc, identity, query, session, shmem};
-use crate::wire::settings::{self, Setting};
+use crate::wire::settings::{self, Settings};
 
 /// What a launcher's settings are known by, to it and to the worker that has them; never 0.
 pub fn settings_hash(state: &[u8]) -> u64 {
-    settings::whole(state).map_or(0, shmem::hash).max(1)
+    shmem::hash(state).max(1)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,7 +54,6 @@ impl Session {
         identity: &Identity,
         found_here: bool,
     ) -> Result<Restored> {
-        let state = settings::whole(state).unwrap_or(state);
         if !self.warm {
             self.warm = true;
             self.client_info = client_info.to_vec();
@@ -108,9 +107,8 @@ impl Session {
         identity::adopt_session(identity)?;
         query::commit()?;
         let before = guc::parse(self.now.bytes()).unwrap_or_default();
-        let changed = guc::parse(state).unwrap_or_default();
-        let changed = changed.iter().filter(|s| s.is_default() && !before.contains(s));
-        self.defaults = changed.map(|s| s.name.to_vec()).collect();
+        let theirs = guc::parse(state).unwrap_or_default();
+        self.defaults = theirs.defaults_beyond(&before).map(|s| s.name.to_vec()).collect();
         self.restored.take()?;
         self.keep(state)
     }
@@ -135,7 +133,7 @@ impl Session {
             return Ok(false);
         }
         let before = guc::parse(self.restored.bytes()).unwrap_or_default();
-        let changed = theirs.iter().filter(|s| s.is_default() && !before.contains(s)).map(|s| s.name.to_vec());
+        let changed = theirs.defaults_beyond(&before).map(|s| s.name.to_vec());
         self.defaults.extend(changed.filter(|name| !self.defaults.contains(name)).collect::<Vec<_>>());
         std::mem::swap(&mut self.restored, &mut self.now);
         self.keep(state)?;
@@ -197,7 +195,7 @@ impl Session {
         Ok(true)
     }
 
-    fn change_back(&self, wanted: &[Setting]) -> Result<bool> {
+    fn change_back(&self, wanted: &Settings) -> Result<bool> {
         query::begin()?;
         if !session::with_role_setting(|role| role == self.role.as_slice())? {
             guc::reset_role()?;
@@ -231,6 +229,6 @@ impl Session {
         let Some(settings) = guc::parse(&self.launcher) else {
             return false;
         };
-        names.iter().all(|name| settings.iter().any(|s| s.name == name.as_slice()))
+        names.iter().all(|name| settings.has(name))
     }
 }
