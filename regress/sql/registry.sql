@@ -144,6 +144,17 @@ SELECT pg_background_wait_v2(:pid, :cookie);
 SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
 SELECT state, sqlstate FROM pg_background_history WHERE cookie = :cookie;
 
+-- detached here after another session's cancel, and before it has ended: canceled
+SELECT pg_advisory_lock(2013), pg_advisory_lock(2014);
+SELECT pid, cookie FROM pg_background_launch_v2($sql$DO $$ BEGIN PERFORM pg_advisory_xact_lock(2013);
+    EXCEPTION WHEN query_canceled THEN PERFORM pg_advisory_xact_lock(2014); END $$ $sql$) \gset
+SELECT until('EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 2013 AND NOT granted)');
+SELECT * FROM pg_background_result(pg_background_launch(format('SELECT pg_background_cancel_v2(%s, %s)', :pid, :cookie))) AS (v text);
+SELECT until('EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 2014 AND NOT granted)');
+SELECT pg_background_detach_v2(:pid, :cookie);
+SELECT workers_launched, workers_completed, workers_canceled FROM pg_background_stats_v2();
+SELECT pg_advisory_unlock(2013), pg_advisory_unlock(2014);
+
 -- of a database with another encoding: what is no text here is not shown as one
 SELECT current_database() AS this \gset
 CREATE DATABASE regress_pgbg_latin1 TEMPLATE template0 ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C';

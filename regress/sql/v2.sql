@@ -481,6 +481,31 @@ SELECT * FROM counters;
 SELECT pg_background_detach_v2(:pid, :cookie);
 SELECT * FROM counters;
 SELECT pg_advisory_unlock(1);
+-- unless it was cancelled before: one that traps its cancel and waits again has not ended, and cannot commit any more
+SELECT pg_advisory_lock(3), pg_advisory_lock(4);
+SELECT pid, cookie FROM pg_background_launch_v2($sql$DO $$ BEGIN PERFORM pg_advisory_xact_lock(3);
+    EXCEPTION WHEN query_canceled THEN PERFORM pg_advisory_xact_lock(4); END $$ $sql$) \gset
+CALL until('EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 3 AND NOT granted)');
+SELECT pg_background_cancel_v2(:pid, :cookie);
+CALL until('EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 4 AND NOT granted)');
+SELECT pg_background_detach_v2(:pid, :cookie);
+SELECT * FROM counters;
+SELECT pg_advisory_unlock(3), pg_advisory_unlock(4);
+-- whether the worker is quicker than the detach or not
+SELECT pg_advisory_lock(3);
+DO $$
+DECLARE
+    h pg_background_handle;
+BEGIN
+    FOR i IN 1..50 LOOP
+        h := pg_background_launch_v2('SELECT pg_advisory_xact_lock(3)');
+        PERFORM pg_background_cancel_v2(h.pid, h.cookie);
+        PERFORM pg_background_detach_v2(h.pid, h.cookie);
+    END LOOP;
+END
+$$;
+SELECT * FROM counters;
+SELECT pg_advisory_unlock(3);
 -- refused launches are none
 SELECT * FROM attempt('SELECT pg_background_launch_v2(''SELECT 1'', 1)') AS a WHERE a = 'fine';
 SELECT * FROM counters;

@@ -220,6 +220,14 @@ impl Job {
         Ok(())
     }
 
+    /// What this session or another one has asked of it.
+    pub fn asked_to_stop(&self) -> Stop {
+        let header = self.segment.header();
+        let elsewhere = header.slot().zip(registry::known());
+        let elsewhere = elsewhere.map_or(Stop::No, |(slot, registry)| registry.asked_to_stop(slot, self.cookie));
+        header.stop().max(elsewhere)
+    }
+
     /// Has the caller the privileges of the role that launched the job?
     pub fn is_callers(&self) -> Result<bool> {
         Ok(self.user == identity::current_user() || identity::has_privileges_of(self.user)?)

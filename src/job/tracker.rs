@@ -111,13 +111,15 @@ pub fn release(job: &Arc<Job>, how: How) {
 }
 
 fn count(job: &Job, how: How) {
+    // first: the registry forgets what was asked of a job that has ended
+    let asked = job.asked_to_stop();
     let (state, run_time) = (job.state(), job.run_time());
     let mut tracker = TRACKER.lock();
     tracker.released.remember(job.pid, job.cookie, how);
     if state.is_final() {
         tracker.stats.ended(state, run_time);
     } else {
-        tracker.stats.let_go();
+        tracker.stats.let_go(asked);
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a session's jobs came to.
 
-use super::state::State;
+use super::state::{State, Stop};
 
-/// Counters since the session's start. A job is counted once: when it is released or detached.
+/// Counters since the session's start. A job is counted once: as it ended, or when it is detached.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Stats {
     pub launched: i64,
@@ -33,9 +33,14 @@ impl Stats {
         }
     }
 
-    /// Counts a job that is let go while it runs: how it will end is not known, so it gets the benefit of the doubt.
-    pub fn let_go(&mut self) {
-        self.completed += 1;
+    /// Counts a job that is let go while it runs. One that was cancelled cannot end well any more; how another will end is not
+    /// known, so it gets the benefit of the doubt.
+    pub fn let_go(&mut self, asked: Stop) {
+        match asked {
+            Stop::Now => self.canceled += 1,
+            // the statement that runs may be the last
+            Stop::No | Stop::AfterStatement => self.completed += 1,
+        }
     }
 
     /// Microseconds in all, of the jobs that ran and ended.
@@ -62,8 +67,17 @@ mod tests {
         stats.ended(State::Stopped, Some(1000));
         stats.ended(State::Error, Some(3000));
         stats.ended(State::Canceled, None);
-        stats.let_go();
+        stats.let_go(Stop::No);
         assert_eq!((stats.completed, stats.failed, stats.canceled), (2, 1, 1));
         assert!((stats.average_ms() - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_cancelled_job_that_is_let_go_is_canceled() {
+        let mut stats = Stats::new();
+        stats.let_go(Stop::AfterStatement);
+        assert_eq!((stats.completed, stats.canceled), (1, 0));
+        stats.let_go(Stop::Now);
+        assert_eq!((stats.completed, stats.canceled), (1, 1));
     }
 }

@@ -379,6 +379,13 @@ impl Registry {
         self.job(slot).is_some_and(|job| job.cookie.load(Ordering::Acquire) == cookie)
     }
 
+    /// What was asked of the job, if it has not ended.
+    pub fn asked_to_stop(&self, slot: u32, cookie: i64) -> Stop {
+        let asked = self.job(slot).map_or(Stop::No, |job| Stop::from_u32(job.stop.load(SeqCst)));
+        // looked at last: the flag was this job's then
+        if self.is_running(slot, cookie) { asked } else { Stop::No }
+    }
+
     /// Asks the job to stop, and its worker to look, if it has not ended. The worker cannot turn to another job meanwhile, and
     /// not end: it needs the lock for that.
     pub fn stop(&self, slot: u32, cookie: i64, stop: Stop) -> Result<()> {
