@@ -58,6 +58,7 @@ lint:
 	cargo fmt --check -- --color=never
 	cargo clippy --all-targets --all-features -- -D warnings
 	scripts/check-layers
+	scripts/check-sql
 
 # --- goals that do ---
 

@@ -99,7 +99,7 @@ CREATE FUNCTION pg_background_get_totals(
 CREATE FUNCTION pg_background_stat_reset()
     RETURNS pg_catalog.void
     AS 'MODULE_PATHNAME', 'pg_background_stat_reset'
-    LANGUAGE C SECURITY DEFINER;
+    LANGUAGE C SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 
 /*
  * Names are joined to the rows from the left: a database or a role may be
@@ -111,33 +111,33 @@ SELECT j.pid, j.cookie, j.label, j.datid, d.datname, j.usesysid, u.rolname AS us
        j.launched_at, j.started_at, j.statement, j.statements, j.command, j.rows_processed, j.rows_estimated,
        j.progress_pct, j.progress_phase, j.progress_msg, j.progress_source, a.wait_event_type, a.wait_event, j.query
   FROM pg_background_get_jobs() j
-  LEFT JOIN pg_catalog.pg_database d ON d.oid = j.datid
-  LEFT JOIN pg_catalog.pg_roles u ON u.oid = j.usesysid
-  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = j.pid;
+  LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) j.datid
+  LEFT JOIN pg_catalog.pg_roles u ON u.oid OPERATOR(pg_catalog.=) j.usesysid
+  LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) j.pid;
 
 CREATE VIEW pg_background_history AS
 SELECT h.pid, h.cookie, h.label, h.datid, d.datname, h.usesysid, u.rolname AS usename, h.launcher_pid, h.state,
        h.sqlstate, h.message, h.launched_at, h.started_at, h.finished_at, h.row_count,
-       h.started_at - h.launched_at AS launch_latency, h.finished_at - h.started_at AS run_time, h.query
+       h.started_at OPERATOR(pg_catalog.-) h.launched_at AS launch_latency,
+       h.finished_at OPERATOR(pg_catalog.-) h.started_at AS run_time, h.query
   FROM pg_background_get_history() h
-  LEFT JOIN pg_catalog.pg_database d ON d.oid = h.datid
-  LEFT JOIN pg_catalog.pg_roles u ON u.oid = h.usesysid;
+  LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) h.datid
+  LEFT JOIN pg_catalog.pg_roles u ON u.oid OPERATOR(pg_catalog.=) h.usesysid;
 
 CREATE VIEW pg_stat_background_workers AS
 SELECT w.pid, w.datid, d.datname, w.usesysid, u.rolname AS usename, w.state, w.jobs_run, w.started_at, w.idle_since,
        w.ends_because
   FROM pg_background_get_workers() w
-  LEFT JOIN pg_catalog.pg_database d ON d.oid = w.datid
-  LEFT JOIN pg_catalog.pg_roles u ON u.oid = w.usesysid;
+  LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) w.datid
+  LEFT JOIN pg_catalog.pg_roles u ON u.oid OPERATOR(pg_catalog.=) w.usesysid;
 
 CREATE VIEW pg_stat_background_totals AS
 SELECT t.datid, d.datname, t.usesysid, u.rolname AS usename, t.launched, t.completed, t.failed, t.canceled, t.timed_out,
        t.rejected, t.queue_waits, t.warm_starts, t.cold_starts,
-       -- float8, for which there is an operator: for int8 somebody else's might be found
-       t.run_time_us::pg_catalog.float8 * pg_catalog.interval '1 microsecond' AS run_time, t.stats_reset
+       t.run_time_us::pg_catalog.float8 OPERATOR(pg_catalog.*) pg_catalog.interval '1 microsecond' AS run_time, t.stats_reset
   FROM pg_background_get_totals() t
-  LEFT JOIN pg_catalog.pg_database d ON d.oid = t.datid
-  LEFT JOIN pg_catalog.pg_roles u ON u.oid = t.usesysid;
+  LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) t.datid
+  LEFT JOIN pg_catalog.pg_roles u ON u.oid OPERATOR(pg_catalog.=) t.usesysid;
 
 -- whatever the default privileges are
 GRANT EXECUTE ON FUNCTION pg_background_get_jobs(), pg_background_get_history(), pg_background_get_workers(),
