@@ -116,11 +116,11 @@ sub until_true
 	return 1;
 }
 
-# Files of shared memory segments.
+# Files of shared memory segments.  An empty one is what the server leaves when it runs out of memory while it makes one.
 sub segments
 {
 	my ($node) = @_;
-	my @files = glob($node->data_dir . '/pg_dynshmem/mmap.*');
+	my @files = grep { -s } glob($node->data_dir . '/pg_dynshmem/mmap.*');
 	return scalar @files;
 }
 
