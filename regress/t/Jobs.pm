@@ -269,7 +269,8 @@ sub until_held
 	my ($node, $name, $pid) = @_;
 	my @held;
 
-	until_true(sub { @held = glob(point($node, $name, $pid // '*')) }) or die "nobody comes to $name";
+	# a pattern without a star matches itself
+	until_true(sub { @held = grep { -e } glob(point($node, $name, $pid // '*')) }) or die "nobody comes to $name";
 	return $held[0] =~ s/.*\.//r;
 }
 
