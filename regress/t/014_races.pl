@@ -177,13 +177,13 @@ ok(until_true(sub { is_gone($pid) }), 'the worker leaves');
 
 without_idle($node);
 my $launcher = value($session, 'SELECT pg_backend_pid()');
-arm($node, 'cold-wait', "hold $launcher");
+arm($node, 'attach', 'hold');
 arm($node, 'cold-failed', "hold $launcher");
 $session->query_until(qr/begun/, "\\echo begun\nSELECT pid FROM pg_background_launch_v2('SELECT ''never heard of''');\n");
-until_held($node, 'cold-wait', $launcher);
+until_held($node, 'attach');
 value($other, "SELECT pg_cancel_backend($launcher)");
-disarm($node, 'cold-wait');
 until_held($node, 'cold-failed', $launcher);
+disarm($node, 'attach');
 ok(until_true(sub { scalar idle_workers($node) == 1 }), 'the process has come, has seen that its launcher gave up, and is idle');
 ($pid) = idle_workers($node);
 value($watcher, 'SELECT pg_advisory_lock(77)');
@@ -201,11 +201,17 @@ value($other, "SELECT pg_background_detach_v2($busy, $busy_cookie)");
 # --- a launch that fails though its worker has come ---
 
 without_idle($node);
+arm($node, 'attach', 'hold');
+arm($node, 'cold-wait', "hold $launcher");
+$session->query_until(qr/begun/, "\\echo begun\nSELECT pid FROM pg_background_launch_v2('INSERT INTO done VALUES (1, ''launch failed'')');\n");
+until_held($node, 'attach');
+until_held($node, 'cold-wait', $launcher);
 arm($node, 'cold-wait', "error $launcher");
-like((ask($session, q{SELECT pid FROM pg_background_launch_v2('SELECT pg_advisory_lock_shared(78); INSERT INTO done VALUES (1, ''launch failed'')')}))[1],
-	qr/ERROR:  53200/m, 'a launch fails for want of memory');
+like((ask($session, 'SELECT 1'))[1], qr/ERROR:  53200/m, 'a launch fails for want of memory when its worker has taken the job');
 disarm($node, 'cold-wait');
-ok(until_slot_free($node), 'its job ends');
+disarm($node, 'attach');
+ok(until_slot_free($node), 'its job is stopped');
+like(in_history('launch failed'), qr/^canceled\|57014$/, 'it was canceled');
 is(done('launch failed'), 0, 'and has not run');
 
 # --- a session that ends by FATAL in the middle of a launch ---

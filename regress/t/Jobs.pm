@@ -244,13 +244,14 @@ sub point
 	return $node->data_dir . "/pg_background_points/$name" . ($pid ? ".$pid" : '');
 }
 
-# arm(NODE, POINT, ORDER): "hold" or "error", and of which process, if not of any
+# arm(NODE, POINT, ORDER): "hold" or "error", and of which process, if not of any.  A process that is held follows a new order.
 sub arm
 {
 	my ($node, $name, $order) = @_;
 
 	mkdir $node->data_dir . '/pg_background_points';
-	append_to_file(point($node, $name), $order);
+	append_to_file(point($node, 'new'), $order);
+	rename(point($node, 'new'), point($node, $name)) or die "$name: $!";
 	return;
 }
 
