@@ -3,6 +3,7 @@
 #
 #   pg-matrix.sh get MAJOR...         fetch release builds of 14-18, or 19's release candidate, into $PGM (default: .pg in the checkout)
 #   pg-matrix.sh assert MAJOR...      build 15, 17 or 18 from Debian's source package with assertions, as MAJORa (2-5 minutes)
+#   pg-matrix.sh source MAJOR...      fetch the regression tests of 15, 17 or 18 from Debian's source package, as MAJOR.source
 #   pg-matrix.sh pgconfig MAJOR       print the pg_config of a major (15, 15a, ...)
 #   pg-matrix.sh sh MAJOR 'COMMAND'   run COMMAND with PG_CONFIG set and that server's programs on PATH
 #   pg-matrix.sh check MAJOR...       build the extension, install it into a throwaway copy of the server, run installcheck with
@@ -125,12 +126,26 @@ get_candidate() ( # major
   finish "$m"
 )
 
-build_source() { # major, name of the result
-  local m=$1 to=$PGM/$2 b log=$PGM/build-$2.log
-  [ -n "$(suites_of "$m")" ] || die "no source package known for PostgreSQL $m"
+get_source() { # major, name for the directory to have it in
+  [ -n "$(suites_of "$1")" ] || die "no source package known for PostgreSQL $1"
   "$ROOT/scripts/deps" source
   # shellcheck disable=SC2046  # a list
-  (apt_private "$D/apt-$2" deb-src $(suites_of "$m") && cd "$D/apt-$2" && apt-get source -qq --download-only "postgresql-$m") || return 1
+  (apt_private "$D/apt-$2" deb-src $(suites_of "$1") && cd "$D/apt-$2" && apt-get source -qq --download-only "postgresql-$1")
+}
+
+get_tests() { # major
+  local to=$PGM/$1.source
+  [ ! -d "$to" ] || return 0
+  get_source "$1" "$1.source" || die "the source package of PostgreSQL $1 could not be fetched"
+  fresh "$to.part"
+  tar xf "$D/apt-$1.source"/postgresql-*.orig.tar.* --strip-components=1 -C "$to.part" --wildcards '*/src/test/regress/sql/*' '*/src/test/regress/data/*' \
+    '*/src/test/regress/parallel_schedule' '*/contrib/*/sql/*' '*/contrib/*/data/*' '*/contrib/*/Makefile'
+  rm -rf "${D:?}/apt-$1.source"; mv "$to.part" "$to"
+}
+
+build_source() { # major, name of the result
+  local m=$1 to=$PGM/$2 b log=$PGM/build-$2.log
+  get_source "$m" "$2" || return 1
   b=$PGM/$2.build; fresh "$b" "$to.part"
   # shellcheck disable=SC2016  # expands in the inner shell, whose -e a condition around it does not switch off
   b=$b to=$to bash -euc '
@@ -203,6 +218,7 @@ check() { # name of a server
 case ${1:-} in
   get) shift; for m; do get "$m"; done ;;
   assert) shift; for m; do assert_build "$m"; done ;;
+  source) shift; for m; do get_tests "$m"; done ;;
   pgconfig) pgconfig "${2:?major}" || die "PostgreSQL $2 is not here: pg-matrix.sh get $2" ;;
   sh) pgc=$(pgconfig "${2:?major}") || die "PostgreSQL $2 is not here: pg-matrix.sh get $2"
       PG_CONFIG=$pgc PATH=$(dirname "$pgc"):$PATH bash -c "${3:?command}" ;;
