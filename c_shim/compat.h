@@ -143,9 +143,11 @@
 #if PG_VERSION_NUM >= 150000
 #define PGBG_SETTING_ROLE(setting) ((setting)->srole)
 #define PGBG_SETTING_RESET_ROLE(setting) ((setting)->reset_srole)
+#define PGBG_FORGET_SETTING_ROLE(setting) ((setting)->srole = (setting)->reset_srole)
 #else
 #define PGBG_SETTING_ROLE(setting) InvalidOid
 #define PGBG_SETTING_RESET_ROLE(setting) InvalidOid
+#define PGBG_FORGET_SETTING_ROLE(setting) ((void) (setting))
 #endif
 
 /* 19: the kinds of settings are one structure. */

@@ -83,6 +83,24 @@ static bool first_recovery;
 static MemoryContext settings_context = NULL;
 #endif
 
+/* What begins with a transaction, and is said to be the session's after a SET TRANSACTION that was committed. */
+static const char *const of_transaction[] = {"transaction_isolation", "transaction_read_only", "transaction_deferrable"};
+static struct config_generic *transaction_settings[lengthof(of_transaction)];
+
+static struct config_generic *
+find_setting(const char *name)
+{
+	struct config_generic *found = NULL;
+	int			n;
+	struct config_generic **settings = PGBG_GET_SETTINGS(&n);
+
+	for (int i = 0; i < n && found == NULL; i++)
+		if (pg_strcasecmp(settings[i]->name, name) == 0)
+			found = settings[i];
+	PGBG_FREE_SETTINGS(settings);
+	return found;
+}
+
 /* Has a role changed since pgbg_roles_changed() last said so? */
 static bool roles_changed = false;
 
@@ -104,6 +122,8 @@ pgbg_session_watch(void)
 	first_error_context = error_context_stack;
 	first_interrupt_holdoff = InterruptHoldoffCount;
 	first_recovery = RecoveryInProgress();
+	for (int i = 0; i < (int) lengthof(of_transaction); i++)
+		transaction_settings[i] = find_setting(of_transaction[i]);
 	CacheRegisterSyscacheCallback(AUTHOID, role_callback, (Datum) 0);
 }
 
@@ -151,9 +171,30 @@ pgbg_session_forget(void)
 		ReplicationSlotRelease();
 	if (max_replication_slots > 0)
 		PGBG_REPLICATION_SLOT_CLEANUP();
+	pgbg_forget_transaction_settings();
 	jit_reset_after_error();
 	/* the next job's random() must not go on with this job's setseed() */
 	DirectFunctionCall1(setseed, Float8GetDatum(PGBG_RANDOM_FRACTION()));
+}
+
+/*
+ * Forgets who has set isolation level and the like of a transaction that has
+ * ended.  The next one begins with the defaults anyway.  (The server cannot:
+ * RESET of them is an error since 16.)  Outside a transaction.
+ */
+void
+pgbg_forget_transaction_settings(void)
+{
+	for (int i = 0; i < (int) lengthof(of_transaction); i++)
+	{
+		struct config_generic *setting = transaction_settings[i];
+
+		if (setting == NULL || setting->source == setting->reset_source)
+			continue;
+		setting->source = setting->reset_source;
+		setting->scontext = setting->reset_scontext;
+		PGBG_FORGET_SETTING_ROLE(setting);
+	}
 }
 
 /* Have roles changed since the last call?  Any of them: which is looked up then. */
@@ -570,6 +611,39 @@ pgbg_serialize_resets(char *to, Size size)
 			plain_mark = pgbg_settings_mark();
 	}
 	return room.used;
+}
+
+/*
+ * Is this text, written where the setting's library was not loaded, another
+ * one for the value that the setting has here?  For what RESET gives if reset
+ * is not 0.
+ */
+bool
+pgbg_setting_means(const char *name, const char *text, int reset)
+{
+	const struct config_generic *setting = find_setting(name);
+	SettingValue value;
+	bool		boolean;
+	int			integer;
+	double		real;
+
+	if (setting == NULL)
+		return false;
+	value = reset ? reset_value_of(setting) : value_of(setting);
+	switch (setting->vartype)
+	{
+		case PGC_BOOL:
+			return parse_bool(text, &boolean) && value.number == (uint64) boolean;
+		case PGC_INT:
+			return parse_int(text, &integer, setting->flags, NULL) && value.number == (uint64) integer;
+		case PGC_REAL:
+			return parse_real(text, &real, setting->flags, NULL) && memcmp(&value.number, &real, sizeof(real)) == 0;
+		case PGC_ENUM:
+			return config_enum_lookup_by_name(PGBG_SETTING_ENUM(setting), text, &integer) && value.number == (uint64) integer;
+		case PGC_STRING:
+			break;
+	}
+	return false;
 }
 
 /* Sets what RESET gives, while something else is set, which stays.  Inside a transaction. */

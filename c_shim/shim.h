@@ -136,6 +136,8 @@ extern bool pgbg_settings_are(const PgbgSettings *settings);
 extern void pgbg_forget_settings(PgbgSettings *settings);
 extern Size pgbg_placeholders(char *to, Size size);
 extern Size pgbg_serialize_resets(char *to, Size size);
+extern bool pgbg_setting_means(const char *name, const char *text, int reset);
+extern void pgbg_forget_transaction_settings(void);
 extern void pgbg_set_reset(const char *name, const char *value, GucContext context, GucSource source, Oid role);
 extern void pgbg_make_placeholder(const char *name, Oid role);
 extern void pgbg_reset_option(const char *name, Oid role);

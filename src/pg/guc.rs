@@ -3,7 +3,7 @@
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
-use crate::wire::settings::{self, Setting, Settings};
+use crate::wire::settings::{self, Setting, Settings, Which};
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
@@ -230,7 +230,9 @@ pub fn restore(state: &[u8]) -> Result<bool> {
     };
     let mut mine = State::default();
     mine.take()?;
-    let changes = parse(mine.bytes()).and_then(|mine| settings::difference(&mine.now, &theirs.now));
+    let mine = parse(mine.bytes()).unwrap_or_default();
+    let theirs = in_words_of(&mine, &theirs)?;
+    let changes = settings::difference(&mine.now, &theirs.now);
     let only_differences = changes.is_some();
     match changes {
         Some(changes) => changes.iter().try_for_each(set)?,
@@ -248,6 +250,7 @@ pub fn change_to(theirs: &Settings) -> Result<bool> {
     let Some(mine) = parse(state.bytes()) else {
         return Ok(false);
     };
+    let theirs = &in_words_of(&mine, theirs)?;
     let resets = settings::resets(&mine.now, &theirs.now);
     resets.iter().try_for_each(reset)?;
     let mut after = State::default();
@@ -263,6 +266,16 @@ pub fn change_to(theirs: &Settings) -> Result<bool> {
     changes.iter().try_for_each(set)?;
     set_resets(theirs)?;
     Ok(true)
+}
+
+/// Their settings in the words that this session has for the same values; see [`settings::in_words_of`].
+pub fn in_words_of<'a>(mine: &Settings<'a>, theirs: &Settings<'a>) -> Result<Settings<'a>> {
+    settings::in_words_of(mine, theirs, |setting, which| {
+        let (name, text) = (setting.name.as_ptr().cast(), setting.value.as_ptr().cast());
+        let reset = c_int::from(which == Which::Reset);
+        // SAFETY: two NUL-terminated strings, which are only read.
+        guard(|| unsafe { sys::pgbg_setting_means(name, text, reset) })
+    })
 }
 
 /// What RESET gives where something else is set, and settings that are only known. After all others.

@@ -28,6 +28,12 @@ pub fn forget() -> Result<()> {
     guard(|| unsafe { sys::pgbg_session_forget() })
 }
 
+/// Forgets what SET TRANSACTION has said in a transaction that has ended; see [`forget`], which does, too.
+pub fn forget_transaction_settings() {
+    // SAFETY: writes to settings that the server has for as long as the process lives; throws nothing.
+    unsafe { sys::pgbg_forget_transaction_settings() }
+}
+
 /// Has any role changed since the last call? Outside a transaction.
 pub fn roles_changed() -> Result<bool> {
     // SAFETY: no arguments.

@@ -6,8 +6,8 @@
 //! server does not tell: the values that RESET would give where a setting has another one, and settings without a library that
 //! have no value; each is name, value, source, context and role.
 
-use super::bytes::Reader;
 use super::Malformed;
+use super::bytes::Reader;
 
 type Result<T, E = Malformed> = std::result::Result<T, E>;
 
@@ -135,6 +135,57 @@ pub fn difference<'a>(mine: &[Setting], theirs: &[Setting<'a>]) -> Option<Vec<Se
         }
     }
     Some(changes)
+}
+
+/// `theirs` in the words of `mine`, where a customized option means the same in both: a library's option is text where its library is
+/// not loaded. `means(setting, text, reset)`: does the option of this session have that value, or what RESET gives?
+pub fn in_words_of<'a, E>(
+    mine: &Settings<'a>,
+    theirs: &Settings<'a>,
+    mut means: impl FnMut(&Setting<'a>, Which) -> Result<bool, E>,
+) -> Result<Settings<'a>, E> {
+    let mut translated = theirs.clone();
+    for (mine, theirs, which) in
+        [(&mine.now, &mut translated.now, Which::Now), (&mine.resets, &mut translated.resets, Which::Reset)]
+    {
+        for setting in theirs.iter_mut().filter(|s| s.has_value() && s.name.contains(&b'.')) {
+            let Some(here) = mine.iter().find(|m| m.name == setting.name && m.value != setting.value) else {
+                continue;
+            };
+            // the same line of the same file, which the other session has understood
+            let same_line = here.source == FILE && setting.source == FILE && is_like(here.value, setting.value);
+            if same_line || means(setting, which)? {
+                setting.value = here.value;
+            }
+        }
+    }
+    Ok(translated)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Now,
+    Reset,
+}
+
+/// Two texts, with their NULs, for the same truth value or number.
+fn is_like(a: &[u8], b: &[u8]) -> bool {
+    fn text(value: &[u8]) -> Option<&str> {
+        std::str::from_utf8(value.strip_suffix(b"\0")?).ok().map(str::trim)
+    }
+    fn truth(value: &str) -> Option<bool> {
+        match value.to_ascii_lowercase().as_str() {
+            "on" | "true" | "yes" | "1" => Some(true),
+            "off" | "false" | "no" | "0" => Some(false),
+            _ => None,
+        }
+    }
+    let (Some(a), Some(b)) = (text(a), text(b)) else {
+        return false;
+    };
+    let number = |value: &str| value.parse::<f64>().ok();
+    truth(a).zip(truth(b)).is_some_and(|(a, b)| a == b)
+        || number(a).zip(number(b)).is_some_and(|(a, b)| a.to_bits() == b.to_bits())
 }
 
 /// What must be reset before [`difference`] has an answer, where that helps: what only mine has, or what outranks theirs.
@@ -279,6 +330,26 @@ mod tests {
         assert!(replaced(b"a\0"));
         assert!(!replaced(b"b\0") && !replaced(b"c\0"));
         assert!(replaces_defaults(&[], &theirs));
+    }
+
+    #[test]
+    fn understands_other_words() {
+        fn translated(mine: (&str, &str, &str, u32), theirs: (&str, &str, &str, u32), means: bool) -> String {
+            let (mine, theirs) = (state(&[mine], true), state(&[theirs], true));
+            let (mine, theirs) = (parse(&mine, true).unwrap(), parse(&theirs, true).unwrap());
+            let translated = in_words_of(&mine, &theirs, |_, _| Ok::<_, ()>(means)).unwrap();
+            String::from_utf8_lossy(translated.now[0].value).replace('\0', "")
+        }
+        let (file, set) = (|value| ("a.b", value, "/etc/postgresql.conf", 3), |value| ("a.b", value, "", 13));
+        assert_eq!(translated(file("on"), file("true"), false), "on");
+        assert_eq!(translated(file("0.3"), file("2.99999999999999989e-01"), false), "0.3");
+        assert_eq!(translated(file("on"), file("off"), false), "off");
+        assert_eq!(translated(file("100ms"), file("100"), false), "100");
+        // a text is just that unless the setting says otherwise
+        assert_eq!(translated(set("on"), set("true"), false), "true");
+        assert_eq!(translated(set("on"), set("true"), true), "on");
+        // settings of the server have one word for each value
+        assert_eq!(translated(("jit", "on", "", 13), ("jit", "true", "", 13), true), "true");
     }
 
     #[test]

@@ -106,6 +106,7 @@ impl Session {
         self.whole = !guc::restore(state)?;
         identity::adopt_session(identity)?;
         query::commit()?;
+        session::forget_transaction_settings();
         let before = guc::parse(self.now.bytes()).unwrap_or_default();
         let theirs = guc::parse(state).unwrap_or_default();
         self.defaults = theirs.defaults_beyond(&before).map(|s| s.name.to_vec()).collect();
@@ -129,6 +130,7 @@ impl Session {
         query::commit()?;
         self.now.take()?;
         let now = guc::parse(self.now.bytes()).unwrap_or_default();
+        let theirs = guc::in_words_of(&now, &theirs)?;
         if !settings::same(&now, &theirs, true) {
             return Ok(false);
         }
@@ -178,15 +180,16 @@ impl Session {
         let wanted = guc::parse(self.restored.bytes()).unwrap_or_default();
         let is_back = |now: &guc::State| {
             let now = guc::parse(now.bytes()).unwrap_or_default();
-            settings::same(&now, &wanted, false)
+            // a library may have come, which has given the text of its settings a meaning
+            guc::in_words_of(&now, &wanted).map(|wanted| settings::same(&now, &wanted, false))
         };
-        if !is_back(&self.now) || !self.has_users()? {
+        if !is_back(&self.now)? || !self.has_users()? {
             if !matches!(self.change_back(&wanted), Ok(true)) {
                 query::abort()?;
                 return Ok(false);
             }
             self.now.take()?;
-            if !is_back(&self.now) || !self.has_users()? {
+            if !is_back(&self.now)? || !self.has_users()? {
                 return Ok(false);
             }
         }

@@ -1,0 +1,98 @@
+# Which jobs keep their worker: neither what they do nor what their session has set costs a process each time without need.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Jobs;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = server('same', preload => 1, conf => "pg_background.idle_timeout = '10min'\npg_background.max_idle_workers = 1\n");
+my $libraries = $node->config_data('--pkglibdir');
+plan skip_all => 'no pg_trgm here' unless -e "$libraries/pg_trgm.so" || -e "$libraries/pg_trgm.dylib";
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_trgm');
+
+# The number of processes that eight jobs of one session need.
+sub processes
+{
+	my ($session, $sql) = @_;
+	my %seen;
+
+	for (1 .. 8)
+	{
+		$seen{ value($session, "SELECT * FROM pg_background_result(pg_background_launch(\$job\$$sql; SELECT pg_backend_pid()::text\$job\$)) AS (x text)") } = 1;
+	}
+	return scalar keys %seen;
+}
+
+# A session that has set something before, and whose first job is a new process's.
+sub session_with
+{
+	my ($set, @options) = @_;
+	without_idle($node);
+	my $session = session($node, @options);
+	value($session, $set) if $set;
+	return $session;
+}
+
+my $plain = session_with('');
+for my $sql (
+	'SELECT 1',
+	'SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT 1',
+	'SET TRANSACTION READ ONLY, DEFERRABLE, ISOLATION LEVEL REPEATABLE READ',
+	"SET work_mem = '1MB'",
+	"SET LOCAL work_mem = '1MB'",
+	'SET default_transaction_isolation = serializable',
+	"SELECT 'abc' % 'abd'",
+	"LOAD 'pg_trgm'; SET pg_trgm.similarity_threshold = 0.25")
+{
+	is(processes($plain, $sql), 1, $sql);
+}
+is(value($plain, "SELECT * FROM pg_background_result(pg_background_launch('SHOW transaction_isolation')) AS (x text)"), 'read committed',
+	'the next transaction has the default');
+is(value($plain, "SELECT * FROM pg_background_result(pg_background_launch(\$\$SELECT source FROM pg_settings WHERE name = 'transaction_isolation'\$\$)) AS (x text)"),
+	value($plain, "SELECT source FROM pg_settings WHERE name = 'transaction_isolation'"), 'which nobody has set');
+
+# The session has set something of a library that is loaded by the job alone, or by the session alone, or by both.
+my $job = "SELECT 'abc' % 'abd'";
+for my $value ('0.5', '0.3', '1', "'0.30'")
+{
+	is(processes(session_with("SET pg_trgm.similarity_threshold = $value"), $job), 1, "pg_trgm.similarity_threshold = $value");
+}
+my $session = session_with('SET plpgsql.check_asserts = off');
+is(processes($session, 'DO $do$ BEGIN ASSERT false; END $do$'), 1, 'plpgsql.check_asserts = off');
+value($session, 'SET plpgsql.check_asserts = no');
+is(processes($session, 'DO $do$ BEGIN ASSERT false; END $do$'), 1, 'and in other words');
+is(processes(session_with("SET pg_trgm.similarity_threshold = 0.3; SELECT 'abc' % 'abd'"), $job), 1, 'loaded by both');
+is(processes(session_with("LOAD 'pg_trgm'; SET pg_trgm.similarity_threshold = 0.3"), 'SELECT 1'), 1, 'loaded by the session alone');
+
+# What RESET gives is the client's.
+$session = session_with("SET work_mem = '7MB'", extra => [ '-d', "options='-c work_mem=2MB -c pg_trgm.similarity_threshold=0.3'" ]);
+is(processes($session, $job), 1, 'a session whose client has set something');
+is(processes($session, 'RESET work_mem'), 1, 'and whose jobs reset it');
+value($session, 'SET pg_trgm.similarity_threshold = 0.5');
+is(processes($session, $job), 1, 'over which the session has set something');
+value($session, 'SET my.own = 1; RESET my.own');
+is(processes($session, 'SHOW my.own'), 1, 'and has an option without a value');
+
+# The same of the configuration file, and of the role.
+$node->append_conf('postgresql.conf', "pg_trgm.similarity_threshold = 0.3\nplpgsql.check_asserts = yes\n");
+$node->restart;
+is(processes(session_with(''), $job), 1, 'the configuration file');
+is(processes(session_with('DO $do$ BEGIN END $do$'), $job), 1, 'and a session that has loaded another library of it');
+is(processes(session_with("SELECT 'abc' % 'abd'"), 'SELECT 1'), 1, 'or this one');
+# one worker for those who have loaded it and those who have not
+my $with = session_with("SELECT 'abc' % 'abd'");
+my $without = session($node);
+my %seen;
+$seen{ value($_, "SELECT * FROM pg_background_result(pg_background_launch('SELECT pg_backend_pid()::text')) AS (x text)") } = 1 for ($with, $without, $with, $without);
+is(scalar keys %seen, 1, 'one worker for those who have loaded it and those who have not');
+$node->safe_psql('postgres', 'ALTER DATABASE postgres SET plpgsql.check_asserts = off');
+is(processes(session_with(''), 'DO $do$ BEGIN ASSERT false; END $do$'), 1, 'ALTER DATABASE');
+
+healthy($node);
+$node->stop;
+done_testing();
