@@ -52,9 +52,9 @@ pub(super) unsafe fn check(
     forms: &'static [Form],
 ) -> Result<(Call, &'static Form)> {
     // SAFETY: promised by the caller; such a call has an FmgrInfo, or none where C calls the symbol directly.
-    let flinfo = unsafe { (*fcinfo).flinfo };
+    let info = unsafe { (*fcinfo).flinfo };
     // SAFETY: as above.
-    let function = if flinfo.is_null() { 0 } else { unsafe { (*flinfo).fn_oid } };
+    let function = if info.is_null() { 0 } else { unsafe { (*info).fn_oid } };
     if function == 0 {
         return Err(PgError::new(
             sqlstate::INVALID_FUNCTION_DEFINITION,
@@ -63,7 +63,7 @@ pub(super) unsafe fn check(
     }
     // SAFETY: only this function writes there, for as long as the FmgrInfo lives: the call's arguments are those of the declaration
     // that was looked at.
-    let known = unsafe { (*flinfo).fn_extra.cast::<Form>().as_ref() };
+    let known = unsafe { (*info).fn_extra.cast::<Form>().as_ref() };
     if let Some(form) = known {
         // A row type may have been altered since.
         if let Some(call) = form.call(fcinfo)? {
@@ -74,7 +74,7 @@ pub(super) unsafe fn check(
     for form in forms.iter().filter(|form| form.is(&declared)) {
         if let Some(call) = form.call(fcinfo)? {
             // SAFETY: as above.
-            unsafe { (*flinfo).fn_extra = std::ptr::from_ref(form).cast_mut().cast() };
+            unsafe { (*info).fn_extra = std::ptr::from_ref(form).cast_mut().cast() };
             return Ok((call, form));
         }
     }
