@@ -308,9 +308,10 @@ GRANT SELECT ON kinds_of_job TO PUBLIC;
 CREATE FUNCTION noisy(i int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '% %', i, repeat('n', 300); RETURN 'row ' || i; END $$;
 CREATE FUNCTION random_kind() RETURNS text LANGUAGE sql VOLATILE AS
   $$ SELECT kind FROM kinds_of_job WHERE kind NOT IN ('three_seconds', 'submitted') ORDER BY random() LIMIT 1 $$;
--- the smallest (a message may need a thousand wake-ups), small ones, the default, some that are hard to get when memory is short
+-- the smallest (a message may need a thousand wake-ups), small ones, the default, and some that are hard to get when memory is short
 CREATE FUNCTION random_queue() RETURNS int LANGUAGE sql VOLATILE AS
-  $$ SELECT (ARRAY[64, 1000, 1000, 8000, 0, 0, 0, 0, 500000, 8000000])[1 + floor(random() * 10)] $$;
+  $$ SELECT CASE WHEN current_user = 'poor' AND random() < 0.4 THEN 8000000
+                 ELSE (ARRAY[64, 1000, 1000, 8000, 0, 0, 0, 0, 0, 500000])[1 + floor(random() * 10)] END $$;
 CREATE FUNCTION text_of(kind text, client int) RETURNS text LANGUAGE sql STABLE AS
   $$ SELECT format('INSERT INTO done VALUES (%s, %L); %s', client, current_user, k.sql) FROM kinds_of_job AS k WHERE k.kind = text_of.kind $$;
 CREATE FUNCTION rows_of(kind text) RETURNS int LANGUAGE sql STABLE AS $$ SELECT k.number FROM kinds_of_job AS k WHERE k.kind = rows_of.kind $$;
@@ -577,13 +578,14 @@ if (system('prlimit --version >/dev/null 2>&1') == 0)
 		my ($end) = @_;
 		return if $end;
 		$looker //= session($node);
-		my @pids = grep { is_of_server($_) } split /\n/, value($looker, q{SELECT pid FROM pg_stat_activity WHERE usename = 'poor' AND random() < 0.5});
+		my @pids = grep { is_of_server($_) } split /\n/, value($looker, q{SELECT pid FROM pg_stat_activity
+		  WHERE usename = 'poor' AND random() < CASE backend_type WHEN 'client backend' THEN 0.3 ELSE 0.8 END});
 		for my $pid (@pids)
 		{
 			my ($data, $all) = map { process_field($pid, $_) // 0 } qw(VmData VmSize);
 			system(sprintf 'prlimit --pid=%d --data=%d: --as=%d: 2>/dev/null', $pid, 1024 * ($data + rand(200)), 1024 * ($all + 1024)) if $data;
 		}
-		usleep(rand(200_000));
+		usleep(rand(600_000));
 		system("prlimit --pid=$_ --data=unlimited: --as=unlimited: 2>/dev/null") for @pids;
 		usleep(rand(20_000));
 		return;
