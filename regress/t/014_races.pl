@@ -40,6 +40,15 @@ sub one_worker
 	return $pid;
 }
 
+# What a session says to arm the point "take" right before its next launch, after another job: a worker that has been idle for a
+# second has forgotten the session's segment, and no launch is sure of it.
+sub then_take
+{
+	my ($order) = @_;
+	return "SELECT * FROM pg_background_result(pg_background_launch('SELECT 1')) AS (x int);\n"
+	  . "COPY (SELECT '$order') TO '" . $node->data_dir . "/pg_background_points/take';\n";
+}
+
 sub look { return Jobs::look($node, $_[0]) }
 sub done { return $node->safe_psql('postgres', "SELECT count(*) FROM done WHERE note = '$_[0]'") }
 sub in_history { return look("SELECT state, sqlstate FROM pg_background_history WHERE query LIKE '%$_[0]%' ORDER BY finished_at DESC LIMIT 1") }
@@ -129,14 +138,15 @@ if (!$ENV{PGBG_POINTS})
 
 # --- a job that its worker is just taking ---
 
+mkdir $node->data_dir . '/pg_background_points';
+
 my $pid = one_worker($session);
 for my $case ([ 'pg_cancel_backend', '57014' ], [ 'pg_terminate_backend', '57P01' ])
 {
 	my ($signal, $code) = @$case;
 
 	$pid = one_worker($session);
-	arm($node, 'take', "hold $pid");
-	my ($cookie) = value($session, "SELECT cookie FROM pg_background_launch_v2('INSERT INTO done VALUES (1, ''held $signal'')')");
+	my ($cookie) = value($session, then_take("hold $pid") . "SELECT cookie FROM pg_background_launch_v2('INSERT INTO done VALUES (1, ''held $signal'')')") =~ /(-?\d+)$/;
 	until_held($node, 'take', $pid);
 	is(value($other, "SELECT pid FROM pg_stat_background WHERE cookie = $cookie"), $pid, 'a job that its worker is just taking has its pid in the view');
 	is(value($other, "SELECT $signal($pid)"), 't', "$signal of it");
@@ -146,8 +156,7 @@ for my $case ([ 'pg_cancel_backend', '57014' ], [ 'pg_terminate_backend', '57P01
 }
 
 $pid = one_worker($session);
-arm($node, 'take', "hold $pid");
-my $cookie = value($session, q{SELECT cookie FROM pg_background_launch_v2('INSERT INTO done VALUES (1, ''by the view'')')});
+my ($cookie) = value($session, then_take("hold $pid") . q{SELECT cookie FROM pg_background_launch_v2('INSERT INTO done VALUES (1, ''by the view'')')}) =~ /(-?\d+)$/;
 until_held($node, 'take', $pid);
 for my $wrong (0, $pid + 1)
 {
@@ -233,9 +242,8 @@ eval { $doomed->quit };
 # --- a worker that dies before it takes a job that it was promised for; the slot is given to another job at once ---
 
 $pid = one_worker($session);
-arm($node, 'take', "error $pid");
 arm($node, 'exited', "hold $pid");
-$session->query_until(qr/begun/, "\\echo begun\nSELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''promised'')')) AS (x text);\n");
+$session->query_until(qr/begun/, "\\echo begun\n" . then_take("error $pid") . "SELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''promised'')')) AS (x text);\n");
 until_held($node, 'exited', $pid);
 ($busy, $busy_cookie) = split /\|/, value($other, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(600)')});
 disarm($node, 'exited');
