@@ -149,6 +149,8 @@ extern Size pgbg_memory_allocated(void);
 /* ---- types.c ---- */
 
 extern bool pgbg_examine_type(Oid type_id, List **row_types);
+extern uint64 pgbg_row_type_shape(Oid type_id, int *natts);
+extern bool pgbg_hold_row_type(Oid type_id, int natts, uint64 *shape);
 
 /* ---- macros.c ---- */
 

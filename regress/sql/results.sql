@@ -79,6 +79,88 @@ DROP DOMAIN attributes;
 DROP TABLE measured;
 DROP FUNCTION as_text(text, text);
 
+--
+-- rows of a type that has been altered since: an error, and nobody takes the bytes for what they are not
+--
+CREATE VIEW jobs AS
+SELECT * FROM pg_background_list_v2()
+    AS (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text,
+        last_error text, consumed bool);
+CREATE PROCEDURE until_final(pid int, cookie int8) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1..1000 LOOP
+        IF (SELECT state IN ('stopped', 'error') FROM jobs j WHERE (j.pid, j.cookie) = (until_final.pid, until_final.cookie)) THEN RETURN; END IF;
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+    RAISE 'the job has not ended';
+END
+$$;
+CREATE TABLE altered (a int, b int);
+CREATE TABLE other (a int);
+CREATE TYPE around AS (n int, inner_rows altered[]);
+CREATE DOMAIN guarded AS around CHECK ((VALUE).n > 0);
+INSERT INTO altered VALUES (4000000, 7);
+INSERT INTO other VALUES (1);
+-- put aside by a wait; in the queue; within other types
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT t FROM altered t') \gset waited_
+SELECT pg_background_wait_v2(:waited_pid, :waited_cookie);
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT t FROM altered t') \gset queued_
+CALL until_final(:queued_pid, :queued_cookie);
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT 1, ROW(1, ARRAY[t])::guarded FROM altered t') \gset within_
+CALL until_final(:within_pid, :within_cookie);
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT o FROM other o') \gset other_
+CALL until_final(:other_pid, :other_cookie);
+ALTER TABLE altered ALTER COLUMN a TYPE text USING 'x';
+SELECT * FROM pg_background_result_v2(:waited_pid, :waited_cookie) AS (r altered);
+SELECT * FROM pg_background_result_v2(:queued_pid, :queued_cookie) AS (r altered);
+SELECT * FROM pg_background_result_v2(:within_pid, :within_cookie) AS (n int, r guarded);
+SELECT * FROM pg_background_result_v2(:other_pid, :other_cookie) AS (r other);
+-- nothing was lost by that
+SELECT state, consumed FROM jobs ORDER BY launched_at;
+SELECT count(pg_background_detach_v2(pid, cookie)) FROM jobs;
+-- columns may be added, as in stored rows; not dropped
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT t FROM altered t') \gset
+CALL until_final(:pid, :cookie);
+ALTER TABLE altered ADD COLUMN c text DEFAULT 'new';
+SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (r altered);
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT t FROM altered t') \gset
+CALL until_final(:pid, :cookie);
+ALTER TABLE altered DROP COLUMN b;
+SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (r altered);
+SELECT pg_background_detach_v2(:pid, :cookie);
+SELECT * FROM pg_background_result(pg_background_launch('SELECT t FROM altered t')) AS (r altered);
+-- a job may alter it itself
+SELECT pid, cookie FROM pg_background_launch_v2('ALTER TABLE altered ALTER COLUMN a TYPE int USING 1; SELECT t FROM altered t') \gset
+CALL until_final(:pid, :cookie);
+SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (r altered);
+-- while the rows come: the job makes them of the type alone, which nobody keeps it from altering
+CREATE TYPE pair AS (a int, b int);
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT ROW(4000000, i)::pair FROM generate_series(1, 100000) i', 4096) \gset
+SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0) AS ended;
+CREATE PROCEDURE until_rows(pid int, cookie int8) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1..1000 LOOP
+        EXIT WHEN EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = until_rows.pid AND wait_event = 'MessageQueueSend');
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+END
+$$;
+CALL until_rows(:pid, :cookie);
+ALTER TYPE pair ALTER ATTRIBUTE a TYPE text;
+SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (r pair) WHERE (r).a > '';
+SELECT pg_background_detach_v2(:pid, :cookie);
+-- from the read to the end of the transaction nobody alters it
+BEGIN;
+SELECT * FROM pg_background_result(pg_background_launch('SELECT t FROM altered t')) AS (r altered);
+SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = (SELECT oid FROM pg_class WHERE relname = 'altered');
+COMMIT;
+SELECT count(*) FROM jobs;
+DROP PROCEDURE until_final(int, int8), until_rows(int, int8);
+DROP DOMAIN guarded;
+DROP TYPE around, pair;
+DROP TABLE altered, other;
+DROP VIEW jobs;
+
 SET client_min_messages = warning;
 SELECT pg_background_drop_executor_role();
 DROP EXTENSION pg_background;

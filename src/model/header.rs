@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, Ordering};
 pub const OUTCOME_SIZE: usize = 4096;
 
 const MAGIC: u64 = 0x7067_5f62_6b67_6e64;
-/// Counts changes of this file's layout: a library that finds another number refuses the segment.
-const LAYOUT: u32 = 2;
+/// Counts changes of this file's layout and of the frames: a library that finds another number refuses the segment.
+const LAYOUT: u32 = 3;
 
 /// Offset and length in bytes, from the segment's start.
 #[derive(Clone, Copy, Default)]

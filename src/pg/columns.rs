@@ -7,7 +7,7 @@ use super::memory::Context;
 use super::store::Rows;
 use super::sys;
 use crate::model::sqlstate;
-use crate::wire::describe::{Column, Form};
+use crate::wire::describe::{Column, Form, RowType};
 use crate::wire::frame;
 use crate::wire::tuple::{self, Attribute};
 use std::ffi::{CStr, c_int};
@@ -84,9 +84,55 @@ pub(super) unsafe fn describe(desc: sys::TupleDesc) -> Result<Vec<Column>> {
             attribute: attribute?,
             // SAFETY: an attribute's name, a C string inside the descriptor.
             name: unsafe { CStr::from_ptr(column.name) }.to_bytes().to_vec(),
+            row_types: if text { Vec::new() } else { shapes(row_types)? },
         });
     }
     Ok(columns)
+}
+
+/// The row types of a list, as they are now.
+fn shapes(row_types: *mut sys::List) -> Result<Vec<RowType>> {
+    // SAFETY: a list of the server, NULL when empty.
+    let len = unsafe { if row_types.is_null() { 0 } else { (*row_types).length.max(0) as usize } };
+    (0..len)
+        .map(|i| {
+            // SAFETY: a list of so many OIDs.
+            let type_id = unsafe { (*(*row_types).elements.add(i)).oid_value };
+            let mut natts = 0;
+            let natts_at = &raw mut natts;
+            // SAFETY: a row type, of which the server has just told.
+            let shape = guard(|| unsafe { sys::pgbg_row_type_shape(type_id, natts_at) })?;
+            Ok(RowType { type_id, natts, shape })
+        })
+        .collect()
+}
+
+/// Refuses rows whose bytes are not what this session would take them for, because a row type in them has been altered since they
+/// were made. Until the transaction ends no other session can alter one.
+///
+/// Not before the job's own transaction has ended: it may have altered them itself, and holds them until then.
+pub fn hold_row_types(columns: &[Column]) -> Result<()> {
+    for row_type in columns.iter().flat_map(|column| &column.row_types) {
+        let (type_id, natts) = (row_type.type_id, row_type.natts);
+        let mut shape = 0;
+        let shape_at = &raw mut shape;
+        // SAFETY: catalog lookups and a lock, which the transaction's end gives back.
+        let is_there = guard(|| unsafe { sys::pgbg_hold_row_type(type_id, natts, shape_at) })?;
+        if !is_there || shape != row_type.shape {
+            return Err(altered(type_id));
+        }
+    }
+    Ok(())
+}
+
+#[cold]
+fn altered(type_id: u32) -> PgError {
+    PgError::new(
+        sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!("row type {} has been altered since the job returned values of it", type_name(type_id)),
+    )
+    .detail("The values cannot be read as what the type is now.")
+    .hint("Launch the job again.")
 }
 
 fn typtype(type_id: u32) -> Result<u8> {
@@ -302,18 +348,19 @@ fn conversion(position: usize, from: &Column, to: Declared, context: &Context) -
 
 #[cold]
 fn wrong_type(position: usize, from: &Column, to: Declared) -> PgError {
-    let name = |type_id| {
-        // SAFETY: a catalog lookup; a text also for a type that does not exist.
-        let name = guard(|| unsafe { sys::format_type_be(type_id) });
-        // SAFETY: a C string of the server.
-        name.map_or_else(|_| String::from("?"), |n| unsafe { CStr::from_ptr(n) }.to_string_lossy().into_owned())
-    };
     mismatch().detail(&format!(
         "Column {} is of type {}, but is declared as {}.",
         position + 1,
-        name(from.type_id),
-        name(to.type_id)
+        type_name(from.type_id),
+        type_name(to.type_id)
     ))
+}
+
+fn type_name(type_id: u32) -> String {
+    // SAFETY: a catalog lookup; a text also for a type that does not exist.
+    let name = guard(|| unsafe { sys::format_type_be(type_id) });
+    // SAFETY: a C string of the server.
+    name.map_or_else(|_| String::from("?"), |n| unsafe { CStr::from_ptr(n) }.to_string_lossy().into_owned())
 }
 
 fn function(id: u32, context: &Context) -> Result<sys::FmgrInfo> {

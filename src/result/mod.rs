@@ -5,14 +5,14 @@ use crate::job::{Job, Reading, tracker};
 use crate::model::released::How;
 use crate::model::sqlstate;
 use crate::model::state::State;
-use crate::pg::columns::{Conversions, Declared, TEXT};
+use crate::pg::columns::{Conversions, Declared, TEXT, hold_row_types};
 use crate::pg::datum::{Call, Datum, Value, void};
 use crate::pg::error::{self, PgError, Result, level};
 use crate::pg::latch::{self, Event};
 use crate::pg::memory::Context;
 use crate::pg::store::Rows;
 use crate::registry;
-use crate::wire::describe;
+use crate::wire::describe::{self, Column};
 use crate::wire::frame::{self, Kind};
 use crate::wire::report::{Field, Report};
 use crate::wire::tags;
@@ -78,15 +78,15 @@ fn receive(job: &Job, reading: &mut Reading, rows: &mut Rows) -> std::result::Re
     let Reading { receiver, columns, error, tags: long_tags, begun } = reading;
     let mut conversions = None;
     if let (Some(columns), false) = (&*columns, has_failed()) {
-        conversions = Some(Conversions::new(columns, &declared)?);
+        conversions = Some(fit(job, columns, &declared)?);
     }
-    loop {
+    let has_rows = loop {
         let step = receiver.next(|kind, count, body| {
             match kind {
                 Kind::Description => {
                     let sent = columns.insert(describe::decode(body)?);
                     if !has_failed() {
-                        conversions = Some(Conversions::new(sent, &declared)?);
+                        conversions = Some(fit(job, sent, &declared)?);
                     }
                 }
                 Kind::Batch if conversions.is_none() && has_failed() => {}
@@ -112,11 +112,25 @@ fn receive(job: &Job, reading: &mut Reading, rows: &mut Rows) -> std::result::Re
         match step {
             // a job that is faster than this never lets it wait
             Step::Frame => latch::check_for_interrupts()?,
-            Step::Nothing if job.is_lost() => return Ok(conversions.is_some()),
+            Step::Nothing if job.is_lost() => break conversions.is_some(),
             Step::Nothing => registry::wait(Event::Job, None)?,
-            Step::End => return Ok(conversions.is_some()),
+            Step::End => break conversions.is_some(),
         }
+    };
+    if let (Some(columns), true, false) = (&*columns, has_rows, has_failed()) {
+        hold_row_types(columns)?;
     }
+    Ok(has_rows)
+}
+
+/// How the columns become the declared ones. Of a job that has ended, a row type that was altered since is known at once, and
+/// nothing is lost by it; of one that runs, only at its end.
+fn fit(job: &Job, columns: &[Column], declared: &[Declared]) -> Result<Conversions> {
+    let conversions = Conversions::new(columns, declared)?;
+    if job.state().is_final() {
+        hold_row_types(columns)?;
+    }
+    Ok(conversions)
 }
 
 /// A message of the job as it is raised here: at its own level, which is below ERROR whatever the bytes say.

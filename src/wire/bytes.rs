@@ -43,6 +43,10 @@ impl<'a> Reader<'a> {
         self.array().map(|bytes| u32::from_ne_bytes(*bytes))
     }
 
+    pub fn u64(&mut self) -> Result<u64> {
+        self.array().map(|bytes| u64::from_ne_bytes(*bytes))
+    }
+
     pub fn i32(&mut self) -> Result<i32> {
         self.array().map(|bytes| i32::from_ne_bytes(*bytes))
     }

@@ -13,6 +13,15 @@ pub enum Form {
     Text,
 }
 
+/// A row type that values of a column are made of, as it was when they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowType {
+    pub type_id: u32,
+    pub natts: i32,
+    /// A hash of its attributes.
+    pub shape: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     /// The result's own type, also when the values travel as text.
@@ -22,6 +31,8 @@ pub struct Column {
     /// How the bytes lie in a tuple.
     pub attribute: Attribute,
     pub name: Vec<u8>,
+    /// Those anywhere in it: the bytes of its values mean nothing to who knows these otherwise.
+    pub row_types: Vec<RowType>,
 }
 
 /// As many columns as a target list can have.
@@ -36,6 +47,12 @@ pub fn encode(columns: &[Column], to: &mut Vec<u8>) {
         to.extend_from_slice(&column.attribute.len.to_ne_bytes());
         to.push(column.attribute.align);
         put_counted(to, &column.name);
+        to.extend_from_slice(&(column.row_types.len() as u32).to_ne_bytes());
+        for row_type in &column.row_types {
+            to.extend_from_slice(&row_type.type_id.to_ne_bytes());
+            to.extend_from_slice(&row_type.natts.to_ne_bytes());
+            to.extend_from_slice(&row_type.shape.to_ne_bytes());
+        }
     }
 }
 
@@ -57,9 +74,18 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Column>> {
             },
             attribute: Attribute::new(from.i16()?, from.u8()?)?,
             name: from.counted()?.to_vec(),
+            row_types: row_types(&mut from)?,
         });
     }
     if from.is_empty() { Ok(columns) } else { Err(Malformed("bytes after the last column")) }
+}
+
+fn row_types(from: &mut Reader) -> Result<Vec<RowType>> {
+    let mut row_types = Vec::new();
+    for _ in 0..from.u32()? {
+        row_types.push(RowType { type_id: from.u32()?, natts: from.i32()?, shape: from.u64()? });
+    }
+    Ok(row_types)
 }
 
 #[cfg(test)]
@@ -69,13 +95,18 @@ pub(super) mod tests {
 
     pub fn any_column() -> impl Strategy<Value = Column> {
         let attribute = (prop_oneof![Just(-1i16), 1i16..64], prop_oneof![Just(1u8), Just(2), Just(4), Just(8)]);
-        (any::<u32>(), any::<i32>(), any::<bool>(), attribute, "[a-z]{0,63}").prop_map(
-            |(type_id, typmod, text, (len, align), name)| Column {
+        let row_types = proptest::collection::vec((any::<u32>(), any::<i32>(), any::<u64>()), 0..4);
+        (any::<u32>(), any::<i32>(), any::<bool>(), attribute, "[a-z]{0,63}", row_types).prop_map(
+            |(type_id, typmod, text, (len, align), name, row_types)| Column {
                 type_id,
                 typmod,
                 form: if text { Form::Text } else { Form::Native },
                 attribute: Attribute { len, align },
                 name: name.into_bytes(),
+                row_types: row_types
+                    .into_iter()
+                    .map(|(type_id, natts, shape)| RowType { type_id, natts, shape })
+                    .collect(),
             },
         )
     }
