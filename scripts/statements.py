@@ -17,7 +17,7 @@ import sys
 pq = ctypes.CDLL(os.environ.get("LIBPQ") or ctypes.util.find_library("pq") or "libpq.so.5")
 P, S, I = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
 for name, result, *arguments in (
-    ("PQconnectdb", P, S), ("PQfinish", None, P), ("PQstatus", I, P), ("PQerrorMessage", S, P), ("PQtransactionStatus", I, P),
+    ("PQconnectdb", P, S), ("PQfinish", None, P), ("PQstatus", I, P), ("PQerrorMessage", S, P), ("PQtransactionStatus", I, P), ("PQparameterStatus", S, P, S),
     ("PQsendQuery", I, P, S), ("PQgetResult", P, P), ("PQclear", None, P), ("PQresultStatus", I, P), ("PQcmdStatus", S, P),
     ("PQresultErrorField", S, P, I), ("PQntuples", I, P), ("PQnfields", I, P), ("PQftype", ctypes.c_uint, P, I), ("PQfmod", I, P, I),
     ("PQfname", S, P, I), ("PQgetvalue", S, P, I, I), ("PQgetisnull", I, P, I, I), ("PQprepare", P, P, S, S, I, P),
@@ -37,7 +37,7 @@ DIRECT = re.compile(r"""
     (begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare|execute|deallocate|declare|fetch|move|close|listen|
      unlisten|discard|load|set|reset|lock|copy)\b
   | (explain|create\s.*\sas)\b.*\bexecute\s
-  | .*\bconcurrently\b | .*\b(pg_temp|curr(ent)?val|lastval|setseed|random|set_config|set_limit|pg_(try_)?advisory_\w+|pg_replication_origin_\w+|dblink_\w+|pg_stat\w*|pg_(prepared_statements|
+  | .*\b(concurrently|where\s+current\s+of)\b | .*\b(pg_temp|curr(ent)?val|lastval|cursor_to_\w+|setseed|random|set_config|set_limit|pg_(try_)?advisory_\w+|pg_replication_origin_\w+|dblink_\w+|pg_stat\w*|pg_(prepared_statements|
      replication_slots|cursors|listening_channels|backend_memory_contexts|my_temp_schema)|postgres_fdw_\w+)\b
     """, re.I | re.X | re.S)
 # A job does not see its launcher's temporary tables: everybody makes lasting ones.
@@ -51,6 +51,7 @@ class Script:
     def __init__(self, path, variables):
         self.text = open(path, encoding="utf-8", errors="surrogateescape").read()
         self.pos, self.variables, self.buffer = 0, variables, ""
+        self.backslash = False  # standard_conforming_strings = off
 
     def value(self, match):
         quote, name = match.group(1), match.group(2)
@@ -87,7 +88,7 @@ class Script:
                     depth += {"/*": 1, "*/": -1}.get(text[end:end + 2], 0)
                     end += 2 if text[end:end + 2] in ("/*", "*/") else 1
             elif kind == "str":
-                escape = piece[0] in "eE"
+                escape = self.backslash or piece[0] in "eE"
                 while end < len(text) and text[end] != "'":
                     end += 2 if escape and text[end] == "\\" else 1
                 end += 1
@@ -273,6 +274,7 @@ class Server:
             if command == "gset" and len(outcome.get("rows", ())) == 1:
                 for name, value in zip(self.names, outcome["rows"][0]):
                     script.variables[name] = (value or b"").decode()
+            script.backslash = pq.PQparameterStatus(self.connection, b"standard_conforming_strings") == b"off"
             number += 1
             if len(rows := repr(outcome.get("rows"))) > 20000:
                 outcome["rows"] = f"{len(rows)} bytes, {hashlib.md5(rows.encode()).hexdigest()}"
