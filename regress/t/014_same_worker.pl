@@ -78,6 +78,28 @@ is(processes($session, $job), 1, 'over which the session has set something');
 value($session, 'SET my.own = 1; RESET my.own');
 is(processes($session, 'SHOW my.own'), 1, 'and has an option without a value');
 
+# A customized option that a job has made stays known to its process, which is then for sessions that know it, too.
+sub pid
+{
+	my ($in, $sql) = @_;
+	return value($in, "SELECT * FROM pg_background_result(pg_background_launch(\$job\$${sql}SELECT pg_backend_pid()::text\$job\$)) AS (x text)");
+}
+
+my $maker = session_with('');
+my $knower = session($node);
+value($knower, "SET my.option = 'the session''s'");
+my $pid = pid($maker, "SET my.option = 'the job''s'; ");
+ok(until_true(sub { grep { $_ == $pid } idle_workers($node) }), 'a worker whose job has made an option stays');
+is(value($knower, "SELECT * FROM pg_background_result(pg_background_launch('SELECT pg_backend_pid() || current_setting(''my.option'')')) AS (x text)"),
+	"${pid}the session's", 'for a session that has it, with its value');
+is(pid($knower, "SET my.option = 'the job''s'; "), $pid, 'again');
+is(pid($knower, ''), $pid, 'and again');
+isnt(pid($maker, ''), $pid, 'not for one that has not');
+ok(until_true(sub { is_gone($pid) }), 'which ends it');
+is(value($maker, "SELECT * FROM pg_background_result(pg_background_launch('SELECT (current_setting(''my.option'', true) IS NULL)::text')) AS (x text)"),
+	'true', 'and knows nothing of it');
+is(processes($maker, "SELECT set_config('my.option', 'x', false)"), 8, 'a new process for each of its jobs that make one');
+
 # The same of the configuration file, and of the role.
 $node->append_conf('postgresql.conf', "pg_trgm.similarity_threshold = 0.3\nplpgsql.check_asserts = yes\n");
 $node->restart;

@@ -1,7 +1,8 @@
 //! Between two jobs: a session that the next job cannot tell from a new one, or none.
 //!
 //! What the server can forget is forgotten, settings and roles go back to what the last launcher had, and what neither can undo
-//! (temporary tables, libraries, settings without a library) retires the worker.
+//! (temporary tables, libraries) retires the worker. Settings without a library stay known: such a worker is for sessions that know
+//! them, too.
 
 use super::session::{Restored, Session};
 use crate::model::libraries::{self, Loaded};
@@ -46,7 +47,7 @@ pub struct Baseline {
     mark: u64,
     /// Settings without a library that every new session has, by a file or ALTER ROLE.
     placeholders: Vec<Vec<u8>>,
-    /// Those that a launcher has brought.
+    /// Those that a launcher or a job has brought.
     brought: Vec<Vec<u8>>,
 }
 
@@ -93,8 +94,9 @@ impl Baseline {
     }
 
     /// What a launcher's `session::settings_hash` must be to find its settings here; 0 for no launcher's.
+    /// Nor for one that lacks a setting which a job has made here: it must ask, and is refused.
     pub fn settings_hash(&self) -> u64 {
-        self.session.hash()
+        if self.session.has_all(&self.brought) { self.session.hash() } else { 0 }
     }
 
     /// Will [`Self::reset`] find nothing to take back, and nothing that retires the worker? After a job has ended, and outside a
@@ -133,9 +135,7 @@ impl Baseline {
         if !self.session.settle()? {
             return Ok(Verdict::Retire("its settings cannot be taken back"));
         }
-        if self.look_for_placeholders()? && !self.session.has_all(&self.brought) {
-            return Ok(Verdict::Retire("it has a setting that is no library's"));
-        }
+        self.look_for_placeholders()?;
         if self.jobs % MEMORY_INTERVAL == 0 && session::memory()? > self.memory.saturating_add(MEMORY_GROWTH) {
             return Ok(Verdict::Retire("it has used much memory"));
         }
@@ -158,16 +158,16 @@ impl Baseline {
         Ok(())
     }
 
-    /// A setting without a library is never forgotten: a later job would see it, if only as empty. True when there may be another.
-    fn look_for_placeholders(&mut self) -> Result<bool> {
+    /// A setting without a library is never forgotten: a later job would see it, if only as empty.
+    fn look_for_placeholders(&mut self) -> Result<()> {
         if session::settings_mark()? == self.mark {
-            return Ok(false);
+            return Ok(());
         }
         let new = session::placeholders()?.into_iter().filter(|name| !self.placeholders.contains(name));
         self.brought = new.collect();
         // last: the list may have taken memory
         self.mark = session::settings_mark()?;
-        Ok(true)
+        Ok(())
     }
 }
 
