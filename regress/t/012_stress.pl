@@ -131,8 +131,9 @@ my @operations = (
         PERFORM pg_background_wait_v2_timeout(h.pid, h.cookie, (random() * 10)::int);
       EXCEPTION WHEN undefined_object THEN NULL;
       END} ],
+	# not 0, which is the pid of a job that has none yet
 	[ 2, 'cancel with a wrong pid', q{
-      SELECT 0, b.cookie INTO h FROM pg_stat_background AS b WHERE b.usename = 'steady' ORDER BY random() LIMIT 1;
+      SELECT -1, b.cookie INTO h FROM pg_stat_background AS b WHERE b.usename = 'steady' ORDER BY random() LIMIT 1;
       IF FOUND THEN
         BEGIN
           PERFORM pg_background_cancel_v2(h.pid, h.cookie);
