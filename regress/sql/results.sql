@@ -140,9 +140,11 @@ SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0) AS ended;
 CREATE PROCEDURE until_rows(pid int, cookie int8) LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1..1000 LOOP
-        EXIT WHEN EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = until_rows.pid AND wait_event = 'MessageQueueSend');
+        PERFORM pg_stat_clear_snapshot();
+        IF EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = until_rows.pid AND wait_event = 'MessageQueueSend') THEN RETURN; END IF;
         PERFORM pg_sleep(0.05);
     END LOOP;
+    RAISE 'the job does not wait for its reader';
 END
 $$;
 CALL until_rows(:pid, :cookie);
