@@ -280,7 +280,7 @@ impl Registry {
             return Ok(false);
         };
         let held = self.lock.exclusive()?;
-        let there = self.has_claim(worker, claim, cookie);
+        let there = Self::has_claim(worker, claim, cookie);
         if there {
             if claim.is_sure {
                 job.worker_pid.store(claim.pid, Relaxed);
@@ -297,7 +297,7 @@ impl Registry {
     }
 
     /// Is the worker still claimed for that job? Under the lock.
-    fn has_claim(&self, worker: &WorkerSlot, claim: &Claim, cookie: i64) -> bool {
+    fn has_claim(worker: &WorkerSlot, claim: &Claim, cookie: i64) -> bool {
         worker.activity() == Activity::Claimed
             && worker.pid.load(Relaxed) == claim.pid
             && worker.cookie.load(Relaxed) == cookie
@@ -309,7 +309,7 @@ impl Registry {
             return Ok(());
         };
         let held = self.lock.exclusive()?;
-        let is_claimed = self.has_claim(worker, claim, cookie) && worker.handle.load(Relaxed) == 0;
+        let is_claimed = Self::has_claim(worker, claim, cookie) && worker.handle.load(Relaxed) == 0;
         if is_claimed {
             self.release_claim(worker);
         }
@@ -339,7 +339,7 @@ impl Registry {
         // it takes the job under the lock: not to be seen halfway, or the job would be given to another, too
         let held = self.lock.shared()?;
         let has_taken = job.taken.load(Relaxed) != 0 && job.worker_pid.load(Relaxed) == claim.pid;
-        let there = job.cookie.load(Relaxed) == cookie && (self.has_claim(worker, claim, cookie) || has_taken);
+        let there = job.cookie.load(Relaxed) == cookie && (Self::has_claim(worker, claim, cookie) || has_taken);
         drop(held);
         Ok(there)
     }
@@ -371,7 +371,7 @@ impl Registry {
     /// Nobody has heard of the job, and nobody will. Under the lock.
     fn abandon(&self, job: &JobSlot) {
         job.abandoned.store(1, Relaxed);
-        self.ask_to_stop(job, Stop::Now);
+        Self::ask_to_stop(job, Stop::Now);
     }
 
     /// Has the job not ended?
@@ -394,14 +394,14 @@ impl Registry {
         };
         let held = self.lock.shared()?;
         if job.cookie.load(Relaxed) == cookie {
-            self.ask_to_stop(job, stop);
+            Self::ask_to_stop(job, stop);
         }
         drop(held);
         Ok(())
     }
 
     /// Under the lock, shared at least: see [`Self::stop`].
-    fn ask_to_stop(&self, job: &JobSlot, stop: Stop) {
+    fn ask_to_stop(job: &JobSlot, stop: Stop) {
         job.stop.fetch_max(stop as u32, SeqCst);
         let pid = job.worker_pid.load(Relaxed);
         if stop == Stop::Now && pid != 0 {
@@ -839,10 +839,10 @@ impl Registry {
                 continue;
             }
             let has_worker = self.workers.iter().any(|worker| worker.cookie.load(Relaxed) == cookie);
-            let had_worker = job.worker_pid.load(Relaxed) != 0;
+            let was_promised = job.worker_pid.load(Relaxed) != 0;
             let launcher = job.launcher_proc.load(Relaxed);
             let is_launched = shmem::is_alive(launcher, job.launcher_pid.load(Relaxed));
-            if !has_worker && (had_worker || !is_launched) {
+            if !has_worker && (was_promised || !is_launched) {
                 if job.taken.load(Relaxed) == 0 {
                     self.count_start(job, false);
                 }
