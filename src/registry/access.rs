@@ -357,7 +357,7 @@ impl Registry {
         let is_mine = job.cookie.load(Relaxed) == cookie;
         let has_worker = job.worker_pid.load(Relaxed) != 0;
         if is_mine && has_worker {
-            self.abandon(job);
+            Self::abandon(job);
         } else if is_mine {
             self.free_job(slot, job);
         }
@@ -369,7 +369,7 @@ impl Registry {
     }
 
     /// Nobody has heard of the job, and nobody will. Under the lock.
-    fn abandon(&self, job: &JobSlot) {
+    fn abandon(job: &JobSlot) {
         job.abandoned.store(1, Relaxed);
         Self::ask_to_stop(job, Stop::Now);
     }
@@ -429,7 +429,7 @@ impl Registry {
                 }
             }
             if has_worker {
-                self.abandon(job);
+                Self::abandon(job);
             } else {
                 self.free_job(index, job);
                 freed = Some(job);
