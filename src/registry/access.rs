@@ -111,6 +111,13 @@ impl Registry {
         self.jobs.get(slot as usize)
     }
 
+    /// The job slots that are in use, with their numbers: few of many, most often, and far apart, so their `kinds` are looked at
+    /// first.
+    pub(super) fn used(&self) -> impl Iterator<Item = (u32, &'static JobSlot)> {
+        let slots = (0..).zip(self.kinds).zip(self.jobs);
+        slots.filter(|((_, kind), _)| kind.load(Relaxed) != 0).map(|((index, _), job)| (index, job))
+    }
+
     fn worker(&self, index: u32) -> Option<&'static WorkerSlot> {
         self.workers.get(index as usize)
     }
@@ -159,8 +166,8 @@ impl Registry {
         let proc = shmem::my_proc();
         let held = self.lock.exclusive()?;
         let mut refused = self.refusal(new, ticket);
-        // unless it was for a job of the dead
-        let reaped = refused.is_some() && self.reap();
+        // Unless it was for a job of the dead. Those who wait hear of it from those who come, and from the views.
+        let reaped = refused.is_some() && ticket.is_none() && self.reap();
         if reaped {
             refused = self.refusal(new, ticket);
         }
@@ -416,7 +423,7 @@ impl Registry {
         let held = self.lock.exclusive()?;
         self.forget_waiters(me);
         let (mut released, mut freed) = (None, None);
-        if let Some((index, job)) = (0..).zip(self.jobs).find(|(_, job)| job.cookie.load(Relaxed) == cookie) {
+        if let Some((index, job)) = self.used().find(|(_, job)| job.cookie.load(Relaxed) == cookie) {
             let mut has_worker = job.worker_pid.load(Relaxed) != 0;
             let claimed =
                 |worker: &&WorkerSlot| worker.activity() == Activity::Claimed && worker.cookie.load(Relaxed) == cookie;
@@ -833,11 +840,8 @@ impl Registry {
             worker.set_activity(Activity::Free);
         }
         let mut found = false;
-        for (index, job) in (0..).zip(self.jobs) {
+        for (index, job) in self.used() {
             let cookie = job.cookie.load(Relaxed);
-            if cookie == 0 {
-                continue;
-            }
             let has_worker = self.workers.iter().any(|worker| worker.cookie.load(Relaxed) == cookie);
             let was_promised = job.worker_pid.load(Relaxed) != 0;
             let launcher = job.launcher_proc.load(Relaxed);

@@ -80,10 +80,7 @@ impl Registry {
     pub fn jobs(&self) -> Result<Vec<JobRow>> {
         self.look_for_the_dead()?;
         let mut rows = Vec::new();
-        for job in self.jobs {
-            if job.cookie.load(Relaxed) == 0 {
-                continue;
-            }
+        for (_, job) in self.used() {
             let held = self.lock.shared()?;
             let mut row = job_row(job);
             let (label, query) = (job.label.copy(), job.query.copy());
@@ -103,7 +100,7 @@ impl Registry {
     /// The job with that cookie, if it has not ended: its slot, worker's pid and role. Looks without the lock, which it takes
     /// only for what it finds.
     pub fn find(&self, cookie: i64) -> Result<Option<(u32, i32, u32)>> {
-        let Some((slot, job)) = (0..).zip(self.jobs).find(|(_, job)| job.cookie.load(Acquire) == cookie) else {
+        let Some((slot, job)) = self.used().find(|(_, job)| job.cookie.load(Acquire) == cookie) else {
             return Ok(None);
         };
         let held = self.lock.shared()?;
@@ -205,9 +202,10 @@ impl Registry {
         Ok(())
     }
 
-    /// Those who wait for a job look again.
+    /// Those who wait for a job, or for a place, look again.
     pub(super) fn tell_of_the_dead(&self) {
         self.jobs.iter().for_each(|job| job.done.broadcast());
+        self.head.freed.broadcast();
     }
 }
 
