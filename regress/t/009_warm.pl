@@ -322,19 +322,28 @@ for (my $i = 1; value($watcher, 'SELECT count(*) FROM dismissed') == 0; $i++)
 is(value($session, 'SELECT n FROM dismissed'), 300, 'jobs whose workers are sent away all the time');
 value($watcher, 'DROP ROLE restless');
 
-# A worker that is terminated while it is idle, and gets a job before it has gone, runs that job.
-value($session, q{DO $$
+# A worker that is terminated while it is idle, and gets a job before it has heard of it, runs the job or ends it: nothing tells
+# which was meant.  The launcher is told.
+is(value($session, q{DO $$
 DECLARE
     h pg_background_handle;
+    jobs int := 0;
+    ended int := 0;
 BEGIN
     FOR i IN 1..300 LOOP
         PERFORM pg_terminate_backend(pid) FROM pg_stat_background_workers WHERE state = 'idle';
-        h := pg_background_launch_v2('SELECT 1');
-        PERFORM * FROM pg_background_result_v2(h.pid, h.cookie) AS (n int);
+        h := pg_background_launch_v2(format('INSERT INTO done VALUES (%s, ''terminated idle'')', i));
+        BEGIN
+            PERFORM * FROM pg_background_result_v2(h.pid, h.cookie) AS (tag text);
+            jobs := jobs + 1;
+        EXCEPTION WHEN admin_shutdown THEN ended := ended + 1;
+        END;
     END LOOP;
+    PERFORM set_config('my.jobs', jobs::text, false), set_config('my.ended', ended::text, false);
 END
-$$});
-pass('jobs that come when their worker is terminated');
+$$; SELECT current_setting('my.jobs')::int + current_setting('my.ended')::int}), 300, 'jobs that come when their worker is terminated');
+is(value($session, q{SELECT count(*) - current_setting('my.jobs')::int FROM done WHERE note = 'terminated idle'}), 0, 'have run, or their launcher was told that they have not');
+note(value($session, q{SELECT current_setting('my.ended') || ' were ended'}));
 
 $_->quit for $session, $watcher;
 nothing_left($node, 'in the end');

@@ -203,7 +203,8 @@ my %parts = (
             strange := strange || format(E'%s: %s rows\n', kind, n);
           END IF;
         EXCEPTION WHEN query_canceled OR OTHERS THEN
-          IF mode = 'poor' AND SQLSTATE LIKE '53%' THEN
+          -- rows that a wait had no memory to keep are lost
+          IF mode = 'poor' AND (SQLSTATE LIKE '53%' OR SQLERRM LIKE '%have already been consumed') THEN
             short := short + 1;
           ELSIF SQLSTATE NOT IN ('57014', '57P01') AND SQLSTATE IS DISTINCT FROM error_of(kind) THEN
             strange := strange || format(E'%s: %s %s\n', kind, SQLSTATE, left(SQLERRM, 200));
