@@ -243,7 +243,11 @@ eval { $doomed->quit };
 
 $pid = one_worker($session);
 arm($node, 'exited', "hold $pid");
-$session->query_until(qr/begun/, "\\echo begun\n" . then_take("error $pid") . "SELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''promised'')')) AS (x text);\n");
+$session->query_until(qr/begun/, "\\echo begun\n" . then_take("hold $pid") . "SELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''promised'')')) AS (x text);\n");
+until_held($node, 'take', $pid);
+my $waits = wait_event($node);
+ok(until_true(sub { look("SELECT wait_event = '$waits' FROM pg_stat_activity WHERE pid = $launcher") eq 't' }), 'the launcher sleeps');
+arm($node, 'take', "error $pid");
 until_held($node, 'exited', $pid);
 ($busy, $busy_cookie) = split /\|/, value($other, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(600)')});
 disarm($node, 'exited');
