@@ -95,7 +95,10 @@ drops_a_role(const DropRoleStmt *stmt)
 
 	foreach(lc, stmt->roles)
 	{
-		if (OidIsValid(get_rolespec_oid(lfirst_node(RoleSpec, lc), true)))
+		const RoleSpec *role = lfirst_node(RoleSpec, lc);
+
+		/* the server refuses CURRENT_USER, PUBLIC and the like in its own words */
+		if (role->roletype == ROLESPEC_CSTRING && OidIsValid(get_role_oid(role->rolename, true)))
 			return true;
 	}
 	return false;

@@ -86,6 +86,9 @@ stay('postgres', $_)
   for map { $_, caught($_) } ('DROP ROLE nobody', 'DROP ROLE IF EXISTS nobody', 'ALTER ROLE nobody SET work_mem = 1000',
 	'ALTER DATABASE nowhere SET work_mem = 1000', 'DROP ROLE postgres');
 stay('guest', 'DROP ROLE IF EXISTS nobody');
+# what the server refuses, in its own words
+like((ask($session, "DROP ROLE $_"))[1], qr/ERROR:  22023: cannot use special role specifier in DROP ROLE/, "DROP ROLE $_") for qw(public CURRENT_USER);
+like((ask($guest, 'DROP ROLE public'))[1], qr/ERROR:  42501: permission denied to drop role/, 'DROP ROLE public without the right to');
 stay('postgres', q{COMMIT PREPARED 'nothing'});
 
 # --- rolled back ---
