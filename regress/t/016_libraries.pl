@@ -108,8 +108,11 @@ $offset = restart("shared_preload_libraries = 'pg_background, dblink'", "pg_back
 is(processes(), 1, 'named in the setting: one process');
 is(lines($offset, $says), 0, 'nothing is said');
 like(job(q{SET pg_background.stateless_libraries = 'dblink'}), qr/cannot be changed now/, 'no job can name one');
-# a worker that is idle hears of the change
-Jobs::setting($node, 'pg_background.stateless_libraries', '');
+# a worker that is idle hears of the change: it is for no other job
+$node->safe_psql('postgres', "SELECT connect('vouched for')", extra_params => [ '-U', 'tenant' ]);
+ok(until_true(sub { scalar idle_workers($node) }), 'a worker with a connection is idle');
+setting($node, 'pg_background.stateless_libraries', '');
+ok(until_true(sub { !idle_workers($node) }), 'it leaves when nobody vouches for its library any more');
 stays('not named any more');
 is(processes(), 5, 'and five processes again');
 

@@ -44,6 +44,8 @@ pub fn wait(place: Place, baseline: &mut Baseline, kept: &mut Kept, began_in_rec
         let surplus = place.registry().has_surplus(max_idle);
         let must = worker::is_asked_to_leave()
             || place.is_dismissed()
+            // the configuration has changed: nobody vouches for that library any more
+            || baseline.unfit_library().is_some()
             || max_idle == 0
             || idle >= longest
             || began_in_recovery && !identity::is_in_recovery();
