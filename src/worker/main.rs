@@ -91,8 +91,18 @@ fn take(segment: &Arc<Segment>, place: Option<Place>, start: Start) -> Result<Op
         (Some(place), Some(slot)) => place.job(slot),
         _ => None,
     };
-    let queue = if start == Start::Warm { Some(Queue::appointed_writer(segment)?) } else { None };
-    let current = Current::new(Arc::clone(segment), slot, place, Sender::new(queue, muted));
+    let current = Current::new(Arc::clone(segment), slot, place, Sender::new(None, muted));
+    let attach = |queue| {
+        current.with_sender(|sender| {
+            sender.attach(queue);
+            Ok(())
+        })
+    };
+    if start == Start::Warm {
+        // Nothing of Rust's is allocated from here until the job is taken: that ends the process without a detachment, which
+        // would come when the launcher has made the queue anew for another.
+        attach(Queue::appointed_writer(segment)?)?;
+    }
     if let (Some(place), Some(slot)) = (place, header.slot()) {
         if !place.take_job(slot, header.identity.cookie)? {
             return Ok(None);
@@ -102,11 +112,7 @@ fn take(segment: &Arc<Segment>, place: Option<Place>, start: Start) -> Result<Op
     current::set(&current, start);
     if start == Start::New {
         point::reach("attach")?;
-        let queue = Queue::writer(segment)?;
-        current.with_sender(|sender| {
-            sender.attach(queue);
-            Ok(())
-        })?;
+        attach(Queue::writer(segment)?)?;
     }
     Ok(Some(current))
 }
