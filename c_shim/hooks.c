@@ -290,8 +290,6 @@ note(Concerned concerned)
 	}
 	/* what the commit will need can still be made ready here, and fail */
 	before_callback(InvalidOid);
-	if (max_prepared_xacts > 0)
-		(void) LockAcquire(&prepared_mark, RowExclusiveLock, false, false);
 	if (pending && pending->subid == subid)
 		merge(&pending->concerned, concerned);
 	else
@@ -311,10 +309,18 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	Oid			database = database_to_empty(pstmt->utilityStmt, IsInTransactionBlock(context == PROCESS_UTILITY_TOPLEVEL));
 	Concerned	concerned = changes_sessions(pstmt->utilityStmt);
 
+	/*
+	 * Not of a COMMIT PREPARED, which is in no transaction that can be
+	 * prepared: another one at the same time would take it for a mark.
+	 */
+	bool		is_marked = concerned.any && max_prepared_xacts > 0 && !IsA(pstmt->utilityStmt, TransactionStmt);
+
 	if (OidIsValid(database))
 		before_callback(database);
 	(previous_hook ? previous_hook : standard_ProcessUtility)
 		(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	if (is_marked)
+		(void) LockAcquire(&prepared_mark, RowExclusiveLock, false, false);
 	if (concerned.any)
 		note(concerned);
 }
