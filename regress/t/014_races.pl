@@ -168,6 +168,25 @@ value($session, "SELECT pg_background_wait_v2($pid, $cookie)");
 like(in_history('by the view'), qr/^canceled\|57014$/, 'the handle that the view shows cancels it');
 value($session, "SELECT pg_background_detach_v2($pid, $cookie)");
 
+# --- a job whose worker finds that it cannot take it, and which goes to another process ---
+
+for my $case ([ 'pg_cancel_backend', '57014' ], [ 'pg_terminate_backend', '57P01' ])
+{
+	my ($signal, $code) = @$case;
+
+	$pid = one_worker($session);
+	# an option that the session does not have: no worker for it any more
+	job($session, 'SET my.own = 1; SELECT 1::text');
+	until_true(sub { grep { $_ == $pid } idle_workers($node) }) or die "worker $pid is not idle";
+	arm($node, 'refuse', "hold $pid");
+	$session->query_until(qr/begun/, "\\echo begun\nSELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''refused $signal'')')) AS (x text);\n");
+	until_held($node, 'refuse', $pid);
+	is(value($other, "SELECT $signal($pid)"), 't', "$signal of a job that its worker is about to refuse");
+	disarm($node, 'refuse');
+	like((ask($session, 'SELECT 1'))[1], qr/ERROR:  $code/m, 'ends it');
+	is(done("refused $signal"), 0, 'nothing of it is committed');
+}
+
 # --- a termination in a job's last moment ---
 
 $pid = one_worker($session);

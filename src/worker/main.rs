@@ -13,6 +13,7 @@ use crate::model::sqlstate;
 use crate::model::state::State;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result, level};
+use crate::pg::latch;
 use crate::pg::memory::Context;
 use crate::pg::mq::Queue;
 use crate::pg::worker::{Cancellable, Hooks};
@@ -154,7 +155,10 @@ impl Session {
     fn work(&mut self, current: &Current, trees: &Context, mapped: [u32; MAPPED]) -> Result<bool> {
         self.jobs += 1;
         let ran = match self.baseline.restore(&current.segment) {
-            Ok(Restored::Refused) => return refuse(current).map(|()| false),
+            Ok(Restored::Refused) => match serve_signals() {
+                Ok(()) => return refuse(current).map(|()| false),
+                Err(error) => Err(error),
+            },
             Ok(Restored::Yes) => {
                 accept(current);
                 job(current, trees)
@@ -210,6 +214,15 @@ fn accept(current: &Current) {
         header.accept();
         wake_launcher(current);
     }
+}
+
+/// Who has seen this process with the job and has cancelled or terminated it means the job, which is not to run elsewhere then.
+fn serve_signals() -> Result<()> {
+    point::reach("refuse")?;
+    let cancellable = Cancellable::new();
+    let served = latch::check_for_interrupts();
+    drop(cancellable);
+    served
 }
 
 /// This session cannot become the launcher's. Nothing of the job has been done.
