@@ -280,6 +280,14 @@ value($other, "SELECT pg_background_detach_v2($busy, $busy_cookie)");
 # --- a worker that cannot map the segment: nothing was promised ---
 
 $pid = one_worker($session);
+arm($node, 'map', "hold $pid");
+$session->query_until(qr/begun/, "\\echo begun\nSELECT * FROM pg_background_result(pg_background_launch('SELECT 43', 8388608)) AS (x int);\n");
+until_held($node, 'map', $pid);
+$cookie = value($other, 'SELECT cookie FROM pg_stat_background WHERE pid IS NULL');
+like((ask($other, "SELECT pg_background_cancel_v2(0, $cookie)"))[1], qr/ERROR:  42704/m, 'a job that has no worker yet has no handle, not one with the pid 0 either');
+disarm($node, 'map');
+is((ask($session, 'SELECT 1'))[1], '', 'it runs');
+until_true(sub { grep { $_ == $pid } idle_workers($node) }) or die "worker $pid is not idle";
 arm($node, 'map', "error $pid");
 is(value($session, q{SELECT * FROM pg_background_result(pg_background_launch('SELECT 42', 8388608)) AS (x int)}), 42, 'a job whose worker cannot map its segment runs in another one');
 disarm($node, 'map');

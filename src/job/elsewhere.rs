@@ -31,8 +31,8 @@ impl Elsewhere {
             None => registry.find_ended(cookie)?.map(|(worker, role)| (None, worker, role)),
         };
         let job = found.map(|(slot, worker, role)| Self { registry, slot, pid: worker, cookie, role });
-        // 0 is the pid of a job that has no worker yet: its launch has not returned
-        Ok(job.filter(|job| job.pid == pid))
+        // A job that has no worker yet, whose pid is 0, has no handle either: its launch has not returned.
+        Ok(job.filter(|job| job.pid == pid && pid != 0))
     }
 
     fn denied(&self) -> PgError {
