@@ -13,7 +13,7 @@
 //! | a job slot's cookie, launcher, texts, stop flag, worker pid | launcher, worker, who cancels | yes |
 //! | its state, times, statement, progress | its worker | no: atomics, progress by its sequence number |
 //! | a worker slot's activity | the worker; a launcher, idle → claimed | yes |
-//! | its claimed job (`handle`, written last) | the launcher that claimed it | no: nobody else looks before `handle` is set |
+//! | its claimed job (`handle`, written last) | the launcher that claimed it | yes |
 //! | history | who ends a job | yes |
 //! | totals | the worker at a start and an end, a launch that waits or is refused | yes |
 //! | waiting launches | the launch itself | yes |
