@@ -74,7 +74,9 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind, execution: Option<Executi
     let Started { receiver, worker, pid } = started;
     let has_results = kind == Kind::Launch;
     let job = Job::new(segment, receiver, worker, pid, launched_at, queue_size, preview, has_results, execution);
-    Ok(tracker::add(job))
+    let job = tracker::add(job);
+    LAUNCHING.store(0, Relaxed);
+    Ok(job)
 }
 
 /// The launcher's end of a job that a worker has.
@@ -209,9 +211,8 @@ fn in_registry(
         }),
     };
     LAUNCHING.store(new.cookie, Relaxed);
-    let started = start(registry, segment, &new);
-    LAUNCHING.store(0, Relaxed);
-    started
+    // when it has succeeded, not before the job is tracked: memory may be short until then
+    start(registry, segment, &new).inspect_err(|_| LAUNCHING.store(0, Relaxed))
 }
 
 fn start(registry: &'static Registry, segment: &Arc<Segment>, new: &NewJob) -> Result<Started> {
