@@ -23,7 +23,7 @@ BEGIN
     BEGIN
         EXECUTE call;
     EXCEPTION WHEN invalid_function_definition THEN
-        IF sqlerrm ~ '^function \S+\(.*\) is not declared as "pg_background_\w+" must be$' THEN
+        IF sqlerrm ~ '^declaration of function \S+\(.*\) does not match C function "pg_background_\w+"$' THEN
             RAISE EXCEPTION 'refused';
         END IF;
         RAISE;

@@ -124,6 +124,7 @@ while (done('by handle') < 20 * $rounds)
 }
 value($session, 'SELECT 1');
 note("$seen jobs seen with their pid, $without_pid before a worker was certain");
+cmp_ok($seen, '>', 0, 'jobs were seen with their pid');
 is($wrong, 0, 'no other pid is taken for the worker\'s');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_background_history WHERE state = 'canceled' AND query LIKE '%by handle%'}), 0,
 	'and no job was cancelled by one');

@@ -58,7 +58,7 @@ pub(super) unsafe fn check(
     if function == 0 {
         return Err(PgError::new(
             sqlstate::INVALID_FUNCTION_DEFINITION,
-            format!("\"{symbol}\" was called without a declaration"),
+            format!("C function \"{symbol}\" cannot be called without an SQL declaration"),
         ));
     }
     // SAFETY: only this function writes there, for as long as the FmgrInfo lives: the call's arguments are those of the declaration
@@ -159,10 +159,10 @@ fn refusal(function: u32, symbol: &str, forms: &[Form]) -> Result<PgError> {
     }
     Ok(PgError::new(
         sqlstate::INVALID_FUNCTION_DEFINITION,
-        format!("function {name} is not declared as \"{symbol}\" must be"),
+        format!("declaration of function {name} does not match C function \"{symbol}\""),
     )
-    .detail(&format!("Expected {expected}."))
-    .hint("Update the extension with ALTER EXTENSION pg_background UPDATE."))
+    .detail(&format!("The function must be declared as {expected}."))
+    .hint("If the function belongs to the extension, run ALTER EXTENSION pg_background UPDATE."))
 }
 
 fn type_list(types: &[u32]) -> Result<String> {
