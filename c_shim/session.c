@@ -210,8 +210,10 @@ pgbg_roles_changed(void)
 }
 
 /*
- * A number that is another one whenever a setting was added, and most often
- * the same when none was.
+ * A number that tells whether settings were added: another one when one was,
+ * the same most often when none was.  From 16 on it is the bytes in use, and
+ * can come out equal when as much was freed as was added.  What is missed then
+ * is a customized option of a job: later ones know its name, and find it empty.
  */
 uint64
 pgbg_settings_mark(void)

@@ -726,6 +726,28 @@ impl Registry {
         Ok(())
     }
 
+    /// The worker process ends: nobody claims it any more, and a launcher that has claimed it, and not yet offered it a job,
+    /// finds that it has not.
+    pub fn close(&self, worker: u32) -> Result<()> {
+        let Some(worker) = self.worker(worker) else {
+            return Ok(());
+        };
+        let held = self.lock.exclusive()?;
+        let was = worker.activity();
+        let has_offer = was == Activity::Claimed && worker.handle.load(Relaxed) != 0;
+        if was == Activity::Idle {
+            self.head.idle.fetch_sub(1, Relaxed);
+        }
+        if was == Activity::Claimed && !has_offer {
+            worker.set_job(0, 0);
+        }
+        if was != Activity::Busy && !has_offer {
+            worker.set_activity(Activity::Leaving);
+        }
+        drop(held);
+        Ok(())
+    }
+
     /// Was a job promised that this worker, which was offered it, will take it? Asked by the worker, before it takes it.
     pub fn is_promised(&self, worker: u32) -> bool {
         self.worker(worker).is_some_and(|worker| {
@@ -745,9 +767,6 @@ impl Registry {
         let held = self.lock.exclusive()?;
         if worker.activity() == Activity::Claimed && worker.pinned.swap(0, Relaxed) != 0 {
             return Ok(Some(worker.handle.load(Relaxed)));
-        }
-        if worker.activity() == Activity::Idle {
-            self.head.idle.fetch_sub(1, Relaxed);
         }
         // Read before the slot may be another job's.
         let mut launcher = None;

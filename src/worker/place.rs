@@ -138,6 +138,8 @@ pub fn give_back(offered: Option<&Segment>, words: impl FnOnce() -> Report) -> R
     let Some(place) = PLACE.get() else {
         return Ok(());
     };
+    // Before it is asked what was promised: nothing more is, from here on.
+    place.registry.close(place.index)?;
     let now = identity::now();
     let report = place.registry.is_promised(place.index).then(words);
     let message = report.as_ref().map_or(&b""[..], Report::message);
