@@ -17,7 +17,7 @@ const FUNCTIONS: &[&str] = &[
     "BackgroundWorkerInitializeConnectionByOid|WaitLatch|ResetLatch|before_shmem_exit",
     "enable_timeout_after|disable_timeout|disable_all_timeouts",
     "LWLockAcquire|LWLockRelease|ConditionVariable(Init|Broadcast|PrepareToSleep|TimedSleep|CancelSleep)",
-    "dsm_pin_segment|dsm_unpin_segment|RecoveryInProgress|pgstat_report_stat",
+    "dsm_pin_segment|dsm_unpin_segment|RecoveryInProgress",
     // identity and settings
     "GetUserId|GetSessionUserId|GetAuthenticatedUserId|GetCurrentRoleId|GetUserIdAndSecContext|SetUserIdAndSecContext",
     "SetSessionAuthorization|SetCurrentRoleId|superuser_arg|has_privs_of_role",

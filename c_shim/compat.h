@@ -129,6 +129,9 @@
 #define PGBG_SPI_CLEANUP() SPICleanup()
 #endif
 
+/* 15: statistics are in shared memory; before, they are sent to a process that collects them. */
+#define PGBG_STATISTICS_ARE_MESSAGES (PG_VERSION_NUM < 150000)
+
 /* 16: settings are in a hash table, listed by a copy, and their number is nobody's. */
 #define PGBG_HAVE_NUM_CONFIG_OPTIONS (PG_VERSION_NUM < 160000)
 #if PGBG_HAVE_NUM_CONFIG_OPTIONS

@@ -128,6 +128,7 @@ extern bool pgbg_serve_idle(void);
 extern void pgbg_session_watch(void);
 extern const char *pgbg_session_left(void);
 extern void pgbg_session_forget(void);
+extern void pgbg_send_statistics(void);
 extern bool pgbg_roles_changed(void);
 extern uint64 pgbg_settings_mark(void);
 typedef struct PgbgSettings PgbgSettings;

@@ -77,7 +77,7 @@ pub fn report_idle() {
 pub fn send_statistics() -> Result<()> {
     // SAFETY: no transaction is open.
     guard(|| unsafe {
-        sys::pgstat_report_stat(true);
+        sys::pgbg_send_statistics();
     })
 }
 
