@@ -52,11 +52,11 @@ bench:
 	@bench/run
 
 fmt:
-	cargo fmt
+	cargo fmt --all
 
 lint:
-	cargo fmt --check -- --color=never
-	cargo clippy --all-targets --all-features -- -D warnings
+	cargo fmt --all --check -- --color=never
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	scripts/check-layers
 	scripts/check-sql
 

@@ -53,7 +53,7 @@ static volatile sig_atomic_t leave_asked = false;
 static const volatile uint32 *volatile slot_activity = NULL;
 static const volatile uint32 *volatile slot_handle = NULL;
 
-/* As in model/state.rs and model/slot.rs. */
+/* As in logic/job/state.rs and logic/registry/layout.rs. */
 #define STOP_NOW 2
 #define ACTIVITY_BUSY 1
 #define ACTIVITY_CLAIMED 4

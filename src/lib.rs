@@ -8,36 +8,19 @@
 //! names the server's bindings; this file holds the exports, which cannot be elsewhere.
 
 #![deny(unsafe_code)]
-// unit tests link without a server: only what needs none is built for them
-#![cfg_attr(test, allow(dead_code))]
 
-mod model;
-mod wire;
-
-#[cfg(not(test))]
 mod api;
-#[cfg(not(test))]
 mod channel;
-#[cfg(not(test))]
-mod job;
-#[cfg(not(test))]
-mod launch;
-#[cfg(not(test))]
+mod launcher;
 #[allow(unsafe_code)]
 mod pg;
-#[cfg(not(test))]
 mod point;
-#[cfg(not(test))]
+mod process;
 mod registry;
-#[cfg(not(test))]
-mod result;
-#[cfg(not(test))]
 mod settings;
-#[cfg(not(test))]
 mod worker;
 
 /// The C symbols. SQL functions bear their SQL names, so that an installation of 1.8 can exchange its library.
-#[cfg(not(test))]
 #[allow(unsafe_code)]
 mod exports {
     use crate::api::declared;
@@ -66,7 +49,7 @@ mod exports {
     #[unsafe(no_mangle)]
     pub extern "C-unwind" fn pg_background_worker_main(argument: Datum) {
         // SAFETY: named as a worker's main function, and nothing else.
-        unsafe { crate::pg::worker::main(argument, worker::main::run) };
+        unsafe { crate::pg::bgworker::main(argument, worker::process::run) };
     }
 
     macro_rules! sql_functions {

@@ -9,9 +9,9 @@ use crate::pg::error::Result;
 
 #[cfg(feature = "points")]
 pub fn reach(name: &str) -> Result<()> {
-    use crate::model::sqlstate;
     use crate::pg::error::PgError;
     use crate::pg::identity;
+    use logic::sqlstate;
     use std::{fs, path::PathBuf, thread, time::Duration};
 
     let armed = PathBuf::from("pg_background_points").join(name);

@@ -1,9 +1,9 @@
 //! The settings.
 
-use crate::model::quota::Limits;
 use crate::pg::error::Result;
 use crate::pg::guc::{Int, Set, Str, Unit, define_int, define_list, reserve_prefix};
 use crate::pg::mq;
+use logic::registry::quota::Limits;
 use std::time::Duration;
 
 static MAX_WORKERS: Int = Int::new();

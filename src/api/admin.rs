@@ -1,9 +1,9 @@
 //! For administrators.
 
-use crate::model::sqlstate;
-use crate::pg::datum::{Call, Datum, void};
 use crate::pg::error::{PgError, Result};
+use crate::pg::value::{Call, Datum, void};
 use crate::registry;
+use logic::sqlstate;
 
 /// `pg_background_stat_reset()`. Who may call it is a matter of SQL privileges.
 pub fn pg_background_stat_reset(_: &Call) -> Result<Datum> {

@@ -2,10 +2,10 @@
 //! release, of the C extension's too: the declaration decides, not the symbol.
 
 use super::{admin, v1, v2, views};
-use crate::pg::columns::types::{BOOL, FLOAT8, INT4, INT8, OID, TEXT, TIMESTAMPTZ, VOID};
-use crate::pg::datum::{Call, Datum};
 use crate::pg::declaration::{Column, Form, OnNull, Returns};
 use crate::pg::error::Result;
+use crate::pg::tupdesc::types::{BOOL, FLOAT8, INT4, INT8, OID, TEXT, TIMESTAMPTZ, VOID};
+use crate::pg::value::{Call, Datum};
 
 type Body = fn(&Call) -> Result<Datum>;
 

@@ -1,12 +1,12 @@
 //! The first interface: a job is a bare pid.
 
-use crate::job::tracker::{self, Found};
-use crate::job::{Job, spent};
-use crate::launch::{Kind, launch};
-use crate::model::released::How;
-use crate::pg::datum::{Call, Datum, int4, void};
+use crate::launcher::job::tracker::{self, Found};
+use crate::launcher::job::{Job, used_pids};
+use crate::launcher::launch::{Kind, launch};
+use crate::launcher::read;
 use crate::pg::error::Result;
-use crate::result;
+use crate::pg::value::{Call, Datum, int4, void};
+use logic::job::released::How;
 
 /// `pg_background_launch(sql, queue_size)`
 pub fn pg_background_launch(call: &Call) -> Result<Datum> {
@@ -28,17 +28,17 @@ pub(super) fn read(call: &Call, pid: i32, cookie: Option<i64>) -> Result<Datum> 
     match tracker::find(pid, cookie, true)? {
         Found::Job(job) => {
             spend(call, &job)?;
-            result::read(call, &job)
+            read::read(call, &job)
         }
-        Found::Released(How::Read) => Err(result::consumed(pid)),
+        Found::Released(How::Read) => Err(read::consumed(pid)),
         Found::Released(How::Detached) => Err(tracker::not_attached(pid)),
     }
 }
 
-/// A job that was launched in this execution of a query is given up in it: see [`spent`].
+/// A job that was launched in this execution of a query is given up in it: see [`used_pids`].
 fn spend(call: &Call, job: &Job) -> Result<()> {
     let execution = call.execution();
-    if job.execution == Some(execution) { spent::add(execution, job.pid) } else { Ok(()) }
+    if job.execution == Some(execution) { used_pids::add(execution, job.pid) } else { Ok(()) }
 }
 
 /// Clean-up code may detach whatever happened before.

@@ -1,17 +1,17 @@
 //! The second interface: a job is a handle, pid and cookie.
 
 use super::v1;
-use crate::job::tracker::{self, Found};
-use crate::job::{Elsewhere, Job};
-use crate::launch::{Kind, launch};
-use crate::model::released::How;
-use crate::model::sqlstate;
-use crate::model::state::Stop;
-use crate::pg::columns::types;
-use crate::pg::datum::{Call, Datum, Value, boolean, void};
+use crate::launcher::job::tracker::{self, Found};
+use crate::launcher::job::{Job, RemoteJob};
+use crate::launcher::launch::{Kind, launch};
 use crate::pg::error::{PgError, Result};
 use crate::pg::memory::Context;
+use crate::pg::tupdesc::types;
+use crate::pg::value::{Call, Datum, Value, boolean, void};
 use crate::{settings, worker};
+use logic::job::released::How;
+use logic::job::state::Stop;
+use logic::sqlstate;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ pub fn pg_background_detach_v2(call: &Call) -> Result<Datum> {
 /// What a call's first two arguments name.
 enum Named {
     Here(Arc<Job>),
-    Elsewhere(Elsewhere),
+    RemoteJob(RemoteJob),
     /// It was read and released: it has ended, there is nothing to do.
     Ended,
 }
@@ -60,7 +60,7 @@ fn job(call: &Call) -> Result<Named> {
         // it may still run, but this session wanted to hear no more of it
         Ok(Found::Released(How::Detached)) => Err(tracker::not_attached(pid)),
         Err(denied) if tracker::tracked(pid, cookie).is_some() => Err(denied),
-        Err(unknown) => Elsewhere::find(pid, cookie)?.map(Named::Elsewhere).ok_or(unknown),
+        Err(unknown) => RemoteJob::find(pid, cookie)?.map(Named::RemoteJob).ok_or(unknown),
     }
 }
 
@@ -72,7 +72,7 @@ fn after(milliseconds: i32, max: i32) -> Instant {
 pub fn pg_background_cancel_v2(call: &Call) -> Result<Datum> {
     match job(call)? {
         Named::Here(job) => job.stop(Stop::Now)?,
-        Named::Elsewhere(job) => job.stop(Stop::Now)?,
+        Named::RemoteJob(job) => job.stop(Stop::Now)?,
         Named::Ended => {}
     }
     Ok(void())
@@ -89,7 +89,7 @@ pub fn pg_background_cancel_v2_grace(call: &Call) -> Result<Datum> {
                 job.stop(Stop::Now)?;
             }
         }
-        Named::Elsewhere(job) => {
+        Named::RemoteJob(job) => {
             job.stop(Stop::AfterStatement)?;
             if !job.wait_for_end(deadline)? {
                 job.stop(Stop::Now)?;
@@ -103,7 +103,7 @@ pub fn pg_background_cancel_v2_grace(call: &Call) -> Result<Datum> {
 fn wait(call: &Call, deadline: Option<Instant>) -> Result<bool> {
     match job(call)? {
         Named::Here(job) => job.wait(deadline),
-        Named::Elsewhere(job) => job.wait(deadline),
+        Named::RemoteJob(job) => job.wait(deadline),
         Named::Ended => Ok(true),
     }
 }

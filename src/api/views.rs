@@ -4,15 +4,15 @@
 //! Everybody may call them and gets all rows. Texts are for those with the privileges of the job's role, and for
 //! pg_read_all_stats: NULL for all others.
 
-use crate::job::{Job, tracker};
-use crate::model::sqlstate;
-use crate::model::state::State;
-use crate::pg::datum::{Call, Datum, Value, void};
+use crate::launcher::job::{Job, tracker};
 use crate::pg::error::{self, Result, level};
 use crate::pg::memory::Context;
-use crate::pg::{identity, text};
+use crate::pg::value::{Call, Datum, Value, void};
+use crate::pg::{encoding, identity};
 use crate::registry::{self, EndedRow, JobRow, TotalsRow, WorkerRow};
-use crate::wire::report::{Field, Report};
+use logic::job::state::State;
+use logic::sqlstate;
+use logic::wire::report::{Field, Report};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A count that nobody keeps.
@@ -99,7 +99,7 @@ pub fn pg_background_get_workers(call: &Call) -> Result<Datum> {
                 Value::Null
             } else {
                 let reason = [b"library \"".as_slice(), &worker.library, b"\" may keep state"].concat();
-                Value::Text(text::made_valid(reason)?)
+                Value::Text(encoding::made_valid(reason)?)
             },
         ])
     })
@@ -170,7 +170,7 @@ impl Show {
         if !self.readable {
             return Ok(Value::Null);
         }
-        Ok(Value::Text(if self.foreign { text::made_valid(text)? } else { text }))
+        Ok(Value::Text(if self.foreign { encoding::made_valid(text)? } else { text }))
     }
 
     fn unless_empty(&self, text: Vec<u8>) -> Result<Value> {
@@ -183,8 +183,8 @@ mod session {
     use super::{
         AtomicBool, EndedRow, Field, Job, JobRow, Ordering, Report, Result, State, TotalsRow, UNKNOWN, WorkerRow,
     };
-    use super::{error, identity, level, sqlstate, text, tracker};
-    use crate::model::slot::QUERY_SIZE;
+    use super::{encoding, error, identity, level, sqlstate, tracker};
+    use logic::registry::layout::QUERY_SIZE;
 
     /// The jobs with their states, which may change while one looks. Says, once, that there may be others.
     fn tracked(ended: bool) -> Result<Vec<(std::sync::Arc<Job>, State)>> {
@@ -208,7 +208,7 @@ mod session {
 
     fn query(job: &Job) -> Result<Vec<u8>> {
         let sql = job.sql()?.to_bytes();
-        Ok(sql[..text::clip(sql, QUERY_SIZE)].to_vec())
+        Ok(sql[..encoding::clip(sql, QUERY_SIZE)].to_vec())
     }
 
     pub fn jobs() -> Result<Vec<JobRow>> {

@@ -1,6 +1,6 @@
 //! Rows that are on their way together.
 
-use crate::wire::frame::{self, HEAD, Kind};
+use logic::wire::frame::{self, HEAD, Kind};
 
 /// Bytes of a batch: enough to make the cost of a message disappear, small enough to stay in the cache.
 const MAX: usize = 32 * 1024;

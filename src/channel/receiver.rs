@@ -3,11 +3,11 @@
 //! While the launcher waits for a job it moves the job's frames into a spool, so that a full queue never keeps a job from
 //! ending; a later read finds them there first.
 
-use crate::model::sqlstate;
 use crate::pg::error::{PgError, Result};
 use crate::pg::mq::{Queue, Received};
-use crate::pg::store::{Aligned, Spool};
-use crate::wire::frame::{self, Kind};
+use crate::pg::result_set::{Aligned, Spool};
+use logic::sqlstate;
+use logic::wire::frame::{self, Kind};
 
 pub struct Receiver {
     queue: Queue,

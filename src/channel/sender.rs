@@ -9,8 +9,8 @@ use crate::pg::error::Result;
 use crate::pg::guard;
 use crate::pg::latch::{self, Event};
 use crate::pg::mq::{Queue, Sent, Wake};
-use crate::wire::describe::{self, Column};
-use crate::wire::frame::{self, HEAD, Kind, PIECE};
+use logic::wire::columns::{self, Column};
+use logic::wire::frame::{self, HEAD, Kind, PIECE};
 use std::collections::VecDeque;
 
 /// Bytes of notices that may wait here for room in the queue.
@@ -101,7 +101,7 @@ impl Sender {
     /// Wakes nobody: rows follow, or the end.
     pub fn description(&mut self, columns: &[Column]) -> Result<()> {
         let mut body = Vec::new();
-        describe::encode(columns, &mut body);
+        columns::encode(columns, &mut body);
         self.send_soon(whole(Kind::Description, 0, &body), Wake::Later)
     }
 

@@ -1,18 +1,14 @@
-//! What a job is, without a server: states, the shared header's layout, the session's jobs and counters and its memory
-//! of released handles.
+//! What can be decided without a server: the registry's rules, the segment's layout, states, and the bytes that travel.
 //!
-//! Pure: nothing here calls the server or another part of the project, and nothing is `unsafe`.
+//! Pure: nothing here calls the server or another part of the project, and nothing is `unsafe`. So all of it has unit tests, and
+//! a fuzzer or Miri can run it.
 #![forbid(unsafe_code)]
 
-pub mod header;
-pub mod jobs;
-pub mod libraries;
-pub mod progress;
-pub mod quota;
-pub mod released;
-pub mod slot;
+pub mod job;
+pub mod registry;
+pub mod segment;
+pub mod session;
+pub mod shared_text;
 pub mod spin;
 pub mod sqlstate;
-pub mod state;
-pub mod stats;
-pub mod text;
+pub mod wire;

@@ -10,6 +10,12 @@ pub struct Text<const N: usize> {
     bytes: [AtomicU8; N],
 }
 
+impl<const N: usize> Default for Text<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<const N: usize> Text<N> {
     pub const fn new() -> Self {
         Self { len: AtomicU32::new(0), bytes: [const { AtomicU8::new(0) }; N] }

@@ -13,6 +13,12 @@ const MAX_CREDIT: i32 = 8;
 /// Without credit, one wait in so many tries all the same.
 const TRY_EVERY: u32 = 32;
 
+impl Default for Spin {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Spin {
     pub const fn new() -> Self {
         Self { credit: MAX_CREDIT / 2, skipped: 0 }

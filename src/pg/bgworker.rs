@@ -6,7 +6,7 @@ use super::error::{self, Result};
 use super::guard::guard;
 use super::memory::Entered;
 use super::sys;
-use crate::wire::report::Report;
+use logic::wire::report::Report;
 use parking_lot::Mutex;
 use std::ffi::{c_char, c_int};
 use std::ptr::{self, NonNull};
@@ -95,7 +95,7 @@ pub fn interrupt(pid: i32) {
 static JOB: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
 
 /// This process's slot in the registry: signal handlers find out there whom a signal means. `activity` and `handle`: see
-/// `model/slot.rs`. Once.
+/// `logic/registry/layout.rs`. Once.
 pub fn watch_slot(activity: &'static AtomicU32, handle: &'static AtomicU32) {
     // SAFETY: shared memory that stays mapped as long as the process lives.
     unsafe { sys::pgbg_watch_slot(activity.as_ptr().cast_const(), handle.as_ptr().cast_const()) };

@@ -4,39 +4,51 @@ use super::error::Result;
 use super::guard::guard;
 use super::latch::{self, Event};
 use super::sys;
-use crate::model::slot::ConditionVariable;
+use logic::registry::layout::ConditionVariable;
 use std::time::Instant;
 
 const _: () = assert!(size_of::<sys::ConditionVariable>() <= size_of::<ConditionVariable>());
 const _: () = assert!(align_of::<sys::ConditionVariable>() <= align_of::<ConditionVariable>());
 
-impl ConditionVariable {
-    fn as_ptr(&self) -> *mut sys::ConditionVariable {
-        self.0[0].as_ptr().cast()
-    }
+fn server(condition: &ConditionVariable) -> *mut sys::ConditionVariable {
+    condition.0[0].as_ptr().cast()
+}
 
+/// What can be done with a condition variable of the registry.
+pub trait Condition {
     /// Once, before anybody knows of it.
-    pub fn init(&self) {
+    fn init(&self);
+    /// Wakes all who wait. Not while the registry's lock is held.
+    fn broadcast(&self);
+    /// Sleeps until `ready` gives something, looking each time that somebody broadcasts; `None` when the deadline passed
+    /// first. Serves interrupts.
+    fn wait<T>(
+        &self,
+        event: Event,
+        deadline: Option<Instant>,
+        ready: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<Option<T>>;
+}
+
+impl Condition for ConditionVariable {
+    fn init(&self) {
         // SAFETY: large and aligned enough, and not in use.
-        unsafe { sys::ConditionVariableInit(self.as_ptr()) };
+        unsafe { sys::ConditionVariableInit(server(self)) };
     }
 
-    /// Wakes all who wait. Not while the registry's lock is held.
-    pub fn broadcast(&self) {
-        let condition = self.as_ptr();
+    fn broadcast(&self) {
+        let condition = server(self);
         // SAFETY: initialized with the registry.
         let _ = guard(|| unsafe { sys::ConditionVariableBroadcast(condition) });
     }
 
-    /// Sleeps until `ready` gives something, looking each time that somebody broadcasts; `None` when the deadline passed
-    /// first. Serves interrupts.
-    pub fn wait<T>(
+    fn wait<T>(
         &self,
         event: Event,
         deadline: Option<Instant>,
         mut ready: impl FnMut() -> Result<Option<T>>,
     ) -> Result<Option<T>> {
-        let condition = self.as_ptr();
+        let condition = server(self);
         let event = event.number()?;
         // SAFETY: initialized with the registry.
         guard(|| unsafe { sys::ConditionVariablePrepareToSleep(condition) })?;

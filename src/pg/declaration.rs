@@ -1,12 +1,12 @@
 //! How an exported function was declared. `CREATE FUNCTION` takes any declaration of a C function, so the library looks for
 //! itself what it is given and what it is to give back, before anything is done.
 
-use super::columns::raw_column;
-use super::datum::{Call, result_type};
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::sys;
-use crate::model::sqlstate;
+use super::tupdesc::raw_column;
+use super::value::{Call, result_type};
+use logic::sqlstate;
 use std::ffi::{CStr, c_char};
 use std::fmt::Write;
 

@@ -1,14 +1,14 @@
 //! A destination for the rows of a statement: the server's DestReceiver, with a [`Sink`] behind it.
 
-use super::columns::{describe, output, sent_desc};
-use super::datum::{slice_or_empty, text_datum};
 use super::entry::contain;
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::Context;
 use super::sys;
-use crate::model::sqlstate;
-use crate::wire::describe::{Column, Form};
+use super::tupdesc::{describe, output, sent_desc};
+use super::value::{slice_or_empty, text_datum};
+use logic::sqlstate;
+use logic::wire::columns::{Column, Form};
 use std::ffi::{CStr, c_int};
 use std::ptr;
 

@@ -3,8 +3,8 @@
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::sys;
-use crate::model::header::{JobHeader, Region};
-use crate::model::sqlstate;
+use logic::segment::header::{JobHeader, Region};
+use logic::sqlstate;
 use std::ffi::CStr;
 use std::ptr::NonNull;
 use std::sync::Arc;

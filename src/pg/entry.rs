@@ -3,7 +3,7 @@
 use super::declaration::{self, Form};
 use super::error::{PgError, Result, Thrown};
 use super::sys;
-use crate::model::sqlstate;
+use logic::sqlstate;
 use std::any::Any;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};

@@ -2,9 +2,9 @@
 
 use super::guard::guard;
 use super::sys;
-use crate::model::sqlstate;
-use crate::wire::Malformed;
-use crate::wire::report::{Field, Report};
+use logic::sqlstate;
+use logic::wire::Malformed;
+use logic::wire::report::{Field, Report};
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr::{self, NonNull};
 

@@ -42,7 +42,7 @@ pub fn guard<F: FnOnce() -> R, R>(function: F) -> Result<R> {
         return Ok(unsafe { call.value.assume_init() });
     }
     Err(NonNull::new(error)
-        .map_or_else(|| PgError::new(crate::model::sqlstate::INTERNAL_ERROR, "lost an error"), PgError::caught))
+        .map_or_else(|| PgError::new(logic::sqlstate::INTERNAL_ERROR, "lost an error"), PgError::caught))
 }
 
 /// Is this a place where waiting, which serves interrupts, is allowed? Not while an LWLock is held or in a critical section.

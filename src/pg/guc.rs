@@ -3,7 +3,7 @@
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
-use crate::wire::settings::{self, Setting, Settings, Which};
+use logic::session::settings::{self, Setting, Settings, Which};
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
@@ -342,4 +342,9 @@ fn restore_all(state: &[u8]) -> Result<()> {
 pub fn statement_timeout() -> i32 {
     // SAFETY: a plain variable of this one thread.
     unsafe { sys::StatementTimeout }
+}
+
+/// What a launcher's settings are known by, to it and to the worker that has them; never 0.
+pub fn settings_hash(state: &[u8]) -> u64 {
+    super::shmem::hash(state).max(1)
 }

@@ -3,8 +3,8 @@
 use super::entry::{callback, contain};
 use super::error::{self, PgError, Result};
 use super::sys;
-use crate::model::sqlstate;
-use crate::wire::report::Report;
+use logic::sqlstate;
+use logic::wire::report::Report;
 use std::sync::OnceLock;
 
 /// What is told.

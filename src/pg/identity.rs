@@ -3,7 +3,7 @@
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
-use crate::model::header::Identity;
+use logic::segment::header::Identity;
 use std::ffi::{CStr, c_char};
 
 pub fn current_user() -> u32 {
@@ -153,7 +153,7 @@ pub fn client_info_size() -> usize {
     guard(|| unsafe { sys::pgbg_client_info_size() }).unwrap_or(0)
 }
 
-pub fn save_client_info(filler: &mut super::dsm::Filler, region: crate::model::header::Region) -> Result<()> {
+pub fn save_client_info(filler: &mut super::dsm::Filler, region: logic::segment::header::Region) -> Result<()> {
     let (start, len) = (filler.start(region), region.len as usize);
     // SAFETY: writes at most `len` bytes.
     guard(|| unsafe { sys::pgbg_client_info_save(len, start.cast()) })

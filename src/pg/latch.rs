@@ -74,7 +74,7 @@ pub fn spin(longest: Duration) -> bool {
             }
             std::hint::spin_loop();
         }
-        super::worker::yield_processor();
+        super::bgworker::yield_processor();
         let back = Instant::now();
         if back - begun >= longest {
             return is_set();

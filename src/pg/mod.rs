@@ -10,12 +10,12 @@
 //!   the server's own exit callbacks, never by `Drop` alone.
 //! - A backend is one thread. Types that hold server pointers are `Send` and `Sync` for that reason.
 
-pub mod columns;
+pub mod bgworker;
 pub mod condvar;
-pub mod datum;
 pub mod declaration;
 pub mod dest;
 pub mod dsm;
+pub mod encoding;
 pub mod entry;
 pub mod error;
 pub mod guard;
@@ -23,13 +23,13 @@ pub mod guc;
 pub mod hooks;
 pub mod identity;
 pub mod latch;
+pub mod leftovers;
 pub mod lwlock;
 pub mod memory;
 pub mod mq;
-pub mod query;
-pub mod session;
+pub mod result_set;
 pub mod shmem;
-pub mod store;
+pub mod statement;
 pub mod sys;
-pub mod text;
-pub mod worker;
+pub mod tupdesc;
+pub mod value;

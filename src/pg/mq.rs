@@ -5,8 +5,8 @@ use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::Entered;
 use super::sys;
-use crate::model::header::Region;
-use crate::model::sqlstate;
+use logic::segment::header::Region;
+use logic::sqlstate;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -81,8 +81,8 @@ pub enum Sent {
 
 impl Queue {
     /// The launcher's end. `worker` lets a wait notice that a worker that is to be started never comes.
-    pub fn reader(segment: &Arc<Segment>, worker: Option<&super::worker::Handle>) -> Result<Self> {
-        Self::attach(segment, worker.map_or(ptr::null_mut(), super::worker::Handle::as_ptr))
+    pub fn reader(segment: &Arc<Segment>, worker: Option<&super::bgworker::Handle>) -> Result<Self> {
+        Self::attach(segment, worker.map_or(ptr::null_mut(), super::bgworker::Handle::as_ptr))
     }
 
     /// The end of a worker that was started for the job. Wakes the launcher.
@@ -125,7 +125,7 @@ impl Queue {
         Ok(match result {
             sys::shm_mq_result_SHM_MQ_SUCCESS => {
                 // SAFETY: the server keeps the message until the next receive, for which `self` must be borrowed again.
-                Received::Message(unsafe { super::datum::slice_or_empty(data.cast::<u8>(), len) })
+                Received::Message(unsafe { super::value::slice_or_empty(data.cast::<u8>(), len) })
             }
             sys::shm_mq_result_SHM_MQ_DETACHED => {
                 self.ended = true;

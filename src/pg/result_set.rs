@@ -1,14 +1,14 @@
 //! Tuplestores: the rows of a result on their way to the executor, and frames that wait for a reader. Both spill to disk
 //! beyond work_mem.
 
-use super::columns::{Conversions, Declared};
-use super::datum::{Value, slice_or_empty};
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::{Context, Entered};
 use super::sys;
-use crate::model::sqlstate;
-use crate::wire::frame;
+use super::tupdesc::{Conversions, Declared};
+use super::value::{Value, slice_or_empty};
+use logic::sqlstate;
+use logic::wire::frame;
 use std::ffi::c_int;
 use std::ptr;
 
@@ -46,12 +46,12 @@ impl Rows {
     /// What the caller declared.
     pub fn declared(&self) -> Vec<Declared> {
         // SAFETY: our copy of the descriptor.
-        unsafe { super::columns::declared(self.desc) }
+        unsafe { super::tupdesc::declared(self.desc) }
     }
 
     /// Appends a row of values, which must have the types of their columns.
     pub fn put(&mut self, scratch: &Context, values: Vec<Value>) -> Result<()> {
-        if !super::datum::fits(&values, &self.declared()) {
+        if !super::value::fits(&values, &self.declared()) {
             return Err(PgError::new(sqlstate::DATATYPE_MISMATCH, "a row does not have the declared types"));
         }
         let entered = scratch.enter();
@@ -159,7 +159,7 @@ impl Spool {
         let (store, desc) = (self.store, self.desc);
         let entered = self.scratch.enter();
         // a text and a bytea of the same bytes are the same varlena
-        let mut datum = super::datum::text_datum(frame)?;
+        let mut datum = super::value::text_datum(frame)?;
         let mut is_null = false;
         let (datum, is_null) = (&raw mut datum, &raw mut is_null);
         // SAFETY: one value for one attribute.

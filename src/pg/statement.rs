@@ -6,8 +6,8 @@ use super::error::{self, PgError, Result};
 use super::guard::guard;
 use super::memory::Context;
 use super::sys;
-use crate::model::sqlstate;
-use crate::wire::report::Report;
+use logic::sqlstate;
+use logic::wire::report::Report;
 use std::ffi::{CStr, c_char};
 use std::ptr;
 

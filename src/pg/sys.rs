@@ -9,7 +9,7 @@
 )]
 #![allow(clippy::all, clippy::pedantic)]
 
-use crate::wire::tuple;
+use logic::wire::tuple;
 
 include!(concat!(env!("OUT_DIR"), "/bindings.rs"));
 

@@ -1,15 +1,15 @@
 //! The columns of a result: what a worker sends, what a caller declared, and how one becomes the other.
 
-use super::datum::text_datum;
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::Context;
-use super::store::Rows;
+use super::result_set::Rows;
 use super::sys;
-use crate::model::sqlstate;
-use crate::wire::describe::{Column, Form, RowType};
-use crate::wire::frame;
-use crate::wire::tuple::{self, Attribute};
+use super::value::text_datum;
+use logic::sqlstate;
+use logic::wire::columns::{Column, Form, RowType};
+use logic::wire::frame;
+use logic::wire::tuple::{self, Attribute};
 use std::ffi::{CStr, c_int};
 use std::ptr;
 

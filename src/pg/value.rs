@@ -1,12 +1,12 @@
 //! Arguments and results of SQL functions.
 
-use super::columns::Declared;
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::Execution;
-use super::store::Rows;
+use super::result_set::Rows;
 use super::sys;
-use crate::model::sqlstate;
+use super::tupdesc::Declared;
+use logic::sqlstate;
 use std::ffi::c_char;
 use std::ptr;
 
@@ -161,7 +161,7 @@ impl Call {
     pub fn composite<const N: usize>(&self, values: [Value; N]) -> Result<Datum> {
         let desc = self.row_type()?;
         // SAFETY: the descriptor is valid as long as the call.
-        if !fits(&values, &unsafe { super::columns::declared(desc) }) {
+        if !fits(&values, &unsafe { super::tupdesc::declared(desc) }) {
             return Err(PgError::new(sqlstate::DATATYPE_MISMATCH, "a row does not have the declared types"));
         }
         let mut datums = [Datum::default(); N];

@@ -1,14 +1,14 @@
 //! Jobs and workers: coming in, being claimed, ending. The locking protocol is at the head of the module.
 
-use super::attach::Registry;
-use crate::model::header::Identity;
-use crate::model::quota::{self, Limits, Scope};
-use crate::model::slot::{self, Activity, End, JobSlot, Key, MAPPED, Totals, WorkerSlot};
-use crate::model::sqlstate;
-use crate::model::state::{State, Stop};
+use super::area::Registry;
+use crate::pg::condvar::Condition;
 use crate::pg::error::Result;
-use crate::pg::{identity, shmem, worker};
+use crate::pg::{bgworker, identity, shmem};
 use crate::point;
+use logic::job::state::{State, Stop};
+use logic::registry::layout::{self, Activity, End, JobSlot, Key, MAPPED, Totals, WorkerSlot};
+use logic::registry::quota::{self, Limits, Scope};
+use logic::segment::header::Identity;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Instant;
@@ -92,20 +92,6 @@ pub fn key(identity: &Identity, client_info: &[u8]) -> Result<Option<Key>> {
     }))
 }
 
-impl End<'static> {
-    /// Of a job whose worker is gone without a word.
-    pub fn lost_worker(now: i64) -> Self {
-        Self {
-            state: State::Error,
-            sqlstate: sqlstate::CONNECTION_FAILURE,
-            message: b"lost connection to worker process",
-            started_at: 0,
-            finished_at: now,
-            timed_out: false,
-        }
-    }
-}
-
 impl Registry {
     pub fn job(&self, slot: u32) -> Option<&'static JobSlot> {
         self.jobs.get(slot as usize)
@@ -124,7 +110,7 @@ impl Registry {
 
     /// Under the lock, for a reset takes the entry away.
     fn totals_of(&self, database: u32, role: u32) -> Option<&'static Totals> {
-        slot::totals_of(self.totals, database, role)
+        layout::totals_of(self.totals, database, role)
     }
 
     /// Adds one to a counter of that role in that database.
@@ -412,7 +398,7 @@ impl Registry {
         job.stop.fetch_max(stop as u32, SeqCst);
         let pid = job.worker_pid.load(Relaxed);
         if stop == Stop::Now && pid != 0 {
-            worker::interrupt(pid);
+            bgworker::interrupt(pid);
         }
     }
 
@@ -540,7 +526,7 @@ impl Registry {
             worker.set_job(0, 0);
             worker.set_activity(Activity::Resetting);
             // what came for the job that is gone; nobody can claim this worker for another before the lock is released
-            worker::forget_coming_job();
+            bgworker::forget_coming_job();
         }
         drop(held);
         Ok(there)

@@ -1,12 +1,13 @@
 //! Finding the registry, and making it.
 
-use crate::model::slot::{self, Ended, Head, JobSlot, TOTALS, Totals, WorkerSlot};
-use crate::model::sqlstate;
+use crate::pg::condvar::Condition;
 use crate::pg::error::{PgError, Result};
 use crate::pg::identity;
 use crate::pg::lwlock::Lock;
 use crate::pg::shmem::{self, Area};
 use crate::settings;
+use logic::registry::layout::{self, Ended, Head, JobSlot, TOTALS, Totals, WorkerSlot};
+use logic::sqlstate;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -91,7 +92,7 @@ pub fn get() -> Result<Option<&'static Registry>> {
         Known::Unknown => {}
     }
     // The name bears the layout's number: libraries that differ in it do not meet.
-    const { assert!(slot::LAYOUT == 2) };
+    const { assert!(layout::LAYOUT == 2) };
     if !shmem::attach(c"pg_background 2", Layout::of_settings().end, ready)? {
         *REGISTRY.lock() = Known::Missing;
     }
@@ -104,7 +105,7 @@ fn ready(area: Area, is_new: bool, lock: Lock) -> Result<()> {
     if is_new {
         return make(area, head);
     }
-    if head.magic.load(Relaxed) != slot::MAGIC || head.layout.load(Relaxed) != slot::LAYOUT {
+    if head.magic.load(Relaxed) != layout::MAGIC || head.layout.load(Relaxed) != layout::LAYOUT {
         return Err(PgError::new(
             sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
             "shared memory was written by another version of pg_background",
@@ -145,7 +146,7 @@ fn make(area: Area, head: &Head) -> Result<()> {
     head.next_ticket.store(1, Relaxed);
     head.reset_at.store(identity::now(), Relaxed);
     head.freed.init();
-    head.layout.store(slot::LAYOUT, Relaxed);
-    head.magic.store(slot::MAGIC, Relaxed);
+    head.layout.store(layout::LAYOUT, Relaxed);
+    head.magic.store(layout::MAGIC, Relaxed);
     Ok(())
 }

@@ -29,15 +29,15 @@
 use crate::pg::error::Result;
 
 mod access;
-mod attach;
+mod area;
 mod queue;
 mod rows;
-mod wait;
+mod spin;
 
 pub use access::{Admission, Claim, NewJob, Rest, Then, Wanted, key};
-pub use attach::{Registry, get, known, request};
+pub use area::{Registry, get, known, request};
 pub use rows::{EndedRow, JobRow, TotalsRow, WorkerRow};
-pub use wait::{rouse, wait};
+pub use spin::{rouse, wait};
 
 /// Idle workers of the database leave, and busy ones after their job. For a command that they would be in the way of. Of
 /// none, with 0: only finds the registry for [`renew`], where nothing may fail any more.

@@ -1,12 +1,13 @@
 //! Launches that wait for their turn, first come, first served; and waiting for jobs of other sessions.
 
 use super::access::NewJob;
-use super::attach::Registry;
-use crate::model::quota::{self, MAX_WAITERS, Request, Running, Scope};
-use crate::model::slot::{Activity, Waiter, WorkerSlot};
+use super::area::Registry;
+use crate::pg::condvar::Condition;
 use crate::pg::error::Result;
 use crate::pg::latch::Event;
 use crate::pg::{identity, shmem};
+use logic::registry::layout::{Activity, Waiter, WorkerSlot};
+use logic::registry::quota::{self, MAX_WAITERS, Request, Running, Scope};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 

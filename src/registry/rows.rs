@@ -1,10 +1,11 @@
 //! What the views show: copies, taken under the lock.
 
-use super::attach::Registry;
-use crate::model::slot::{Activity, Ended, JobSlot, Totals};
-use crate::model::state::State;
+use super::area::Registry;
+use crate::pg::condvar::Condition;
 use crate::pg::error::Result;
-use crate::pg::{identity, query};
+use crate::pg::{identity, statement};
+use logic::job::state::State;
+use logic::registry::layout::{Activity, Ended, JobSlot, Totals};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 /// A job that has not ended.
@@ -224,7 +225,7 @@ fn job_row(job: &JobSlot) -> JobRow {
         started_at: job.started_at.load(Relaxed),
         statement: number(&job.statement),
         statements: number(&job.statements),
-        command: query::tag_name(job.command.load(Relaxed)),
+        command: statement::tag_name(job.command.load(Relaxed)),
         progress: None,
         query: Vec::new(),
     }

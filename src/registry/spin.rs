@@ -1,11 +1,11 @@
 //! Waiting for what another process does in a moment: awake first, if that pays.
 
-use super::attach::{Registry, known};
-use crate::model::spin::{self, Spin};
+use super::area::{Registry, known};
 use crate::pg::error::Result;
 use crate::pg::latch::{self, Event};
 use crate::pg::shmem;
 use crate::settings;
+use logic::spin::{self, Spin};
 use parking_lot::Mutex;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;

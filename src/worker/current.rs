@@ -1,15 +1,15 @@
 //! The job that this process runs, for those who are called from elsewhere: message and exit callbacks, and
 //! `pg_background_progress()`.
 
-use super::place::Place;
+use super::registration::Registration;
 use crate::channel::Sender;
-use crate::model::progress::Progress;
-use crate::model::slot::JobSlot;
-use crate::model::state::Stop;
+use crate::pg::bgworker::{self, EarlyTermination};
 use crate::pg::dsm::Segment;
+use crate::pg::encoding::clip;
 use crate::pg::error::Result;
-use crate::pg::text::clip;
-use crate::pg::worker::{self, EarlyTermination};
+use logic::job::progress::Progress;
+use logic::job::state::Stop;
+use logic::registry::layout::JobSlot;
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct Current {
     /// The job's slot in the registry, if there is one.
     pub slot: Option<&'static JobSlot>,
     /// This process's place in the registry.
-    pub place: Option<Place>,
+    pub place: Option<Registration>,
     /// Locked for moments only: taken out while it is used, for its use can throw, wait and call back.
     sender: Mutex<Option<Box<Sender>>>,
     /// Messages that were raised while the sender was out.
@@ -49,7 +49,7 @@ impl Current {
     pub fn new(
         segment: Arc<Segment>,
         slot: Option<&'static JobSlot>,
-        place: Option<Place>,
+        place: Option<Registration>,
         sender: Sender,
     ) -> Arc<Self> {
         let identity = &segment.header().identity;
@@ -67,16 +67,16 @@ impl Current {
 
 /// Begins with a job.
 pub fn set(current: &Arc<Current>, start: Start) {
-    let has_to_end = start == Start::New || current.place.is_some_and(Place::is_dismissed);
+    let has_to_end = start == Start::New || current.place.is_some_and(Registration::is_dismissed);
     let early = if has_to_end { EarlyTermination::EndsJob } else { EarlyTermination::Waits };
     let other = current.slot.map(|slot| &slot.stop);
     *CURRENT.lock() = Some(Arc::clone(current));
-    worker::begin_job(Arc::clone(&current.segment), other, early);
+    bgworker::begin_job(Arc::clone(&current.segment), other, early);
 }
 
 /// Is done with the job. The segment is its launcher's alone from the moment that the sender left the queue.
 pub fn clear() {
-    worker::end_job();
+    bgworker::end_job();
     let job = CURRENT.lock().take();
     drop(job);
 }
@@ -133,7 +133,7 @@ impl Current {
         self.segment.header().start(now);
         if let Some(slot) = self.slot {
             slot.started_at.store(now, Ordering::Relaxed);
-            slot.state.store(crate::model::state::State::Running as u32, Ordering::Relaxed);
+            slot.state.store(logic::job::state::State::Running as u32, Ordering::Relaxed);
         }
     }
 

@@ -4,12 +4,12 @@
 //! generation changed, a standby was promoted), when its slot is wanted, when there are too many like it, and after
 //! `pg_background.idle_timeout`; never once a launcher has claimed it.
 
-use super::kept::Kept;
-use super::place::Place;
-use super::reset::Baseline;
+use super::mapped_segments::MappedSegments;
+use super::registration::Registration;
+use super::session::baseline::Baseline;
 use crate::pg::error::Result;
 use crate::pg::latch::Event;
-use crate::pg::{dsm, identity, worker};
+use crate::pg::{bgworker, dsm, identity};
 use crate::{registry, settings};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,12 @@ pub enum Next {
     Leave,
 }
 
-pub fn wait(place: Place, baseline: &mut Baseline, kept: &mut Kept, began_in_recovery: bool) -> Result<Next> {
+pub fn wait(
+    place: Registration,
+    baseline: &mut Baseline,
+    kept: &mut MappedSegments,
+    began_in_recovery: bool,
+) -> Result<Next> {
     let since = Instant::now();
     let mut rested = false;
     loop {
@@ -42,7 +47,7 @@ pub fn wait(place: Place, baseline: &mut Baseline, kept: &mut Kept, began_in_rec
             if place.registry().preloaded { settings::idle_timeout() } else { settings::idle_timeout().min(UNTOLD) };
         let max_idle = settings::max_idle_workers();
         let surplus = place.registry().has_surplus(max_idle);
-        let must = worker::is_asked_to_leave()
+        let must = bgworker::is_asked_to_leave()
             || place.is_dismissed()
             // the configuration has changed: nobody vouches for that library any more
             || baseline.unfit_library().is_some()
@@ -57,7 +62,7 @@ pub fn wait(place: Place, baseline: &mut Baseline, kept: &mut Kept, began_in_rec
             registry::wait(Event::Idle, None)?;
             continue;
         }
-        if worker::serve_idle()? {
+        if bgworker::serve_idle()? {
             baseline.config_reloaded()?;
             place.show_settings(baseline.settings_hash())?;
             continue;
@@ -84,7 +89,7 @@ pub fn wait(place: Place, baseline: &mut Baseline, kept: &mut Kept, began_in_rec
 }
 
 /// Leaves; a launcher that has claimed this worker meanwhile is told that it must find another.
-pub fn decline(place: Place) -> Result<()> {
+pub fn decline(place: Registration) -> Result<()> {
     while !place.leave(None)? {
         if let Some((handle, pinned)) = place.offered() {
             if pinned {

@@ -1,17 +1,15 @@
 //! Segments that stay mapped between jobs: mapping one costs as much as the rest of a short job.
 
-use crate::model::slot::MAPPED;
 use crate::pg::dsm::Segment;
+use logic::registry::layout::MAPPED;
+use logic::segment::MAX_POOLED_SIZE;
 use std::sync::Arc;
-
-/// Larger segments do not stay, here or at their launcher.
-pub const KEPT_SIZE: usize = 256 << 10;
 
 /// The last used is the last.
 #[derive(Default)]
-pub struct Kept(Vec<Arc<Segment>>);
+pub struct MappedSegments(Vec<Arc<Segment>>);
 
-impl Kept {
+impl MappedSegments {
     pub fn take(&mut self, handle: u32) -> Option<Arc<Segment>> {
         let index = self.0.iter().rposition(|segment| segment.handle() == handle)?;
         Some(self.0.remove(index))
@@ -19,7 +17,7 @@ impl Kept {
 
     /// Forgets the one that was not used for longest, when there are too many.
     pub fn put(&mut self, segment: &Arc<Segment>) {
-        if segment.len() > KEPT_SIZE {
+        if segment.len() > MAX_POOLED_SIZE {
             return;
         }
         if self.0.len() >= MAPPED {

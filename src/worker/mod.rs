@@ -11,11 +11,10 @@
 //! callback is registered before the worker takes a job.
 
 pub mod current;
-mod execute;
 mod idle;
-pub mod kept;
-pub mod main;
+pub mod mapped_segments;
 mod outcome;
-mod place;
-pub mod reset;
+pub mod process;
+mod registration;
 pub mod session;
+mod statements;

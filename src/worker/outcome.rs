@@ -1,20 +1,20 @@
 //! The job's last word: into the header, readable from then on; into the registry; and only then out of the queue.
 
 use super::current::{self, Current};
-use super::execute::Done;
+use super::statements::Done;
 use crate::channel::Full;
-use crate::model::header::OUTCOME_SIZE;
-use crate::model::slot::{End, MESSAGE_SIZE};
-use crate::model::sqlstate;
-use crate::model::state::{State, Stop};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
-use crate::pg::{identity, query, text, worker};
+use crate::pg::{bgworker, encoding, identity, statement};
 use crate::point;
 use crate::registry::Then;
-use crate::wire::frame::Kind;
-use crate::wire::report::Report;
-use crate::wire::tags;
+use logic::job::state::{State, Stop};
+use logic::registry::layout::{End, MESSAGE_SIZE};
+use logic::segment::header::OUTCOME_SIZE;
+use logic::sqlstate;
+use logic::wire::frame::Kind;
+use logic::wire::report::Report;
+use logic::wire::tags;
 
 /// Committed, which nothing that happens from now on can change.
 pub fn success(current: &Current, done: &Done) -> Result<()> {
@@ -40,7 +40,7 @@ pub fn failure(current: &Current, mut report: Report, full: Full) -> Result<()> 
     report.level = report.level.min(level::ERROR);
     let mut whole = Vec::new();
     report.encode(&mut whole);
-    let cut = report.fit(OUTCOME_SIZE, text::clip);
+    let cut = report.fit(OUTCOME_SIZE, encoding::clip);
     let mut body = Vec::new();
     report.encode(&mut body);
     publish(current, if canceled { State::Canceled } else { State::Error }, &body);
@@ -61,7 +61,7 @@ fn publish(current: &Current, state: State, body: &[u8]) {
 pub fn publish_untaken(segment: &Segment, report: &Report) {
     let mut report = report.clone();
     report.level = report.level.min(level::ERROR);
-    report.fit(OUTCOME_SIZE, text::clip);
+    report.fit(OUTCOME_SIZE, encoding::clip);
     let mut body = Vec::new();
     report.encode(&mut body);
     segment.header().finish(State::Error, identity::now(), &body);
@@ -77,7 +77,7 @@ pub fn timed_out(current: &Current, report: &Report) -> bool {
 /// The job is over, for the registry, and then for its launcher: from here on the segment is not touched any more. The process
 /// has nothing to do with a job any more, and may be claimed for another unless it leaves.
 pub fn leave(current: &Current, then: Then) -> Result<()> {
-    query::report_idle();
+    statement::report_idle();
     point::reach("end")?;
     let told = tell(current, then);
     point::reach("ended")?;
@@ -103,7 +103,7 @@ fn tell(current: &Current, then: Then) -> Result<()> {
     let end = End {
         state,
         sqlstate: report.as_ref().map_or(0, |report| report.sqlstate),
-        message: &message[..text::clip(message, MESSAGE_SIZE)],
+        message: &message[..encoding::clip(message, MESSAGE_SIZE)],
         started_at: header.started_at(),
         finished_at: header.finished_at(),
         timed_out: report.as_ref().is_some_and(|report| timed_out(current, report)),
@@ -113,5 +113,5 @@ fn tell(current: &Current, then: Then) -> Result<()> {
 
 /// Lets a launcher that was just woken have this processor: what is left to do here takes longer than what it has waited for.
 pub fn make_way() {
-    worker::yield_processor();
+    bgworker::yield_processor();
 }

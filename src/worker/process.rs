@@ -2,26 +2,26 @@
 
 use super::current::{self, Current, Start};
 use super::idle::{self, Next};
-use super::kept::Kept;
-use super::place::{self, Place};
-use super::reset::{Baseline, Verdict};
-use super::session::Restored;
-use super::{execute, outcome};
+use super::mapped_segments::MappedSegments;
+use super::registration::{self, Registration};
+use super::session::baseline::{Baseline, Verdict};
+use super::session::restore::Restored;
+use super::{outcome, statements};
 use crate::channel::{Full, Sender};
-use crate::model::slot::MAPPED;
-use crate::model::sqlstate;
-use crate::model::state::State;
+use crate::pg::bgworker::{Cancellable, Hooks};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result, level};
 use crate::pg::latch;
 use crate::pg::memory::Context;
 use crate::pg::mq::Queue;
-use crate::pg::worker::{Cancellable, Hooks};
-use crate::pg::{entry, identity, query, shmem, worker};
+use crate::pg::{bgworker, entry, identity, shmem, statement};
 use crate::point;
 use crate::registry::{Rest, Then};
 use crate::settings;
-use crate::wire::report::{Field, Report};
+use logic::job::state::State;
+use logic::registry::layout::MAPPED;
+use logic::sqlstate;
+use logic::wire::report::{Field, Report};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,18 +40,18 @@ pub fn run(handle: u32) -> Result<()> {
 }
 
 fn run_jobs(handle: u32) -> Result<()> {
-    worker::accept_signals()?;
+    bgworker::accept_signals()?;
     entry::install_panic_hook();
     let Some(segment) = Segment::attach(handle)? else {
         return Ok(());
     };
-    worker::install_hooks(Hooks { message, exit })?;
-    let place = if segment.header().slot().is_some() { Place::take(&segment.header().identity)? } else { None };
+    bgworker::install_hooks(Hooks { message, exit })?;
+    let place = if segment.header().slot().is_some() { Registration::take(&segment.header().identity)? } else { None };
     let Some(current) = take(&segment, place, Start::New)? else {
         return Ok(());
     };
     let trees = Context::new(c"pg_background statements")?;
-    let mut kept = Kept::default();
+    let mut kept = MappedSegments::default();
     kept.put(&segment);
     let Some(mut session) = first(&current, &trees, kept.handles())? else {
         return Ok(());
@@ -85,7 +85,7 @@ fn run_jobs(handle: u32) -> Result<()> {
 ///
 /// What can fail comes before: a job that a warm worker has not taken yet can still be given back with a word, or goes to another
 /// process. In a new process the queue comes last, for its being attached tells the launcher that the worker has the job.
-fn take(segment: &Arc<Segment>, place: Option<Place>, start: Start) -> Result<Option<Arc<Current>>> {
+fn take(segment: &Arc<Segment>, place: Option<Registration>, start: Start) -> Result<Option<Arc<Current>>> {
     let header = segment.header();
     let muted = header.identity.wants_results != 1;
     let slot = match (place, header.slot()) {
@@ -172,7 +172,7 @@ impl Session {
             && self.jobs < settings::worker_max_jobs()
             && settings::max_idle_workers() > 0
             && self.baseline.unfit_library().is_none()
-            && !worker::is_asked_to_leave();
+            && !bgworker::is_asked_to_leave();
         let then = if goes_on { self.then(current, mapped)? } else { Then::Leave };
         outcome::leave(current, then)?;
         // with other jobs about, the processor goes round anyway
@@ -194,15 +194,15 @@ impl Session {
     }
 
     /// Makes the session as new, and says so. False when that cannot be, or when nobody wants another job of this worker.
-    fn is_ready(&mut self, place: Place, mapped: [u32; MAPPED]) -> Result<bool> {
+    fn is_ready(&mut self, place: Registration, mapped: [u32; MAPPED]) -> Result<bool> {
         if let Verdict::Retire(reason) = self.baseline.reset()? {
-            query::debug(&format!("background worker ends: {reason}"))?;
+            statement::debug(&format!("background worker ends: {reason}"))?;
             idle::decline(place)?;
             return Ok(false);
         }
         // all of them: the next job would find what is held back in pg_stat_xact_...
-        query::send_statistics()?;
-        worker::show_idle()?;
+        statement::send_statistics()?;
+        bgworker::show_idle()?;
         Ok(place.rest(self.baseline.settings_hash(), mapped)? != Rest::Leave)
     }
 }
@@ -240,7 +240,7 @@ fn refuse(current: &Current) -> Result<()> {
     })?;
     current::clear();
     // The launcher needs no other word. From here on the segment is its own.
-    current.place.map_or(Ok(()), Place::refuse)
+    current.place.map_or(Ok(()), Registration::refuse)
 }
 
 fn wake_launcher(current: &Current) {
@@ -253,12 +253,12 @@ fn job(current: &Current, trees: &Context) -> Result<()> {
     // From here on a cancel is the server's business; one that came before is found before the first statement.
     let cancellable = Cancellable::new();
     current.start(identity::now());
-    let script = execute::begin(current, trees)?;
-    let done = execute::run(current, &script)?;
+    let script = statements::begin(current, trees)?;
+    let done = statements::run(current, &script)?;
     drop(cancellable);
     // Nothing between the commit and here serves an interrupt: a job that has committed is never called failed.
     let sent = outcome::success(current, &done);
-    query::stop_timeout()?;
+    statement::stop_timeout()?;
     script.log_duration(current.detail())?;
     sent
 }
@@ -272,8 +272,8 @@ fn failed(current: &Current, error: &PgError) -> Result<()> {
     }
     // The log first, as a session does: the statement is still known.
     error.log(current.detail());
-    query::forget_interrupts()?;
-    query::abort()?;
+    statement::forget_interrupts()?;
+    statement::abort()?;
     outcome::failure(current, report, Full::Wait)
 }
 
@@ -314,6 +314,6 @@ fn exit() -> Result<()> {
         outcome::leave(&current, Then::Leave)
     });
     let offered = OFFERED.lock().take();
-    place::give_back(offered.as_deref(), report)?;
+    registration::give_back(offered.as_deref(), report)?;
     last_job
 }

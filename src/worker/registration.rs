@@ -1,26 +1,26 @@
 //! This process's place in the registry.
 
 use super::outcome;
-use crate::model::header::Identity;
-use crate::model::slot::{End, JobSlot, Key, LIBRARY_SIZE, MAPPED, MESSAGE_SIZE};
-use crate::model::sqlstate;
 use crate::pg::dsm::{self, Segment};
 use crate::pg::error::{self, PgError, Result, level};
-use crate::pg::{identity, query, text, worker};
+use crate::pg::{bgworker, encoding, identity, statement};
 use crate::point;
 use crate::registry::{self, Registry, Rest, Then};
-use crate::wire::report::{Field, Report};
+use logic::registry::layout::{End, JobSlot, Key, LIBRARY_SIZE, MAPPED, MESSAGE_SIZE};
+use logic::segment::header::Identity;
+use logic::sqlstate;
+use logic::wire::report::{Field, Report};
 use std::sync::{Arc, OnceLock};
 
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct Registration {
     registry: &'static Registry,
     index: u32,
 }
 
-static PLACE: OnceLock<Place> = OnceLock::new();
+static PLACE: OnceLock<Registration> = OnceLock::new();
 
-impl Place {
+impl Registration {
     /// `None` without a registry.
     pub fn take(identity: &Identity) -> Result<Option<Self>> {
         let Some(registry) = registry::get()? else {
@@ -34,23 +34,23 @@ impl Place {
         let place = Self { registry, index };
         let _ = PLACE.set(place);
         if let Some((activity, handle)) = registry.signals(index) {
-            worker::watch_slot(activity, handle);
+            bgworker::watch_slot(activity, handle);
         }
         Ok(Some(place))
     }
 
     /// Once connected: what later launchers must have in common with the first.
     pub fn show_key(self, identity: &Identity, client_info: &[u8]) -> Result<()> {
-        query::begin()?;
+        statement::begin()?;
         let key = registry::key(identity, client_info)?;
-        query::commit()?;
+        statement::commit()?;
         // without one the connection would have been refused, or is about to be
         self.registry.set_versions(self.index, &key.unwrap_or_default())
     }
 
     /// This worker leaves after its job because of that library: in the view, and once in the log.
     pub fn show_library(self, name: &[u8]) -> Result<()> {
-        self.registry.show_library(self.index, &name[..text::clip(name, LIBRARY_SIZE)])?;
+        self.registry.show_library(self.index, &name[..encoding::clip(name, LIBRARY_SIZE)])?;
         if !self.registry.is_first_to_say(name) {
             return Ok(());
         }
@@ -146,7 +146,7 @@ pub fn give_back(offered: Option<&Segment>, words: impl FnOnce() -> Report) -> R
     let end = match &report {
         Some(report) => End {
             sqlstate: report.sqlstate,
-            message: &message[..text::clip(message, MESSAGE_SIZE)],
+            message: &message[..encoding::clip(message, MESSAGE_SIZE)],
             ..End::lost_worker(now)
         },
         None => End::lost_worker(now),

@@ -2,15 +2,15 @@
 
 use super::current::Current;
 use crate::channel::{Batch, Sender};
-use crate::model::sqlstate;
-use crate::model::state::Stop;
 use crate::pg::dest::{Receiver, Sink};
 use crate::pg::error::{PgError, Result};
 use crate::pg::memory::Context;
-use crate::pg::query::{self, Commits, Script, Statement};
+use crate::pg::statement::{self, Commits, Script, Statement};
 use crate::pg::{guc, identity};
-use crate::wire::describe::Column;
-use crate::wire::frame::PIECE;
+use logic::job::state::Stop;
+use logic::sqlstate;
+use logic::wire::columns::Column;
+use logic::wire::frame::PIECE;
 
 /// What a job that ended well leaves: its command tags, and whether its last statement returned rows.
 pub struct Done {
@@ -25,8 +25,8 @@ const UNRESTRICTED: i32 = 0;
 pub fn begin<'a>(current: &'a Current, trees: &'a Context) -> Result<Script<'a>> {
     refuse_if_stopped(current)?;
     // Bounds the whole job and then stands in for statement_timeout, which the server applies to each statement.
-    query::start_timeout(current.segment.header().identity.worker_timeout)?;
-    query::begin()?;
+    statement::start_timeout(current.segment.header().identity.worker_timeout)?;
+    statement::begin()?;
     Script::parse(current.segment.sql()?, trees, current.detail())
 }
 
@@ -52,7 +52,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         }
         let per_statement = header.identity.worker_timeout == 0;
         if per_statement {
-            query::start_timeout(guc::statement_timeout())?;
+            statement::start_timeout(guc::statement_timeout())?;
         }
         // CALL in a SECURITY DEFINER function cannot end transactions; nor can a job that was launched in one.
         let toplevel = !(header.identity.security_context != UNRESTRICTED && statement.is_procedural());
@@ -68,7 +68,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
             script.run(*statement, toplevel, None)?.0
         };
         if per_statement {
-            query::stop_timeout()?;
+            statement::stop_timeout()?;
         }
         done.tags.push(tag);
     }
@@ -81,7 +81,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     if last > 0 {
         Script::end_block()?;
     }
-    query::commit()?;
+    statement::commit()?;
     // a job that fails, be it at its commit, has changed nothing
     current.show_rows(rows_of_last);
     identity::leave_user(&header.identity);

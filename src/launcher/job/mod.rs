@@ -1,9 +1,9 @@
 //! The jobs of this session.
 
-mod elsewhere;
-mod handle;
-pub mod spent;
+mod remote;
+mod tracked;
 pub mod tracker;
+pub mod used_pids;
 
-pub use elsewhere::Elsewhere;
-pub use handle::{Job, Reading};
+pub use remote::RemoteJob;
+pub use tracked::{Job, Reading};

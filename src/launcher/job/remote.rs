@@ -1,13 +1,13 @@
 //! A job of another session, as the registry knows it.
 
-use crate::model::sqlstate;
-use crate::model::state::Stop;
 use crate::pg::error::{PgError, Result};
 use crate::pg::identity;
 use crate::registry::{self, Registry};
+use logic::job::state::Stop;
+use logic::sqlstate;
 use std::time::Instant;
 
-pub struct Elsewhere {
+pub struct RemoteJob {
     registry: &'static Registry,
     /// `None` when it has ended.
     slot: Option<u32>,
@@ -17,7 +17,7 @@ pub struct Elsewhere {
     role: u32,
 }
 
-impl Elsewhere {
+impl RemoteJob {
     /// `None` when the registry knows no such job, or is not there.
     pub fn find(pid: i32, cookie: i64) -> Result<Option<Self>> {
         let Some(registry) = registry::get()? else {

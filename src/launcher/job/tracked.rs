@@ -1,17 +1,17 @@
 //! One job, as its launcher knows it.
 
 use crate::channel::{Receiver, Step};
-use crate::model::sqlstate;
-use crate::model::state::{State, Stop};
+use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result, level};
 use crate::pg::latch::{self, Event};
 use crate::pg::memory::Execution;
-use crate::pg::worker::Handle;
-use crate::pg::{identity, worker};
+use crate::pg::{bgworker, identity};
 use crate::registry;
-use crate::wire::describe::Column;
-use crate::wire::report::Report;
+use logic::job::state::{State, Stop};
+use logic::sqlstate;
+use logic::wire::columns::Column;
+use logic::wire::report::Report;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Instant;
@@ -214,7 +214,7 @@ impl Job {
         }
         match (header.slot(), registry::known()) {
             (Some(slot), Some(registry)) => registry.stop(slot, self.cookie, stop)?,
-            _ if !self.is_gone() => worker::interrupt(self.pid),
+            _ if !self.is_gone() => bgworker::interrupt(self.pid),
             _ => {}
         }
         Ok(())

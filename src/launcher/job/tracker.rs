@@ -4,13 +4,14 @@
 //! taken out as an `Arc`, and is unmapped when the last of these goes.
 
 use super::Job;
-use crate::model::jobs::Jobs;
-use crate::model::released::{How, Released};
-use crate::model::sqlstate;
-use crate::model::state::State;
-use crate::model::stats::Stats;
 use crate::pg::error::{PgError, Result};
-use crate::{settings, wire};
+use crate::settings;
+use logic::job::counters::Stats;
+use logic::job::released::{How, Released};
+use logic::job::state::State;
+use logic::job::tracked::Jobs;
+use logic::sqlstate;
+use logic::wire;
 use parking_lot::Mutex;
 use std::sync::Arc;
 

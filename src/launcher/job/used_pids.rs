@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 static SPENT: Mutex<Vec<(Execution, i32)>> = Mutex::new(Vec::new());
 
-/// Those that the execution has spent.
+/// Those that the execution has used_pids.
 pub fn pids(execution: Option<Execution>) -> Vec<i32> {
     let Some(execution) = execution else {
         return Vec::new();
@@ -21,9 +21,9 @@ pub fn pids(execution: Option<Execution>) -> Vec<i32> {
 /// The job with that pid was launched and is given up in this execution.
 pub fn add(execution: Execution, pid: i32) -> Result<()> {
     let is_first = {
-        let mut spent = SPENT.lock();
-        let is_first = !spent.iter().any(|(by, _)| *by == execution);
-        spent.push((execution, pid));
+        let mut used_pids = SPENT.lock();
+        let is_first = !used_pids.iter().any(|(by, _)| *by == execution);
+        used_pids.push((execution, pid));
         is_first
     };
     if is_first { execution.at_end(forget) } else { Ok(()) }

@@ -1,11 +1,11 @@
 //! Being let in: the limits on running jobs, and the server's on processes.
 
-use crate::model::quota::Scope;
-use crate::model::sqlstate;
 use crate::pg::error::{PgError, Result};
-use crate::pg::{identity, worker};
+use crate::pg::{bgworker, identity};
 use crate::registry::{Admission, Claim, NewJob, Registry};
 use crate::settings;
+use logic::registry::quota::Scope;
+use logic::sqlstate;
 use std::time::{Duration, Instant};
 
 /// How long a launch waits for the process slot of a worker that has exited, at least.
@@ -70,7 +70,7 @@ fn refusal(registry: &Registry, new: &NewJob, scope: Scope) -> Result<PgError> {
 /// What there is room in.
 pub enum Room {
     /// A new process.
-    Process(worker::Handle),
+    Process(bgworker::Handle),
     /// A warm one that has become free.
     Worker(Claim),
 }
@@ -81,7 +81,7 @@ pub fn wait_for_worker(
     registry: &Registry,
     new: &NewJob,
     slot: u32,
-    mut register: impl FnMut() -> Result<Option<worker::Handle>>,
+    mut register: impl FnMut() -> Result<Option<bgworker::Handle>>,
 ) -> Result<Room> {
     let give_up = new.give_up.max(Instant::now() + SLOT_WAIT);
     let mut found = Ok(None);

@@ -1,7 +1,7 @@
 //! Launching a job: a segment with everything the worker needs, and a worker to take it.
 
 mod admission;
-mod segment;
+mod segments;
 mod start;
 
 pub use start::{Kind, launch};

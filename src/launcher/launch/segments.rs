@@ -1,12 +1,11 @@
 //! The segments of this session's jobs. A few are kept when their jobs are done, and serve again.
 
-use crate::model::header::{Identity, JobHeader, Region};
-use crate::model::sqlstate;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::{guc, identity, mq};
-use crate::worker::kept::KEPT_SIZE;
-use crate::worker::session::settings_hash;
+use logic::segment::MAX_POOLED_SIZE;
+use logic::segment::header::{Identity, JobHeader, Region};
+use logic::sqlstate;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use std::sync::Arc;
 const ALIGNMENT: usize = 8;
 /// As many segments are kept, none larger than a worker keeps. The last used is the first to be used again: a worker has it
 /// mapped.
-const KEPT: usize = 4;
+const POOLED_SEGMENTS: usize = 4;
 /// New segments get more room than they need, so that a longer text or more settings still fit.
 const ROUNDED_TO: usize = 16 << 10;
 
@@ -49,7 +48,7 @@ impl Settings {
         if self.hashed != self.now.bytes() {
             self.hashed.clear();
             self.hashed.extend_from_slice(self.now.bytes());
-            self.hash = settings_hash(&self.hashed);
+            self.hash = guc::settings_hash(&self.hashed);
         }
         Ok(())
     }
@@ -103,13 +102,13 @@ fn take(size: usize) -> Option<Arc<Segment>> {
 
 /// Remembers the segment for later; forgets the one that was not used for longest.
 fn keep(segment: &Arc<Segment>) {
-    if segment.len() > KEPT_SIZE {
+    if segment.len() > MAX_POOLED_SIZE {
         return;
     }
     let forgotten = {
         let mut pool = POOL.lock();
         pool.push(Arc::clone(segment));
-        (pool.len() > KEPT).then(|| pool.remove(0))
+        (pool.len() > POOLED_SEGMENTS).then(|| pool.remove(0))
     };
     drop(forgotten);
 }

@@ -1,23 +1,23 @@
 //! From a text to a running job.
 
 use super::admission::{self, Admitted, Room};
-use super::segment;
+use super::segments;
 use crate::channel::Receiver;
-use crate::job::{Job, spent, tracker};
-use crate::model::header::Identity;
-use crate::model::slot::QUERY_SIZE;
-use crate::model::sqlstate;
-use crate::model::state::Stop;
+use crate::launcher::job::{Job, tracker, used_pids};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::latch::Event;
 use crate::pg::memory::Execution;
 use crate::pg::mq::{self, Queue};
-use crate::pg::{identity, latch, text, worker};
+use crate::pg::{bgworker, encoding, identity, latch};
 use crate::point;
+use crate::process;
 use crate::registry::{self, Claim, NewJob, Registry, Wanted};
 use crate::settings;
-use crate::worker::reset;
+use logic::job::state::Stop;
+use logic::registry::layout::QUERY_SIZE;
+use logic::segment::header::Identity;
+use logic::sqlstate;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
@@ -38,7 +38,7 @@ pub enum Kind {
 
 /// Starts `sql` in a worker. `queue_size` in bytes; 0 and below stand for the setting. When this returns, a worker has the
 /// job, whatever becomes of this session. `execution`: the job will be known by its pid alone, to the same execution of a query
-/// perhaps (see [`spent`]).
+/// perhaps (see [`used_pids`]).
 pub fn launch(sql: &[u8], queue_size: i32, kind: Kind, execution: Option<Execution>) -> Result<Arc<Job>> {
     let queue_size = checked_queue_size(queue_size)?;
     // as the server refuses temporary tables, prepared statements and cursors WITH HOLD there: a job outlives the operation
@@ -51,7 +51,7 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind, execution: Option<Executi
     tracker::check_limit()?;
     let (proc, pid) = *LAST_WORKER.lock();
     registry::rouse(proc, pid);
-    reset::note_launch();
+    process::note_launch();
     let identity = Identity {
         cookie: new_cookie()?,
         worker_timeout: settings::worker_timeout(),
@@ -62,15 +62,15 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind, execution: Option<Executi
         Kind::Launch => queue_size as usize,
         Kind::Submit => mq::minimum_size(),
     };
-    let (segment, settings) = segment::get(identity, sql, ring)?;
+    let (segment, settings) = segments::get(identity, sql, ring)?;
     let launched_at = identity::now();
     let mut taken = tracker::pids();
-    taken.extend(spent::pids(execution));
+    taken.extend(used_pids::pids(execution));
     let started = match registry::get()? {
         Some(registry) => in_registry(registry, &segment, settings, sql, launched_at, &taken)?,
         None => Started::cold(&segment, register_alone(&segment)?)?,
     };
-    let preview = sql[..text::clip(sql, PREVIEW)].to_vec();
+    let preview = sql[..encoding::clip(sql, PREVIEW)].to_vec();
     let Started { receiver, worker, pid } = started;
     let has_results = kind == Kind::Launch;
     let job = Job::new(segment, receiver, worker, pid, launched_at, queue_size, preview, has_results, execution);
@@ -83,13 +83,13 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind, execution: Option<Executi
 struct Started {
     receiver: Receiver,
     /// Of a process that was started for the job.
-    worker: Option<worker::Handle>,
+    worker: Option<bgworker::Handle>,
     pid: i32,
 }
 
 impl Started {
     /// A new process. Waits until it has the job.
-    fn cold(segment: &Arc<Segment>, worker: worker::Handle) -> Result<Self> {
+    fn cold(segment: &Arc<Segment>, worker: bgworker::Handle) -> Result<Self> {
         let attach = || -> Result<Receiver> {
             let receiver = Receiver::new(Queue::reader(segment, Some(&worker))?);
             point::reach("cold-wait")?;
@@ -190,7 +190,7 @@ fn in_registry(
 ) -> Result<Started> {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if !WATCHED.load(Relaxed) {
-        worker::at_exit(at_exit)?;
+        bgworker::at_exit(at_exit)?;
         WATCHED.store(true, Relaxed);
     }
     let header = segment.header();
@@ -200,7 +200,7 @@ fn in_registry(
         database: header.identity.database,
         role: header.identity.current_user,
         launched_at,
-        query: &sql[..text::clip(sql, QUERY_SIZE)],
+        query: &sql[..encoding::clip(sql, QUERY_SIZE)],
         limits: settings::limits(),
         give_up: Instant::now() + settings::launch_timeout(),
         wanted: registry::key(&header.identity, client_info)?.map(|key| Wanted {
@@ -280,15 +280,15 @@ fn new_cookie() -> Result<i64> {
 }
 
 /// Asks for a process for the job in the segment; `None`: there is no room.
-fn register(segment: &Segment) -> Result<Option<worker::Handle>> {
+fn register(segment: &Segment) -> Result<Option<bgworker::Handle>> {
     let name = format!("pg_background for PID {}", identity::process_id());
-    worker::Handle::register(name.as_bytes(), MAIN, segment.handle())
+    bgworker::Handle::register(name.as_bytes(), MAIN, segment.handle())
 }
 
 /// A worker that has exited holds its slot until the postmaster has noticed. Of this session's own workers the postmaster
 /// tells, by setting the latch; of another session's nobody does, so the wait also ends after some milliseconds, and more
 /// of them each time.
-fn register_alone(segment: &Segment) -> Result<worker::Handle> {
+fn register_alone(segment: &Segment) -> Result<bgworker::Handle> {
     let give_up = Instant::now() + admission::SLOT_WAIT;
     let mut pause = Duration::from_millis(1);
     loop {

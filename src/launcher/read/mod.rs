@@ -1,21 +1,21 @@
 //! Reading a job's rows, or its error.
 
 use crate::channel::Step;
-use crate::job::{Job, Reading, tracker};
-use crate::model::released::How;
-use crate::model::sqlstate;
-use crate::model::state::State;
-use crate::pg::columns::{Conversions, Declared, TEXT, hold_row_types};
-use crate::pg::datum::{Call, Datum, Value, void};
+use crate::launcher::job::{Job, Reading, tracker};
 use crate::pg::error::{self, PgError, Result, level};
 use crate::pg::latch::{self, Event};
 use crate::pg::memory::Context;
-use crate::pg::store::Rows;
+use crate::pg::result_set::Rows;
+use crate::pg::tupdesc::{Conversions, Declared, TEXT, hold_row_types};
+use crate::pg::value::{Call, Datum, Value, void};
 use crate::registry;
-use crate::wire::describe::{self, Column};
-use crate::wire::frame::{self, Kind};
-use crate::wire::report::{Field, Report};
-use crate::wire::tags;
+use logic::job::released::How;
+use logic::job::state::State;
+use logic::sqlstate;
+use logic::wire::columns::{self, Column};
+use logic::wire::frame::{self, Kind};
+use logic::wire::report::{Field, Report};
+use logic::wire::tags;
 use std::sync::Arc;
 
 #[cold]
@@ -84,7 +84,7 @@ fn receive(job: &Job, reading: &mut Reading, rows: &mut Rows) -> std::result::Re
         let step = receiver.next(|kind, count, body| {
             match kind {
                 Kind::Description => {
-                    let sent = columns.insert(describe::decode(body)?);
+                    let sent = columns.insert(columns::decode(body)?);
                     if !has_failed() {
                         conversions = Some(fit(job, sent, &declared)?);
                     }

@@ -1,6 +1,6 @@
 //! What a session's jobs came to.
 
-use super::state::{State, Stop};
+use crate::job::state::{State, Stop};
 
 /// Counters since the session's start. A job is counted once: as it ended, or when it is detached.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,6 +1,6 @@
 //! A job's progress, as it reports it.
 
-use super::text::Text;
+use crate::shared_text::Text;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering, fence};
 
 /// Bytes of a message.
@@ -12,6 +12,12 @@ pub struct Progress {
     version: AtomicU32,
     percent: AtomicI32,
     message: Text<MESSAGE_SIZE>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Progress {

@@ -10,6 +10,12 @@ pub struct Jobs<J> {
     by_pid: BTreeMap<i32, Vec<i64>>,
 }
 
+impl<J> Default for Jobs<J> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<J> Jobs<J> {
     pub const fn new() -> Self {
         Self { by_cookie: BTreeMap::new(), by_pid: BTreeMap::new() }
@@ -43,6 +49,10 @@ impl<J> Jobs<J> {
 
     pub fn len(&self) -> usize {
         self.by_cookie.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_cookie.is_empty()
     }
 
     /// In no order.

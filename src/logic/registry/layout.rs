@@ -4,10 +4,11 @@
 //! lock (see `registry`). All-zero memory holds valid values, but no registry yet: `registry::attach` has still to link the free
 //! slots and to make the condition variables.
 
-use super::progress::Progress;
-use super::quota::{MAX_WAITERS, Request};
-use super::state::State;
-use super::text::Text;
+use crate::job::progress::Progress;
+use crate::job::state::State;
+use crate::registry::quota::{MAX_WAITERS, Request};
+use crate::shared_text::Text;
+use crate::sqlstate;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 pub const MAGIC: u64 = 0x7067_5f62_6772_6567;
@@ -336,12 +337,26 @@ pub struct End<'a> {
     pub timed_out: bool,
 }
 
+impl End<'static> {
+    /// Of a job whose worker is gone without a word.
+    pub fn lost_worker(now: i64) -> Self {
+        Self {
+            state: State::Error,
+            sqlstate: sqlstate::CONNECTION_FAILURE,
+            message: b"lost connection to worker process",
+            started_at: 0,
+            finished_at: now,
+            timed_out: false,
+        }
+    }
+}
+
 impl Waiter {
     pub fn request(&self, total: u32, per_database: u32) -> Request {
         Request {
             database: self.database.load(Relaxed),
             role: self.role.load(Relaxed),
-            limits: super::quota::Limits { total, per_database, per_role: self.per_role.load(Relaxed) },
+            limits: crate::registry::quota::Limits { total, per_database, per_role: self.per_role.load(Relaxed) },
         }
     }
 }

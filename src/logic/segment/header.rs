@@ -7,8 +7,8 @@
 //! Layout: this struct, then the regions at the offsets it names, in this order: SQL text (NUL-terminated), settings,
 //! client information, queue. Offsets and lengths are checked against the segment's true size before use.
 
-use super::progress::Progress;
-use super::state::{State, Stop};
+use crate::job::progress::Progress;
+use crate::job::state::{State, Stop};
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, Ordering};
 
 /// Bytes for the outcome's text: an error report, or the command tags.

@@ -6,8 +6,8 @@
 //! server does not tell: the values that RESET would give where a setting has another one, and settings without a library that
 //! have no value; each is name, value, source, context and role.
 
-use super::Malformed;
-use super::bytes::Reader;
+use crate::wire::Malformed;
+use crate::wire::bytes::Reader;
 
 type Result<T, E = Malformed> = std::result::Result<T, E>;
 

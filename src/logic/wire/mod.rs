@@ -2,13 +2,11 @@
 //!
 //! Pure: bytes in, values out. Integers are in the machine's own byte order, for both sides are processes of one
 //! server. Nothing that is read is believed before it has been checked against the bytes that are really there.
-#![forbid(unsafe_code)]
 
 pub mod bytes;
-pub mod describe;
+pub mod columns;
 pub mod frame;
 pub mod report;
-pub mod settings;
 pub mod tags;
 pub mod tuple;
 

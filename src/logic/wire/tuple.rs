@@ -178,7 +178,7 @@ pub(super) mod tests {
         #[test]
         fn survives_any_bytes(
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
-            columns in proptest::collection::vec(super::super::describe::tests::any_column(), 0..20),
+            columns in proptest::collection::vec(super::super::columns::tests::any_column(), 0..20),
         ) {
             let attributes: Vec<_> = columns.iter().map(|column| column.attribute).collect();
             let _ = length(&bytes);

@@ -4,26 +4,17 @@
 //! (temporary tables, libraries) retires the worker. Settings without a library stay known: such a worker is for sessions that know
 //! them, too.
 
-use super::session::{Restored, Session};
-use crate::model::libraries::{self, Loaded};
+use super::restore::{Restored, Session};
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
-use crate::pg::{query, session};
-use crate::settings;
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::pg::{leftovers, statement};
+use crate::{process, settings};
+use logic::session::libraries::{self, Loaded};
 
 /// After how many jobs the worker's memory is looked at.
 const MEMORY_INTERVAL: u32 = 64;
 /// By how much it may have grown.
 const MEMORY_GROWTH: usize = 32 << 20;
-
-/// The session has launched a job.
-static LAUNCHED: AtomicBool = AtomicBool::new(false);
-
-/// To be called when this session launches a job: nobody else may find it among its own. In a process that is no worker nobody asks.
-pub fn note_launch() {
-    LAUNCHED.store(true, Ordering::Relaxed);
-}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -55,21 +46,21 @@ impl Baseline {
     /// Once per process, connected, outside a transaction, before any job. Loads what `session_preload_libraries` names, as a
     /// client's session does: before settings are restored, so that theirs are known.
     pub fn new() -> Result<Self> {
-        query::begin()?;
-        query::load_session_libraries()?;
-        query::commit()?;
-        session::watch()?;
-        let first_libraries = session::libraries_len()?;
+        statement::begin()?;
+        statement::load_session_libraries()?;
+        statement::commit()?;
+        leftovers::watch()?;
+        let first_libraries = leftovers::libraries_len()?;
         Ok(Self {
             session: Session::default(),
             jobs: 0,
             is_clean: false,
-            memory: session::memory()?,
+            memory: leftovers::memory()?,
             libraries: first_libraries,
             first_libraries,
             unfit: unfit_library(first_libraries)?,
-            mark: session::settings_mark()?,
-            placeholders: session::placeholders()?,
+            mark: leftovers::settings_mark()?,
+            placeholders: leftovers::placeholders()?,
             brought: Vec::new(),
         })
     }
@@ -93,7 +84,7 @@ impl Baseline {
         self.unfit.as_deref()
     }
 
-    /// What a launcher's `session::settings_hash` must be to find its settings here; 0 for no launcher's.
+    /// What a launcher's `leftovers::settings_hash` must be to find its settings here; 0 for no launcher's.
     /// Nor for one that lacks a setting which a job has made here: it must ask, and is refused.
     pub fn settings_hash(&self) -> u64 {
         if self.session.has_all(&self.brought) { self.session.hash() } else { 0 }
@@ -102,12 +93,12 @@ impl Baseline {
     /// Will [`Self::reset`] find nothing to take back, and nothing that retires the worker? After a job has ended, and outside a
     /// transaction.
     pub fn is_clean(&mut self) -> Result<bool> {
-        self.is_clean = !LAUNCHED.load(Ordering::Relaxed)
+        self.is_clean = !process::has_launched()
             && self.unfit.is_none()
-            && session::left()?.is_none()
-            && session::libraries_len()? == self.libraries
+            && leftovers::left()?.is_none()
+            && leftovers::libraries_len()? == self.libraries
             && self.session.is_settled()?
-            && session::settings_mark()? == self.mark
+            && leftovers::settings_mark()? == self.mark
             && (self.jobs + 1) % MEMORY_INTERVAL != 0;
         Ok(self.is_clean)
     }
@@ -116,27 +107,27 @@ impl Baseline {
     pub fn reset(&mut self) -> Result<Verdict> {
         self.jobs += 1;
         if std::mem::take(&mut self.is_clean) {
-            session::forget()?;
+            leftovers::forget()?;
             return Ok(Verdict::Clean);
         }
-        if LAUNCHED.load(Ordering::Relaxed) {
+        if process::has_launched() {
             return Ok(Verdict::Retire("it has launched jobs of its own"));
         }
-        if let Some(reason) = session::left()? {
+        if let Some(reason) = leftovers::left()? {
             return Ok(Verdict::Retire(reason));
         }
-        if session::libraries_len()? != self.libraries {
+        if leftovers::libraries_len()? != self.libraries {
             self.judge_libraries()?;
         }
         if self.unfit.is_some() {
             return Ok(Verdict::Retire("it has loaded a library"));
         }
-        session::forget()?;
+        leftovers::forget()?;
         if !self.session.settle()? {
             return Ok(Verdict::Retire("its settings cannot be taken back"));
         }
         self.look_for_placeholders()?;
-        if self.jobs % MEMORY_INTERVAL == 0 && session::memory()? > self.memory.saturating_add(MEMORY_GROWTH) {
+        if self.jobs % MEMORY_INTERVAL == 0 && leftovers::memory()? > self.memory.saturating_add(MEMORY_GROWTH) {
             return Ok(Verdict::Retire("it has used much memory"));
         }
         Ok(Verdict::Clean)
@@ -145,28 +136,28 @@ impl Baseline {
     /// After the configuration files were read again, between two jobs.
     pub fn config_reloaded(&mut self) -> Result<()> {
         // what the files have brought, a new session has as well
-        let new = session::placeholders()?.into_iter().filter(|name| !self.brought.contains(name));
+        let new = leftovers::placeholders()?.into_iter().filter(|name| !self.brought.contains(name));
         self.placeholders = new.collect();
-        self.mark = session::settings_mark()?;
+        self.mark = leftovers::settings_mark()?;
         self.judge_libraries()?;
         self.session.reloaded()
     }
 
     fn judge_libraries(&mut self) -> Result<()> {
-        self.libraries = session::libraries_len()?;
+        self.libraries = leftovers::libraries_len()?;
         self.unfit = unfit_library(self.first_libraries)?;
         Ok(())
     }
 
     /// A setting without a library is never forgotten: a later job would see it, if only as empty.
     fn look_for_placeholders(&mut self) -> Result<()> {
-        if session::settings_mark()? == self.mark {
+        if leftovers::settings_mark()? == self.mark {
             return Ok(());
         }
-        let new = session::placeholders()?.into_iter().filter(|name| !self.placeholders.contains(name));
+        let new = leftovers::placeholders()?.into_iter().filter(|name| !self.placeholders.contains(name));
         self.brought = new.collect();
         // last: the list may have taken memory
-        self.mark = session::settings_mark()?;
+        self.mark = leftovers::settings_mark()?;
         Ok(())
     }
 }
@@ -174,9 +165,9 @@ impl Baseline {
 /// The name of a library that is not known to keep nothing; `first`: how long their list was before any job.
 fn unfit_library(first: usize) -> Result<Option<Vec<u8>>> {
     let (directory, own, named) =
-        (session::library_directory(), session::own_library(), settings::stateless_libraries());
-    let all = session::libraries_since(0)?;
-    let at_start = all.len() - session::libraries_since(first)?.len();
+        (leftovers::library_directory(), leftovers::own_library(), settings::stateless_libraries());
+    let all = leftovers::libraries_since(0)?;
+    let at_start = all.len() - leftovers::libraries_since(first)?.len();
     let unfit = all.iter().enumerate().find(|(i, path)| {
         let loaded = if *i < at_start { Loaded::AtStart } else { Loaded::ByJob };
         path.as_slice() != own && !libraries::is_harmless(path, directory, loaded, &named)

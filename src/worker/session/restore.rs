@@ -1,14 +1,9 @@
 //! Making this process the session that its launcher was at launch.
 
-use crate::model::header::Identity;
 use crate::pg::error::Result;
-use crate::pg::{guc, identity, query, session, shmem};
-use crate::wire::settings::{self, Settings};
-
-/// What a launcher's settings are known by, to it and to the worker that has them; never 0.
-pub fn settings_hash(state: &[u8]) -> u64 {
-    shmem::hash(state).max(1)
-}
+use crate::pg::{guc, identity, leftovers, statement};
+use logic::segment::header::Identity;
+use logic::session::settings::{self, Settings};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Restored {
@@ -68,7 +63,7 @@ impl Session {
             return Ok(Restored::Refused);
         }
         // before the roles are looked up: what changes from here on is seen next time
-        let same_users = !session::roles_changed()? && self.is(identity);
+        let same_users = !leftovers::roles_changed()? && self.is(identity);
         let had_these = self.launcher == state;
         if had_these && !self.stale {
             if !same_users {
@@ -79,7 +74,7 @@ impl Session {
         if matches!(self.change(state, identity), Ok(true)) {
             return Ok(Restored::Yes);
         }
-        query::abort()?;
+        statement::abort()?;
         if had_these && found_here {
             // configuration files were read after it had looked: its job has what any session has that reads them
             self.adopt(identity)?;
@@ -91,9 +86,9 @@ impl Session {
     fn adopt(&mut self, identity: &Identity) -> Result<()> {
         // should it fail, the next job's is looked up again
         self.users = Default::default();
-        query::begin()?;
+        statement::begin()?;
         identity::adopt_session(identity)?;
-        query::commit()?;
+        statement::commit()?;
         self.keep_users()
     }
 
@@ -101,12 +96,12 @@ impl Session {
     /// READ ONLY), so that the job begins with the defaults.
     fn begin(&mut self, state: &[u8], identity: &Identity) -> Result<()> {
         self.now.take()?;
-        query::begin()?;
+        statement::begin()?;
         identity::feign_client()?;
         self.whole = !guc::restore(state)?;
         identity::adopt_session(identity)?;
-        query::commit()?;
-        session::forget_transaction_settings();
+        statement::commit()?;
+        leftovers::forget_transaction_settings();
         let before = guc::parse(self.now.bytes()).unwrap_or_default();
         let theirs = guc::parse(state).unwrap_or_default();
         self.defaults = theirs.defaults_beyond(&before).map(|s| s.name.to_vec()).collect();
@@ -122,12 +117,12 @@ impl Session {
         if self.whole || !settings::replaces_defaults(&self.defaults, &theirs) {
             return Ok(false);
         }
-        query::begin()?;
+        statement::begin()?;
         if !guc::change_to(&theirs)? {
             return Ok(false);
         }
         identity::adopt_session(identity)?;
-        query::commit()?;
+        statement::commit()?;
         self.now.take()?;
         let now = guc::parse(self.now.bytes()).unwrap_or_default();
         let theirs = guc::in_words_of(&now, &theirs)?;
@@ -146,13 +141,13 @@ impl Session {
         self.stale = false;
         self.launcher.clear();
         self.launcher.extend_from_slice(state);
-        self.launcher_hash = settings_hash(state);
+        self.launcher_hash = guc::settings_hash(state);
         self.keep_users()
     }
 
     fn keep_users(&mut self) -> Result<()> {
-        self.users = session::users().unwrap_or_default();
-        self.role = session::with_role_setting(<[u8]>::to_vec)?;
+        self.users = leftovers::users().unwrap_or_default();
+        self.role = leftovers::with_role_setting(<[u8]>::to_vec)?;
         Ok(())
     }
 
@@ -172,7 +167,7 @@ impl Session {
     }
 
     fn has_users(&self) -> Result<bool> {
-        Ok(session::users() == Some(self.users) && session::with_role_setting(|role| role == self.role.as_slice())?)
+        Ok(leftovers::users() == Some(self.users) && leftovers::with_role_setting(|role| role == self.role.as_slice())?)
     }
 
     #[cold]
@@ -185,7 +180,7 @@ impl Session {
         };
         if !is_back(&self.now)? || !self.has_users()? {
             if !matches!(self.change_back(&wanted), Ok(true)) {
-                query::abort()?;
+                statement::abort()?;
                 return Ok(false);
             }
             self.now.take()?;
@@ -199,8 +194,8 @@ impl Session {
     }
 
     fn change_back(&self, wanted: &Settings) -> Result<bool> {
-        query::begin()?;
-        if !session::with_role_setting(|role| role == self.role.as_slice())? {
+        statement::begin()?;
+        if !leftovers::with_role_setting(|role| role == self.role.as_slice())? {
             guc::reset_role()?;
         }
         if !guc::change_to(wanted)? {
@@ -209,7 +204,7 @@ impl Session {
         // a SET SESSION AUTHORIZATION that was taken back has taken SET ROLE with it
         let [session_user, outer_role, _] = self.users;
         identity::adopt_session(&Identity { session_user, outer_role, ..Identity::default() })?;
-        query::commit()?;
+        statement::commit()?;
         Ok(true)
     }
 

@@ -1,0 +1,7 @@
+//! A job: its states, what it says of itself, and what a session remembers of its jobs.
+
+pub mod counters;
+pub mod progress;
+pub mod released;
+pub mod state;
+pub mod tracked;
