@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 /// At most N bytes, cut by the writer where a character ends. Writers and readers exclude each other: by a lock, or by a
 /// sequence number around it.
 #[repr(C)]
-pub struct Text<const N: usize> {
+pub struct SharedText<const N: usize> {
     len: AtomicU32,
     bytes: [AtomicU8; N],
 }
 
-impl<const N: usize> Default for Text<N> {
+impl<const N: usize> Default for SharedText<N> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<const N: usize> Text<N> {
+impl<const N: usize> SharedText<N> {
     pub const fn new() -> Self {
         Self { len: AtomicU32::new(0), bytes: [const { AtomicU8::new(0) }; N] }
     }
@@ -61,7 +61,7 @@ impl<const N: usize> Text<N> {
     }
 }
 
-/// See [`Text::copy`].
+/// See [`SharedText::copy`].
 pub struct Copied<const N: usize> {
     len: usize,
     bytes: [u8; N],
@@ -79,11 +79,11 @@ mod tests {
 
     #[test]
     fn keeps_what_fits() {
-        let text = Text::<4>::new();
+        let text = SharedText::<4>::new();
         assert_eq!(text.get(), b"");
         text.set(b"abcdef");
         assert_eq!(text.get(), b"abcd");
-        let other = Text::<4>::new();
+        let other = SharedText::<4>::new();
         other.set(b"x");
         text.copy_from(&other);
         assert_eq!(text.get(), b"x");

@@ -73,13 +73,10 @@ impl Segment {
         fill(&mut Filler(self))
     }
 
-    pub(super) fn set_reusable(&self) {
+    /// Records that the segment may serve another job of this session: the launch failed before any worker saw the segment, or
+    /// the worker has left its queue.
+    pub fn mark_reusable(&self) {
         self.reusable.store(true, Relaxed);
-    }
-
-    /// No worker has heard of it: it may serve another job, too.
-    pub fn set_unused(&self) {
-        self.set_reusable();
     }
 
     pub fn is_reusable(&self) -> bool {

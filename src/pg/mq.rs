@@ -49,7 +49,7 @@ impl Drop for Queue {
             if quietly { sys::pgbg_mq_detach_quietly(handle, len) } else { sys::shm_mq_detach(handle) }
         });
         if quietly {
-            self.segment.set_reusable();
+            self.segment.mark_reusable();
         }
     }
 }

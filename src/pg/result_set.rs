@@ -83,7 +83,7 @@ impl Rows {
     }
 
     /// Appends rows as the worker sent them, checked and, where they must be, converted.
-    pub fn put_tuples(&mut self, conversions: &mut Conversions, tuples: frame::Rows) -> Result<()> {
+    pub fn put_tuples(&mut self, conversions: &mut Conversions, tuples: frame::BatchRows) -> Result<()> {
         conversions.put_all(self, tuples)
     }
 

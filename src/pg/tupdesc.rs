@@ -234,7 +234,7 @@ impl Conversions {
         Ok(Self { columns, attributes, slot, all_none, scratch, context })
     }
 
-    pub(super) fn put_all(&mut self, rows: &mut Rows, tuples: frame::Rows) -> Result<()> {
+    pub(super) fn put_all(&mut self, rows: &mut Rows, tuples: frame::BatchRows) -> Result<()> {
         let (slot, store) = (self.slot, rows.store());
         // Rows that need no conversion go to the server in one call, once all are checked.
         let (mut first, mut count) = (None, 0);

@@ -20,6 +20,7 @@ use crate::registry::{Rest, Then};
 use crate::settings;
 use logic::job::state::State;
 use logic::registry::layout::MAPPED;
+use logic::segment::header::Reply;
 use logic::sqlstate;
 use logic::wire::report::{Field, Report};
 use parking_lot::Mutex;
@@ -210,7 +211,7 @@ impl Session {
 /// The launcher that waits to hear it is told that this worker runs its job.
 fn accept(current: &Current) {
     let header = current.segment.header();
-    if header.wants_word() {
+    if header.reply() == Reply::Awaited {
         header.accept();
         wake_launcher(current);
     }
@@ -228,7 +229,7 @@ fn serve_signals() -> Result<()> {
 /// This session cannot become the launcher's. Nothing of the job has been done.
 fn refuse(current: &Current) -> Result<()> {
     let header = current.segment.header();
-    if !header.wants_word() {
+    if header.reply() == Reply::NotAwaited {
         // the launcher compared its settings with this session's, and found them equal
         let error = PgError::new(sqlstate::INTERNAL_ERROR, "worker could not take over the session's settings");
         failed(current, &error)?;

@@ -16,7 +16,7 @@ use crate::registry::{self, Claim, NewJob, Registry, Wanted};
 use crate::settings;
 use logic::job::state::Stop;
 use logic::registry::layout::QUERY_SIZE;
-use logic::segment::header::Identity;
+use logic::segment::header::{Identity, Reply};
 use logic::sqlstate;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -139,7 +139,8 @@ static LAST_WORKER: Mutex<(u32, i32)> = Mutex::new((u32::MAX, 0));
 
 /// Gives the claimed worker the job; tells whether it was still there.
 fn offer(registry: &Registry, segment: &Arc<Segment>, slot: u32, claim: &Claim) -> Result<(Receiver, bool)> {
-    segment.header().offer(Some(slot), !claim.is_sure);
+    let reply = if claim.is_sure { Reply::NotAwaited } else { Reply::Awaited };
+    segment.header().prepare_offer(Some(slot), reply);
     mq::appoint_writer(segment, claim.proc);
     let receiver = Receiver::new(Queue::reader(segment, None)?);
     if !claim.is_mapped {
@@ -216,7 +217,7 @@ fn in_registry(
 }
 
 fn start(registry: &'static Registry, segment: &Arc<Segment>, new: &NewJob) -> Result<Started> {
-    let Admitted { slot, claim } = admission::wait(registry, new).inspect_err(|_| segment.set_unused())?;
+    let Admitted { slot, claim } = admission::wait(registry, new).inspect_err(|_| segment.mark_reusable())?;
     let started = in_slot(registry, segment, new, slot, claim);
     if started.is_err() {
         registry.give_up(slot, new.cookie)?;
@@ -238,12 +239,12 @@ fn in_slot(
                 return Ok(started);
             }
         }
-        segment.header().offer(Some(slot), false);
+        segment.header().prepare_offer(Some(slot), Reply::NotAwaited);
         let at_once = if registry.is_next_for_process(None)? { register(segment)? } else { None };
         let room = match at_once {
             Some(worker) => Room::Process(worker),
             None => admission::wait_for_worker(registry, new, slot, || register(segment))
-                .inspect_err(|_| segment.set_unused())?,
+                .inspect_err(|_| segment.mark_reusable())?,
         };
         match room {
             Room::Process(worker) => return Started::cold(segment, worker),

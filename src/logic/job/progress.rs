@@ -1,6 +1,6 @@
 //! A job's progress, as it reports it.
 
-use crate::shared_text::Text;
+use crate::shared_text::SharedText;
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering, fence};
 
 /// Bytes of a message.
@@ -11,7 +11,7 @@ pub const MESSAGE_SIZE: usize = 64;
 pub struct Progress {
     version: AtomicU32,
     percent: AtomicI32,
-    message: Text<MESSAGE_SIZE>,
+    message: SharedText<MESSAGE_SIZE>,
 }
 
 impl Default for Progress {
@@ -25,7 +25,7 @@ impl Progress {
     pub const MAX_MESSAGE: usize = MESSAGE_SIZE - 1;
 
     pub const fn new() -> Self {
-        Self { version: AtomicU32::new(0), percent: AtomicI32::new(-1), message: Text::new() }
+        Self { version: AtomicU32::new(0), percent: AtomicI32::new(-1), message: SharedText::new() }
     }
 
     /// `None` keeps the percentage (0 at first).

@@ -7,7 +7,7 @@
 use crate::job::progress::Progress;
 use crate::job::state::State;
 use crate::registry::quota::{MAX_WAITERS, Request};
-use crate::shared_text::Text;
+use crate::shared_text::SharedText;
 use crate::sqlstate;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -92,8 +92,8 @@ pub struct JobSlot {
     pub database: AtomicU32,
     pub role: AtomicU32,
     pub launched_at: AtomicI64,
-    pub label: Text<LABEL_SIZE>,
-    pub query: Text<QUERY_SIZE>,
+    pub label: SharedText<LABEL_SIZE>,
+    pub query: SharedText<QUERY_SIZE>,
     // Worker:
     /// The worker's; 0 until it is certain which. Launcher, when a worker was promised; worker, when it takes the job. Under the
     /// lock.
@@ -204,7 +204,7 @@ pub struct WorkerSlot {
     /// Launcher: 1 when it does not wait to hear whether the worker takes the job.
     pub sure: AtomicU32,
     /// The library for which it leaves after its job; empty without one.
-    pub library: Text<LIBRARY_SIZE>,
+    pub library: SharedText<LIBRARY_SIZE>,
 }
 
 impl WorkerSlot {
@@ -266,9 +266,9 @@ pub struct Ended {
     pub started_at: AtomicI64,
     pub finished_at: AtomicI64,
     pub row_count: AtomicI64,
-    pub label: Text<LABEL_SIZE>,
-    pub message: Text<MESSAGE_SIZE>,
-    pub query: Text<QUERY_SIZE>,
+    pub label: SharedText<LABEL_SIZE>,
+    pub message: SharedText<MESSAGE_SIZE>,
+    pub query: SharedText<QUERY_SIZE>,
 }
 
 /// Counters of the jobs of a role in a database. Under the lock.

@@ -46,6 +46,15 @@ pub struct Identity {
     pub reserved: u32,
 }
 
+/// Does the launcher await a reply from the worker that it offers the job to?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Yes: the worker accepts the job, or refuses it when its session cannot become the launcher's; then another worker runs it.
+    Awaited,
+    /// No: the worker is a new process, which can become any session, or a warm one whose session has these very settings.
+    NotAwaited,
+}
+
 /// For jobs that no registry knows.
 pub const NO_SLOT: u32 = u32::MAX;
 
@@ -62,8 +71,8 @@ pub struct JobHeader {
     pub queue: Region,
     /// Launcher, before it offers the job to a worker: the job's slot in the registry, or [`NO_SLOT`].
     slot: AtomicU32,
-    /// Launcher, likewise: 1 when it waits to hear whether the worker takes the job.
-    wants_word: AtomicU32,
+    /// Launcher, likewise: 1 when it awaits a reply to its offer ([`Reply`]).
+    awaits_reply: AtomicU32,
     /// Launcher: what it asks of the worker (`Stop`).
     stop: AtomicU32,
     /// Worker: its pid, from the moment it has the job.
@@ -100,7 +109,7 @@ impl JobHeader {
             client_info,
             queue,
             slot: AtomicU32::new(NO_SLOT),
-            wants_word: AtomicU32::new(0),
+            awaits_reply: AtomicU32::new(0),
             stop: AtomicU32::new(Stop::No as u32),
             worker_pid: AtomicI32::new(0),
             state: AtomicU32::new(State::Starting as u32),
@@ -158,16 +167,17 @@ impl JobHeader {
         Some(self.slot.load(Ordering::Relaxed)).filter(|slot| *slot != NO_SLOT)
     }
 
-    /// Before a worker hears of the job.
-    pub fn offer(&self, slot: Option<u32>, wants_word: bool) {
+    /// Makes the header ready for an offer of the job to a worker. Called by the launcher, before any worker knows of the job.
+    pub fn prepare_offer(&self, slot: Option<u32>, reply: Reply) {
         self.slot.store(slot.unwrap_or(NO_SLOT), Ordering::Relaxed);
-        self.wants_word.store(u32::from(wants_word), Ordering::Relaxed);
+        self.awaits_reply.store(u32::from(reply == Reply::Awaited), Ordering::Relaxed);
         self.worker_pid.store(0, Ordering::Relaxed);
         self.accepted.store(0, Ordering::Release);
     }
 
-    pub fn wants_word(&self) -> bool {
-        self.wants_word.load(Ordering::Relaxed) != 0
+    /// Whether the launcher awaits a reply to its offer.
+    pub fn reply(&self) -> Reply {
+        if self.awaits_reply.load(Ordering::Relaxed) == 0 { Reply::NotAwaited } else { Reply::Awaited }
     }
 
     pub fn is_accepted(&self) -> bool {

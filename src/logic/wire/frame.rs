@@ -64,16 +64,16 @@ pub fn parse(frame: &[u8]) -> Result<(Kind, u32, &[u8])> {
 }
 
 /// The rows of a batch: exactly `count`, which fill the body.
-pub struct Rows<'a> {
+pub struct BatchRows<'a> {
     left: u32,
     body: &'a [u8],
 }
 
-pub fn rows(count: u32, body: &[u8]) -> Rows<'_> {
-    Rows { left: count, body }
+pub fn rows(count: u32, body: &[u8]) -> BatchRows<'_> {
+    BatchRows { left: count, body }
 }
 
-impl<'a> Iterator for Rows<'a> {
+impl<'a> Iterator for BatchRows<'a> {
     type Item = Result<&'a [u8]>;
 
     fn next(&mut self) -> Option<Self::Item> {

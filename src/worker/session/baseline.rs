@@ -69,8 +69,7 @@ impl Baseline {
     pub fn restore(&mut self, segment: &Segment) -> Result<Restored> {
         let header = segment.header();
         let (settings, client_info) = (segment.bytes(header.settings), segment.bytes(header.client_info));
-        let found_here = !header.wants_word();
-        let restored = self.session.restore(settings, client_info, &header.identity, found_here)?;
+        let restored = self.session.restore(settings, client_info, &header.identity, header.reply())?;
         self.look_for_placeholders()?;
         // a new process has what the launcher and the files have, and no more
         if restored == Restored::Yes && self.jobs > 0 && !self.session.has_all(&self.brought) {

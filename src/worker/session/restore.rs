@@ -2,7 +2,7 @@
 
 use crate::pg::error::Result;
 use crate::pg::{guc, identity, leftovers, statement};
-use logic::segment::header::Identity;
+use logic::segment::header::{Identity, Reply};
 use logic::session::settings::{self, Settings};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,15 +40,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Settings, session user, SET ROLE. A new process ends with FATAL or an error when it cannot have them. `found_here`: the
-    /// launcher has found its settings here, and does not wait for an answer.
-    pub fn restore(
-        &mut self,
-        state: &[u8],
-        client_info: &[u8],
-        identity: &Identity,
-        found_here: bool,
-    ) -> Result<Restored> {
+    /// Settings, session user, SET ROLE. A new process ends with FATAL or an error when it cannot have them. `reply`: of the
+    /// launcher that has found its settings here none is awaited.
+    pub fn restore(&mut self, state: &[u8], client_info: &[u8], identity: &Identity, reply: Reply) -> Result<Restored> {
         if !self.warm {
             self.warm = true;
             self.client_info = client_info.to_vec();
@@ -75,7 +69,7 @@ impl Session {
             return Ok(Restored::Yes);
         }
         statement::abort()?;
-        if had_these && found_here {
+        if had_these && reply == Reply::NotAwaited {
             // configuration files were read after it had looked: its job has what any session has that reads them
             self.adopt(identity)?;
             return Ok(Restored::Yes);
