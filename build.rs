@@ -1,58 +1,38 @@
 //! Bindings and the C shim for the server that `PG_CONFIG` names (default: the `pg_config` on PATH).
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, exit};
 use std::{env, fs};
 
-/// What is bound, and nothing else: a name here is one that `src/pg` uses.
-const FUNCTIONS: &[&str] = &[
-    "pgbg_.*",
-    // memory
-    "AllocSetContextCreateInternal|MemoryContextDelete|MemoryContextReset|MemoryContextAlloc|MemoryContextRegisterResetCallback|pfree",
-    // dynamic shared memory and queues
-    "dsm_create|dsm_attach|dsm_detach|dsm_pin_mapping|dsm_segment_address|dsm_segment_handle|dsm_segment_map_length",
-    "shm_mq_create|shm_mq_set_receiver|shm_mq_set_sender|shm_mq_attach|shm_mq_receive|shm_mq_detach|shm_mq_wait_for_attach",
-    // processes, latches, timeouts
-    "RegisterDynamicBackgroundWorker|GetBackgroundWorkerPid|TerminateBackgroundWorker",
-    "BackgroundWorkerInitializeConnectionByOid|WaitLatch|ResetLatch|before_shmem_exit",
-    "enable_timeout_after|disable_timeout|disable_all_timeouts",
-    "LWLockAcquire|LWLockRelease|ConditionVariable(Init|Broadcast|PrepareToSleep|TimedSleep|CancelSleep)",
-    "dsm_pin_segment|dsm_unpin_segment|RecoveryInProgress",
-    // identity and settings
-    "GetUserId|GetSessionUserId|GetAuthenticatedUserId|GetCurrentRoleId|GetUserIdAndSecContext|SetUserIdAndSecContext",
-    "SetSessionAuthorization|SetCurrentRoleId|superuser_arg|has_privs_of_role",
-    "EstimateGUCStateSpace|SerializeGUCState|RestoreGUCState|process_session_preload_libraries|DefineCustom(Int|String)Variable",
-    "EstimateLibraryStateSpace|SerializeLibraryState|get_database_name|GetUserNameFromId",
-    // transactions and statements
-    "StartTransactionCommand|CommitTransactionCommand|AbortOutOfAnyTransaction|CommandCounterIncrement",
-    "BeginImplicitTransactionBlock|EndImplicitTransactionBlock|SetCurrentStatementStartTimestamp|GetCurrentTimestamp",
-    "PushActiveSnapshot|PopActiveSnapshot|GetTransactionSnapshot|analyze_requires_snapshot",
-    "pg_parse_query|pg_plan_queries|CreateCommandTag|GetCommandTagName|GetCommandLogLevel|command_tag_display_rowcount",
-    "CreatePortal|PortalDefineQuery|PortalStart|PortalDrop|PortalErrorCleanup|check_log_duration",
-    "pgstat_report_activity|pgstat_report_query_id",
-    // rows
-    "CreateTemplateTupleDesc|TupleDescInitEntry|CreateTupleDescCopy|BlessTupleDesc|get_call_result_type",
-    "MakeSingleTupleTableSlot|ExecDropSingleTupleTableSlot|ExecStoreMinimalTuple|heap_form_tuple|HeapTupleHeaderGetDatum",
-    "tuplestore_begin_heap|tuplestore_clear|tuplestore_putvalues|tuplestore_end",
-    "detoast_external_attr|pg_detoast_datum_packed|cstring_to_text_with_len|pg_mbcliplen|pg_verifymbstr",
-    "getTypeOutputInfo|getTypeBinaryOutputInfo|getTypeBinaryInputInfo|getBaseTypeAndTypmod|get_typtype",
-    "fmgr_info_cxt|OutputFunctionCall|format_type_be|format_procedure",
-];
-const TYPES: &[&str] = &[
-    "ErrorData|PgbgDeclaration|PgbgReport|PgbgSettings|PgbgColumn|PgbgCommits|PgbgWait|LWLock|ConditionVariable|BackgroundWorker|BackgroundWorkerHandle|DestReceiver|MinimalTupleData",
-    "FunctionCallInfo|ReturnSetInfo|RawStmt|List|QueryCompletion|FmgrInfo",
-];
-const VARIABLES: &[&str] = &[
-    "CurrentMemoryContext|CurTransactionContext|TopMemoryContext|MessageContext|CurrentResourceOwner|None_Receiver",
-    "InterruptPending|max_worker_processes|process_shared_preload_libraries_in_progress|LWLockMode_.*",
-    "MyLatch|MyProc|MyProcPid|MyDatabaseId|QueryCancelPending|InterruptHoldoffCount|CritSectionCount|XactReadOnly",
-    "debug_query_string|log_statement|StatementTimeout|work_mem|TTSOpsMinimalTuple",
-    "LogStmtLevel_.*|CURSOR_OPT_.*|WL_.*|BGWORKER_.*|BGW_.*|BgWorkerStartTime_.*|BgwHandleStatus_.*|shm_mq_result_.*",
-    "TypeFuncClass_.*|CommandDest_.*|BackendState_.*|TimeoutId_.*|GucContext_.*|GUC_UNIT_.*|GUC_LIST_INPUT|SetFunctionReturnMode_.*",
-    "CommandTag_CMDTAG_INSERT|NodeTag_T_ReturnSetInfo|NodeTag_T_TransactionStmt|TYPTYPE_.*|DEBUG1|LOG|NOTICE|ERROR|FATAL|ROLE_PG_.*",
-    "BOOLOID|BYTEAOID|FLOAT8OID|INT4OID|INT8OID|OIDOID|RECORDOID|TEXTOID|TIMESTAMPTZOID|VOIDOID|ALLOCSET_.*",
-    "HEAP_NATTS_MASK|HEAP_HASEXTERNAL|HEAP_HASNULL|BOOTSTRAP_SUPERUSERID|SECURITY_RESTRICTED_OPERATION",
-];
+/// The folder that uses the bindings. What is bound is what it names (`sys::name`), and what that is made of.
+const USERS: &str = "src/pg";
+
+/// The files of a folder, by their extension, in order.
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| fail(&format!("cannot read {folder}: {error}")));
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|found| found == extension));
+    files.sort();
+    files
+}
+
+/// The names behind `sys::` in the sources, one by one or in braces.
+fn used_names() -> BTreeSet<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut names = BTreeSet::new();
+    for path in files(USERS, "rs") {
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| fail(&format!("cannot read {path:?}: {error}")));
+        for used in text.split("sys::").skip(1) {
+            let group = used.strip_prefix('{').and_then(|group| group.split('}').next());
+            let one = used.split(|c| !is_part(c)).next().unwrap_or_default();
+            names.extend(
+                group.unwrap_or(one).split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
+            );
+        }
+    }
+    names
+}
 
 fn fail(message: &str) -> ! {
     eprintln!("pg_background: {message}");
@@ -108,7 +88,7 @@ impl Server {
 }
 
 fn main() {
-    for path in ["build.rs", "wrapper.h", "c_shim"] {
+    for path in ["build.rs", "wrapper.h", "c_shim", USERS] {
         println!("cargo:rerun-if-changed={path}");
     }
     println!("cargo:rerun-if-env-changed=PG_CONFIG");
@@ -130,21 +110,15 @@ fn main() {
         .default_enum_style(bindgen::EnumVariation::Consts)
         .merge_extern_blocks(true)
         .use_core()
-        .layout_tests(false)
+        // Sizes and offsets as clang sees them, checked when the bindings are compiled.
+        .layout_tests(true)
         .derive_debug(false)
         .generate_comments(false)
         .rust_edition(bindgen::RustEdition::Edition2024)
         .wrap_unsafe_ops(true)
-        .formatter(bindgen::Formatter::None)
-        .blocklist_function("pg_re_throw|err.*|.*jmp");
-    for name in FUNCTIONS {
-        builder = builder.allowlist_function(name);
-    }
-    for name in TYPES {
-        builder = builder.allowlist_type(name);
-    }
-    for name in VARIABLES {
-        builder = builder.allowlist_var(name);
+        .formatter(bindgen::Formatter::None);
+    for name in used_names() {
+        builder = builder.allowlist_item(name);
     }
     let bindings = builder.generate().unwrap_or_else(|error| fail(&format!("cannot read the server headers: {error}")));
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_else(|| fail("OUT_DIR is not set")));
@@ -153,18 +127,10 @@ fn main() {
     }
 
     let mut shim = cc::Build::new();
-    shim.files([
-        "c_shim/error.c",
-        "c_shim/frontend.c",
-        "c_shim/hooks.c",
-        "c_shim/macros.c",
-        "c_shim/session.c",
-        "c_shim/shmem.c",
-        "c_shim/types.c",
-    ])
-    .warnings(true)
-    .extra_warnings(true)
-    .define("PGBG_VERSION", format!("\"{}\"", env!("CARGO_PKG_VERSION")).as_str());
+    shim.files(files("c_shim", "c"))
+        .warnings(true)
+        .extra_warnings(true)
+        .define("PGBG_VERSION", format!("\"{}\"", env!("CARGO_PKG_VERSION")).as_str());
     for flag in server.flags() {
         shim.flag(flag);
     }

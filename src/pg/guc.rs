@@ -1,5 +1,6 @@
 //! Settings: our own, and the state of all of a session's.
 
+use super::compat;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
@@ -136,11 +137,8 @@ fn estimate() -> Result<usize> {
     guard(|| unsafe { sys::EstimateGUCStateSpace() })
 }
 
-/// Since 15 the serialized state says which role set a value.
-const HAS_ROLE: bool = cfg!(pg15_up);
-
 pub fn parse(state: &[u8]) -> Option<Settings<'_>> {
-    settings::parse(state, HAS_ROLE).ok()
+    settings::parse(state, compat::SETTINGS_HAVE_ROLE).ok()
 }
 
 /// This session's settings, serialized; the room is used again.

@@ -11,6 +11,7 @@
 //! - A backend is one thread. Types that hold server pointers are `Send` and `Sync` for that reason.
 
 pub mod bgworker;
+mod compat;
 pub mod condvar;
 pub mod declaration;
 pub mod dest;
@@ -23,6 +24,7 @@ pub mod guc;
 pub mod hooks;
 pub mod identity;
 pub mod latch;
+mod layout;
 pub mod leftovers;
 pub mod lwlock;
 pub mod memory;
