@@ -11,6 +11,7 @@
 
 mod api;
 mod channel;
+mod errors;
 mod launcher;
 #[allow(unsafe_code)]
 mod pg;

@@ -1,5 +1,6 @@
 //! The first interface: a job is a bare pid.
 
+use crate::errors;
 use crate::launcher::job::tracker::{self, Found};
 use crate::launcher::job::{Job, used_pids};
 use crate::launcher::launch::{Kind, launch};
@@ -30,8 +31,8 @@ pub(super) fn read(call: &Call, pid: i32, cookie: Option<i64>) -> Result<Datum> 
             spend(call, &job)?;
             read::read(call, &job)
         }
-        Found::Released(How::Read) => Err(read::consumed(pid)),
-        Found::Released(How::Detached) => Err(tracker::not_attached(pid)),
+        Found::Released(How::Read) => Err(errors::already_consumed(pid)),
+        Found::Released(How::Detached) => Err(errors::not_attached(pid)),
     }
 }
 

@@ -1,17 +1,17 @@
 //! The second interface: a job is a handle, pid and cookie.
 
 use super::v1;
+use crate::errors;
 use crate::launcher::job::tracker::{self, Found};
 use crate::launcher::job::{Job, RemoteJob};
 use crate::launcher::launch::{Kind, launch};
-use crate::pg::error::{PgError, Result};
+use crate::pg::error::Result;
 use crate::pg::memory::Context;
 use crate::pg::tupdesc::types;
 use crate::pg::value::{Call, Datum, Value, boolean, void};
 use crate::{settings, worker};
 use logic::job::released::How;
 use logic::job::state::Stop;
-use logic::sqlstate;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ fn job(call: &Call) -> Result<Named> {
         Ok(Found::Job(job)) => Ok(Named::Here(job)),
         Ok(Found::Released(How::Read)) => Ok(Named::Ended),
         // it may still run, but this session wanted to hear no more of it
-        Ok(Found::Released(How::Detached)) => Err(tracker::not_attached(pid)),
+        Ok(Found::Released(How::Detached)) => Err(errors::not_attached(pid)),
         Err(denied) if tracker::tracked(pid, cookie).is_some() => Err(denied),
         Err(unknown) => RemoteJob::find(pid, cookie)?.map(Named::RemoteJob).ok_or(unknown),
     }
@@ -137,14 +137,7 @@ pub fn pg_background_list_v2(call: &Call) -> Result<Datum> {
     let mut rows = call.rows()?;
     let scratch = Context::new(c"pg_background list")?;
     if !rows.declared().iter().map(|column| column.type_id).eq(LIST) {
-        return Err(PgError::new(
-            sqlstate::DATATYPE_MISMATCH,
-            "column definition list does not match the columns of pg_background_list_v2",
-        )
-        .hint(
-            "Declare pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, \
-             sql_preview text, last_error text, consumed bool.",
-        ));
+        return Err(errors::list_declared_differently());
     }
     for job in tracker::jobs() {
         if !job.is_callers()? {
@@ -186,10 +179,7 @@ pub fn pg_background_stats_v2(call: &Call) -> Result<Datum> {
 /// `pg_background_progress(pct, msg)`: from within a job. A NULL pct leaves the percentage as it was.
 pub fn pg_background_progress(call: &Call) -> Result<Datum> {
     let Some(current) = worker::current::get() else {
-        return Err(PgError::new(
-            sqlstate::FEATURE_NOT_SUPPORTED,
-            "pg_background_progress can only be called from a background worker",
-        ));
+        return Err(errors::progress_outside_of_a_job());
     };
     let percent = (!call.is_null(0)).then(|| call.int4(0));
     current.report_progress(percent, call.text(1)?);

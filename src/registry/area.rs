@@ -1,13 +1,13 @@
 //! Finding the registry, and making it.
 
+use crate::errors;
 use crate::pg::condvar::Condition;
-use crate::pg::error::{PgError, Result};
+use crate::pg::error::Result;
 use crate::pg::identity;
 use crate::pg::lwlock::Lock;
 use crate::pg::shmem::{self, Area};
 use crate::settings;
 use logic::registry::layout::{self, Ended, Head, JobSlot, TOTALS, Totals, WorkerSlot};
-use logic::sqlstate;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -106,11 +106,7 @@ fn ready(area: Area, is_new: bool, lock: Lock) -> Result<()> {
         return make(area, head);
     }
     if head.magic.load(Relaxed) != layout::MAGIC || head.layout.load(Relaxed) != layout::LAYOUT {
-        return Err(PgError::new(
-            sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "shared memory was written by another version of pg_background",
-        )
-        .hint("The library was exchanged while the server runs: restart it."));
+        return Err(errors::registry_of_another_version());
     }
     let (jobs, workers, history) = (head.jobs.load(Relaxed), head.workers.load(Relaxed), head.history.load(Relaxed));
     let layout = Layout::new(jobs, workers, history);

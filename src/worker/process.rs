@@ -8,6 +8,7 @@ use super::session::baseline::{Baseline, Verdict};
 use super::session::restore::Restored;
 use super::{outcome, statements};
 use crate::channel::{Full, Sender};
+use crate::errors;
 use crate::pg::bgworker::{Cancellable, Hooks};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result, level};
@@ -299,15 +300,7 @@ fn message(report: Report) -> Result<()> {
 /// The process ends. If its job has no outcome yet, it is what the process died of.
 fn exit() -> Result<()> {
     let words = LAST_WORDS.lock().take();
-    let report = || {
-        words.clone().unwrap_or_else(|| {
-            Report::new(
-                level::ERROR,
-                sqlstate::CONNECTION_FAILURE,
-                format!("lost connection to worker process with PID {}", identity::process_id()),
-            )
-        })
-    };
+    let report = || words.clone().unwrap_or_else(|| errors::lost_worker(identity::process_id()));
     let last_job = current::get().map_or(Ok(()), |current| {
         if !current.segment.header().is_final() {
             outcome::failure(&current, report(), Full::Leave)?;

@@ -2,13 +2,13 @@
 
 use super::current::Current;
 use crate::channel::{Batch, Sender};
+use crate::errors;
 use crate::pg::dest::{Receiver, Sink};
-use crate::pg::error::{PgError, Result};
+use crate::pg::error::Result;
 use crate::pg::memory::Context;
 use crate::pg::statement::{self, Commits, Script, Statement};
 use crate::pg::{guc, identity};
 use logic::job::state::Stop;
-use logic::sqlstate;
 use logic::wire::columns::Column;
 use logic::wire::frame::PIECE;
 
@@ -76,7 +76,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     // its last commit.
     let committed = single.is_some_and(|statement| statement.commits() != Commits::No);
     if current.stop() == Stop::Now && !committed {
-        return Err(canceled());
+        return Err(errors::canceled());
     }
     if last > 0 {
         Script::end_block()?;
@@ -101,11 +101,7 @@ fn adopt_user(current: &Current, single: Option<Statement>) -> Result<()> {
             Commits::Yes => context = UNRESTRICTED,
             Commits::AndEvaluates if identity::is_whole(identity)? => context = UNRESTRICTED,
             Commits::AndEvaluates => {
-                return Err(PgError::new(
-                    sqlstate::INSUFFICIENT_PRIVILEGE,
-                    "a job launched by a SECURITY DEFINER function cannot run CREATE INDEX CONCURRENTLY or DETACH PARTITION CONCURRENTLY",
-                )
-                .hint("Launch the job as the owner, or use the command without CONCURRENTLY."));
+                return Err(errors::concurrently_in_security_definer());
             }
         }
     }
@@ -115,12 +111,7 @@ fn adopt_user(current: &Current, single: Option<Statement>) -> Result<()> {
 
 /// A stop that was asked for before the next statement.
 fn refuse_if_stopped(current: &Current) -> Result<()> {
-    if current.stop() == Stop::No { Ok(()) } else { Err(canceled()) }
-}
-
-/// As the server words it.
-fn canceled() -> PgError {
-    PgError::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
+    if current.stop() == Stop::No { Ok(()) } else { Err(errors::canceled()) }
 }
 
 /// The last statement's rows on their way to the sender.

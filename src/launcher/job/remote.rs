@@ -1,10 +1,10 @@
 //! A job of another session, as the registry knows it.
 
-use crate::pg::error::{PgError, Result};
+use crate::errors;
+use crate::pg::error::Result;
 use crate::pg::identity;
 use crate::registry::{self, Registry};
 use logic::job::state::Stop;
-use logic::sqlstate;
 use std::time::Instant;
 
 pub struct RemoteJob {
@@ -35,17 +35,10 @@ impl RemoteJob {
         Ok(job.filter(|job| job.pid == pid && pid != 0))
     }
 
-    fn denied(&self) -> PgError {
-        PgError::new(
-            sqlstate::INSUFFICIENT_PRIVILEGE,
-            format!("permission denied for background worker with PID \"{}\"", self.pid),
-        )
-    }
-
     /// Asks the job to stop: who has the privileges of its role, or may signal backends.
     pub fn stop(&self, stop: Stop) -> Result<()> {
         if !identity::may_signal(self.role)? {
-            return Err(self.denied());
+            return Err(errors::permission_denied(self.pid));
         }
         self.slot.map_or(Ok(()), |slot| self.registry.stop(slot, self.cookie, stop))
     }
@@ -53,7 +46,7 @@ impl RemoteJob {
     /// Waits for the job's end: who has the privileges of its role. False when the deadline passed first.
     pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
         if !identity::has_privileges_of(self.role)? {
-            return Err(self.denied());
+            return Err(errors::permission_denied(self.pid));
         }
         self.wait_for_end(deadline)
     }

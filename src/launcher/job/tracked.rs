@@ -1,15 +1,15 @@
 //! One job, as its launcher knows it.
 
 use crate::channel::{Receiver, Step};
+use crate::errors;
 use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
-use crate::pg::error::{PgError, Result, level};
+use crate::pg::error::{PgError, Result};
 use crate::pg::latch::{self, Event};
 use crate::pg::memory::Execution;
 use crate::pg::{bgworker, identity};
 use crate::registry;
 use logic::job::state::{State, Stop};
-use logic::sqlstate;
 use logic::wire::columns::Column;
 use logic::wire::report::Report;
 use parking_lot::Mutex;
@@ -143,11 +143,7 @@ impl Job {
     }
 
     pub fn lost(&self) -> Report {
-        Report::new(
-            level::ERROR,
-            sqlstate::CONNECTION_FAILURE,
-            format!("lost connection to worker process with PID {}", self.pid),
-        )
+        errors::lost_worker(self.pid)
     }
 
     /// Takes what there is to read; `None` when it is being read already, or was lost.
@@ -238,9 +234,6 @@ impl Job {
         if self.is_callers()? {
             return Ok(());
         }
-        Err(PgError::new(
-            sqlstate::INSUFFICIENT_PRIVILEGE,
-            format!("permission denied for background worker with PID \"{}\"", self.pid),
-        ))
+        Err(errors::permission_denied(self.pid))
     }
 }

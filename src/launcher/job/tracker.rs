@@ -4,13 +4,13 @@
 //! taken out as an `Arc`, and is unmapped when the last of these goes.
 
 use super::Job;
-use crate::pg::error::{PgError, Result};
+use crate::errors;
+use crate::pg::error::Result;
 use crate::settings;
 use logic::job::counters::Stats;
 use logic::job::released::{How, Released};
 use logic::job::state::State;
 use logic::job::tracked::Jobs;
-use logic::sqlstate;
 use logic::wire;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -29,18 +29,6 @@ pub enum Found {
     Job(Arc<Job>),
     /// Was given up earlier in this session.
     Released(How),
-}
-
-#[cold]
-fn unknown(pid: i32, why: &str) -> PgError {
-    PgError::new(sqlstate::UNDEFINED_OBJECT, format!("PID {pid} is not attached to this session{why}"))
-}
-
-#[cold]
-fn wrong_cookie(pid: i32) -> PgError {
-    PgError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("cookie mismatch for PID {pid}")).hint(
-        "The worker may have been replaced by another with the same PID. Use the handle that the launch returned.",
-    )
 }
 
 /// The tracked job with that handle.
@@ -65,15 +53,10 @@ pub fn find(pid: i32, cookie: Option<i64>, read: bool) -> Result<Found> {
     };
     match released {
         Some(how) => Ok(Found::Released(how)),
-        None if has_others && read => Err(unknown(pid, " (cookie mismatch)")),
-        None if has_others => Err(wrong_cookie(pid)),
-        None => Err(unknown(pid, "")),
+        None if has_others && read => Err(errors::read_with_wrong_cookie(pid)),
+        None if has_others => Err(errors::wrong_cookie(pid)),
+        None => Err(errors::not_attached(pid)),
     }
-}
-
-/// A job that is not there, for those who need one.
-pub fn not_attached(pid: i32) -> PgError {
-    unknown(pid, "")
 }
 
 /// The pids of all tracked jobs, of which none may be given to another.
@@ -87,12 +70,7 @@ pub fn check_limit() -> Result<()> {
     if tracked < settings::max_workers() as usize {
         return Ok(());
     }
-    Err(PgError::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, "too many background workers")
-        .detail(&format!(
-            "This session tracks {tracked} jobs, and pg_background.max_workers is {}.",
-            settings::max_workers()
-        ))
-        .hint("Read or detach jobs that have ended, or raise pg_background.max_workers."))
+    Err(errors::session_limit(tracked, settings::max_workers()))
 }
 
 pub fn add(job: Job) -> Arc<Job> {

@@ -1,11 +1,11 @@
 //! Being let in: the limits on running jobs, and the server's on processes.
 
+use crate::errors;
 use crate::pg::error::{PgError, Result};
 use crate::pg::{bgworker, identity};
 use crate::registry::{Admission, Claim, NewJob, Registry};
 use crate::settings;
 use logic::registry::quota::Scope;
-use logic::sqlstate;
 use std::time::{Duration, Instant};
 
 /// How long a launch waits for the process slot of a worker that has exited, at least.
@@ -61,10 +61,7 @@ fn refusal(registry: &Registry, new: &NewJob, scope: Scope) -> Result<PgError> {
         }
         Scope::Slots => (String::new(), "max_jobs", settings::max_jobs()),
     };
-    let jobs = if running == 1 { "job runs" } else { "jobs run" };
-    Ok(PgError::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, "too many background jobs")
-        .detail(&format!("{running} {jobs}{whose}, and pg_background.{name} is {limit}."))
-        .hint(&format!("Wait until jobs have ended, set pg_background.launch_timeout, or raise pg_background.{name}.")))
+    Ok(errors::server_limit(running, &whose, name, limit))
 }
 
 /// What there is room in.
@@ -102,7 +99,7 @@ pub fn wait_for_worker(
     if matches!(found, Ok(None)) {
         registry.count(new.database, new.role, |totals| &totals.rejected)?;
     }
-    found?.ok_or_else(no_process)
+    found?.ok_or_else(errors::no_process_slot)
 }
 
 fn until(
@@ -124,10 +121,4 @@ fn until(
         }
         pause = (pause * 2).min(MAX_PAUSE);
     }
-}
-
-/// `max_worker_processes` is used up.
-pub fn no_process() -> PgError {
-    PgError::new(sqlstate::INSUFFICIENT_RESOURCES, "could not register background process")
-        .hint("You may need to increase max_worker_processes.")
 }

@@ -1,11 +1,11 @@
 //! The segments of this session's jobs. A few are kept when their jobs are done, and serve again.
 
+use crate::errors;
 use crate::pg::dsm::Segment;
-use crate::pg::error::{PgError, Result};
+use crate::pg::error::Result;
 use crate::pg::{guc, identity, mq};
 use logic::segment::MAX_POOLED_SIZE;
 use logic::segment::header::{Identity, JobHeader, Region};
-use logic::sqlstate;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -25,9 +25,7 @@ struct Layout(usize);
 impl Layout {
     fn region(&mut self, len: usize) -> Result<Region> {
         let start = self.0.next_multiple_of(ALIGNMENT);
-        self.0 = start
-            .checked_add(len)
-            .ok_or_else(|| PgError::new(sqlstate::INVALID_PARAMETER_VALUE, "background job is too large"))?;
+        self.0 = start.checked_add(len).ok_or_else(errors::job_too_large)?;
         Ok(Region { offset: start as u64, len: len as u64 })
     }
 }

@@ -3,6 +3,7 @@
 use super::admission::{self, Admitted, Room};
 use super::segments;
 use crate::channel::Receiver;
+use crate::errors;
 use crate::launcher::job::{Job, tracker, used_pids};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
@@ -43,10 +44,7 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind, execution: Option<Executi
     let queue_size = checked_queue_size(queue_size)?;
     // as the server refuses temporary tables, prepared statements and cursors WITH HOLD there: a job outlives the operation
     if identity::is_restricted() {
-        return Err(PgError::new(
-            sqlstate::INSUFFICIENT_PRIVILEGE,
-            "cannot launch a background job within security-restricted operation",
-        ));
+        return Err(errors::security_restricted());
     }
     tracker::check_limit()?;
     let (proc, pid) = *LAST_WORKER.lock();
@@ -108,8 +106,7 @@ impl Started {
         // A worker that is quick may have come, worked and gone by now: its pid tells.
         let pid = segment.header().worker_pid();
         if pid == 0 {
-            return Err(PgError::new(sqlstate::INSUFFICIENT_RESOURCES, "could not start background process")
-                .hint("More details may be available in the server log."));
+            return Err(errors::process_not_started());
         }
         Ok(Self { receiver, worker: Some(worker), pid })
     }
@@ -255,11 +252,10 @@ fn in_slot(
 
 fn checked_queue_size(queue_size: i32) -> Result<i32> {
     let (min, max) = (mq::minimum_size() as i32, settings::MAX_QUEUE_SIZE);
-    let invalid = |message| Err(PgError::new(sqlstate::INVALID_PARAMETER_VALUE, message));
     match queue_size {
         ..=0 => Ok(settings::default_queue_size()),
-        size if size < min => invalid(format!("queue size must be at least {min} bytes")),
-        size if size > max => invalid(format!("queue size must not exceed {max} bytes")),
+        size if size < min => Err(errors::queue_too_small(min)),
+        size if size > max => Err(errors::queue_too_large(max)),
         size => Ok(size),
     }
 }
@@ -298,7 +294,7 @@ fn register_alone(segment: &Segment) -> Result<bgworker::Handle> {
         }
         let now = Instant::now();
         if now >= give_up {
-            return Err(admission::no_process());
+            return Err(errors::no_process_slot());
         }
         latch::wait(Event::Launch, Some((now + pause).min(give_up)))?;
         pause = (pause * 2).min(Duration::from_millis(64));

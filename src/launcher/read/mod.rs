@@ -1,6 +1,7 @@
 //! Reading a job's rows, or its error.
 
 use crate::channel::Step;
+use crate::errors;
 use crate::launcher::job::{Job, Reading, tracker};
 use crate::pg::error::{self, PgError, Result, level};
 use crate::pg::latch::{self, Event};
@@ -18,22 +19,14 @@ use logic::wire::report::{Field, Report};
 use logic::wire::tags;
 use std::sync::Arc;
 
-#[cold]
-pub fn consumed(pid: i32) -> PgError {
-    PgError::new(sqlstate::UNDEFINED_OBJECT, format!("results for PID {pid} have already been consumed"))
-}
-
 /// All rows of the job, which is released then; or its error, likewise. A call that does not fit (no column definition
 /// list, a wrong one) and a wait that is cancelled lose nothing: the job can be read again.
 pub fn read(call: &Call, job: &Arc<Job>) -> Result<Datum> {
     let mut rows = call.rows()?;
     if !job.has_results {
-        return Err(PgError::new(
-            sqlstate::FEATURE_NOT_SUPPORTED,
-            format!("results are disabled for PID {} (submitted via submit_v2)", job.pid),
-        ));
+        return Err(errors::results_discarded(job.pid));
     }
-    let mut reading = job.take_reading().ok_or_else(|| consumed(job.pid))?;
+    let mut reading = job.take_reading().ok_or_else(|| errors::already_consumed(job.pid))?;
     let ended = receive(job, &mut reading, &mut rows).and_then(|has_rows| conclude(job, &reading, &mut rows, has_rows));
     match ended {
         Ok(()) => {
@@ -176,10 +169,7 @@ fn here(job: &Job, mut report: Report) -> Report {
 /// The command tags of a job whose last statement returned no columns.
 fn put_tags(job: &Job, reading: &Reading, rows: &mut Rows) -> Result<()> {
     if !matches!(rows.declared()[..], [Declared { type_id: TEXT, .. }]) {
-        return Err(PgError::new(
-            sqlstate::DATATYPE_MISMATCH,
-            "remote query did not return a result set, but result rowtype is not a single text column",
-        ));
+        return Err(errors::no_text_column_for_tags());
     }
     let outcome = job.outcome();
     let tags: Vec<&[u8]> = match &reading.tags {

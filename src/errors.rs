@@ -1,0 +1,188 @@
+//! The errors that users see, a function each, named by what is wrong: the place to look for a message, its SQLSTATE or its hint.
+//!
+//! Not here: what only a defect or damage can bring about (XX000, XX001), which stays where it is found; and what the modules
+//! of `pg` say about the call or the server in general, for `pg` does not know this module.
+//!
+//! Messages are in the server's style: lower case, no full stop; details and hints are sentences. Tests compare all of them.
+
+use crate::pg::error::{PgError, level};
+use logic::sqlstate;
+use logic::wire::report::Report;
+
+// --- launching ---
+
+#[cold]
+pub fn queue_too_small(min: i32) -> PgError {
+    PgError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("queue size must be at least {min} bytes"))
+}
+
+#[cold]
+pub fn queue_too_large(max: i32) -> PgError {
+    PgError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("queue size must not exceed {max} bytes"))
+}
+
+/// Text, settings and queue together have more bytes than a segment can have.
+#[cold]
+pub fn job_too_large() -> PgError {
+    PgError::new(sqlstate::INVALID_PARAMETER_VALUE, "background job is too large")
+}
+
+#[cold]
+pub fn security_restricted() -> PgError {
+    PgError::new(
+        sqlstate::INSUFFICIENT_PRIVILEGE,
+        "cannot launch a background job within security-restricted operation",
+    )
+}
+
+/// The session tracks as many jobs as `max_workers` allows.
+#[cold]
+pub fn session_limit(tracked: usize, max_workers: i32) -> PgError {
+    PgError::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, "too many background workers")
+        .detail(&format!("This session tracks {tracked} jobs, and pg_background.max_workers is {max_workers}."))
+        .hint("Read or detach jobs that have ended, or raise pg_background.max_workers.")
+}
+
+/// A limit over all sessions keeps the job out: `setting`, named without prefix, is `limit`, and `running` jobs run in its
+/// `scope` (" in database …", " for role …", or empty for the server).
+#[cold]
+pub fn server_limit(running: u32, scope: &str, setting: &str, limit: u32) -> PgError {
+    let jobs = if running == 1 { "job runs" } else { "jobs run" };
+    PgError::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, "too many background jobs")
+        .detail(&format!("{running} {jobs}{scope}, and pg_background.{setting} is {limit}."))
+        .hint(&format!(
+            "Wait until jobs have ended, set pg_background.launch_timeout, or raise pg_background.{setting}."
+        ))
+}
+
+/// `max_worker_processes` is used up.
+#[cold]
+pub fn no_process_slot() -> PgError {
+    PgError::new(sqlstate::INSUFFICIENT_RESOURCES, "could not register background process")
+        .hint("You may need to increase max_worker_processes.")
+}
+
+/// The process that was to run the job ended before it had it, or never started.
+#[cold]
+pub fn process_not_started() -> PgError {
+    PgError::new(sqlstate::INSUFFICIENT_RESOURCES, "could not start background process")
+        .hint("More details may be available in the server log.")
+}
+
+// --- naming a job ---
+
+/// This session does not track the job, or has given it up.
+#[cold]
+pub fn not_attached(pid: i32) -> PgError {
+    PgError::new(sqlstate::UNDEFINED_OBJECT, format!("PID {pid} is not attached to this session"))
+}
+
+/// The cookie of a handle is not that of any job with its pid: as 1.8 words it when a result is read.
+#[cold]
+pub fn read_with_wrong_cookie(pid: i32) -> PgError {
+    PgError::new(sqlstate::UNDEFINED_OBJECT, format!("PID {pid} is not attached to this session (cookie mismatch)"))
+}
+
+/// The same, as 1.8 words it everywhere else.
+#[cold]
+pub fn wrong_cookie(pid: i32) -> PgError {
+    PgError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, format!("cookie mismatch for PID {pid}")).hint(
+        "The worker may have been replaced by another with the same PID. Use the handle that the launch returned.",
+    )
+}
+
+/// The caller has not the privileges of the job's role.
+#[cold]
+pub fn permission_denied(pid: i32) -> PgError {
+    PgError::new(
+        sqlstate::INSUFFICIENT_PRIVILEGE,
+        format!("permission denied for background worker with PID \"{pid}\""),
+    )
+}
+
+// --- reading a job ---
+
+/// The result was read before, or the rows of a read that failed are lost.
+#[cold]
+pub fn already_consumed(pid: i32) -> PgError {
+    PgError::new(sqlstate::UNDEFINED_OBJECT, format!("results for PID {pid} have already been consumed"))
+}
+
+#[cold]
+pub fn results_discarded(pid: i32) -> PgError {
+    PgError::new(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        format!("results are disabled for PID {pid} (submitted via submit_v2)"),
+    )
+}
+
+/// The job returned command tags, and other columns were declared for them.
+#[cold]
+pub fn no_text_column_for_tags() -> PgError {
+    PgError::new(
+        sqlstate::DATATYPE_MISMATCH,
+        "remote query did not return a result set, but result rowtype is not a single text column",
+    )
+}
+
+/// The worker process ended without an outcome of the job: the outcome that the job gets then.
+#[cold]
+pub fn lost_worker(pid: i32) -> Report {
+    let message = format!("lost connection to worker process with PID {pid}");
+    Report::new(level::ERROR, sqlstate::CONNECTION_FAILURE, message)
+}
+
+// --- other functions ---
+
+#[cold]
+pub fn list_declared_differently() -> PgError {
+    PgError::new(
+        sqlstate::DATATYPE_MISMATCH,
+        "column definition list does not match the columns of pg_background_list_v2",
+    )
+    .hint(
+        "Declare pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, \
+         sql_preview text, last_error text, consumed bool.",
+    )
+}
+
+#[cold]
+pub fn progress_outside_of_a_job() -> PgError {
+    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, "pg_background_progress can only be called from a background worker")
+}
+
+#[cold]
+pub fn not_preloaded() -> PgError {
+    PgError::new(
+        sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "pg_background must be loaded via \"shared_preload_libraries\"",
+    )
+}
+
+/// The registry was made by a library whose registry has another layout.
+#[cold]
+pub fn registry_of_another_version() -> PgError {
+    PgError::new(
+        sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "shared memory was written by another version of pg_background",
+    )
+    .hint("The library was exchanged while the server runs: restart it.")
+}
+
+// --- running a job ---
+
+/// In the server's words.
+#[cold]
+pub fn canceled() -> PgError {
+    PgError::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
+}
+
+/// The command runs user code and ends transactions, which the launching function's security context does not survive.
+#[cold]
+pub fn concurrently_in_security_definer() -> PgError {
+    PgError::new(
+        sqlstate::INSUFFICIENT_PRIVILEGE,
+        "a job launched by a SECURITY DEFINER function cannot run CREATE INDEX CONCURRENTLY or DETACH PARTITION CONCURRENTLY",
+    )
+    .hint("Launch the job as the owner, or use the command without CONCURRENTLY.")
+}
