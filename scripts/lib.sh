@@ -71,6 +71,14 @@ server_account() { if id -u postgres >/dev/null 2>&1; then echo postgres; else e
 as_server() { if am_root; then (cd / && HOME=$TMP exec runuser -u "$(server_account)" -- "$@"); else "$@"; fi; }
 server_owns() { if am_root; then chown -R "$(server_account)" "$@"; fi; }
 
+# Configurations of servers that tests run on, arrays that are used by name.
+# shellcheck disable=SC2034
+none=() preload=("shared_preload_libraries = 'pg_background'")
+# shellcheck disable=SC2034
+warm=("${preload[@]}" 'max_worker_processes = 64' 'pg_background.max_idle_workers = 32' 'pg_background.idle_timeout = 1h')
+# shellcheck disable=SC2034
+new=("${preload[@]}" 'pg_background.max_idle_workers = 0')
+
 # servers_stop: every server whose data directory is below $TMP, those that a test left behind too
 servers_stop() {
   local pidfile data bin
@@ -91,9 +99,9 @@ server_start() {
   for line in "listen_addresses = ''" "unix_socket_directories = '$dir'" 'fsync = off' 'log_line_prefix = '"'%m [%p] %b '" "$@"; do
     printf '%s\n' "$line"
   done >>"$dir/data/postgresql.conf"
+  unset PGPORT PGOPTIONS PGSERVICE PGPASSWORD PGHOSTADDR # the server would take its port from there
   as_server "$bin/pg_ctl" -D "$dir/data" -l "$dir/log" -s -w -t 60 start >/dev/null </dev/null ||
     { tail -20 "$dir/log"; die "the server did not start"; }
-  unset PGPORT PGOPTIONS PGSERVICE PGPASSWORD PGHOSTADDR
   export PGHOST=$dir PGUSER=postgres PGDATABASE=postgres PGDATA=$dir/data PATH=$bin:$PATH
 }
 
@@ -166,3 +174,19 @@ installcheck() (
   server_stop "$name" "$pgc" || status=1
   exit $status
 )
+
+# tap_tests NAME PG_CONFIG PORT [FILE]...: TAP tests start servers of their own, so the account that runs servers runs them, in a
+# directory that it may write. The Perl modules are those of 15, which has them.
+tap_tests() {
+  local pgc=$2 dir=$TMP/tap-$1 port=$3 src; src=$(dirname "$("$("$ROOT/scripts/pg-matrix.sh" pgconfig 15)" --pgxs)")/..; shift 3
+  local files=("${@/#/$dir/t/}")
+  mkdir -p "$dir/tmp_check/log"; cp -r "$ROOT/regress/t" "$dir/"; server_owns "$dir"
+  ((${#files[@]})) || files=("$dir"/t/*.pl)
+  as_server env TMPDIR="$dir" TESTDIR="$dir" TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" PG_REGRESS="$src/test/regress/pg_regress" \
+    PERL5LIB="$src/test/perl" PATH="$("$pgc" --bindir):$PATH" PGPORT="$port" PGBG_PRELOAD="${PGBG_PRELOAD:-1}" ${PGBG_POINTS:+PGBG_POINTS=1} prove -v "${files[@]}" | tee "$dir/prove.out" || {
+    find "$dir/tmp_check/log" -name '*.log' -newer "$dir/t" -exec tail -n 5 {} +
+    # once more, where a reader of the last lines finds it
+    grep -E '^not ok|^# +(Failed|at |got:|expected:)|Wstat|^Dubious|Parse errors' "$dir/prove.out"
+    return 1
+  }
+}
