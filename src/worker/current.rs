@@ -11,7 +11,7 @@ use logic::job::progress::Progress;
 use logic::job::state::Stop;
 use logic::registry::layout::JobSlot;
 use parking_lot::Mutex;
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -19,8 +19,8 @@ pub struct Current {
     pub segment: Arc<Segment>,
     /// The job's slot in the registry, if there is one.
     pub slot: Option<&'static JobSlot>,
-    /// This process's place in the registry.
-    pub place: Option<Registration>,
+    /// This process's entry in the registry, if there is one.
+    pub registration: Option<Registration>,
     /// Locked for moments only: taken out while it is used, for its use can throw, wait and call back.
     sender: Mutex<Option<Box<Sender>>>,
     /// Messages that were raised while the sender was out.
@@ -49,7 +49,7 @@ impl Current {
     pub fn new(
         segment: Arc<Segment>,
         slot: Option<&'static JobSlot>,
-        place: Option<Registration>,
+        registration: Option<Registration>,
         sender: Sender,
     ) -> Arc<Self> {
         let identity = &segment.header().identity;
@@ -57,7 +57,7 @@ impl Current {
         Arc::new(Self {
             segment,
             slot,
-            place,
+            registration,
             sender: Mutex::new(Some(Box::new(sender))),
             missed: Mutex::new(Vec::new()),
             detail: CString::new(detail).unwrap_or_default(),
@@ -67,7 +67,7 @@ impl Current {
 
 /// Begins with a job.
 pub fn set(current: &Arc<Current>, start: Start) {
-    let has_to_end = start == Start::New || current.place.is_some_and(Registration::is_dismissed);
+    let has_to_end = start == Start::New || current.registration.is_some_and(Registration::is_dismissed);
     let early = if has_to_end { EarlyTermination::EndsJob } else { EarlyTermination::Waits };
     let other = current.slot.map(|slot| &slot.stop);
     *CURRENT.lock() = Some(Arc::clone(current));
@@ -82,10 +82,6 @@ pub fn clear() {
 }
 
 impl Current {
-    pub fn detail(&self) -> &CStr {
-        &self.detail
-    }
-
     /// What the launcher, or somebody else, asks of the job.
     pub fn stop(&self) -> Stop {
         let others = self.slot.map_or(0, |slot| slot.stop.load(Ordering::SeqCst));

@@ -30,7 +30,7 @@ pub enum Next {
 }
 
 pub fn wait(
-    place: Registration,
+    registration: Registration,
     baseline: &mut Baseline,
     kept: &mut MappedSegments,
     began_in_recovery: bool,
@@ -38,38 +38,41 @@ pub fn wait(
     let since = Instant::now();
     let mut rested = false;
     loop {
-        if let Some((handle, pinned)) = place.offered() {
+        if let Some((handle, pinned)) = registration.offered() {
             return Ok(Next::Job(handle, pinned));
         }
         let now = Instant::now();
         let idle = now - since;
-        let longest =
-            if place.registry().preloaded { settings::idle_timeout() } else { settings::idle_timeout().min(UNTOLD) };
+        let longest = if registration.registry().preloaded {
+            settings::idle_timeout()
+        } else {
+            settings::idle_timeout().min(UNTOLD)
+        };
         let max_idle = settings::max_idle_workers();
-        let surplus = place.registry().has_surplus(max_idle);
+        let surplus = registration.registry().has_surplus(max_idle);
         let must = bgworker::is_asked_to_leave()
-            || place.is_dismissed()
+            || registration.is_dismissed()
             // the configuration has changed: nobody vouches for that library any more
             || baseline.unfit_library().is_some()
             || max_idle == 0
             || idle >= longest
             || began_in_recovery && !identity::is_in_recovery();
-        if (must && place.leave(None)?) || (surplus && idle >= SURPLUS && place.leave(Some(max_idle))?) {
+        if (must && registration.leave(None)?) || (surplus && idle >= SURPLUS && registration.leave(Some(max_idle))?) {
             return Ok(Next::Leave);
         }
-        if place.is_claimed() {
+        if registration.is_claimed() {
             // the launcher is about to say for what
             registry::wait(Event::Idle, None)?;
             continue;
         }
         if bgworker::serve_idle()? {
             baseline.config_reloaded()?;
-            place.show_settings(baseline.settings_hash())?;
+            registration.show_settings(baseline.settings_hash())?;
             continue;
         }
         if !rested && idle >= REST {
             // of sessions that may be gone
-            if place.unmap()? {
+            if registration.unmap()? {
                 kept.clear();
             }
             rested = true;
@@ -89,13 +92,13 @@ pub fn wait(
 }
 
 /// Leaves; a launcher that has claimed this worker meanwhile is told that it must find another.
-pub fn decline(place: Registration) -> Result<()> {
-    while !place.leave(None)? {
-        if let Some((handle, pinned)) = place.offered() {
+pub fn decline(registration: Registration) -> Result<()> {
+    while !registration.leave(None)? {
+        if let Some((handle, pinned)) = registration.offered() {
             if pinned {
                 dsm::unpin(handle)?;
             }
-            return place.refuse();
+            return registration.refuse();
         }
         // the launcher is about to say for what
         registry::wait(Event::Idle, None)?;

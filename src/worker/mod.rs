@@ -10,8 +10,10 @@
 //! Whatever ends the process on the way (an ERROR anywhere, FATAL, a termination) publishes an outcome first: an exit
 //! callback is registered before the worker takes a job.
 
+mod callbacks;
 pub mod current;
 mod idle;
+mod job;
 pub mod mapped_segments;
 mod outcome;
 pub mod process;

@@ -91,7 +91,7 @@ pub fn leave(current: &Current, then: Then) -> Result<()> {
 
 fn tell(current: &Current, then: Then) -> Result<()> {
     let header = current.segment.header();
-    let (Some(place), Some(slot)) = (current.place, header.slot()) else {
+    let (Some(registration), Some(slot)) = (current.registration, header.slot()) else {
         return Ok(());
     };
     let state = header.state().unwrap_or(State::Error);
@@ -108,7 +108,7 @@ fn tell(current: &Current, then: Then) -> Result<()> {
         finished_at: header.finished_at(),
         timed_out: report.as_ref().is_some_and(|report| timed_out(current, report)),
     };
-    place.end(slot, header.identity.cookie, &end, then)
+    registration.end(slot, header.identity.cookie, &end, then)
 }
 
 /// Lets a launcher that was just woken have this processor: what is left to do here takes longer than what it has waited for.

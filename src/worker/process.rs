@@ -1,81 +1,84 @@
-//! The worker's main function: the job that it was started for, and those that come after it.
+//! The life of a worker process.
+//!
+//! A process is started for one job. It connects, runs the job, and then runs the jobs that launchers offer to it, one after the
+//! other, until something makes it end. This module has that story; what happens to one job is in `job`, the wait between two jobs in
+//! `idle`, and what the server calls in the process in `callbacks`.
+//!
+//! Invariants: the callbacks are installed before the process takes a job, so that whatever ends the process ends its job. No
+//! transaction is open between two jobs. A job begins in a session that the launcher cannot tell from a new one ([`Baseline`]).
 
-use super::current::{self, Current, Start};
+use super::current::{Current, Start};
 use super::idle::{self, Next};
+use super::job::{self, Performed};
 use super::mapped_segments::MappedSegments;
-use super::registration::{self, Registration};
+use super::registration::Registration;
 use super::session::baseline::{Baseline, Verdict};
-use super::session::restore::Restored;
-use super::{outcome, statements};
-use crate::channel::{Full, Sender};
-use crate::errors;
-use crate::pg::bgworker::{Cancellable, Hooks};
+use super::{callbacks, outcome};
 use crate::pg::dsm::Segment;
-use crate::pg::error::{PgError, Result, level};
-use crate::pg::latch;
+use crate::pg::error::Result;
 use crate::pg::memory::Context;
-use crate::pg::mq::Queue;
 use crate::pg::{bgworker, entry, identity, shmem, statement};
 use crate::point;
 use crate::registry::{Rest, Then};
 use crate::settings;
-use logic::job::state::State;
-use logic::registry::layout::MAPPED;
-use logic::segment::header::Reply;
-use logic::sqlstate;
-use logic::wire::report::{Field, Report};
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// The last words of a FATAL error, which has no other way to the outcome.
-static LAST_WORDS: Mutex<Option<Report>> = Mutex::new(None);
-
-/// The segment of a job that was offered to this worker, as long as it is not its current one: should the process end then, its
-/// launcher hears of what.
-static OFFERED: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
-
-/// `handle` names the first job's segment. The launcher keeps it mapped until the queue has a writer, so a segment that is gone
-/// means a launcher that gave up: it has told nobody of the job.
+/// Runs the job in the segment with that handle, for which this process was started, and the jobs that it is offered later. Returns
+/// when the process is to end; an error becomes the outcome of the job that the process has then.
 pub fn run(handle: u32) -> Result<()> {
-    run_jobs(handle).inspect_err(|error| *LAST_WORDS.lock() = Some(error.report()))
+    live(handle).inspect_err(|error| callbacks::keep_cause_of_exit(error.report()))
 }
 
-fn run_jobs(handle: u32) -> Result<()> {
+fn live(handle: u32) -> Result<()> {
+    // Let signals in. Without a job, a termination asks this process to leave when it is idle next.
     bgworker::accept_signals()?;
     entry::install_panic_hook();
+
+    // Map the segment of the job. The launcher keeps it mapped until the queue has a writer, so a segment that is gone means that the
+    // launcher gave up: its wait was interrupted, or its session ended. Its caller has an error and no handle: there is no job to end.
     let Some(segment) = Segment::attach(handle)? else {
         return Ok(());
     };
-    bgworker::install_hooks(Hooks { message, exit })?;
-    let place = if segment.header().slot().is_some() { Registration::take(&segment.header().identity)? } else { None };
-    let Some(current) = take(&segment, place, Start::New)? else {
+
+    // From here on an error has somebody to go to: the exit callback makes it the job's outcome.
+    callbacks::install()?;
+
+    // Register as a worker. A launcher that has no registry has given the job no slot; then this process runs the one job.
+    let registration =
+        if segment.header().slot().is_some() { Registration::take(&segment.header().identity)? } else { None };
+
+    // Take the job. The launcher may have given it up while this process was starting, and has freed its slot then: again its caller
+    // has an error and no handle. Another job has perhaps the slot by now; the cookie tells them apart.
+    let Some(current) = job::take(&segment, registration, Start::New)? else {
         return Ok(());
     };
-    let trees = Context::new(c"pg_background statements")?;
-    let mut kept = MappedSegments::default();
-    kept.put(&segment);
-    let Some(mut session) = first(&current, &trees, kept.handles())? else {
-        return Ok(());
-    };
-    drop(current);
-    let Some(place) = place else {
-        return Ok(());
-    };
+    let mut mapped = MappedSegments::default();
+    mapped.put(&segment);
     drop(segment);
-    while session.is_ready(place, kept.handles())? {
-        let next = idle::wait(place, &mut session.baseline, &mut kept, session.began_in_recovery)?;
-        let Next::Job(handle, pinned) = next else {
+
+    // Connect, and run the job. If the connection fails the error is the job's outcome, which the launcher reads like any other. The
+    // process ends here also when it could not serve another job: see `Worker::may_stay`.
+    let Some(mut worker) = Worker::connect(&current, registration, mapped)? else {
+        return Ok(());
+    };
+    if !worker.run(&current)? {
+        return Ok(());
+    }
+    drop(current);
+
+    // Run the jobs that launchers offer. No launcher waits for this process while it is idle. One that has claimed it while it was
+    // preparing is told when it leaves, and finds another.
+    let Some(registration) = registration else {
+        return Ok(());
+    };
+    while worker.prepare(registration)? {
+        let Some(offered) = worker.wait_for_job(registration)? else {
             break;
         };
-        let segment = place.map(kept.take(handle), handle, pinned)?;
-        *OFFERED.lock() = Some(Arc::clone(&segment));
-        kept.put(&segment);
-        point::reach("take")?;
-        let current = take(&segment, Some(place), Start::Warm)?;
-        *OFFERED.lock() = None;
-        if let Some(current) = current {
-            if !session.work(&current, &trees, kept.handles())? {
+        // `None`: the launcher has given up the job meanwhile. That is no reason to leave.
+        if let Some(current) = offered.take(registration)? {
+            if !worker.run(&current)? {
                 break;
             }
         }
@@ -83,231 +86,125 @@ fn run_jobs(handle: u32) -> Result<()> {
     Ok(())
 }
 
-/// Takes the job in the segment; `None` when its launcher has given it up.
-///
-/// What can fail comes before: a job that a warm worker has not taken yet can still be given back with a word, or goes to another
-/// process. In a new process the queue comes last, for its being attached tells the launcher that the worker has the job.
-fn take(segment: &Arc<Segment>, place: Option<Registration>, start: Start) -> Result<Option<Arc<Current>>> {
-    let header = segment.header();
-    let muted = header.identity.wants_results != 1;
-    let slot = match (place, header.slot()) {
-        (Some(place), Some(slot)) => place.job(slot),
-        _ => None,
-    };
-    let current = Current::new(Arc::clone(segment), slot, place, Sender::new(None, muted));
-    let attach = |queue| {
-        current.with_sender(|sender| {
-            sender.attach(queue);
-            Ok(())
-        })
-    };
-    if start == Start::Warm {
-        // Nothing of Rust's is allocated from here until the job is taken: that ends the process without a detachment, which
-        // would come when the launcher has made the queue anew for another.
-        attach(Queue::appointed_writer(segment)?)?;
-    }
-    if let (Some(place), Some(slot)) = (place, header.slot()) {
-        if !place.take_job(slot, header.identity.cookie)? {
-            return Ok(None);
-        }
-    }
-    header.set_worker_pid(identity::process_id());
-    current::set(&current, start);
-    if start == Start::New {
-        point::reach("attach")?;
-        attach(Queue::writer(segment)?)?;
-    }
-    Ok(Some(current))
-}
-
-/// The session of a worker that may run more than one job.
-struct Session {
+/// This process once it is connected: what it keeps from one job to the next.
+struct Worker {
     baseline: Baseline,
-    jobs: i64,
+    /// Parse and plan trees of a job's statements; emptied after each job.
+    trees: Context,
+    mapped: MappedSegments,
+    jobs_run: i64,
     began_in_recovery: bool,
 }
 
-/// Connects and runs the first job. `None` when the process is of no use for another.
-fn first(current: &Current, trees: &Context, mapped: [u32; MAPPED]) -> Result<Option<Session>> {
-    match connect(current) {
-        Ok(mut session) => Ok(session.work(current, trees, mapped)?.then_some(session)),
-        Err(error) => {
-            failed(current, &error)?;
-            outcome::leave(current, Then::Leave)?;
-            Ok(None)
-        }
-    }
-}
-
-fn connect(current: &Current) -> Result<Session> {
-    let header = current.segment.header();
-    identity::connect(&header.identity)?;
-    if let Some(place) = current.place {
-        place.show_key(&header.identity, current.segment.bytes(header.client_info))?;
-    }
-    let baseline = Baseline::new()?;
-    if let (Some(place), Some(library)) = (current.place, baseline.unfit_library()) {
-        place.show_library(library)?;
-    }
-    Ok(Session { baseline, jobs: 0, began_in_recovery: identity::is_in_recovery() })
-}
-
-impl Session {
-    /// Runs the job to its end, and hands over what became of it. False when the process must end.
-    fn work(&mut self, current: &Current, trees: &Context, mapped: [u32; MAPPED]) -> Result<bool> {
-        self.jobs += 1;
-        let ran = match self.baseline.restore(&current.segment) {
-            Ok(Restored::Refused) => match serve_signals() {
-                Ok(()) => return refuse(current).map(|()| false),
-                Err(error) => Err(error),
-            },
-            Ok(Restored::Yes) => {
-                accept(current);
-                job(current, trees)
+impl Worker {
+    /// Connects to the launcher's database as its authenticated user. `None` if that fails: the job has the error then, and the
+    /// process must end. Once per process, after it has taken its first job.
+    fn connect(current: &Current, registration: Option<Registration>, mapped: MappedSegments) -> Result<Option<Self>> {
+        let trees = Context::new(c"pg_background statements")?;
+        match Self::open_session(current, registration) {
+            Ok(baseline) => {
+                Ok(Some(Self { baseline, trees, mapped, jobs_run: 0, began_in_recovery: identity::is_in_recovery() }))
             }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = ran {
-            failed(current, &error)?;
+            Err(error) => {
+                job::fail(current, &error)?;
+                outcome::leave(current, Then::Leave)?;
+                Ok(None)
+            }
         }
-        let goes_on = current.slot.is_some()
-            && self.jobs < settings::worker_max_jobs()
-            && settings::max_idle_workers() > 0
-            && self.baseline.unfit_library().is_none()
-            && !bgworker::is_asked_to_leave();
-        let then = if goes_on { self.then(current, mapped)? } else { Then::Leave };
+    }
+
+    /// Connects, remembers what the new session is like, and shows in the registry which launchers it may serve.
+    fn open_session(current: &Current, registration: Option<Registration>) -> Result<Baseline> {
+        let header = current.segment.header();
+        identity::connect(&header.identity)?;
+        if let Some(registration) = registration {
+            registration.show_key(&header.identity, current.segment.bytes(header.client_info))?;
+        }
+        let baseline = Baseline::new()?;
+        if let (Some(registration), Some(library)) = (registration, baseline.unfit_library()) {
+            registration.show_library(library)?;
+        }
+        Ok(baseline)
+    }
+
+    /// Runs the job to its end and hands over its outcome. False if the process must end.
+    fn run(&mut self, current: &Current) -> Result<bool> {
+        self.jobs_run += 1;
+        if job::perform(current, &mut self.baseline, &self.trees)? == Performed::Refused {
+            return Ok(false);
+        }
+        let stays = self.may_stay(current);
+        let then = if stays { self.after_job(current)? } else { Then::Leave };
         outcome::leave(current, then)?;
-        // with other jobs about, the processor goes round anyway
-        if current.place.is_none_or(|place| place.registry().running() == 0) {
+        // The launcher was woken. What is left to do here takes longer than what it has waited for; where other jobs run, the
+        // processor goes round anyway.
+        if current.registration.is_none_or(|registration| registration.registry().running() == 0) {
             outcome::make_way();
         }
-        trees.reset()?;
-        Ok(goes_on)
+        self.trees.reset()?;
+        Ok(stays)
     }
 
-    /// A launcher that sleeps is worth a look before it is woken: it need not hear from this worker when its next job comes.
-    fn then(&mut self, current: &Current, mapped: [u32; MAPPED]) -> Result<Then> {
+    /// May this process wait for another job, as far as can be said before its session is reset?
+    fn may_stay(&self, current: &Current) -> bool {
+        current.slot.is_some()
+            && self.jobs_run < settings::worker_max_jobs()
+            && settings::max_idle_workers() > 0
+            && self.baseline.unfit_library().is_none()
+            && !bgworker::is_asked_to_leave()
+    }
+
+    /// What the registry is told of a worker that stays, when its job ends.
+    ///
+    /// A launcher may claim the worker from that moment on, before its session is reset. If the worker has promised that the reset
+    /// will succeed, and with which settings, a launcher that has the same settings need not await a reply. To be able to promise,
+    /// the worker must look at its session for some microseconds before it wakes the launcher of the present job. A launcher that
+    /// sleeps hardly notices, beside its wake-up; one that waits awake would wait that much longer, so then nothing is promised.
+    fn after_job(&mut self, current: &Current) -> Result<Then> {
         let sleeps = current.slot.is_some_and(|slot| shmem::is_asleep(slot.launcher_proc.load(Relaxed)));
         Ok(Then::Reset {
             promised: sleeps && self.baseline.is_clean()?,
             settings: self.baseline.settings_hash(),
-            mapped,
+            mapped: self.mapped.handles(),
         })
     }
 
-    /// Makes the session as new, and says so. False when that cannot be, or when nobody wants another job of this worker.
-    fn is_ready(&mut self, place: Registration, mapped: [u32; MAPPED]) -> Result<bool> {
+    /// Makes the session as new after a job, and shows in the registry that this worker is idle. False if the process must end: its
+    /// session cannot be made as new, or the registry does not want the worker any more.
+    fn prepare(&mut self, registration: Registration) -> Result<bool> {
         if let Verdict::Retire(reason) = self.baseline.reset()? {
             statement::debug(&format!("background worker ends: {reason}"))?;
-            idle::decline(place)?;
+            idle::decline(registration)?;
             return Ok(false);
         }
         // all of them: the next job would find what is held back in pg_stat_xact_...
         statement::send_statistics()?;
         bgworker::show_idle()?;
-        Ok(place.rest(self.baseline.settings_hash(), mapped)? != Rest::Leave)
+        Ok(registration.rest(self.baseline.settings_hash(), self.mapped.handles())? != Rest::Leave)
+    }
+
+    /// Waits until a launcher offers a job, and maps its segment; `None` if the process is to end.
+    fn wait_for_job(&mut self, registration: Registration) -> Result<Option<Offered>> {
+        let next = idle::wait(registration, &mut self.baseline, &mut self.mapped, self.began_in_recovery)?;
+        let Next::Job(handle, pinned) = next else {
+            return Ok(None);
+        };
+        let segment = registration.map(self.mapped.take(handle), handle, pinned)?;
+        callbacks::keep_offered(Some(&segment));
+        self.mapped.put(&segment);
+        Ok(Some(Offered(segment)))
     }
 }
 
-/// The launcher that waits to hear it is told that this worker runs its job.
-fn accept(current: &Current) {
-    let header = current.segment.header();
-    if header.reply() == Reply::Awaited {
-        header.accept();
-        wake_launcher(current);
+/// A job that this worker was offered. Should the process end now, its exit callback has the segment.
+struct Offered(Arc<Segment>);
+
+impl Offered {
+    /// Takes the job; `None` if its launcher has given it up.
+    fn take(self, registration: Registration) -> Result<Option<Arc<Current>>> {
+        point::reach("take")?;
+        let current = job::take(&self.0, Some(registration), Start::Warm)?;
+        callbacks::keep_offered(None);
+        Ok(current)
     }
-}
-
-/// Who has seen this process with the job and has cancelled or terminated it means the job, which is not to run elsewhere then.
-fn serve_signals() -> Result<()> {
-    point::reach("refuse")?;
-    let cancellable = Cancellable::new();
-    let served = latch::check_for_interrupts();
-    drop(cancellable);
-    served
-}
-
-/// This session cannot become the launcher's. Nothing of the job has been done.
-fn refuse(current: &Current) -> Result<()> {
-    let header = current.segment.header();
-    if header.reply() == Reply::NotAwaited {
-        // the launcher compared its settings with this session's, and found them equal
-        let error = PgError::new(sqlstate::INTERNAL_ERROR, "worker could not take over the session's settings");
-        failed(current, &error)?;
-        return outcome::leave(current, Then::Leave);
-    }
-    current.with_sender(|sender| {
-        sender.leave();
-        Ok(())
-    })?;
-    current::clear();
-    // The launcher needs no other word. From here on the segment is its own.
-    current.place.map_or(Ok(()), Registration::refuse)
-}
-
-fn wake_launcher(current: &Current) {
-    if let Some(slot) = current.slot {
-        shmem::wake(slot.launcher_proc.load(Relaxed));
-    }
-}
-
-fn job(current: &Current, trees: &Context) -> Result<()> {
-    // From here on a cancel is the server's business; one that came before is found before the first statement.
-    let cancellable = Cancellable::new();
-    current.start(identity::now());
-    let script = statements::begin(current, trees)?;
-    let done = statements::run(current, &script)?;
-    drop(cancellable);
-    // Nothing between the commit and here serves an interrupt: a job that has committed is never called failed.
-    let sent = outcome::success(current, &done);
-    statement::stop_timeout()?;
-    script.log_duration(current.detail())?;
-    sent
-}
-
-fn failed(current: &Current, error: &PgError) -> Result<()> {
-    let mut report = error.report();
-    if outcome::timed_out(current, &report) {
-        // the server only knows of a statement's timeout
-        let limit = current.segment.header().identity.worker_timeout;
-        report.set(Field::Detail, format!("The job ran longer than pg_background.worker_timeout ({limit} ms)."));
-    }
-    // The log first, as a session does: the statement is still known.
-    error.log(current.detail());
-    statement::forget_interrupts()?;
-    statement::abort()?;
-    outcome::failure(current, report, Full::Wait)
-}
-
-/// A message below ERROR goes to the launcher; FATAL is kept for [`exit`].
-fn message(report: Report) -> Result<()> {
-    if report.level >= level::FATAL {
-        *LAST_WORDS.lock() = Some(report);
-        return Ok(());
-    }
-    let Some(current) = current::get() else {
-        return Ok(());
-    };
-    // What the connection says (a collation version, say) is no message of the job.
-    if current.segment.header().state() != Some(State::Running) {
-        return Ok(());
-    }
-    let mut body = Vec::new();
-    report.encode(&mut body);
-    current.notice(body)
-}
-
-/// The process ends. If its job has no outcome yet, it is what the process died of.
-fn exit() -> Result<()> {
-    let words = LAST_WORDS.lock().take();
-    let report = || words.clone().unwrap_or_else(|| errors::lost_worker(identity::process_id()));
-    let last_job = current::get().map_or(Ok(()), |current| {
-        if !current.segment.header().is_final() {
-            outcome::failure(&current, report(), Full::Leave)?;
-        }
-        outcome::leave(&current, Then::Leave)
-    });
-    let offered = OFFERED.lock().take();
-    registration::give_back(offered.as_deref(), report)?;
-    last_job
 }

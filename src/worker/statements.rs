@@ -27,7 +27,7 @@ pub fn begin<'a>(current: &'a Current, trees: &'a Context) -> Result<Script<'a>>
     // Bounds the whole job and then stands in for statement_timeout, which the server applies to each statement.
     statement::start_timeout(current.segment.header().identity.worker_timeout)?;
     statement::begin()?;
-    Script::parse(current.segment.sql()?, trees, current.detail())
+    Script::parse(current.segment.sql()?, trees, &current.detail)
 }
 
 /// The job's statements, in one transaction. Its commit is the last thing that can fail.

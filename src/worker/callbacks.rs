@@ -1,0 +1,86 @@
+//! What the server calls in a worker process: for each message that a statement raises, and when the process ends.
+//!
+//! The exit callback is what makes a promise hold: the job that this process has, or has promised to take, gets an outcome, whatever
+//! ends the process. It can be an ERROR on the way, which [`super::process::run`] leaves here; a FATAL error, which comes as a message
+//! and unwinds no Rust frame; or a termination, which the server turns into a FATAL error.
+
+use super::current;
+use super::outcome;
+use super::registration;
+use crate::channel::Full;
+use crate::errors;
+use crate::pg::bgworker::{self, Hooks};
+use crate::pg::dsm::Segment;
+use crate::pg::error::{Result, level};
+use crate::pg::identity;
+use crate::registry::Then;
+use logic::job::state::State;
+use logic::wire::report::Report;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// The error that ends this process, for the exit callback.
+static CAUSE_OF_EXIT: Mutex<Option<Report>> = Mutex::new(None);
+
+/// The segment of the job that this worker was offered and has not taken yet.
+static OFFERED: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
+
+/// Sets both callbacks. Once per process, before it connects to the database (see [`bgworker::install_hooks`]).
+pub fn install() -> Result<()> {
+    bgworker::install_hooks(Hooks { message, exit })
+}
+
+/// Keeps the error that ends this process, for the exit callback.
+pub fn keep_cause_of_exit(report: Report) {
+    *CAUSE_OF_EXIT.lock() = Some(report);
+}
+
+/// Keeps the segment of the job that this worker was offered; `None` once the job is taken, or known to be given up.
+pub fn keep_offered(segment: Option<&Arc<Segment>>) {
+    *OFFERED.lock() = segment.map(Arc::clone);
+}
+
+/// Sends a message below ERROR to the launcher, and keeps a FATAL one for the exit callback. (An ERROR comes as the result of the call
+/// that raised it.)
+fn message(report: Report) -> Result<()> {
+    if report.level >= level::FATAL {
+        keep_cause_of_exit(report);
+        return Ok(());
+    }
+    let Some(current) = current::get() else {
+        return Ok(());
+    };
+    // A message of the connection (about a collation version, say) is no message of the job, which is not running then.
+    if current.segment.header().state() != Some(State::Running) {
+        return Ok(());
+    }
+    let mut body = Vec::new();
+    report.encode(&mut body);
+    current.notice(body)
+}
+
+/// Ends, with the process, the job that it has or has promised to take, and gives back its slot in the registry.
+///
+/// Suppose that the process ends by a FATAL error in the middle of a statement. The server has aborted the transaction before it calls
+/// this; the job has no outcome yet, so the FATAL error becomes its outcome, as an ERROR. Suppose that the process is terminated right
+/// after the job's commit: the outcome has been published and stands, and what is left to do is to leave the registry and the queue.
+/// Suppose, last, that memory is short while a warm worker maps the segment of a job that it was offered. The launcher of that job has
+/// either awaited a reply, and then finds that the worker is gone and gives the job to another; or it has returned the handle already,
+/// because the worker had promised to take the job. The job ends with the worker then, and its outcome is written into the segment if
+/// that is mapped.
+///
+/// Rows and messages that the queue has no room for are dropped: a process that ends does not wait for a reader.
+fn exit() -> Result<()> {
+    let cause = CAUSE_OF_EXIT.lock().take();
+    let report = || cause.clone().unwrap_or_else(|| errors::lost_worker(identity::process_id()));
+    let last_job = current::get().map_or(Ok(()), |current| {
+        if !current.segment.header().is_final() {
+            outcome::failure(&current, report(), Full::Leave)?;
+        }
+        outcome::leave(&current, Then::Leave)
+    });
+    // Also after an error: the slot must not stay behind.
+    let offered = OFFERED.lock().take();
+    registration::give_back(offered.as_deref(), report)?;
+    last_job
+}
