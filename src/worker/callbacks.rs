@@ -1,8 +1,9 @@
 //! What the server calls in a worker process: for each message that a statement raises, and when the process ends.
 //!
-//! The exit callback is what makes a promise hold: the job that this process has, or has promised to take, gets an outcome, whatever
-//! ends the process. It can be an ERROR on the way, which [`super::process::run`] leaves here; a FATAL error, which comes as a message
-//! and unwinds no Rust frame; or a termination, which the server turns into a FATAL error.
+//! The exit callback is what makes a promise hold: the job that this process has, or has promised to take, gets an
+//! outcome, whatever ends the process. It can be an ERROR on the way, which [`super::process::run`] leaves here; a
+//! FATAL error, which comes as a message and unwinds no Rust frame; or a termination, which the server turns into a
+//! FATAL error.
 
 use super::current;
 use super::outcome;
@@ -40,8 +41,8 @@ pub fn keep_offered(segment: Option<&Arc<Segment>>) {
     *OFFERED.lock() = segment.map(Arc::clone);
 }
 
-/// Sends a message below ERROR to the launcher, and keeps a FATAL one for the exit callback. (An ERROR comes as the result of the call
-/// that raised it.)
+/// Sends a message below ERROR to the launcher, and keeps a FATAL one for the exit callback. (An ERROR comes as the
+/// result of the call that raised it.)
 fn message(report: Report) -> Result<()> {
     if report.level >= level::FATAL {
         keep_cause_of_exit(report);
@@ -61,13 +62,13 @@ fn message(report: Report) -> Result<()> {
 
 /// Ends, with the process, the job that it has or has promised to take, and gives back its slot in the registry.
 ///
-/// Suppose that the process ends by a FATAL error in the middle of a statement. The server has aborted the transaction before it calls
-/// this; the job has no outcome yet, so the FATAL error becomes its outcome, as an ERROR. Suppose that the process is terminated right
-/// after the job's commit: the outcome has been published and stands, and what is left to do is to leave the registry and the queue.
-/// Suppose, last, that memory is short while a warm worker maps the segment of a job that it was offered. The launcher of that job has
-/// either awaited a reply, and then finds that the worker is gone and gives the job to another; or it has returned the handle already,
-/// because the worker had promised to take the job. The job ends with the worker then, and its outcome is written into the segment if
-/// that is mapped.
+/// Suppose that the process ends by a FATAL error in the middle of a statement. The server has aborted the transaction
+/// before it calls this; the job has no outcome yet, so the FATAL error becomes its outcome, as an ERROR. Suppose that
+/// the process is terminated right after the job's commit: the outcome has been published and stands, and what is left
+/// to do is to leave the registry and the queue. Suppose, last, that memory is short while a warm worker maps the
+/// segment of a job that it was offered. The launcher of that job has either awaited a reply, and then finds that the
+/// worker is gone and gives the job to another; or it has returned the handle already, because the worker had promised
+/// to take the job. The job ends with the worker then, and its outcome is written into the segment if that is mapped.
 ///
 /// Rows and messages that the queue has no room for are dropped: a process that ends does not wait for a reader.
 fn exit() -> Result<()> {

@@ -19,8 +19,8 @@ const SURPLUS: Duration = Duration::from_millis(100);
 const REST: Duration = Duration::from_secs(1);
 /// A standby's promotion wakes nobody: a worker that began in recovery looks now and then.
 const RECOVERY: Duration = Duration::from_secs(1);
-/// Where not every session has the library, nobody may tell an idle worker that it is in the way; DROP DATABASE waits five
-/// seconds.
+/// Where not every session has the library, nobody may tell an idle worker that it is in the way; DROP DATABASE waits
+/// five seconds.
 const UNTOLD: Duration = Duration::from_secs(1);
 
 pub enum Next {
@@ -53,7 +53,7 @@ pub fn wait(
         let must = bgworker::is_asked_to_leave()
             || registration.is_dismissed()
             // the configuration has changed: nobody vouches for that library any more
-            || baseline.unfit_library().is_some()
+            || baseline.stateful_library().is_some()
             || max_idle == 0
             || idle >= longest
             || began_in_recovery && !identity::is_in_recovery();
@@ -66,7 +66,7 @@ pub fn wait(
             continue;
         }
         if bgworker::serve_idle()? {
-            baseline.config_reloaded()?;
+            baseline.note_reload()?;
             registration.show_settings(baseline.settings_hash())?;
             continue;
         }

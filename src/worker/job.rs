@@ -7,13 +7,13 @@
 //!  given up            refuse: another worker runs the job                  leave (by the caller)
 //! ```
 //!
-//! Nothing of the job has been done before it is accepted. From the moment that it is taken, other sessions see the job with this
-//! process's pid, so a cancel or termination of the process is meant for the job.
+//! Nothing of the job has been done before it is accepted. From the moment that it is taken, other sessions see the job
+//! with this process's pid, so a cancel or termination of the process is meant for the job.
 
 use super::current::{self, Current, Start};
 use super::registration::Registration;
+use super::session::Restored;
 use super::session::baseline::Baseline;
-use super::session::restore::Restored;
 use super::{outcome, statements};
 use crate::channel::{Full, Sender};
 use crate::pg::bgworker::Cancellable;
@@ -40,20 +40,22 @@ pub enum Performed {
     Refused,
 }
 
-/// Makes the job in the segment this process's current one. `None` if its launcher has given the job up. `start` says whether the
-/// process was started for the job.
+/// Makes the job in the segment this process's current one. `None` if its launcher has given the job up. `start` says
+/// whether the process was started for the job.
 ///
 /// The order of the steps differs between the two ways to a job, because their launchers wait for different things.
 ///
-/// A *new* process takes the job in the registry first and attaches to the queue last. Its launcher waits for exactly that, a writer
-/// of the queue, and returns the job's handle then. Suppose that the process fails in between: the launcher finds that the process is
-/// gone without having attached, sees by the pid in the header that it had the job, and the job's outcome is the error of the exit.
+/// A *new* process takes the job in the registry first and attaches to the queue last. Its launcher waits for exactly
+/// that, a writer of the queue, and returns the job's handle then. Suppose that the process fails in between: the
+/// launcher finds that the process is gone without having attached, sees by the pid in the header that it had the job,
+/// and the job's outcome is the error of the exit.
 ///
-/// A *warm* worker attaches first and takes the job last, so that all that can fail comes before the take: a job that is not taken yet
-/// can be given to another process, or at least be ended with a reason. Between the attachment and the take nothing is allocated in
-/// Rust, because a failed allocation ends the process by FATAL, without destructors. Suppose that happened there. The exit callback
-/// gives the job back, the launcher makes the queue anew and starts another process, and only then the dying process's mapping goes.
-/// The server would detach it from what is the new queue by now, and that job's reader would see the end of its queue.
+/// A *warm* worker attaches first and takes the job last, so that all that can fail comes before the take: a job that
+/// is not taken yet can be given to another process, or at least be ended with a reason. Between the attachment and the
+/// take nothing is allocated in Rust, because a failed allocation ends the process by FATAL, without destructors.
+/// Suppose that happened there. The exit callback gives the job back, the launcher makes the queue anew and starts
+/// another process, and only then the dying process's mapping goes. The server would detach it from what is the new
+/// queue by now, and that job's reader would see the end of its queue.
 pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: Start) -> Result<Option<Arc<Current>>> {
     let header = segment.header();
     let muted = header.identity.wants_results != 1;
@@ -85,8 +87,8 @@ pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: S
     Ok(Some(current))
 }
 
-/// Makes the session the launcher's and runs the job, or refuses it. Called once for each job that was taken, outside a transaction.
-/// An error of the job is its outcome; one that is returned ends the process.
+/// Makes the session the launcher's and runs the job, or refuses it. Called once for each job that was taken, outside a
+/// transaction. An error of the job is its outcome; one that is returned ends the process.
 pub fn perform(current: &Current, baseline: &mut Baseline, trees: &Context) -> Result<Performed> {
     let ran = match baseline.restore(&current.segment) {
         Ok(Restored::Yes) => {
@@ -119,11 +121,12 @@ fn accept(current: &Current) {
     }
 }
 
-/// Serves what signals have asked for while this worker had the job, before it refuses the job: an error if they have cancelled or
-/// terminated it.
+/// Serves what signals have asked for while this worker had the job, before it refuses the job: an error if they have
+/// cancelled or terminated it.
 ///
-/// Suppose that another session saw the job with this worker's pid and called `pg_cancel_backend` before the worker knew that it would
-/// refuse. The call has returned true, so the job must not run in another worker as if nothing had happened.
+/// Suppose that another session saw the job with this worker's pid and called `pg_cancel_backend` before the worker
+/// knew that it would refuse. The call has returned true, so the job must not run in another worker as if nothing had
+/// happened.
 fn serve_signals() -> Result<()> {
     point::reach("refuse")?;
     let cancellable = Cancellable::new();
@@ -132,14 +135,15 @@ fn serve_signals() -> Result<()> {
     served
 }
 
-/// Gives the job back, because this session cannot become the launcher's: another worker is to run it. Nothing of it has been done.
+/// Gives the job back, because this session cannot become the launcher's: another worker is to run it. Nothing of it
+/// has been done.
 ///
-/// The order matters. The worker leaves the queue first, forgets the job, and only then says in the registry that it refuses. Suppose
-/// that it said so first: the launcher could make the queue anew and offer the job to another worker while this one is still attached
-/// to it. If the launcher has ended meanwhile, the registry frees the job's slot.
+/// The order matters. The worker leaves the queue first, forgets the job, and only then says in the registry that it
+/// refuses. Suppose that it said so first: the launcher could make the queue anew and offer the job to another worker
+/// while this one is still attached to it. If the launcher has ended meanwhile, the registry frees the job's slot.
 ///
-/// A launcher that awaits no reply has compared its settings with this session's and found them equal, so this is not reached; if it
-/// were, the job would fail, as its launcher has returned the handle.
+/// A launcher that awaits no reply has compared its settings with this session's and found them equal, so this is not
+/// reached; if it were, the job would fail, as its launcher has returned the handle.
 fn refuse(current: &Current) -> Result<()> {
     if current.segment.header().reply() == Reply::NotAwaited {
         let error = PgError::new(sqlstate::INTERNAL_ERROR, "worker could not take over the session's settings");
@@ -154,8 +158,8 @@ fn refuse(current: &Current) -> Result<()> {
     current.registration.map_or(Ok(()), Registration::refuse)
 }
 
-/// Runs the job's statements and publishes their outcome. An error comes from before the commit, but for one of the sending or the
-/// logging after it, which cannot change the outcome any more.
+/// Runs the job's statements and publishes their outcome. An error comes from before the commit, but for one of the
+/// sending or the logging after it, which cannot change the outcome any more.
 fn run(current: &Current, trees: &Context) -> Result<()> {
     // A cancel that came before is found before the first statement; from here on the server serves cancels.
     let cancellable = Cancellable::new();
@@ -170,8 +174,8 @@ fn run(current: &Current, trees: &Context) -> Result<()> {
     sent
 }
 
-/// Logs the error, rolls back, and publishes the error as the job's outcome, unless it has one. Also for a job that has not started:
-/// the connection failed, or the session could not become the launcher's.
+/// Logs the error, rolls back, and publishes the error as the job's outcome, unless it has one. Also for a job that has
+/// not started: the connection failed, or the session could not become the launcher's.
 pub fn fail(current: &Current, error: &PgError) -> Result<()> {
     let mut report = error.report();
     if outcome::timed_out(current, &report) {

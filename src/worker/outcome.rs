@@ -33,8 +33,8 @@ pub fn success(current: &Current, done: &Done) -> Result<()> {
     Ok(())
 }
 
-/// Rolled back. The job's messages, and an error that does not fit into the outcome, still go to the reader; `full` says
-/// whether they wait for room. Nobody waits for what is left of a job that was cancelled.
+/// Rolled back. The job's messages, and an error that does not fit into the outcome, still go to the reader; `full`
+/// says whether they wait for room. Nobody waits for what is left of a job that was cancelled.
 pub fn failure(current: &Current, mut report: Report, full: Full) -> Result<()> {
     let canceled = report.sqlstate == sqlstate::QUERY_CANCELED && current.stop() != Stop::No;
     report.level = report.level.min(level::ERROR);
@@ -74,8 +74,8 @@ pub fn timed_out(current: &Current, report: &Report) -> bool {
     limit > 0 && report.sqlstate == sqlstate::QUERY_CANCELED && current.stop() == Stop::No && ran() >= limit
 }
 
-/// The job is over, for the registry, and then for its launcher: from here on the segment is not touched any more. The process
-/// has nothing to do with a job any more, and may be claimed for another unless it leaves.
+/// The job is over, for the registry, and then for its launcher: from here on the segment is not touched any more. The
+/// process has nothing to do with a job any more, and may be claimed for another unless it leaves.
 pub fn leave(current: &Current, then: Then) -> Result<()> {
     statement::report_idle();
     point::reach("end")?;
@@ -111,7 +111,8 @@ fn tell(current: &Current, then: Then) -> Result<()> {
     registration.end(slot, header.identity.cookie, &end, then)
 }
 
-/// Lets a launcher that was just woken have this processor: what is left to do here takes longer than what it has waited for.
+/// Lets a launcher that was just woken have this processor: what is left to do here takes longer than what it has
+/// waited for.
 pub fn make_way() {
     bgworker::yield_processor();
 }

@@ -1,11 +1,12 @@
 //! The life of a worker process.
 //!
-//! A process is started for one job. It connects, runs the job, and then runs the jobs that launchers offer to it, one after the
-//! other, until something makes it end. This module has that story; what happens to one job is in `job`, the wait between two jobs in
-//! `idle`, and what the server calls in the process in `callbacks`.
+//! A process is started for one job. It connects, runs the job, and then runs the jobs that launchers offer to it, one
+//! after the other, until something makes it end. This module has that story; what happens to one job is in `job`, the
+//! wait between two jobs in `idle`, and what the server calls in the process in `callbacks`.
 //!
-//! Invariants: the callbacks are installed before the process takes a job, so that whatever ends the process ends its job. No
-//! transaction is open between two jobs. A job begins in a session that the launcher cannot tell from a new one ([`Baseline`]).
+//! Invariants: the callbacks are installed before the process takes a job, so that whatever ends the process ends its
+//! job. No transaction is open between two jobs. A job begins in a session that the launcher cannot tell from a new one
+//! ([`Baseline`]).
 
 use super::current::{Current, Start};
 use super::idle::{self, Next};
@@ -24,8 +25,8 @@ use crate::settings;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Runs the job in the segment with that handle, for which this process was started, and the jobs that it is offered later. Returns
-/// when the process is to end; an error becomes the outcome of the job that the process has then.
+/// Runs the job in the segment with that handle, for which this process was started, and the jobs that it is offered
+/// later. Returns when the process is to end; an error becomes the outcome of the job that the process has then.
 pub fn run(handle: u32) -> Result<()> {
     live(handle).inspect_err(|error| callbacks::keep_cause_of_exit(error.report()))
 }
@@ -35,8 +36,9 @@ fn live(handle: u32) -> Result<()> {
     bgworker::accept_signals()?;
     entry::install_panic_hook();
 
-    // Map the segment of the job. The launcher keeps it mapped until the queue has a writer, so a segment that is gone means that the
-    // launcher gave up: its wait was interrupted, or its session ended. Its caller has an error and no handle: there is no job to end.
+    // Map the segment of the job. The launcher keeps it mapped until the queue has a writer, so a segment that is gone
+    // means that the launcher gave up: its wait was interrupted, or its session ended. Its caller has an error and no
+    // handle: there is no job to end.
     let Some(segment) = Segment::attach(handle)? else {
         return Ok(());
     };
@@ -44,12 +46,14 @@ fn live(handle: u32) -> Result<()> {
     // From here on an error has somebody to go to: the exit callback makes it the job's outcome.
     callbacks::install()?;
 
-    // Register as a worker. A launcher that has no registry has given the job no slot; then this process runs the one job.
+    // Register as a worker. A launcher that has no registry has given the job no slot; then this process runs the one
+    // job.
     let registration =
         if segment.header().slot().is_some() { Registration::take(&segment.header().identity)? } else { None };
 
-    // Take the job. The launcher may have given it up while this process was starting, and has freed its slot then: again its caller
-    // has an error and no handle. Another job has perhaps the slot by now; the cookie tells them apart.
+    // Take the job. The launcher may have given it up while this process was starting, and has freed its slot then:
+    // again its caller has an error and no handle. Another job has perhaps the slot by now; the cookie tells them
+    // apart.
     let Some(current) = job::take(&segment, registration, Start::New)? else {
         return Ok(());
     };
@@ -57,8 +61,8 @@ fn live(handle: u32) -> Result<()> {
     mapped.put(&segment);
     drop(segment);
 
-    // Connect, and run the job. If the connection fails the error is the job's outcome, which the launcher reads like any other. The
-    // process ends here also when it could not serve another job: see `Worker::may_stay`.
+    // Connect, and run the job. If the connection fails the error is the job's outcome, which the launcher reads like
+    // any other. The process ends here also when it could not serve another job: see `Worker::may_stay`.
     let Some(mut worker) = Worker::connect(&current, registration, mapped)? else {
         return Ok(());
     };
@@ -67,8 +71,8 @@ fn live(handle: u32) -> Result<()> {
     }
     drop(current);
 
-    // Run the jobs that launchers offer. No launcher waits for this process while it is idle. One that has claimed it while it was
-    // preparing is told when it leaves, and finds another.
+    // Run the jobs that launchers offer. No launcher waits for this process while it is idle. One that has claimed it
+    // while it was preparing is told when it leaves, and finds another.
     let Some(registration) = registration else {
         return Ok(());
     };
@@ -97,8 +101,8 @@ struct Worker {
 }
 
 impl Worker {
-    /// Connects to the launcher's database as its authenticated user. `None` if that fails: the job has the error then, and the
-    /// process must end. Once per process, after it has taken its first job.
+    /// Connects to the launcher's database as its authenticated user. `None` if that fails: the job has the error then,
+    /// and the process must end. Once per process, after it has taken its first job.
     fn connect(current: &Current, registration: Option<Registration>, mapped: MappedSegments) -> Result<Option<Self>> {
         let trees = Context::new(c"pg_background statements")?;
         match Self::open_session(current, registration) {
@@ -121,7 +125,7 @@ impl Worker {
             registration.show_key(&header.identity, current.segment.bytes(header.client_info))?;
         }
         let baseline = Baseline::new()?;
-        if let (Some(registration), Some(library)) = (registration, baseline.unfit_library()) {
+        if let (Some(registration), Some(library)) = (registration, baseline.stateful_library()) {
             registration.show_library(library)?;
         }
         Ok(baseline)
@@ -136,8 +140,8 @@ impl Worker {
         let stays = self.may_stay(current);
         let then = if stays { self.after_job(current)? } else { Then::Leave };
         outcome::leave(current, then)?;
-        // The launcher was woken. What is left to do here takes longer than what it has waited for; where other jobs run, the
-        // processor goes round anyway.
+        // The launcher was woken. What is left to do here takes longer than what it has waited for; where other jobs
+        // run, the processor goes round anyway.
         if current.registration.is_none_or(|registration| registration.registry().running() == 0) {
             outcome::make_way();
         }
@@ -150,27 +154,28 @@ impl Worker {
         current.slot.is_some()
             && self.jobs_run < settings::worker_max_jobs()
             && settings::max_idle_workers() > 0
-            && self.baseline.unfit_library().is_none()
+            && self.baseline.stateful_library().is_none()
             && !bgworker::is_asked_to_leave()
     }
 
     /// What the registry is told of a worker that stays, when its job ends.
     ///
-    /// A launcher may claim the worker from that moment on, before its session is reset. If the worker has promised that the reset
-    /// will succeed, and with which settings, a launcher that has the same settings need not await a reply. To be able to promise,
-    /// the worker must look at its session for some microseconds before it wakes the launcher of the present job. A launcher that
-    /// sleeps hardly notices, beside its wake-up; one that waits awake would wait that much longer, so then nothing is promised.
+    /// A launcher may claim the worker from that moment on, before its session is reset. If the worker has promised
+    /// that the reset will succeed, and with which settings, a launcher that has the same settings need not await a
+    /// reply. To be able to promise, the worker must look at its session for some microseconds before it wakes the
+    /// launcher of the present job. A launcher that sleeps hardly notices, beside its wake-up; one that waits awake
+    /// would wait that much longer, so then nothing is promised.
     fn after_job(&mut self, current: &Current) -> Result<Then> {
         let sleeps = current.slot.is_some_and(|slot| shmem::is_asleep(slot.launcher_proc.load(Relaxed)));
         Ok(Then::Reset {
-            promised: sleeps && self.baseline.is_clean()?,
+            promised: sleeps && self.baseline.promise_reset()?,
             settings: self.baseline.settings_hash(),
             mapped: self.mapped.handles(),
         })
     }
 
-    /// Makes the session as new after a job, and shows in the registry that this worker is idle. False if the process must end: its
-    /// session cannot be made as new, or the registry does not want the worker any more.
+    /// Makes the session as new after a job, and shows in the registry that this worker is idle. False if the process
+    /// must end: its session cannot be made as new, or the registry does not want the worker any more.
     fn prepare(&mut self, registration: Registration) -> Result<bool> {
         if let Verdict::Retire(reason) = self.baseline.reset()? {
             statement::debug(&format!("background worker ends: {reason}"))?;

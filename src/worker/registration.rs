@@ -132,8 +132,8 @@ impl Registration {
     }
 }
 
-/// The process ends: its place is given back. A job that it was promised to, and has not taken, ends with `words`, of which its
-/// launcher hears when the segment is there (`offered`); what else it was offered goes to another process.
+/// The process ends: its place is given back. A job that it was promised to, and has not taken, ends with `words`, of
+/// which its launcher hears when the segment is there (`offered`); what else it was offered goes to another process.
 pub fn give_back(offered: Option<&Segment>, words: impl FnOnce() -> Report) -> Result<()> {
     let Some(place) = PLACE.get() else {
         return Ok(());

@@ -72,8 +72,8 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         }
         done.tags.push(tag);
     }
-    // What has committed on its own cannot be called off any more. A procedure that trapped its cancel can: what came after
-    // its last commit.
+    // What has committed on its own cannot be called off any more. A procedure that trapped its cancel can: what came
+    // after its last commit.
     let committed = single.is_some_and(|statement| statement.commits() != Commits::No);
     if current.stop() == Stop::Now && !committed {
         return Err(errors::canceled());
@@ -90,8 +90,8 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
 
 /// Current user and security context of the launcher, where they are not those of its session.
 ///
-/// A command that ends transactions must not do so with a security context set, so it runs without. That must not let users'
-/// code become a role that the launching function's owner could not: what can run such code is refused.
+/// A command that ends transactions must not do so with a security context set, so it runs without. That must not let
+/// users' code become a role that the launching function's owner could not: what can run such code is refused.
 fn adopt_user(current: &Current, single: Option<Statement>) -> Result<()> {
     let identity = &current.segment.header().identity;
     let mut context = identity.security_context;

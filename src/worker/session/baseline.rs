@@ -1,10 +1,14 @@
-//! Between two jobs: a session that the next job cannot tell from a new one, or none.
+//! What a session was like when it was new, and whether it is so again after a job.
 //!
-//! What the server can forget is forgotten, settings and roles go back to what the last launcher had, and what neither can undo
-//! (temporary tables, libraries) retires the worker. Settings without a library stay known: such a worker is for sessions that know
-//! them, too.
+//! After each job [`Baseline::reset`] decides: what the server can forget is forgotten, settings and users go back to
+//! what they were when the job began, and what neither can undo (temporary tables, libraries that keep state, jobs of
+//! its own, grown memory) makes the process end. The one thing that cannot be undone and is let pass is a setting
+//! without a library, a *placeholder*: the server never forgets one, so a later job could see it, if only as empty.
+//! Such a worker serves only launchers that have this setting, too.
+//!
+//! Invariant: `promise_reset` may say yes only if the `reset` that follows cannot but succeed.
 
-use super::restore::{Restored, Session};
+use super::{Restored, Session};
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::{leftovers, statement};
@@ -18,94 +22,106 @@ const MEMORY_GROWTH: usize = 32 << 20;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
+    /// The session is as new.
     Clean,
-    /// The reason is for a debug message.
+    /// It cannot be made as new: the process must end. The reason is for a debug message.
     Retire(&'static str),
 }
 
 /// The session when it was new, and whose it has been since.
 pub struct Baseline {
     session: Session,
-    jobs: u32,
-    /// What [`Self::is_clean`] has said of the last job.
-    is_clean: bool,
+    /// Jobs that it was reset after.
+    resets: u32,
+    /// What [`Self::promise_reset`] has said of the job that has just ended.
+    is_promised: bool,
+    /// Bytes that the server's functions had allocated at the start.
     memory: usize,
-    libraries: usize,
-    /// How long the list of libraries was at the start.
-    first_libraries: usize,
-    /// The name of a library that may keep state, which makes this session unfit for another job.
-    unfit: Option<Vec<u8>>,
-    mark: u64,
-    /// Settings without a library that every new session has, by a file or ALTER ROLE.
-    placeholders: Vec<Vec<u8>>,
+    /// How long the list of libraries was when it was last judged.
+    libraries_len: usize,
+    /// How long it was at the start.
+    libraries_at_start: usize,
+    /// The name of a library that may keep state, because of which this session serves no other job.
+    stateful_library: Option<Vec<u8>>,
+    /// [`leftovers::settings_mark`] when the placeholders were last listed.
+    settings_mark: u64,
+    /// Placeholders that every new session has, by a file or ALTER ROLE.
+    own_placeholders: Vec<Vec<u8>>,
     /// Those that a launcher or a job has brought.
-    brought: Vec<Vec<u8>>,
+    brought_placeholders: Vec<Vec<u8>>,
 }
 
 impl Baseline {
-    /// Once per process, connected, outside a transaction, before any job. Loads what `session_preload_libraries` names, as a
-    /// client's session does: before settings are restored, so that theirs are known.
+    /// Remembers what the session is like. Once per process, connected, outside a transaction, before any job.
+    ///
+    /// It first loads what `session_preload_libraries` names, as a client's session does. That comes before the
+    /// launcher's settings are restored, so that those of the libraries are known.
     pub fn new() -> Result<Self> {
         statement::begin()?;
         statement::load_session_libraries()?;
         statement::commit()?;
         leftovers::watch()?;
-        let first_libraries = leftovers::libraries_len()?;
+        let libraries_at_start = leftovers::libraries_len()?;
         Ok(Self {
             session: Session::default(),
-            jobs: 0,
-            is_clean: false,
+            resets: 0,
+            is_promised: false,
             memory: leftovers::memory()?,
-            libraries: first_libraries,
-            first_libraries,
-            unfit: unfit_library(first_libraries)?,
-            mark: leftovers::settings_mark()?,
-            placeholders: leftovers::placeholders()?,
-            brought: Vec::new(),
+            libraries_len: libraries_at_start,
+            libraries_at_start,
+            stateful_library: stateful_library(libraries_at_start)?,
+            settings_mark: leftovers::settings_mark()?,
+            own_placeholders: leftovers::placeholders()?,
+            brought_placeholders: Vec::new(),
         })
     }
 
-    /// Makes this the session of the job's launcher. Refused: nothing has happened to the job, but this process must leave.
+    /// Makes this the session of the job's launcher. Refused: nothing of the job has been done, and this process must
+    /// end.
     pub fn restore(&mut self, segment: &Segment) -> Result<Restored> {
         let header = segment.header();
         let (settings, client_info) = (segment.bytes(header.settings), segment.bytes(header.client_info));
         let restored = self.session.restore(settings, client_info, &header.identity, header.reply())?;
-        self.look_for_placeholders()?;
-        // a new process has what the launcher and the files have, and no more
-        if restored == Restored::Yes && self.jobs > 0 && !self.session.has_all(&self.brought) {
+        self.note_placeholders()?;
+        // A new process has what the launcher and the files have, and no more.
+        if restored == Restored::Yes && self.resets > 0 && !self.session.has_all(&self.brought_placeholders) {
             return Ok(Restored::Refused);
         }
         Ok(restored)
     }
 
     /// The name of a library that may keep what a job leaves in it.
-    pub fn unfit_library(&self) -> Option<&[u8]> {
-        self.unfit.as_deref()
+    pub fn stateful_library(&self) -> Option<&[u8]> {
+        self.stateful_library.as_deref()
     }
 
-    /// What a launcher's `leftovers::settings_hash` must be to find its settings here; 0 for no launcher's.
-    /// Nor for one that lacks a setting which a job has made here: it must ask, and is refused.
+    /// The hash (`guc::settings_hash`) by which a launcher finds its settings in this session; 0 if no launcher may. A
+    /// launcher without a placeholder that a job has made here may not: it must await a reply, and is refused.
     pub fn settings_hash(&self) -> u64 {
-        if self.session.has_all(&self.brought) { self.session.hash() } else { 0 }
+        if self.session.has_all(&self.brought_placeholders) { self.session.hash() } else { 0 }
     }
 
-    /// Will [`Self::reset`] find nothing to take back, and nothing that retires the worker? After a job has ended, and outside a
+    /// Finds out whether [`Self::reset`] will find nothing to take back and nothing that makes the process end. If so,
+    /// other sessions may be told that this worker will serve the next job. After a job has ended, outside a
     /// transaction.
-    pub fn is_clean(&mut self) -> Result<bool> {
-        self.is_clean = !process::has_launched()
-            && self.unfit.is_none()
+    pub fn promise_reset(&mut self) -> Result<bool> {
+        self.is_promised = !process::has_launched()
+            && self.stateful_library.is_none()
             && leftovers::left()?.is_none()
-            && leftovers::libraries_len()? == self.libraries
-            && self.session.is_settled()?
-            && leftovers::settings_mark()? == self.mark
-            && (self.jobs + 1) % MEMORY_INTERVAL != 0;
-        Ok(self.is_clean)
+            && leftovers::libraries_len()? == self.libraries_len
+            && self.session.look_unchanged()?
+            && leftovers::settings_mark()? == self.settings_mark
+            && (self.resets + 1) % MEMORY_INTERVAL != 0;
+        Ok(self.is_promised)
     }
 
-    /// After a job has ended, however, and outside a transaction.
+    /// Makes the session as new. After a job has ended, in whatever way, outside a transaction.
+    ///
+    /// Suppose that a launcher has already claimed this worker on the strength of a promise: it has returned the job's
+    /// handle, so the verdict must be `Clean` then. It is, for the promise looked at all that is looked at here.
     pub fn reset(&mut self) -> Result<Verdict> {
-        self.jobs += 1;
-        if std::mem::take(&mut self.is_clean) {
+        self.resets += 1;
+        if std::mem::take(&mut self.is_promised) {
             leftovers::forget()?;
             return Ok(Verdict::Clean);
         }
@@ -115,61 +131,62 @@ impl Baseline {
         if let Some(reason) = leftovers::left()? {
             return Ok(Verdict::Retire(reason));
         }
-        if leftovers::libraries_len()? != self.libraries {
+        if leftovers::libraries_len()? != self.libraries_len {
             self.judge_libraries()?;
         }
-        if self.unfit.is_some() {
+        if self.stateful_library.is_some() {
             return Ok(Verdict::Retire("it has loaded a library"));
         }
         leftovers::forget()?;
-        if !self.session.settle()? {
+        if !self.session.take_back_changes()? {
             return Ok(Verdict::Retire("its settings cannot be taken back"));
         }
-        self.look_for_placeholders()?;
-        if self.jobs % MEMORY_INTERVAL == 0 && leftovers::memory()? > self.memory.saturating_add(MEMORY_GROWTH) {
+        self.note_placeholders()?;
+        if self.resets % MEMORY_INTERVAL == 0 && leftovers::memory()? > self.memory.saturating_add(MEMORY_GROWTH) {
             return Ok(Verdict::Retire("it has used much memory"));
         }
         Ok(Verdict::Clean)
     }
 
-    /// After the configuration files were read again, between two jobs.
-    pub fn config_reloaded(&mut self) -> Result<()> {
+    /// Takes note that the configuration files were read again, between two jobs.
+    pub fn note_reload(&mut self) -> Result<()> {
         // what the files have brought, a new session has as well
-        let new = leftovers::placeholders()?.into_iter().filter(|name| !self.brought.contains(name));
-        self.placeholders = new.collect();
-        self.mark = leftovers::settings_mark()?;
+        let new = leftovers::placeholders()?.into_iter().filter(|name| !self.brought_placeholders.contains(name));
+        self.own_placeholders = new.collect();
+        self.settings_mark = leftovers::settings_mark()?;
         self.judge_libraries()?;
-        self.session.reloaded()
+        self.session.note_reload()
     }
 
     fn judge_libraries(&mut self) -> Result<()> {
-        self.libraries = leftovers::libraries_len()?;
-        self.unfit = unfit_library(self.first_libraries)?;
+        self.libraries_len = leftovers::libraries_len()?;
+        self.stateful_library = stateful_library(self.libraries_at_start)?;
         Ok(())
     }
 
-    /// A setting without a library is never forgotten: a later job would see it, if only as empty.
-    fn look_for_placeholders(&mut self) -> Result<()> {
-        if leftovers::settings_mark()? == self.mark {
+    /// Lists the placeholders that a launcher or a job has brought, if any setting came into being since they were
+    /// listed.
+    fn note_placeholders(&mut self) -> Result<()> {
+        if leftovers::settings_mark()? == self.settings_mark {
             return Ok(());
         }
-        let new = leftovers::placeholders()?.into_iter().filter(|name| !self.placeholders.contains(name));
-        self.brought = new.collect();
+        let new = leftovers::placeholders()?.into_iter().filter(|name| !self.own_placeholders.contains(name));
+        self.brought_placeholders = new.collect();
         // last: the list may have taken memory
-        self.mark = leftovers::settings_mark()?;
+        self.settings_mark = leftovers::settings_mark()?;
         Ok(())
     }
 }
 
-/// The name of a library that is not known to keep nothing; `first`: how long their list was before any job.
-fn unfit_library(first: usize) -> Result<Option<Vec<u8>>> {
+/// The name of a loaded library that is not known to keep nothing. `at_start`: how long the list was before any job.
+fn stateful_library(at_start: usize) -> Result<Option<Vec<u8>>> {
     let (directory, own, named) =
         (leftovers::library_directory(), leftovers::own_library(), settings::stateless_libraries());
     let all = leftovers::libraries_since(0)?;
-    let at_start = all.len() - leftovers::libraries_since(first)?.len();
-    let unfit = all.iter().enumerate().find(|(i, path)| {
+    let at_start = all.len() - leftovers::libraries_since(at_start)?.len();
+    let stateful = all.iter().enumerate().find(|(i, path)| {
         let loaded = if *i < at_start { Loaded::AtStart } else { Loaded::ByJob };
         path.as_slice() != own && !libraries::is_harmless(path, directory, loaded, &named)
     });
-    Ok(unfit.map(|(_, path)| libraries::name(path).to_vec()))
+    Ok(stateful.map(|(_, path)| libraries::name(path).to_vec()))
 }
