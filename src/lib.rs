@@ -41,7 +41,10 @@ mod exports {
         unsafe {
             entry::callback(|| {
                 settings::define()?;
-                hooks::install(hooks::Watch { before: registry::empty, committed: registry::renew });
+                hooks::install(hooks::Watch {
+                    before: registry::dismiss_before,
+                    committed: registry::dismiss_at_commit,
+                });
                 registry::request()
             });
         };

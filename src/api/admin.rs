@@ -10,6 +10,6 @@ pub fn pg_background_stat_reset(_: &Call) -> Result<Datum> {
     let Some(registry) = registry::get()? else {
         return Err(errors::not_preloaded());
     };
-    registry.reset()?;
+    registry.exclusive(|r| r.reset_totals())?;
     Ok(void())
 }

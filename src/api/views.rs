@@ -8,7 +8,7 @@ use crate::launcher::job::{Job, tracker};
 use crate::pg::error::{self, Result, level};
 use crate::pg::memory::Context;
 use crate::pg::value::{Call, Datum, Value, void};
-use crate::pg::{encoding, identity};
+use crate::pg::{encoding, identity, statement};
 use crate::registry::{self, EndedRow, JobRow, TotalsRow, WorkerRow};
 use logic::job::state::State;
 use logic::sqlstate;
@@ -39,7 +39,7 @@ pub fn pg_background_get_jobs(call: &Call) -> Result<Datum> {
             time(job.started_at),
             positive(job.statement),
             positive(job.statements),
-            job.command.map_or(Value::Null, |tag| Value::Text(tag.to_vec())),
+            statement::tag_name(job.command).map_or(Value::Null, |tag| Value::Text(tag.to_vec())),
             // rows_processed, rows_estimated
             Value::Null,
             Value::Null,
@@ -225,7 +225,7 @@ mod session {
                 started_at: job.started_at(),
                 statement: 0,
                 statements: 0,
-                command: None,
+                command: 0,
                 progress: job.progress(),
                 query: query(&job)?,
             })

@@ -5,7 +5,7 @@ use super::error::{PgError, Result};
 use super::guard::guard;
 use super::lwlock::Lock;
 use super::sys;
-use logic::registry::layout::{Ended, Head, JobSlot, Totals, WorkerSlot};
+use logic::registry::layout::{Head, HistoryEntry, JobSlot, Totals, WorkerSlot};
 use logic::sqlstate;
 use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
@@ -34,7 +34,7 @@ unsafe impl Shared for JobSlot {}
 // SAFETY: as above.
 unsafe impl Shared for WorkerSlot {}
 // SAFETY: as above.
-unsafe impl Shared for Ended {}
+unsafe impl Shared for HistoryEntry {}
 // SAFETY: as above.
 unsafe impl Shared for Totals {}
 // SAFETY: as above.

@@ -7,21 +7,26 @@ use crate::pg::identity;
 use crate::pg::lwlock::Lock;
 use crate::pg::shmem::{self, Area};
 use crate::settings;
-use logic::registry::layout::{self, Ended, Head, JobSlot, TOTALS, Totals, WorkerSlot};
+use logic::registry::layout::{self, Head, HistoryEntry, JobSlot, TOTALS, Totals, WorkerSlot};
+use logic::registry::tables::{Sizes, Tables};
 use parking_lot::Mutex;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 pub struct Registry {
     pub(super) lock: Lock,
-    pub(super) head: &'static Head,
-    pub(super) jobs: &'static [JobSlot],
-    /// For each job slot the job's database and role, 0 in a free one: what quotas count, where one look takes little.
-    pub(super) kinds: &'static [AtomicU64],
-    pub(super) workers: &'static [WorkerSlot],
-    pub(super) history: &'static [Ended],
-    pub(super) totals: &'static [Totals],
-    /// In main shared memory: every process has the library, and so the hooks that send idle workers away.
+    tables: Tables<'static>,
+    /// In main shared memory: every process has the library, and so the hooks that dismiss idle workers.
     pub preloaded: bool,
+}
+
+/// What may be looked at without the lock.
+impl Deref for Registry {
+    type Target = Tables<'static>;
+
+    fn deref(&self) -> &Tables<'static> {
+        &self.tables
+    }
 }
 
 enum Known {
@@ -45,7 +50,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(jobs: u32, workers: u32, history: u32) -> Self {
+    fn new(sizes: Sizes) -> Self {
         let mut end = size_of::<Head>();
         let mut room = |size: usize, count: u32| {
             let start = end.next_multiple_of(64);
@@ -53,18 +58,18 @@ impl Layout {
             start
         };
         Self {
-            jobs: room(size_of::<JobSlot>(), jobs),
-            kinds: room(size_of::<AtomicU64>(), jobs),
-            workers: room(size_of::<WorkerSlot>(), workers),
-            history: room(size_of::<Ended>(), history),
+            jobs: room(size_of::<JobSlot>(), sizes.jobs),
+            kinds: room(size_of::<AtomicU64>(), sizes.jobs),
+            workers: room(size_of::<WorkerSlot>(), sizes.workers),
+            history: room(size_of::<HistoryEntry>(), sizes.history),
             totals: room(size_of::<Totals>(), TOTALS as u32),
             end,
         }
     }
+}
 
-    fn of_settings() -> Self {
-        Self::new(settings::max_jobs(), shmem::max_workers(), settings::history_size())
-    }
+fn configured() -> Sizes {
+    Sizes { jobs: settings::max_jobs(), workers: shmem::max_workers(), history: settings::history_size() }
 }
 
 /// While the server starts: asks for the registry's place in main shared memory.
@@ -73,7 +78,7 @@ pub fn request() -> Result<()> {
         return Ok(());
     }
     PRELOADED.store(true, Relaxed);
-    shmem::request(Layout::of_settings().end, ready)
+    shmem::request(Layout::new(configured()).end, ready)
 }
 
 /// The registry, if this process has found it already.
@@ -93,7 +98,7 @@ pub fn get() -> Result<Option<&'static Registry>> {
     }
     // The name bears the layout's number: libraries that differ in it do not meet.
     const { assert!(layout::LAYOUT == 2) };
-    if !shmem::attach(c"pg_background 2", Layout::of_settings().end, ready)? {
+    if !shmem::attach(c"pg_background 2", Layout::new(configured()).end, ready)? {
         *REGISTRY.lock() = Known::Missing;
     }
     Ok(known())
@@ -103,46 +108,33 @@ pub fn get() -> Result<Option<&'static Registry>> {
 fn ready(area: Area, is_new: bool, lock: Lock) -> Result<()> {
     let head = &area.slice::<Head>(0, 1)?[0];
     if is_new {
-        return make(area, head);
+        make(&tables(area, head, configured())?);
+        return Ok(());
     }
-    if head.magic.load(Relaxed) != layout::MAGIC || head.layout.load(Relaxed) != layout::LAYOUT {
+    let Some(sizes) = head.sizes() else {
         return Err(errors::registry_of_another_version());
-    }
-    let (jobs, workers, history) = (head.jobs.load(Relaxed), head.workers.load(Relaxed), head.history.load(Relaxed));
-    let layout = Layout::new(jobs, workers, history);
-    let registry = Registry {
-        lock,
-        head,
-        jobs: area.slice(layout.jobs, jobs as usize)?,
-        kinds: area.slice(layout.kinds, jobs as usize)?,
-        workers: area.slice(layout.workers, workers as usize)?,
-        history: area.slice(layout.history, history as usize)?,
-        totals: area.slice(layout.totals, TOTALS)?,
-        preloaded: PRELOADED.load(Relaxed),
     };
+    let registry = Registry { lock, tables: tables(area, head, sizes)?, preloaded: PRELOADED.load(Relaxed) };
     // Once per process; in the postmaster once more after each crash, when shared memory is made anew.
     *REGISTRY.lock() = Known::There(Box::leak(Box::new(registry)));
     Ok(())
 }
 
-/// All is zero so far.
-fn make(area: Area, head: &Head) -> Result<()> {
-    let (jobs, workers, history) = (settings::max_jobs(), shmem::max_workers(), settings::history_size());
-    let slots: &[JobSlot] = area.slice(Layout::new(jobs, workers, history).jobs, jobs as usize)?;
-    for (slot, next) in slots.iter().zip(2..) {
-        slot.next_free.store(if next > jobs { 0 } else { next }, Relaxed);
-        slot.progress.clear();
-        slot.done.init();
-    }
-    head.free_job.store(1, Relaxed);
-    head.free_jobs.store(jobs, Relaxed);
-    head.jobs.store(jobs, Relaxed);
-    head.workers.store(workers, Relaxed);
-    head.history.store(history, Relaxed);
-    head.next_ticket.store(1, Relaxed);
-    head.reset_at.store(identity::now(), Relaxed);
-    head.freed.init();
-    head.layout.store(layout::LAYOUT, Relaxed);
-    head.magic.store(layout::MAGIC, Relaxed);
-    Ok(())
+fn tables(area: Area, head: &'static Head, sizes: Sizes) -> Result<Tables<'static>> {
+    let layout = Layout::new(sizes);
+    let (jobs, workers, history) = (sizes.jobs as usize, sizes.workers as usize, sizes.history as usize);
+    Ok(Tables::new(
+        head,
+        area.slice(layout.jobs, jobs)?,
+        area.slice(layout.kinds, jobs)?,
+        area.slice(layout.workers, workers)?,
+        area.slice(layout.history, history)?,
+        area.slice(layout.totals, TOTALS)?,
+    ))
+}
+
+/// Makes an empty registry of memory that is all zero.
+fn make(tables: &Tables) {
+    tables.conditions().for_each(Condition::init);
+    tables.make(identity::now());
 }

@@ -1,54 +1,116 @@
 //! What the sessions and workers of the whole server share: jobs, workers, the history of ended jobs, totals.
 //!
-//! It is in main shared memory when the library is preloaded, in a named segment since 17 when it is not, and otherwise it is
-//! not there: a session then knows of its own jobs only, and each job gets a process of its own.
+//! It is in main shared memory when the library is preloaded, in a named segment since 17 when it is not, and otherwise
+//! it is not there: a session then knows of its own jobs only, and each job gets a process of its own.
+//!
+//! The rules are in `logic::registry`, which runs without a server. Here is what a process does with them: it finds the
+//! memory (`area`), takes the lock and wakes others (`lock`), waits (`waits`, `spin`), and is registered as a worker
+//! (`registration`).
 //!
 //! # Locking
 //!
-//! One LWLock, "pg_background". Nothing that can throw, allocate or wait is called while it is held; no other lock is taken
-//! under it.
+//! One LWLock, "pg_background". The tables change in [`Registry::exclusive`] alone, which wakes whom the change
+//! concerns after the release. Nothing that can throw, allocate or wait is called while the lock is held; no other lock
+//! is taken under it.
+//!
+//! By field:
 //!
 //! | what | who changes it | under the lock |
 //! |---|---|---|
-//! | a job slot's cookie, launcher, texts, stop flag, worker pid | launcher, worker, who cancels | yes |
+//! | a job slot's cookie, launcher, texts, stop flag, worker pid | launcher, worker, who cancels | yes (stop flag: shared) |
 //! | its state, times, statement, progress | its worker | no: atomics, progress by its sequence number |
-//! | a worker slot's activity | the worker; a launcher, idle → claimed | yes |
+//! | a worker slot's activity | the worker; a launcher, idle or resetting → claimed and back | yes |
 //! | its claimed job (`handle`, written last) | the launcher that claimed it | yes |
+//! | `pinned` | the launcher at the offer; the worker, when it has mapped the segment | yes; no |
 //! | history | who ends a job | yes |
 //! | totals | the worker at a start and an end, a launch that waits or is refused | yes |
 //! | waiting launches | the launch itself | yes |
 //!
-//! Readers of the views take the lock shared and copy. Latches and condition variables are set after it has been released.
+//! By operation (rules in `logic/registry`; exclusive unless said otherwise; "wakes" is after the release):
+//!
+//! - *Admit* a job (`admit`): fills a free slot, the cookie last, and claims a fitting worker. A launch that is refused
+//!   reaps first; if that frees anything, all who wait are woken.
+//! - *Claim* a worker (`admit`, `claim_for`): *idle* or *resetting* → *claimed*. Wakes nobody: the worker has nothing
+//!   to do yet.
+//! - *Offer* it the job (`offer`): of a sure claim the job's worker pid; `pinned`, `sure`, and `handle` last. Wakes the
+//!   worker.
+//! - *Drop* the claim (`withdraw`): *claimed* → what it was. Wakes the worker.
+//! - *Take* the job (`take_job`): the job's `taken` and worker pid, *claimed* → *busy*; *resetting* if the job is gone.
+//!   Wakes nobody: the launcher hears from the segment or the queue.
+//! - *See* whether the worker is on its way (`is_on_its_way`): shared.
+//! - *Refuse* the job (`refuse`): the job has no worker, or is freed if abandoned; → *leaving*. Wakes the launcher; if
+//!   the job is freed, also who waits for it or for a slot.
+//! - *Stop* a job (`stop`): shared. The stop flag only grows. The worker gets a signal, under the lock.
+//! - *End* a job (`end_job`): slot → history and totals, *busy* → *resetting* or *leaving*. Wakes who waits for the job
+//!   or for a slot; the launcher hears from the queue.
+//! - *Become idle* (`become_idle`): *resetting* → *idle*. *Leave* (`try_leave`): any but *claimed* → *leaving*. Wake
+//!   nobody.
+//! - *Exit* as a worker (`close`, then `worker_exits`): a claim without an offer is dropped; a job that no launcher
+//!   finds another worker for → history; → *free*. Wakes the launcher, who waits for the job, and launches that wait.
+//! - *Exit* or *fail* as a launcher (`launcher_exits`, `give_up`): frees the job's slot, or abandons the job and asks
+//!   it to stop. Wakes who waits for the job or for a slot, and a worker that was claimed.
+//! - *Wait* in line (`join`, `quit`): an entry of the queue. `quit` wakes launches that wait.
+//! - *Dismiss* workers (`dismiss`, `dismiss_one`): their mark, and the generation if all are meant. Wakes those that
+//!   are idle.
+//! - *Look* (views, `find`): shared, for a row at a time; the views reap first. Single fields: no lock (`Tables`).
 //!
 //! # Processes that die
 //!
-//! A process that ends, by whatever error, runs its exit callback, which gives back what it holds. One that is killed takes
-//! the whole server down, and shared memory is made anew. What a process could not give back because it died before it could
-//! (a worker that could not be started for a launcher that is gone) is reaped by those who meet it: see `Registry::reap`.
+//! A process that ends, by whatever error, runs its exit callback, which gives back what it holds. One that is killed
+//! takes the whole server down, and shared memory is made anew. What a process could not give back is reaped by
+//! launches that are refused and by the views: see `logic/registry/departed.rs`.
 
 use crate::pg::error::Result;
+use crate::pg::shmem;
+use logic::registry::layout::Key;
+use logic::segment::header::Identity;
 
-mod access;
 mod area;
-mod queue;
+mod lock;
+mod registration;
 mod rows;
 mod spin;
+mod waits;
 
-pub use access::{Admission, Claim, NewJob, Rest, Then, Wanted, key};
 pub use area::{Registry, get, known, request};
-pub use rows::{EndedRow, JobRow, TotalsRow, WorkerRow};
-pub use spin::{rouse, wait};
+pub use logic::registry::claims::{Claim, WorkerRequirements};
+pub use logic::registry::jobs::{Admission, End, NewJob};
+pub use logic::registry::queue::Queue;
+pub use logic::registry::rows::{EndedRow, JobRow, TotalsRow, WorkerRow};
+pub use logic::registry::totals::LaunchEvent;
+pub use logic::registry::workers::{AfterJob, IdleOutcome};
+pub use registration::Registration;
+pub use spin::{wait, wake_early};
 
-/// Idle workers of the database leave, and busy ones after their job. For a command that they would be in the way of. Of
-/// none, with 0: only finds the registry for [`renew`], where nothing may fail any more.
-pub fn empty(database: u32) -> Result<()> {
+/// What a warm worker must have in common with the launcher; `None` when no connection like its own could be made now.
+/// Inside a transaction.
+pub fn key(identity: &Identity, client_info: &[u8]) -> Result<Option<Key>> {
+    let user = identity.authenticated_user;
+    let client = shmem::hash(client_info);
+    Ok(shmem::connection_versions(user)?.map(|(user_version, database_version)| Key {
+        database: identity.database,
+        user,
+        user_version,
+        database_version,
+        client,
+    }))
+}
+
+/// Before DROP DATABASE and the like: dismisses the workers of `database` and waits up to a second for those that are
+/// not busy. With 0 it dismisses none and only finds the registry, so that [`dismiss_at_commit`], during the commit,
+/// cannot fail.
+pub fn dismiss_before(database: u32) -> Result<()> {
     match get()? {
-        Some(registry) if database != 0 => registry.dismiss_from(database),
+        Some(registry) if database != 0 => {
+            registry.exclusive(|r| r.dismiss(database, 0))?;
+            registry.wait_for_leavers(database)
+        }
         _ => Ok(()),
     }
 }
 
-/// No worker in the database and of the role (0: of any) that has begun before runs another job. In the midst of a commit.
-pub fn renew(database: u32, role: u32) -> Result<()> {
-    known().map_or(Ok(()), |registry| registry.dismiss(database, role))
+/// Dismisses the present workers of `database` and `role` (0: any): they take no further job. Called during a commit;
+/// may neither fail nor wait.
+pub fn dismiss_at_commit(database: u32, role: u32) -> Result<()> {
+    known().map_or(Ok(()), |registry| registry.exclusive(|r| r.dismiss(database, role)))
 }

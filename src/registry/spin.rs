@@ -27,11 +27,12 @@ pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
 
 /// Does waiting awake cost nobody a core?
 fn may_spin(registry: &Registry) -> bool {
-    !settings::spin().is_zero() && spin::has_room(cores(), registry.running(), registry.head.spinning.load(Relaxed))
+    !settings::spin().is_zero() && spin::has_room(cores(), registry.running(), registry.spinning().load(Relaxed))
 }
 
-/// Wakes a worker that will be wanted in a moment: a core that sleeps takes longer to wake than a launch takes to get there.
-pub fn rouse(proc: u32, pid: i32) {
+/// Wakes a worker that will be wanted in a moment: a core that sleeps takes longer to wake than a launch takes to get
+/// there.
+pub fn wake_early(proc: u32, pid: i32) {
     if let Some(registry) = known() {
         if shmem::is_asleep(proc) && may_spin(registry) && shmem::is_alive(proc, pid) {
             shmem::wake(proc);
@@ -49,8 +50,8 @@ fn spin() {
     if latch::is_set() || !may_spin(registry) || !SPIN.lock().wants() {
         return;
     }
-    registry.head.spinning.fetch_add(1, Relaxed);
+    registry.spinning().fetch_add(1, Relaxed);
     let paid = latch::spin(settings::spin());
-    registry.head.spinning.fetch_sub(1, Relaxed);
+    registry.spinning().fetch_sub(1, Relaxed);
     SPIN.lock().learn(paid);
 }

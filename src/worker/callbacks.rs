@@ -7,14 +7,13 @@
 
 use super::current;
 use super::outcome;
-use super::registration;
 use crate::channel::Full;
 use crate::errors;
 use crate::pg::bgworker::{self, Hooks};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
 use crate::pg::identity;
-use crate::registry::Then;
+use crate::registry::AfterJob;
 use logic::job::state::State;
 use logic::wire::report::Report;
 use parking_lot::Mutex;
@@ -78,10 +77,10 @@ fn exit() -> Result<()> {
         if !current.segment.header().is_final() {
             outcome::failure(&current, report(), Full::Leave)?;
         }
-        outcome::leave(&current, Then::Leave)
+        outcome::leave(&current, AfterJob::Leave)
     });
     // Also after an error: the slot must not stay behind.
     let offered = OFFERED.lock().take();
-    registration::give_back(offered.as_deref(), report)?;
+    outcome::give_back(offered.as_deref(), report)?;
     last_job
 }

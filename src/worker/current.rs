@@ -1,19 +1,18 @@
 //! The job that this process runs, for those who are called from elsewhere: message and exit callbacks, and
 //! `pg_background_progress()`.
 
-use super::registration::Registration;
 use crate::channel::Sender;
 use crate::pg::bgworker::{self, EarlyTermination};
 use crate::pg::dsm::Segment;
 use crate::pg::encoding::clip;
 use crate::pg::error::Result;
+use crate::registry::Registration;
 use logic::job::progress::Progress;
 use logic::job::state::Stop;
 use logic::registry::layout::JobSlot;
 use parking_lot::Mutex;
 use std::ffi::CString;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 pub struct Current {
     pub segment: Arc<Segment>,
@@ -67,9 +66,10 @@ impl Current {
 
 /// Begins with a job.
 pub fn set(current: &Arc<Current>, start: Start) {
-    let has_to_end = start == Start::New || current.registration.is_some_and(Registration::is_dismissed);
+    let has_to_end = start == Start::New
+        || current.registration.is_some_and(|registration| registration.registry.is_dismissed(registration.worker));
     let early = if has_to_end { EarlyTermination::EndsJob } else { EarlyTermination::Waits };
-    let other = current.slot.map(|slot| &slot.stop);
+    let other = current.slot.map(JobSlot::stop_flag);
     *CURRENT.lock() = Some(Arc::clone(current));
     bgworker::begin_job(Arc::clone(&current.segment), other, early);
 }
@@ -84,8 +84,8 @@ pub fn clear() {
 impl Current {
     /// What the launcher, or somebody else, asks of the job.
     pub fn stop(&self) -> Stop {
-        let others = self.slot.map_or(0, |slot| slot.stop.load(Ordering::SeqCst));
-        self.segment.header().stop().max(Stop::from_u32(others))
+        let others = self.slot.map_or(Stop::No, JobSlot::stop);
+        self.segment.header().stop().max(others)
     }
 
     /// Uses the sender, then sends what was missed meanwhile. `None` while somebody further up the stack uses it.
@@ -128,24 +128,21 @@ impl Current {
     pub fn start(&self, now: i64) {
         self.segment.header().start(now);
         if let Some(slot) = self.slot {
-            slot.started_at.store(now, Ordering::Relaxed);
-            slot.state.store(logic::job::state::State::Running as u32, Ordering::Relaxed);
+            slot.start(now);
         }
     }
 
     /// Statement `n` of `of` begins, with that command tag.
     pub fn show_statement(&self, n: usize, of: usize, command: u32) {
         if let Some(slot) = self.slot {
-            slot.statement.store(n as u32, Ordering::Relaxed);
-            slot.statements.store(of as u32, Ordering::Relaxed);
-            slot.command.store(command, Ordering::Relaxed);
+            slot.show_statement(n as u32, of as u32, command);
         }
     }
 
     /// Rows that the last statement returned or changed.
     pub fn show_rows(&self, rows: u64) {
         if let Some(slot) = self.slot {
-            slot.row_count.store(i64::try_from(rows).unwrap_or(i64::MAX), Ordering::Relaxed);
+            slot.show_rows(i64::try_from(rows).unwrap_or(i64::MAX));
         }
     }
 }

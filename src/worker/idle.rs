@@ -5,12 +5,12 @@
 //! `pg_background.idle_timeout`; never once a launcher has claimed it.
 
 use super::mapped_segments::MappedSegments;
-use super::registration::Registration;
 use super::session::baseline::Baseline;
 use crate::pg::error::Result;
 use crate::pg::latch::Event;
 use crate::pg::{bgworker, dsm, identity};
-use crate::{registry, settings};
+use crate::registry::{self, Registration};
+use crate::settings;
 use std::time::{Duration, Instant};
 
 /// How long those stay that are more than are to be kept: a job may come for them in the middle of a rush.
@@ -38,41 +38,43 @@ pub fn wait(
     let since = Instant::now();
     let mut rested = false;
     loop {
-        if let Some((handle, pinned)) = registration.offered() {
+        if let Some((handle, pinned)) = registration.registry.offered(registration.worker) {
             return Ok(Next::Job(handle, pinned));
         }
         let now = Instant::now();
         let idle = now - since;
-        let longest = if registration.registry().preloaded {
+        let longest = if registration.registry.preloaded {
             settings::idle_timeout()
         } else {
             settings::idle_timeout().min(UNTOLD)
         };
         let max_idle = settings::max_idle_workers();
-        let surplus = registration.registry().has_surplus(max_idle);
+        let surplus = registration.registry.has_surplus(max_idle);
         let must = bgworker::is_asked_to_leave()
-            || registration.is_dismissed()
+            || registration.registry.is_dismissed(registration.worker)
             // the configuration has changed: nobody vouches for that library any more
             || baseline.stateful_library().is_some()
             || max_idle == 0
             || idle >= longest
             || began_in_recovery && !identity::is_in_recovery();
-        if (must && registration.leave(None)?) || (surplus && idle >= SURPLUS && registration.leave(Some(max_idle))?) {
+        let leave = |surplus| registration.exclusive(|r, me| r.try_leave(me, surplus));
+        if (must && leave(None)?) || (surplus && idle >= SURPLUS && leave(Some(max_idle))?) {
             return Ok(Next::Leave);
         }
-        if registration.is_claimed() {
+        if registration.registry.is_claimed(registration.worker) {
             // the launcher is about to say for what
             registry::wait(Event::Idle, None)?;
             continue;
         }
         if bgworker::serve_idle()? {
             baseline.note_reload()?;
-            registration.show_settings(baseline.settings_hash())?;
+            let settings = baseline.settings_hash();
+            registration.exclusive(|r, me| r.show_settings(me, settings))?;
             continue;
         }
         if !rested && idle >= REST {
             // of sessions that may be gone
-            if registration.unmap()? {
+            if registration.exclusive(|r, me| r.forget_mappings(me))? {
                 kept.clear();
             }
             rested = true;
@@ -93,12 +95,12 @@ pub fn wait(
 
 /// Leaves; a launcher that has claimed this worker meanwhile is told that it must find another.
 pub fn decline(registration: Registration) -> Result<()> {
-    while !registration.leave(None)? {
-        if let Some((handle, pinned)) = registration.offered() {
+    while !registration.exclusive(|r, me| r.try_leave(me, None))? {
+        if let Some((handle, pinned)) = registration.registry.offered(registration.worker) {
             if pinned {
                 dsm::unpin(handle)?;
             }
-            return registration.refuse();
+            return registration.exclusive(|r, me| r.refuse(me));
         }
         // the launcher is about to say for what
         registry::wait(Event::Idle, None)?;

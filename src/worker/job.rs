@@ -11,7 +11,6 @@
 //! with this process's pid, so a cancel or termination of the process is meant for the job.
 
 use super::current::{self, Current, Start};
-use super::registration::Registration;
 use super::session::Restored;
 use super::session::baseline::Baseline;
 use super::{outcome, statements};
@@ -24,12 +23,11 @@ use crate::pg::memory::Context;
 use crate::pg::mq::Queue;
 use crate::pg::{identity, shmem, statement};
 use crate::point;
-use crate::registry::Then;
+use crate::registry::{AfterJob, Registration};
 use logic::segment::header::Reply;
 use logic::sqlstate;
 use logic::wire::report::Field;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// What became of a job that this worker had taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,7 +58,7 @@ pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: S
     let header = segment.header();
     let muted = header.identity.wants_results != 1;
     let slot = match (registration, header.slot()) {
-        (Some(registration), Some(slot)) => registration.job(slot),
+        (Some(registration), Some(slot)) => registration.registry.job(slot),
         _ => None,
     };
     let current = Current::new(Arc::clone(segment), slot, registration, Sender::new(None, muted));
@@ -74,7 +72,8 @@ pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: S
         attach(Queue::appointed_writer(segment)?)?;
     }
     if let (Some(registration), Some(slot)) = (registration, header.slot()) {
-        if !registration.take_job(slot, header.identity.cookie)? {
+        let cookie = header.identity.cookie;
+        if !registration.exclusive(|r, me| r.take_job(me, slot, cookie))? {
             return Ok(None);
         }
     }
@@ -116,7 +115,7 @@ fn accept(current: &Current) {
     if header.reply() == Reply::Awaited {
         header.accept();
         if let Some(slot) = current.slot {
-            shmem::wake(slot.launcher_proc.load(Relaxed));
+            shmem::wake(slot.launcher_proc());
         }
     }
 }
@@ -148,14 +147,14 @@ fn refuse(current: &Current) -> Result<()> {
     if current.segment.header().reply() == Reply::NotAwaited {
         let error = PgError::new(sqlstate::INTERNAL_ERROR, "worker could not take over the session's settings");
         fail(current, &error)?;
-        return outcome::leave(current, Then::Leave);
+        return outcome::leave(current, AfterJob::Leave);
     }
     current.with_sender(|sender| {
         sender.leave();
         Ok(())
     })?;
     current::clear();
-    current.registration.map_or(Ok(()), Registration::refuse)
+    current.registration.map_or(Ok(()), |registration| registration.exclusive(|r, me| r.refuse(me)))
 }
 
 /// Runs the job's statements and publishes their outcome. An error comes from before the commit, but for one of the

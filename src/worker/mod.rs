@@ -17,6 +17,5 @@ mod job;
 pub mod mapped_segments;
 mod outcome;
 pub mod process;
-mod registration;
 pub mod session;
 mod statements;

@@ -7,9 +7,9 @@ use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
 use crate::pg::{bgworker, encoding, identity, statement};
 use crate::point;
-use crate::registry::Then;
+use crate::registry::{AfterJob, End, Registration};
 use logic::job::state::{State, Stop};
-use logic::registry::layout::{End, MESSAGE_SIZE};
+use logic::registry::layout::MESSAGE_SIZE;
 use logic::segment::header::OUTCOME_SIZE;
 use logic::sqlstate;
 use logic::wire::frame::Kind;
@@ -57,8 +57,34 @@ fn publish(current: &Current, state: State, body: &[u8]) {
     current.segment.header().finish(state, identity::now(), body);
 }
 
+/// The worker process ends: frees its entry in the registry. A job that was promised to this worker, and that it has
+/// not taken, ends with `words`, of which its launcher hears if the worker has mapped the segment (`offered`). Any other
+/// job that it was offered goes to another process.
+pub fn give_back(offered: Option<&Segment>, words: impl FnOnce() -> Report) -> Result<()> {
+    let Some(registration) = Registration::mine() else {
+        return Ok(());
+    };
+    // Before it is asked what was promised: nothing more is, from here on.
+    registration.exclusive(|r, me| r.close(me))?;
+    let now = identity::now();
+    let report = registration.registry.is_promised(registration.worker).then(words);
+    let message = report.as_ref().map_or(&b""[..], Report::message);
+    let end = match &report {
+        Some(report) => End {
+            sqlstate: report.sqlstate,
+            message: &message[..encoding::clip(message, MESSAGE_SIZE)],
+            ..End::lost_worker(now)
+        },
+        None => End::lost_worker(now),
+    };
+    if let (Some(segment), Some(report)) = (offered, &report) {
+        publish_untaken(segment, report);
+    }
+    registration.exit(&end)
+}
+
 /// Why the process ends that was to run the job, and has done nothing of it.
-pub fn publish_untaken(segment: &Segment, report: &Report) {
+fn publish_untaken(segment: &Segment, report: &Report) {
     let mut report = report.clone();
     report.level = report.level.min(level::ERROR);
     report.fit(OUTCOME_SIZE, encoding::clip);
@@ -76,7 +102,7 @@ pub fn timed_out(current: &Current, report: &Report) -> bool {
 
 /// The job is over, for the registry, and then for its launcher: from here on the segment is not touched any more. The
 /// process has nothing to do with a job any more, and may be claimed for another unless it leaves.
-pub fn leave(current: &Current, then: Then) -> Result<()> {
+pub fn leave(current: &Current, then: AfterJob) -> Result<()> {
     statement::report_idle();
     point::reach("end")?;
     let told = tell(current, then);
@@ -89,7 +115,7 @@ pub fn leave(current: &Current, then: Then) -> Result<()> {
     told
 }
 
-fn tell(current: &Current, then: Then) -> Result<()> {
+fn tell(current: &Current, then: AfterJob) -> Result<()> {
     let header = current.segment.header();
     let (Some(registration), Some(slot)) = (current.registration, header.slot()) else {
         return Ok(());
@@ -108,7 +134,7 @@ fn tell(current: &Current, then: Then) -> Result<()> {
         finished_at: header.finished_at(),
         timed_out: report.as_ref().is_some_and(|report| timed_out(current, report)),
     };
-    registration.end(slot, header.identity.cookie, &end, then)
+    registration.exclusive(|r, me| r.end_job(me, slot, header.identity.cookie, &end, then))
 }
 
 /// Lets a launcher that was just woken have this processor: what is left to do here takes longer than what it has

@@ -12,7 +12,6 @@ use super::current::{Current, Start};
 use super::idle::{self, Next};
 use super::job::{self, Performed};
 use super::mapped_segments::MappedSegments;
-use super::registration::Registration;
 use super::session::baseline::{Baseline, Verdict};
 use super::{callbacks, outcome};
 use crate::pg::dsm::Segment;
@@ -20,10 +19,9 @@ use crate::pg::error::Result;
 use crate::pg::memory::Context;
 use crate::pg::{bgworker, entry, identity, shmem, statement};
 use crate::point;
-use crate::registry::{Rest, Then};
+use crate::registry::{AfterJob, IdleOutcome, Registration};
 use crate::settings;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Runs the job in the segment with that handle, for which this process was started, and the jobs that it is offered
 /// later. Returns when the process is to end; an error becomes the outcome of the job that the process has then.
@@ -49,7 +47,7 @@ fn live(handle: u32) -> Result<()> {
     // Register as a worker. A launcher that has no registry has given the job no slot; then this process runs the one
     // job.
     let registration =
-        if segment.header().slot().is_some() { Registration::take(&segment.header().identity)? } else { None };
+        if segment.header().slot().is_some() { Registration::new(&segment.header().identity)? } else { None };
 
     // Take the job. The launcher may have given it up while this process was starting, and has freed its slot then:
     // again its caller has an error and no handle. Another job has perhaps the slot by now; the cookie tells them
@@ -111,7 +109,7 @@ impl Worker {
             }
             Err(error) => {
                 job::fail(current, &error)?;
-                outcome::leave(current, Then::Leave)?;
+                outcome::leave(current, AfterJob::Leave)?;
                 Ok(None)
             }
         }
@@ -138,11 +136,11 @@ impl Worker {
             return Ok(false);
         }
         let stays = self.may_stay(current);
-        let then = if stays { self.after_job(current)? } else { Then::Leave };
+        let then = if stays { self.after_job(current)? } else { AfterJob::Leave };
         outcome::leave(current, then)?;
         // The launcher was woken. What is left to do here takes longer than what it has waited for; where other jobs
         // run, the processor goes round anyway.
-        if current.registration.is_none_or(|registration| registration.registry().running() == 0) {
+        if current.registration.is_none_or(|registration| registration.registry.running() == 0) {
             outcome::make_way();
         }
         self.trees.reset()?;
@@ -165,9 +163,9 @@ impl Worker {
     /// reply. To be able to promise, the worker must look at its session for some microseconds before it wakes the
     /// launcher of the present job. A launcher that sleeps hardly notices, beside its wake-up; one that waits awake
     /// would wait that much longer, so then nothing is promised.
-    fn after_job(&mut self, current: &Current) -> Result<Then> {
-        let sleeps = current.slot.is_some_and(|slot| shmem::is_asleep(slot.launcher_proc.load(Relaxed)));
-        Ok(Then::Reset {
+    fn after_job(&mut self, current: &Current) -> Result<AfterJob> {
+        let sleeps = current.slot.is_some_and(|slot| shmem::is_asleep(slot.launcher_proc()));
+        Ok(AfterJob::Reset {
             promised: sleeps && self.baseline.promise_reset()?,
             settings: self.baseline.settings_hash(),
             mapped: self.mapped.handles(),
@@ -185,7 +183,9 @@ impl Worker {
         // all of them: the next job would find what is held back in pg_stat_xact_...
         statement::send_statistics()?;
         bgworker::show_idle()?;
-        Ok(registration.rest(self.baseline.settings_hash(), self.mapped.handles())? != Rest::Leave)
+        let (settings, mapped) = (self.baseline.settings_hash(), self.mapped.handles());
+        let outcome = registration.exclusive(|r, me| r.become_idle(me, settings, mapped))?;
+        Ok(outcome != IdleOutcome::Leave)
     }
 
     /// Waits until a launcher offers a job, and maps its segment; `None` if the process is to end.

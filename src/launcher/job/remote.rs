@@ -40,7 +40,7 @@ impl RemoteJob {
         if !identity::may_signal(self.role)? {
             return Err(errors::permission_denied(self.pid));
         }
-        self.slot.map_or(Ok(()), |slot| self.registry.stop(slot, self.cookie, stop))
+        self.slot.map_or(Ok(()), |slot| self.registry.shared(|r| r.stop(slot, self.cookie, stop)))
     }
 
     /// Waits for the job's end: who has the privileges of its role. False when the deadline passed first.

@@ -209,7 +209,7 @@ impl Job {
             return Ok(());
         }
         match (header.slot(), registry::known()) {
-            (Some(slot), Some(registry)) => registry.stop(slot, self.cookie, stop)?,
+            (Some(slot), Some(registry)) => registry.shared(|r| r.stop(slot, self.cookie, stop))?,
             _ if !self.is_gone() => bgworker::interrupt(self.pid),
             _ => {}
         }

@@ -3,7 +3,7 @@
 use crate::errors;
 use crate::pg::error::{PgError, Result};
 use crate::pg::{bgworker, identity};
-use crate::registry::{Admission, Claim, NewJob, Registry};
+use crate::registry::{Admission, Claim, LaunchEvent, NewJob, Queue, Registry};
 use crate::settings;
 use logic::registry::quota::Scope;
 use std::time::{Duration, Instant};
@@ -21,34 +21,44 @@ pub struct Admitted {
 
 /// Waits for its turn as long as `pg_background.launch_timeout` says.
 pub fn wait(registry: &Registry, new: &NewJob) -> Result<Admitted> {
-    let mut refused_by = match registry.admit(new, None)? {
-        Admission::Place(slot, claim) => return Ok(Admitted { slot, claim }),
+    let mut refused_by = match registry.exclusive(|r| r.admit(new, None))? {
+        Admission::Admitted(slot, claim) => return Ok(Admitted { slot, claim }),
         Admission::Refused(scope) => scope,
     };
     if Instant::now() < new.give_up {
-        if let Some(ticket) = registry.join(new, false)? {
-            registry.count(new.database, new.role, |totals| &totals.queue_waits)?;
+        if let Some(ticket) = registry.exclusive(|r| r.join(new, Queue::ForSlot))? {
+            count(registry, new, LaunchEvent::Waits)?;
             let waited = registry.wait_for_room(Some(new.give_up), || {
-                Ok(match registry.admit(new, Some(ticket))? {
-                    Admission::Place(slot, claim) => Some(Admitted { slot, claim }),
+                Ok(match registry.exclusive(|r| r.admit(new, Some(ticket)))? {
+                    Admission::Admitted(slot, claim) => Some(Admitted { slot, claim }),
                     Admission::Refused(scope) => {
                         refused_by = scope;
                         None
                     }
                 })
             });
-            registry.quit(ticket)?;
+            registry.exclusive(|r| r.quit(ticket))?;
             if let Some(admitted) = waited? {
                 return Ok(admitted);
             }
         }
     }
-    registry.count(new.database, new.role, |totals| &totals.rejected)?;
+    count(registry, new, LaunchEvent::Rejected)?;
     Err(refusal(registry, new, refused_by)?)
 }
 
+fn count(registry: &Registry, new: &NewJob, event: LaunchEvent) -> Result<()> {
+    registry.exclusive(|r| r.count_launch(new.database, new.role, event))
+}
+
+/// Is it this launch's turn to ask for a process? Without a ticket: does no other launch wait for one?
+pub fn is_next_for_process(registry: &Registry, ticket: Option<u64>) -> Result<bool> {
+    // most often no launch waits: no lock then
+    if registry.has_waiters() { registry.shared(|r| r.is_next_for_process(ticket)) } else { Ok(true) }
+}
+
 fn refusal(registry: &Registry, new: &NewJob, scope: Scope) -> Result<PgError> {
-    let running = registry.running_within(scope, new)?;
+    let running = registry.shared(|r| r.running_within(scope, new))?;
     let (whose, name, limit) = match scope {
         Scope::Total => (String::new(), "max_workers_total", new.limits.total),
         Scope::Database => {
@@ -82,22 +92,22 @@ pub fn wait_for_worker(
 ) -> Result<Room> {
     let give_up = new.give_up.max(Instant::now() + SLOT_WAIT);
     let mut found = Ok(None);
-    if let Some(ticket) = registry.join(new, true)? {
-        registry.count(new.database, new.role, |totals| &totals.queue_waits)?;
+    if let Some(ticket) = registry.exclusive(|r| r.join(new, Queue::ForProcess))? {
+        count(registry, new, LaunchEvent::Waits)?;
         let try_now = || {
-            if !registry.is_next_for_process(Some(ticket))? {
+            if !is_next_for_process(registry, Some(ticket))? {
                 return Ok(None);
             }
-            match registry.claim_for(slot, new)? {
+            match registry.exclusive(|r| r.claim_for(slot, new))? {
                 Some(claim) => Ok(Some(Room::Worker(claim))),
                 None => Ok(register()?.map(Room::Process)),
             }
         };
         found = until(registry, ticket, give_up, try_now);
-        registry.quit(ticket)?;
+        registry.exclusive(|r| r.quit(ticket))?;
     }
     if matches!(found, Ok(None)) {
-        registry.count(new.database, new.role, |totals| &totals.rejected)?;
+        count(registry, new, LaunchEvent::Rejected)?;
     }
     found?.ok_or_else(errors::no_process_slot)
 }
@@ -116,8 +126,8 @@ fn until(
             return Ok(found);
         }
         // one at first, and another each time that this did not help
-        if (pause == Duration::from_millis(1) || pause == MAX_PAUSE) && registry.is_next_for_process(Some(ticket))? {
-            registry.dismiss_one()?;
+        if (pause == Duration::from_millis(1) || pause == MAX_PAUSE) && is_next_for_process(registry, Some(ticket))? {
+            registry.exclusive(|r| r.dismiss_one())?;
         }
         pause = (pause * 2).min(MAX_PAUSE);
     }

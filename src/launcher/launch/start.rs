@@ -13,7 +13,7 @@ use crate::pg::mq::{self, Queue};
 use crate::pg::{bgworker, encoding, identity, latch};
 use crate::point;
 use crate::process;
-use crate::registry::{self, Claim, NewJob, Registry, Wanted};
+use crate::registry::{self, Claim, NewJob, Registry, WorkerRequirements};
 use crate::settings;
 use logic::job::state::Stop;
 use logic::registry::layout::QUERY_SIZE;
@@ -48,7 +48,7 @@ pub fn launch(sql: &[u8], queue_size: i32, kind: Kind, execution: Option<Executi
     }
     tracker::check_limit()?;
     let (proc, pid) = *LAST_WORKER.lock();
-    registry::rouse(proc, pid);
+    registry::wake_early(proc, pid);
     process::note_launch();
     let identity = Identity {
         cookie: new_cookie()?,
@@ -117,7 +117,7 @@ impl Started {
         let (receiver, there) = match offered {
             Ok(offered) => offered,
             Err(error) => {
-                registry.withdraw(claim, segment.header().identity.cookie)?;
+                registry.exclusive(|r| r.withdraw(claim, segment.header().identity.cookie))?;
                 return Err(error);
             }
         };
@@ -144,7 +144,7 @@ fn offer(registry: &Registry, segment: &Arc<Segment>, slot: u32, claim: &Claim) 
         segment.pin()?;
     }
     let cookie = segment.header().identity.cookie;
-    let there = registry.offer(claim, slot, cookie, segment.handle(), !claim.is_mapped)?;
+    let there = registry.exclusive(|r| r.offer(claim, slot, cookie, segment.handle()))?;
     if !there && !claim.is_mapped {
         crate::pg::dsm::unpin(segment.handle())?;
     }
@@ -159,7 +159,7 @@ fn is_taken(registry: &Registry, segment: &Segment, slot: u32, claim: &Claim) ->
         if has_it() {
             return Ok(true);
         }
-        if !registry.is_on_its_way(claim, slot, header.identity.cookie)? {
+        if !registry.shared(|r| r.is_on_its_way(claim, slot, header.identity.cookie))? {
             // it may have spoken in between
             return Ok(has_it());
         }
@@ -174,7 +174,7 @@ static LAUNCHING: AtomicI64 = AtomicI64::new(0);
 fn at_exit() -> Result<()> {
     match (registry::known(), LAUNCHING.load(Relaxed)) {
         (None, _) | (_, 0) => Ok(()),
-        (Some(registry), cookie) => registry.launcher_exits(cookie),
+        (Some(registry), cookie) => registry.exclusive(|r| r.launcher_exits(cookie)),
     }
 }
 
@@ -201,7 +201,7 @@ fn in_registry(
         query: &sql[..encoding::clip(sql, QUERY_SIZE)],
         limits: settings::limits(),
         give_up: Instant::now() + settings::launch_timeout(),
-        wanted: registry::key(&header.identity, client_info)?.map(|key| Wanted {
+        wanted: registry::key(&header.identity, client_info)?.map(|key| WorkerRequirements {
             key,
             settings,
             handle: segment.handle(),
@@ -217,7 +217,7 @@ fn start(registry: &'static Registry, segment: &Arc<Segment>, new: &NewJob) -> R
     let Admitted { slot, claim } = admission::wait(registry, new).inspect_err(|_| segment.mark_reusable())?;
     let started = in_slot(registry, segment, new, slot, claim);
     if started.is_err() {
-        registry.give_up(slot, new.cookie)?;
+        registry.exclusive(|r| r.give_up(slot, new.cookie))?;
     }
     started
 }
@@ -237,7 +237,7 @@ fn in_slot(
             }
         }
         segment.header().prepare_offer(Some(slot), Reply::NotAwaited);
-        let at_once = if registry.is_next_for_process(None)? { register(segment)? } else { None };
+        let at_once = if admission::is_next_for_process(registry, None)? { register(segment)? } else { None };
         let room = match at_once {
             Some(worker) => Room::Process(worker),
             None => admission::wait_for_worker(registry, new, slot, || register(segment))

@@ -113,9 +113,9 @@ impl Counts {
     }
 }
 
-/// The first limit that keeps `me` out; `None`: come in. `running` counts running jobs by scope; `ahead` are those that asked
-/// before, in their order, at most [`MAX_WAITERS`]. One of them that could come in now goes first; one that is kept out by
-/// a limit of its own keeps nobody else out.
+/// The first limit that keeps `me` out; `None`: come in. `running` counts running jobs by scope; `ahead` are those that
+/// asked before, in their order, at most [`MAX_WAITERS`]. One of them that could come in now goes first; one that is
+/// kept out by a limit of its own keeps nobody else out.
 pub fn verdict<'a>(
     me: &Request,
     ahead: impl Iterator<Item = &'a Request>,

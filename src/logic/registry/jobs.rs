@@ -1,0 +1,231 @@
+//! Jobs: being admitted, being asked to stop, ending.
+//!
+//! A cookie is in exactly one place: in a job slot while the job has not ended, then in the history, until the ring
+//! comes round. A launch that fails before a worker has the job frees the slot without a trace.
+
+use super::claims::{Claim, WorkerRequirements};
+use super::layout::{Activity, JobSlot};
+use super::locked::{Locked, Shared};
+use super::quota::{self, Limits, Scope};
+use crate::job::state::{State, Stop};
+use crate::sqlstate;
+use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
+use std::time::Instant;
+
+/// A job that asks to be admitted.
+pub struct NewJob<'a> {
+    pub cookie: i64,
+    pub database: u32,
+    pub role: u32,
+    pub launched_at: i64,
+    /// Cut by the caller where a character ends.
+    pub query: &'a [u8],
+    pub limits: Limits,
+    /// How long it waits, for its turn and for a worker together.
+    pub give_up: Instant,
+    /// `None`: no present worker would do.
+    pub wanted: Option<WorkerRequirements<'a>>,
+}
+
+pub enum Admission {
+    /// The job's slot and, if a warm worker fits, the claim on it.
+    Admitted(u32, Option<Claim>),
+    Refused(Scope),
+}
+
+/// How a job ended, for the history and the totals.
+pub struct End<'a> {
+    pub state: State,
+    pub sqlstate: i32,
+    pub message: &'a [u8],
+    pub started_at: i64,
+    pub finished_at: i64,
+    /// It ran out of its own time.
+    pub timed_out: bool,
+}
+
+impl End<'static> {
+    /// Of a job whose worker is gone without an outcome.
+    pub fn lost_worker(now: i64) -> Self {
+        Self {
+            state: State::Error,
+            sqlstate: sqlstate::CONNECTION_FAILURE,
+            message: b"lost connection to worker process",
+            started_at: 0,
+            finished_at: now,
+            timed_out: false,
+        }
+    }
+}
+
+impl Shared<'_> {
+    /// Asks the job to stop, and its worker to look, if the job has not ended. The lock, held shared, keeps the worker
+    /// from turning to another job between the look at the cookie and the signal: a signal never hits a later job.
+    pub fn stop(&self, slot: u32, cookie: i64, stop: Stop) {
+        if let Some(job) = self.job(slot).filter(|job| job.cookie.load(Relaxed) == cookie) {
+            self.ask_to_stop(job, stop);
+        }
+    }
+
+    fn ask_to_stop(&self, job: &JobSlot, stop: Stop) {
+        job.stop.fetch_max(stop as u32, SeqCst);
+        let pid = job.worker_pid.load(Relaxed);
+        if stop == Stop::Now && pid != 0 {
+            self.server.interrupt(pid);
+        }
+    }
+
+    /// The job with that cookie, if it has that slot: its worker's pid and its role.
+    pub fn pid_and_role(&self, slot: u32, cookie: i64) -> Option<(i32, u32)> {
+        let job = self.job(slot)?;
+        let found = (job.worker_pid.load(Relaxed), job.role.load(Relaxed));
+        (job.cookie.load(Relaxed) == cookie).then_some(found)
+    }
+}
+
+impl Locked<'_> {
+    /// Gives the job a slot, and claims a warm worker for it where one fits. `ticket`: of a launch that has waited.
+    ///
+    /// A launch that is refused looks first whether jobs of processes that are gone hold the place. One that has waited
+    /// does not: launches that come, and the views, tell it.
+    pub fn admit(&mut self, new: &NewJob, ticket: Option<u64>) -> Admission {
+        let mut refused = self.refusal(new, ticket);
+        if refused.is_some() && ticket.is_none() && self.reap() {
+            refused = self.refusal(new, ticket);
+        }
+        match refused {
+            Some(scope) => Admission::Refused(scope),
+            None => self.fill_slot(new),
+        }
+    }
+
+    fn refusal(&self, new: &NewJob, ticket: Option<u64>) -> Option<Scope> {
+        let is_limited = new.limits.any() || self.has_waiters();
+        if is_limited || self.head.free_jobs.load(Relaxed) == 0 { self.verdict(new, ticket) } else { None }
+    }
+
+    fn fill_slot(&mut self, new: &NewJob) -> Admission {
+        let index = self.head.free_job.load(Relaxed).wrapping_sub(1);
+        let Some(job) = self.job(index) else {
+            return Admission::Refused(Scope::Slots);
+        };
+        self.head.free_job.store(job.next_free.load(Relaxed), Relaxed);
+        self.head.free_jobs.fetch_sub(1, Relaxed);
+        let me = self.server.me();
+        job.launcher_pid.store(me.pid, Relaxed);
+        job.launcher_proc.store(me.proc, Relaxed);
+        job.database.store(new.database, Relaxed);
+        job.role.store(new.role, Relaxed);
+        job.launched_at.store(new.launched_at, Relaxed);
+        job.label.clear();
+        job.query.set(new.query);
+        job.worker_pid.store(0, Relaxed);
+        job.state.store(State::Starting as u32, Relaxed);
+        for time in [&job.started_at, &job.row_count] {
+            time.store(0, Relaxed);
+        }
+        for number in [&job.statement, &job.statements, &job.command, &job.stop, &job.abandoned, &job.taken] {
+            number.store(0, Relaxed);
+        }
+        job.progress.clear();
+        self.set_kind(index, quota::kind(new.database, new.role));
+        // Last: a look without the lock that finds this cookie finds this job's fields.
+        job.cookie.store(new.cookie, Release);
+        Admission::Admitted(index, self.claim_for(index, new))
+    }
+
+    fn set_kind(&self, slot: u32, kind: u64) {
+        if let Some(entry) = self.kinds.get(slot as usize) {
+            entry.store(kind, Relaxed);
+        }
+    }
+
+    /// The launch has failed and its caller gets no handle: frees the job's slot or, if a worker has the job, asks that
+    /// to stop. A worker that refuses the job frees the slot then.
+    ///
+    /// The process that was started for the job is not terminated: by the time that the postmaster had done so it might
+    /// run another session's job. It finds that its job is gone, or that it is to stop.
+    pub fn give_up(&mut self, slot: u32, cookie: i64) {
+        let Some(job) = self.job(slot).filter(|job| job.cookie.load(Relaxed) == cookie) else {
+            return;
+        };
+        if job.worker_pid.load(Relaxed) == 0 {
+            self.free_job(slot, job);
+            self.tell_of_end(slot);
+        } else {
+            self.abandon(job);
+        }
+    }
+
+    /// No caller has the job's handle, or will have it.
+    fn abandon(&self, job: &JobSlot) {
+        job.abandoned.store(1, Relaxed);
+        self.ask_to_stop(job, Stop::Now);
+    }
+
+    /// When a launcher ends in the middle of the launch of that job: gives back its entry in the queue, its claim, and
+    /// the job's slot. A worker that has the job, or was offered it, is asked to stop; should it refuse the job, it
+    /// frees the slot.
+    pub fn launcher_exits(&mut self, cookie: i64) {
+        let me = self.server.me().pid;
+        self.forget_waiters(|waiter| waiter.pid.load(Relaxed) == me);
+        if let Some((index, job)) = self.used().find(|(_, job)| job.cookie.load(Relaxed) == cookie) {
+            let mut has_worker = job.worker_pid.load(Relaxed) != 0;
+            let mut workers = self.workers.iter();
+            let claimed = workers.find(|w| w.activity() == Activity::Claimed && w.cookie.load(Relaxed) == cookie);
+            if let Some(worker) = claimed {
+                if worker.handle.load(Relaxed) == 0 {
+                    self.release_claim(worker);
+                    self.wake(worker.proc.load(Relaxed));
+                } else {
+                    has_worker = true;
+                }
+            }
+            if has_worker {
+                self.abandon(job);
+            } else {
+                self.free_job(index, job);
+                self.wakes.ended = Some(index);
+            }
+        }
+        self.wakes.freed = true;
+    }
+
+    /// Moves the job from its slot into the history and the totals.
+    pub(super) fn move_to_history(&self, slot: u32, job: &JobSlot, end: &End) {
+        let next = self.head.ended.fetch_add(1, Relaxed);
+        let size = self.history.len().max(1) as u64;
+        if let Some(entry) = self.history.get((next % size) as usize) {
+            entry.cookie.store(job.cookie.load(Relaxed), Relaxed);
+            entry.worker_pid.store(job.worker_pid.load(Relaxed), Relaxed);
+            entry.launcher_pid.store(job.launcher_pid.load(Relaxed), Relaxed);
+            entry.database.store(job.database.load(Relaxed), Relaxed);
+            entry.role.store(job.role.load(Relaxed), Relaxed);
+            entry.state.store(end.state as u32, Relaxed);
+            entry.sqlstate.store(end.sqlstate, Relaxed);
+            entry.launched_at.store(job.launched_at.load(Relaxed), Relaxed);
+            entry.started_at.store(end.started_at, Relaxed);
+            entry.finished_at.store(end.finished_at, Relaxed);
+            entry.row_count.store(job.row_count.load(Relaxed), Relaxed);
+            entry.label.copy_from(&job.label);
+            entry.message.set(end.message);
+            entry.query.copy_from(&job.query);
+        }
+        self.count_end(job, end);
+        self.free_job(slot, job);
+    }
+
+    pub(super) fn free_job(&self, slot: u32, job: &JobSlot) {
+        job.cookie.store(0, Release);
+        self.set_kind(slot, 0);
+        job.next_free.store(self.head.free_job.load(Relaxed), Relaxed);
+        self.head.free_job.store(slot + 1, Relaxed);
+        self.head.free_jobs.fetch_add(1, Relaxed);
+    }
+
+    /// Wakes the sessions that wait for the job that had this slot, and launches that wait for a slot.
+    pub(super) fn tell_of_end(&mut self, slot: u32) {
+        self.wakes.ended = Some(slot);
+        self.wakes.freed |= self.has_waiters();
+    }
+}

@@ -1,0 +1,234 @@
+//! What the views show: copies of one row each, taken under the lock.
+//!
+//! A row is copied in two steps, for the lock allows no allocation: `Shared::…_row` fills buffers of fixed size under
+//! the lock, and `into_row` makes the row's texts of them afterwards.
+
+use super::layout::{Activity, HistoryEntry, JobSlot, LABEL_SIZE, LIBRARY_SIZE, MESSAGE_SIZE, QUERY_SIZE, Totals};
+use super::locked::Shared;
+use super::tables::Tables;
+use crate::job::state::State;
+use crate::shared_text::Copied;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+/// A job that has not ended.
+pub struct JobRow {
+    /// The worker's; 0 before one has the job.
+    pub pid: i32,
+    pub cookie: i64,
+    pub label: Vec<u8>,
+    pub database: u32,
+    pub role: u32,
+    pub launcher_pid: i32,
+    pub state: State,
+    /// Microseconds since 2000-01-01, like all times here; 0 when it has not come.
+    pub launched_at: i64,
+    pub started_at: i64,
+    pub statement: i32,
+    pub statements: i32,
+    /// The running statement's command tag, as the server numbers them; 0 is none.
+    pub command: u32,
+    pub progress: Option<(i32, Vec<u8>)>,
+    pub query: Vec<u8>,
+}
+
+pub struct EndedRow {
+    pub pid: i32,
+    pub cookie: i64,
+    pub label: Vec<u8>,
+    pub database: u32,
+    pub role: u32,
+    pub launcher_pid: i32,
+    pub state: State,
+    /// As the server packs it; 0 without an error.
+    pub sqlstate: i32,
+    pub message: Vec<u8>,
+    pub launched_at: i64,
+    pub started_at: i64,
+    pub finished_at: i64,
+    pub row_count: i64,
+    pub query: Vec<u8>,
+}
+
+pub struct WorkerRow {
+    pub pid: i32,
+    pub database: u32,
+    pub user: u32,
+    pub idle: bool,
+    pub jobs_run: i64,
+    pub started_at: i64,
+    /// 0 while it is busy.
+    pub idle_since: i64,
+    /// For which it leaves after its job; empty without one.
+    pub library: Vec<u8>,
+}
+
+/// Database and role are 0 in the row of all that found no room.
+pub struct TotalsRow {
+    pub database: u32,
+    pub role: u32,
+    pub launched: i64,
+    pub completed: i64,
+    pub failed: i64,
+    pub canceled: i64,
+    pub timed_out: i64,
+    pub rejected: i64,
+    pub queue_waits: i64,
+    pub warm_starts: i64,
+    pub cold_starts: i64,
+    /// Microseconds.
+    pub run_time: i64,
+}
+
+/// A job's row without its texts, and these.
+pub struct CopiedJob(JobRow, Copied<LABEL_SIZE>, Copied<QUERY_SIZE>);
+pub struct CopiedEnd(EndedRow, Copied<LABEL_SIZE>, Copied<MESSAGE_SIZE>, Copied<QUERY_SIZE>);
+pub struct CopiedWorker(WorkerRow, Copied<LIBRARY_SIZE>);
+
+impl Shared<'_> {
+    pub fn copy_job(&self, slot: u32) -> Option<CopiedJob> {
+        let job = self.job(slot)?;
+        Some(CopiedJob(job_row(job), job.label.copy(), job.query.copy()))
+    }
+
+    pub fn copy_end(&self, index: usize) -> Option<CopiedEnd> {
+        let entry = self.history.get(index)?;
+        Some(CopiedEnd(ended_row(entry), entry.label.copy(), entry.message.copy(), entry.query.copy()))
+    }
+
+    pub fn copy_worker(&self, index: u32) -> Option<CopiedWorker> {
+        let worker = self.worker(index).filter(|worker| worker.activity() != Activity::Free)?;
+        let key = worker.key();
+        let is_idle = matches!(worker.activity(), Activity::Idle | Activity::Leaving);
+        let row = WorkerRow {
+            pid: worker.pid.load(Relaxed),
+            database: key.database,
+            user: key.user,
+            idle: is_idle,
+            jobs_run: worker.jobs_run.load(Relaxed),
+            started_at: worker.started_at.load(Relaxed),
+            idle_since: if is_idle { worker.idle_since.load(Relaxed) } else { 0 },
+            library: Vec::new(),
+        };
+        Some(CopiedWorker(row, worker.library.copy()))
+    }
+
+    /// The ended job with that cookie, if the entry is its own still: its worker's pid and its role.
+    pub fn ended_pid_and_role(&self, index: usize, cookie: i64) -> Option<(i32, u32)> {
+        let entry = self.history.get(index)?;
+        let found = (entry.worker_pid.load(Relaxed), entry.role.load(Relaxed));
+        (entry.cookie.load(Relaxed) == cookie).then_some(found)
+    }
+}
+
+impl Tables<'_> {
+    /// After the lock's release. `None` when the slot was given to another job before its progress was read.
+    pub fn job_row(&self, slot: u32, copied: CopiedJob) -> Option<JobRow> {
+        let CopiedJob(mut row, label, query) = copied;
+        row.label = label.bytes().to_vec();
+        row.query = query.bytes().to_vec();
+        let job = self.job(slot)?;
+        row.progress = job.progress.get();
+        (row.cookie != 0 && job.cookie.load(Acquire) == row.cookie).then_some(row)
+    }
+
+    /// The slot of the job with that cookie. A look without the lock, at all slots in use.
+    pub fn slot_of(&self, cookie: i64) -> Option<u32> {
+        self.used().find(|(_, job)| job.cookie.load(Acquire) == cookie).map(|(slot, _)| slot)
+    }
+
+    /// The history's entry of the job with that cookie. A look without the lock.
+    pub fn entry_of(&self, cookie: i64) -> Option<usize> {
+        self.history.iter().position(|entry| entry.cookie.load(Acquire) == cookie)
+    }
+
+    /// The history's entries that were ever used.
+    pub fn used_entries(&self) -> impl Iterator<Item = usize> {
+        self.history.iter().enumerate().filter(|(_, entry)| entry.cookie.load(Relaxed) != 0).map(|(index, _)| index)
+    }
+
+    pub fn worker_slots(&self) -> std::ops::Range<u32> {
+        0..self.workers.len() as u32
+    }
+
+    /// Totals of the roles that launched anything since the last reset, and when that was.
+    pub fn totals(&self) -> (Vec<TotalsRow>, i64) {
+        let used = self.totals.iter().filter(|totals| totals.counters().iter().any(|n| n.load(Relaxed) != 0));
+        (used.map(totals_row).collect(), self.head.reset_at.load(Relaxed))
+    }
+}
+
+impl CopiedEnd {
+    pub fn into_row(self) -> EndedRow {
+        let Self(mut row, label, message, query) = self;
+        row.label = label.bytes().to_vec();
+        row.message = message.bytes().to_vec();
+        row.query = query.bytes().to_vec();
+        row
+    }
+}
+
+impl CopiedWorker {
+    pub fn into_row(self) -> WorkerRow {
+        let Self(mut row, library) = self;
+        row.library = library.bytes().to_vec();
+        row
+    }
+}
+
+fn job_row(job: &JobSlot) -> JobRow {
+    let number = |n: &AtomicU32| i32::try_from(n.load(Relaxed)).unwrap_or(0);
+    JobRow {
+        pid: job.worker_pid.load(Relaxed),
+        cookie: job.cookie.load(Relaxed),
+        label: Vec::new(),
+        database: job.database.load(Relaxed),
+        role: job.role.load(Relaxed),
+        launcher_pid: job.launcher_pid.load(Relaxed),
+        state: State::from_u32(job.state.load(Relaxed)).unwrap_or(State::Starting),
+        launched_at: job.launched_at.load(Relaxed),
+        started_at: job.started_at.load(Relaxed),
+        statement: number(&job.statement),
+        statements: number(&job.statements),
+        command: job.command.load(Relaxed),
+        progress: None,
+        query: Vec::new(),
+    }
+}
+
+fn ended_row(entry: &HistoryEntry) -> EndedRow {
+    EndedRow {
+        pid: entry.worker_pid.load(Relaxed),
+        cookie: entry.cookie.load(Relaxed),
+        label: Vec::new(),
+        database: entry.database.load(Relaxed),
+        role: entry.role.load(Relaxed),
+        launcher_pid: entry.launcher_pid.load(Relaxed),
+        state: State::from_u32(entry.state.load(Relaxed)).unwrap_or(State::Error),
+        sqlstate: entry.sqlstate.load(Relaxed),
+        message: Vec::new(),
+        launched_at: entry.launched_at.load(Relaxed),
+        started_at: entry.started_at.load(Relaxed),
+        finished_at: entry.finished_at.load(Relaxed),
+        row_count: entry.row_count.load(Relaxed),
+        query: Vec::new(),
+    }
+}
+
+fn totals_row(totals: &Totals) -> TotalsRow {
+    let key = totals.key.load(Relaxed);
+    TotalsRow {
+        database: (key >> 32) as u32,
+        role: key as u32,
+        launched: totals.launched.load(Relaxed),
+        completed: totals.completed.load(Relaxed),
+        failed: totals.failed.load(Relaxed),
+        canceled: totals.canceled.load(Relaxed),
+        timed_out: totals.timed_out.load(Relaxed),
+        rejected: totals.rejected.load(Relaxed),
+        queue_waits: totals.queue_waits.load(Relaxed),
+        warm_starts: totals.warm_starts.load(Relaxed),
+        cold_starts: totals.cold_starts.load(Relaxed),
+        run_time: totals.run_time.load(Relaxed),
+    }
+}

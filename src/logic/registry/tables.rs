@@ -1,0 +1,215 @@
+//! The registry's tables: where they are, and what may be looked at without the lock.
+//!
+//! Each look reads single fields, so what it finds may have changed by the time that the caller acts. A caller that
+//! must not be wrong asks again under the lock.
+
+use super::layout::{Activity, ConditionVariable, Head, HistoryEntry, JobSlot, LAYOUT, MAGIC, Totals, WorkerSlot};
+use crate::job::state::Stop;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+/// How many of each the tables have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    pub jobs: u32,
+    pub workers: u32,
+    pub history: u32,
+}
+
+#[derive(Clone, Copy)]
+pub struct Tables<'t> {
+    pub(crate) head: &'t Head,
+    pub(crate) jobs: &'t [JobSlot],
+    /// For each job slot the job's database and role, 0 in a free one: what quotas count, where one look takes little.
+    pub(crate) kinds: &'t [AtomicU64],
+    pub(crate) workers: &'t [WorkerSlot],
+    pub(crate) history: &'t [HistoryEntry],
+    pub(crate) totals: &'t [Totals],
+}
+
+impl Head {
+    /// The sizes of the registry that is there; `None` if a library with another layout has made it.
+    pub fn sizes(&self) -> Option<Sizes> {
+        (self.magic.load(Relaxed) == MAGIC && self.layout.load(Relaxed) == LAYOUT).then(|| Sizes {
+            jobs: self.jobs.load(Relaxed),
+            workers: self.workers.load(Relaxed),
+            history: self.history.load(Relaxed),
+        })
+    }
+}
+
+impl<'t> Tables<'t> {
+    pub fn new(
+        head: &'t Head,
+        jobs: &'t [JobSlot],
+        kinds: &'t [AtomicU64],
+        workers: &'t [WorkerSlot],
+        history: &'t [HistoryEntry],
+        totals: &'t [Totals],
+    ) -> Self {
+        Self { head, jobs, kinds, workers, history, totals }
+    }
+
+    /// Makes an empty registry of memory that is all zero. The caller initializes the [`Self::conditions`]. Before any
+    /// other process knows of the registry.
+    pub fn make(&self, now: i64) {
+        let jobs = self.jobs.len() as u32;
+        for (slot, next) in self.jobs.iter().zip(2..) {
+            slot.next_free.store(if next > jobs { 0 } else { next }, Relaxed);
+            slot.progress.clear();
+        }
+        let head = self.head;
+        head.free_job.store(1, Relaxed);
+        head.free_jobs.store(jobs, Relaxed);
+        head.jobs.store(jobs, Relaxed);
+        head.workers.store(self.workers.len() as u32, Relaxed);
+        head.history.store(self.history.len() as u32, Relaxed);
+        head.next_ticket.store(1, Relaxed);
+        head.reset_at.store(now, Relaxed);
+        head.layout.store(LAYOUT, Relaxed);
+        head.magic.store(MAGIC, Relaxed);
+    }
+
+    pub fn conditions(&self) -> impl Iterator<Item = &'t ConditionVariable> + use<'t> {
+        self.jobs.iter().map(|job| &job.done).chain([&self.head.freed])
+    }
+
+    // --- jobs ---
+
+    pub fn job(&self, slot: u32) -> Option<&'t JobSlot> {
+        self.jobs.get(slot as usize)
+    }
+
+    /// The job slots that are in use, with their numbers: few of many, most often, and far apart, so their `kinds` are
+    /// looked at first.
+    pub(crate) fn used(&self) -> impl Iterator<Item = (u32, &'t JobSlot)> + use<'t> {
+        let slots = (0..).zip(self.kinds).zip(self.jobs);
+        slots.filter(|((_, kind), _)| kind.load(Relaxed) != 0).map(|((index, _), job)| (index, job))
+    }
+
+    /// The slots of the jobs that have not ended.
+    pub fn used_slots(&self) -> impl Iterator<Item = u32> + use<'t> {
+        self.used().map(|(slot, _)| slot)
+    }
+
+    /// How many jobs have not ended.
+    pub fn running(&self) -> u32 {
+        self.head.jobs.load(Relaxed).saturating_sub(self.head.free_jobs.load(Relaxed))
+    }
+
+    /// Has the job not ended?
+    pub fn is_running(&self, slot: u32, cookie: i64) -> bool {
+        self.job(slot).is_some_and(|job| job.cookie.load(Acquire) == cookie)
+    }
+
+    /// What was asked of the job, if it has not ended.
+    pub fn asked_to_stop(&self, slot: u32, cookie: i64) -> Stop {
+        let asked = self.job(slot).map_or(Stop::No, |job| Stop::from_u32(job.stop.load(SeqCst)));
+        // looked at last: the flag was this job's then
+        if self.is_running(slot, cookie) { asked } else { Stop::No }
+    }
+
+    /// The condition variable that is broadcast when the job of that slot ends.
+    pub fn done(&self, slot: u32) -> Option<&'t ConditionVariable> {
+        self.job(slot).map(|job| &job.done)
+    }
+
+    /// The condition variable that is broadcast when a job slot, a worker's slot or an entry of the queue becomes free.
+    pub fn freed(&self) -> &'t ConditionVariable {
+        &self.head.freed
+    }
+
+    /// Does any launch wait in the queue?
+    pub fn has_waiters(&self) -> bool {
+        self.head.waiting.load(Relaxed) != 0
+    }
+
+    // --- workers ---
+
+    pub(crate) fn worker(&self, index: u32) -> Option<&'t WorkerSlot> {
+        self.workers.get(index as usize)
+    }
+
+    /// Where a worker's signal handlers find out which job a signal means: the worker's activity, and the handle of the
+    /// job that it was offered.
+    pub fn signals(&self, worker: u32) -> Option<(&'t AtomicU32, &'t AtomicU32)> {
+        self.worker(worker).map(|worker| (&worker.activity, &worker.handle))
+    }
+
+    /// Has nothing changed since the worker began that forbids it further jobs?
+    pub(crate) fn is_current(&self, worker: &WorkerSlot) -> bool {
+        worker.dismissed.load(Relaxed) == 0 && worker.generation.load(Relaxed) == self.head.generation.load(Relaxed)
+    }
+
+    /// Is the worker to run no further job?
+    pub fn is_dismissed(&self, worker: u32) -> bool {
+        self.worker(worker).is_none_or(|worker| !self.is_current(worker))
+    }
+
+    /// Has a launcher claimed the worker?
+    pub fn is_claimed(&self, worker: u32) -> bool {
+        self.worker(worker).is_some_and(|worker| worker.activity() == Activity::Claimed)
+    }
+
+    /// The job that the claimed worker was offered, if it was: its segment, and whether that is pinned. For the worker,
+    /// which alone ends the claim then.
+    pub fn offered(&self, worker: u32) -> Option<(u32, bool)> {
+        let worker = self.worker(worker)?;
+        if worker.activity() != Activity::Claimed {
+            return None;
+        }
+        let handle = worker.handle.load(Acquire);
+        (handle != 0).then(|| (handle, worker.pinned.load(Relaxed) != 0))
+    }
+
+    /// Has the launcher of the offered job returned its handle already, because this worker will take the job? Asked by
+    /// the worker, before it takes it.
+    pub fn is_promised(&self, worker: u32) -> bool {
+        self.worker(worker).is_some_and(|worker| {
+            worker.activity() == Activity::Claimed && worker.handle.load(Acquire) != 0 && worker.sure.load(Relaxed) != 0
+        })
+    }
+
+    /// Notes that the offered segment is not pinned for the worker any more. By the worker, when it has mapped the
+    /// segment.
+    pub fn mark_unpinned(&self, worker: u32) {
+        if let Some(worker) = self.worker(worker) {
+            worker.pinned.store(0, Relaxed);
+        }
+    }
+
+    /// Are more workers idle than are to be kept?
+    pub fn has_surplus(&self, max_idle: u32) -> bool {
+        self.head.idle.load(Relaxed) > max_idle
+    }
+
+    /// Does a worker of that database that was dismissed, and has no job, still exist?
+    pub fn has_leavers(&self, database: u32) -> bool {
+        self.workers.iter().any(|worker| {
+            matches!(worker.activity(), Activity::Idle | Activity::Resetting | Activity::Leaving)
+                && worker.key().database == database
+                && worker.dismissed.load(Relaxed) != 0
+        })
+    }
+
+    // --- without any lock ---
+
+    /// How many processes wait awake. Each adds itself and takes itself away.
+    pub fn spinning(&self) -> &'t AtomicU32 {
+        &self.head.spinning
+    }
+
+    /// Notes that the thing with that hash is said in the log; false when some process has noted it before, or when
+    /// there is no room for another.
+    pub fn note_said(&self, hash: u64) -> bool {
+        let hash = hash.max(1);
+        for said in &self.head.said {
+            match said.compare_exchange(0, hash, Relaxed, Relaxed) {
+                Ok(_) => return true,
+                Err(found) if found == hash => return false,
+                Err(_) => {}
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,114 @@
+//! A worker process's entry in the registry.
+
+use super::area::{Registry, get};
+use super::key;
+use crate::pg::dsm::{self, Segment};
+use crate::pg::error::{self, PgError, Result, level};
+use crate::pg::{bgworker, encoding, shmem, statement};
+use crate::point;
+use logic::registry::jobs::End;
+use logic::registry::layout::{Key, LIBRARY_SIZE};
+use logic::registry::locked::Locked;
+use logic::segment::header::Identity;
+use logic::sqlstate;
+use logic::wire::report::{Field, Report};
+use std::sync::{Arc, OnceLock};
+
+#[derive(Clone, Copy)]
+pub struct Registration {
+    pub registry: &'static Registry,
+    /// The number of this process's slot.
+    pub worker: u32,
+}
+
+static MINE: OnceLock<Registration> = OnceLock::new();
+
+impl Registration {
+    /// Registers this process as a worker; `None` without a registry. Once.
+    pub fn new(identity: &Identity) -> Result<Option<Self>> {
+        let Some(registry) = get()? else {
+            return Ok(None);
+        };
+        // of the connection that is about to be made; its versions are known when it is there
+        let key = Key { database: identity.database, user: identity.authenticated_user, ..Key::default() };
+        let Some(worker) = registry.exclusive(|r| r.register_worker(&key))? else {
+            return Ok(None);
+        };
+        let registration = Self { registry, worker };
+        let _ = MINE.set(registration);
+        if let Some((activity, handle)) = registry.signals(worker) {
+            bgworker::watch_slot(activity, handle);
+        }
+        Ok(Some(registration))
+    }
+
+    /// This process's, if it is a registered worker.
+    pub fn mine() -> Option<Self> {
+        MINE.get().copied()
+    }
+
+    /// Changes the tables as [`Registry::exclusive`] does, with the number of this worker's slot.
+    pub fn exclusive<R>(self, change: impl FnOnce(&mut Locked, u32) -> R) -> Result<R> {
+        self.registry.exclusive(|r| change(r, self.worker))
+    }
+
+    /// Shows what later launchers must have in common with the first. Once connected.
+    pub fn show_key(self, identity: &Identity, client_info: &[u8]) -> Result<()> {
+        statement::begin()?;
+        let key = key(identity, client_info)?;
+        statement::commit()?;
+        // without one the connection would have been refused, or is about to be
+        let key = key.unwrap_or_default();
+        self.exclusive(|r, me| r.set_versions(me, &key))
+    }
+
+    /// Says that this worker leaves after its job because of that library: in the view, and once in the log.
+    pub fn show_library(self, name: &[u8]) -> Result<()> {
+        let shown = &name[..encoding::clip(name, LIBRARY_SIZE)];
+        self.exclusive(|r, me| r.show_library(me, shown))?;
+        if !self.registry.note_said(shmem::hash(name)) {
+            return Ok(());
+        }
+        let name = String::from_utf8_lossy(name);
+        let message = format!("background workers end after each job because of library \"{name}\"");
+        let mut report = Report::new(level::LOG, sqlstate::SUCCESSFUL_COMPLETION, message);
+        report.set(Field::Detail, "It is preloaded, and may keep what a job leaves in it for a later job.");
+        report.set(
+            Field::Hint,
+            "If it keeps nothing that a later job could see, add its name to pg_background.stateless_libraries.",
+        );
+        error::raise(&report)
+    }
+
+    /// The offered job's segment, which need not be pinned any more; `kept` if it is mapped still.
+    pub fn map(self, kept: Option<Arc<Segment>>, handle: u32, pinned: bool) -> Result<Arc<Segment>> {
+        let segment = match kept {
+            Some(segment) => Some(segment),
+            None => point::reach("map").and_then(|()| Segment::attach(handle))?,
+        };
+        if pinned {
+            self.registry.mark_unpinned(self.worker);
+            dsm::unpin(handle)?;
+        }
+        let segment =
+            segment.ok_or_else(|| PgError::new(sqlstate::INTERNAL_ERROR, "shared memory segment of a job is gone"))?;
+        segment.check()?;
+        Ok(segment)
+    }
+
+    /// The process ends: frees its slot, and unpins the segment that was pinned for it. `end`: see
+    /// `Locked::worker_exits`.
+    pub fn exit(self, end: &End) -> Result<()> {
+        loop {
+            let (pinned, wakes) = self.registry.change(|r| r.worker_exits(self.worker, end))?;
+            let Some(handle) = pinned else {
+                // The slots may be given to others here, before the launcher is woken: a test holds the process.
+                point::reach("exited")?;
+                wakes.deliver();
+                return Ok(());
+            };
+            wakes.deliver();
+            dsm::unpin(handle)?;
+        }
+    }
+}
