@@ -1,9 +1,11 @@
-//! The errors that users see, a function each, named by what is wrong: the place to look for a message, its SQLSTATE or its hint.
+//! The errors that users see, a function each, named by what is wrong: the place to look for a message, its SQLSTATE
+//! or its hint.
 //!
-//! Not here: what only a defect or damage can bring about (XX000, XX001), which stays where it is found; and what the modules
-//! of `pg` say about the call or the server in general, for `pg` does not know this module.
+//! Not here: what only a defect or damage can bring about (XX000, XX001), which stays where it is found; and what the
+//! modules of `pg` say about the call or the server in general, for `pg` does not know this module.
 //!
-//! Messages are in the server's style: lower case, no full stop; details and hints are sentences. Tests compare all of them.
+//! Messages are in the server's style: lower case, no full stop; details and hints are sentences. Tests compare all
+//! of them.
 
 use crate::pg::error::{PgError, level};
 use logic::sqlstate;
@@ -43,8 +45,8 @@ pub fn session_limit(tracked: usize, max_workers: i32) -> PgError {
         .hint("Read or detach jobs that have ended, or raise pg_background.max_workers.")
 }
 
-/// A limit over all sessions keeps the job out: `setting`, named without prefix, is `limit`, and `running` jobs run in its
-/// `scope` (" in database …", " for role …", or empty for the server).
+/// A limit over all sessions keeps the job out: `setting`, named without prefix, is `limit`, and `running` jobs run
+/// in its `scope` (" in database …", " for role …", or empty for the server).
 #[cold]
 pub fn server_limit(running: u32, scope: &str, setting: &str, limit: u32) -> PgError {
     let jobs = if running == 1 { "job runs" } else { "jobs run" };

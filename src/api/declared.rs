@@ -1,5 +1,6 @@
-//! How the exported functions may be declared, and what serves each form. The library may stand under the catalog of another
-//! release, of the C extension's too: the declaration decides, not the symbol.
+//! How the exported functions may be declared, and which function here serves each form. The installed catalog may be
+//! that of another release, or of the C extension, with the same symbol under other arguments: so the declaration
+//! decides, not the symbol.
 
 use super::{admin, v1, v2, views};
 use crate::pg::declaration::{Column, Form, OnNull, Returns};
@@ -9,12 +10,12 @@ use crate::pg::value::{Call, Datum};
 
 type Body = fn(&Call) -> Result<Datum>;
 
-/// STRICT.
+/// A form that is declared STRICT.
 const fn strict(arguments: &'static [u32], returns: Returns, body: Body) -> Form {
     Form { arguments, on_null: OnNull::ReturnsNull, returns, body }
 }
 
-/// STRICT or not.
+/// A form that may be declared STRICT, or not.
 const fn called(arguments: &'static [u32], returns: Returns, body: Body) -> Form {
     Form { arguments, on_null: OnNull::Called, returns, body }
 }

@@ -1,4 +1,5 @@
-//! The SQL functions. Each reads its arguments, calls what is below, and makes its result.
+//! The SQL functions: each reads its arguments, calls the launcher, the worker or the registry, and makes a result of
+//! what these return.
 
 mod admin;
 pub mod declared;

@@ -1,122 +1,81 @@
-//! The second interface: a job is a handle, pid and cookie.
+//! The second interface: a job is named by a handle, pid and cookie.
 
-use super::v1;
 use crate::errors;
-use crate::launcher::job::tracker::{self, Found};
-use crate::launcher::job::{Job, RemoteJob};
-use crate::launcher::launch::{Kind, launch};
+use crate::launcher::job::{self, Target, tracker};
+use crate::launcher::launch::{Results, launch};
+use crate::launcher::read;
 use crate::pg::error::Result;
 use crate::pg::memory::Context;
 use crate::pg::tupdesc::types;
 use crate::pg::value::{Call, Datum, Value, boolean, void};
 use crate::{settings, worker};
-use logic::job::released::How;
 use logic::job::state::Stop;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Milliseconds.
 const MAX_GRACE: i32 = 3_600_000;
 const MAX_WAIT: i32 = 86_400_000;
 
-fn start(call: &Call, kind: Kind) -> Result<Datum> {
-    let job = launch(call.text(0)?, call.int4(1), kind, None)?;
+fn start(call: &Call, results: Results) -> Result<Datum> {
+    let job = launch(call.text(0)?, call.int4(1), results, None)?;
     call.composite([Value::Int4(job.pid), Value::Int8(job.cookie)])
 }
 
 /// `pg_background_launch_v2(sql, queue_size)`
 pub fn pg_background_launch_v2(call: &Call) -> Result<Datum> {
-    start(call, Kind::Launch)
+    start(call, Results::Kept)
 }
 
 /// `pg_background_submit_v2(sql, queue_size)`
 pub fn pg_background_submit_v2(call: &Call) -> Result<Datum> {
-    start(call, Kind::Submit)
+    start(call, Results::Discarded)
 }
 
 /// `pg_background_result_v2(pid, cookie)`
 pub fn pg_background_result_v2(call: &Call) -> Result<Datum> {
-    v1::read(call, call.int4(0), Some(call.int8(1)))
+    read::result(call, call.int4(0), Some(call.int8(1)))
 }
 
 /// `pg_background_detach_v2(pid, cookie)`
 pub fn pg_background_detach_v2(call: &Call) -> Result<Datum> {
-    v1::detach(call, call.int4(0), Some(call.int8(1)))
+    job::detach(call.execution(), call.int4(0), Some(call.int8(1)))?;
+    Ok(void())
 }
 
-/// What a call's first two arguments name.
-enum Named {
-    Here(Arc<Job>),
-    RemoteJob(RemoteJob),
-    /// It was read and released: it has ended, there is nothing to do.
-    Ended,
+/// The job that the first two arguments name.
+fn target(call: &Call) -> Result<Target> {
+    Target::find(call.int4(0), call.int8(1))
 }
 
-fn job(call: &Call) -> Result<Named> {
-    let (pid, cookie) = (call.int4(0), call.int8(1));
-    match tracker::find(pid, Some(cookie), false) {
-        Ok(Found::Job(job)) => Ok(Named::Here(job)),
-        Ok(Found::Released(How::Read)) => Ok(Named::Ended),
-        // it may still run, but this session wanted to hear no more of it
-        Ok(Found::Released(How::Detached)) => Err(errors::not_attached(pid)),
-        Err(denied) if tracker::tracked(pid, cookie).is_some() => Err(denied),
-        Err(unknown) => RemoteJob::find(pid, cookie)?.map(Named::RemoteJob).ok_or(unknown),
-    }
-}
-
+/// The instant in so many milliseconds.
 fn after(milliseconds: i32, max: i32) -> Instant {
     Instant::now() + Duration::from_millis(milliseconds.clamp(0, max).unsigned_abs().into())
 }
 
 /// `pg_background_cancel_v2(pid, cookie)`
 pub fn pg_background_cancel_v2(call: &Call) -> Result<Datum> {
-    match job(call)? {
-        Named::Here(job) => job.stop(Stop::Now)?,
-        Named::RemoteJob(job) => job.stop(Stop::Now)?,
-        Named::Ended => {}
-    }
+    target(call)?.stop(Stop::Now)?;
     Ok(void())
 }
 
 /// `pg_background_cancel_v2_grace(pid, cookie, grace_ms)`
 pub fn pg_background_cancel_v2_grace(call: &Call) -> Result<Datum> {
-    let deadline = Some(after(call.int4(2), MAX_GRACE));
-    // a wait that is itself cancelled leaves the softer request standing
-    match job(call)? {
-        Named::Here(job) => {
-            job.stop(Stop::AfterStatement)?;
-            if !job.wait(deadline)? {
-                job.stop(Stop::Now)?;
-            }
-        }
-        Named::RemoteJob(job) => {
-            job.stop(Stop::AfterStatement)?;
-            if !job.wait_for_end(deadline)? {
-                job.stop(Stop::Now)?;
-            }
-        }
-        Named::Ended => {}
-    }
+    // The grace begins with the call, before the job is looked up.
+    let deadline = after(call.int4(2), MAX_GRACE);
+    target(call)?.stop_gracefully(deadline)?;
     Ok(void())
-}
-
-fn wait(call: &Call, deadline: Option<Instant>) -> Result<bool> {
-    match job(call)? {
-        Named::Here(job) => job.wait(deadline),
-        Named::RemoteJob(job) => job.wait(deadline),
-        Named::Ended => Ok(true),
-    }
 }
 
 /// `pg_background_wait_v2(pid, cookie)`
 pub fn pg_background_wait_v2(call: &Call) -> Result<Datum> {
-    wait(call, None)?;
+    target(call)?.wait(None)?;
     Ok(void())
 }
 
 /// `pg_background_wait_v2_timeout(pid, cookie, timeout_ms)`
 pub fn pg_background_wait_v2_timeout(call: &Call) -> Result<Datum> {
-    Ok(boolean(wait(call, Some(after(call.int4(2), MAX_WAIT)))?))
+    let deadline = after(call.int4(2), MAX_WAIT);
+    Ok(boolean(target(call)?.wait(Some(deadline))?))
 }
 
 /// The columns of the list.
@@ -132,7 +91,8 @@ const LIST: [u32; 9] = [
     types::BOOL,
 ];
 
-/// `pg_background_list_v2()`: the caller's own, and those of roles whose privileges it has.
+/// `pg_background_list_v2()`: the session's jobs, as far as they were launched by roles whose privileges the caller
+/// has.
 pub fn pg_background_list_v2(call: &Call) -> Result<Datum> {
     let mut rows = call.rows()?;
     let scratch = Context::new(c"pg_background list")?;
@@ -153,7 +113,7 @@ pub fn pg_background_list_v2(call: &Call) -> Result<Datum> {
                 Value::Int4(job.queue_size),
                 Value::Text(job.state().name().into()),
                 Value::Text(job.sql_preview.clone()),
-                tracker::last_error(&job).map_or(Value::Null, Value::Text),
+                job.error().map_or(Value::Null, |error| Value::Text(error.message().to_vec())),
                 Value::Bool(job.is_consumed()),
             ],
         )?;
@@ -164,19 +124,19 @@ pub fn pg_background_list_v2(call: &Call) -> Result<Datum> {
 
 /// `pg_background_stats_v2()`
 pub fn pg_background_stats_v2(call: &Call) -> Result<Datum> {
-    let (stats, active) = tracker::stats();
+    let (counters, active) = tracker::counters();
     call.composite([
-        Value::Int8(stats.launched),
-        Value::Int8(stats.completed),
-        Value::Int8(stats.failed),
-        Value::Int8(stats.canceled),
+        Value::Int8(counters.launched),
+        Value::Int8(counters.completed),
+        Value::Int8(counters.failed),
+        Value::Int8(counters.canceled),
         Value::Int4(active),
-        Value::Float8(stats.average_ms()),
+        Value::Float8(counters.average_ms()),
         Value::Int4(settings::max_workers()),
     ])
 }
 
-/// `pg_background_progress(pct, msg)`: from within a job. A NULL pct leaves the percentage as it was.
+/// `pg_background_progress(pct, msg)`: called in a job. A NULL pct leaves the percentage as it was.
 pub fn pg_background_progress(call: &Call) -> Result<Datum> {
     let Some(current) = worker::current::get() else {
         return Err(errors::progress_outside_of_a_job());
@@ -186,7 +146,8 @@ pub fn pg_background_progress(call: &Call) -> Result<Datum> {
     Ok(void())
 }
 
-/// `pg_background_get_progress_v2(pid, cookie)`: NULL for a handle that this session does not track, or did not hear from.
+/// `pg_background_get_progress_v2(pid, cookie)`: NULL for a handle that this session does not track, and for a job
+/// that has not reported any progress.
 pub fn pg_background_get_progress_v2(call: &Call) -> Result<Datum> {
     if call.is_null(0) || call.is_null(1) {
         return Ok(call.null());

@@ -1,8 +1,9 @@
-//! Rows that are on their way together.
+//! Rows that travel in one frame.
 
 use logic::wire::frame::{self, HEAD, Kind};
 
-/// Bytes of a batch: enough to make the cost of a message disappear, small enough to stay in the cache.
+/// Bytes of a batch: so many that the cost of a message is small beside that of its rows, so few that they stay in
+/// the cache.
 const MAX: usize = 32 * 1024;
 const MIN: usize = 2 * 1024;
 
@@ -18,7 +19,7 @@ impl Batch {
         Self { frame: Vec::new(), rows: 0, limit: (queue_size / 4).clamp(MIN, MAX) }
     }
 
-    /// True when it is time to send.
+    /// Adds a row. True when the batch is full: it must be sent before another row is added.
     pub fn add(&mut self, tuple: &[u8]) -> bool {
         if self.rows == 0 {
             self.frame.reserve(self.limit + HEAD);
@@ -33,7 +34,7 @@ impl Batch {
         self.rows == 0
     }
 
-    /// The rows as a frame; begins anew when that has been sent.
+    /// The rows as a frame. [`Self::clear`] follows once that has been sent.
     pub fn frame(&mut self) -> &mut Vec<u8> {
         frame::set_count(&mut self.frame, self.rows);
         &mut self.frame

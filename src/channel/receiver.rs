@@ -1,10 +1,11 @@
 //! The launcher's end of the queue.
 //!
-//! While the launcher waits for a job it moves the job's frames into a spool, so that a full queue never keeps a job from
-//! ending; a later read finds them there first.
+//! While the launcher waits for the job's end, it moves frames from the queue into a spool: a tuplestore of its own,
+//! in memory up to work_mem and in a file beyond, kept across transactions. So a full queue never keeps a job from
+//! ending. A later read finds these frames in the spool, before it looks into the queue again.
 
 use crate::pg::error::{PgError, Result};
-use crate::pg::mq::{Queue, Received};
+use crate::pg::mq::{self, Queue};
 use crate::pg::result_set::{Aligned, Spool};
 use logic::sqlstate;
 use logic::wire::frame::{self, Kind};
@@ -13,25 +14,26 @@ pub struct Receiver {
     queue: Queue,
     /// The worker has left the queue and everything in it has been taken out.
     ended: bool,
+    /// The frames that a wait has put aside; `None` when all of them have been read.
     spool: Option<Spool>,
     /// The spooled frame that is being read.
     current: Aligned,
-    /// The parts of a long row that have come so far.
+    /// The pieces of a long row that have come so far.
     pieces: Aligned,
 }
 
-/// What [`Receiver::next`] or [`Receiver::put_aside`] found.
+/// What [`Receiver::next`] or [`Receiver::put_aside`] has taken out of the queue or the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A frame, which was given away or kept.
-    Frame,
-    /// None yet.
+pub enum Received {
+    /// A frame of so many bytes, which was given away or kept.
+    Frame(usize),
+    /// No frame yet.
     Nothing,
-    /// None any more.
+    /// The worker has left the queue, and all that it sent has been received.
     End,
 }
 
-/// No row can be longer than the server's largest allocation.
+/// The longest row, in bytes: the server's largest allocation.
 const MAX_ROW: usize = 0x3FFF_FFFF;
 
 impl Receiver {
@@ -39,37 +41,36 @@ impl Receiver {
         Self { queue, ended: false, spool: None, current: Aligned::new(), pieces: Aligned::new() }
     }
 
-    /// Waits until a worker has the job; false when none will.
-    pub fn wait_for_worker(&self) -> Result<bool> {
-        self.queue.wait_for_writer()
+    /// Waits until the process that was started for the job has attached to the queue, or will not any more.
+    pub fn wait_for_worker(&self) -> Result<()> {
+        self.queue.wait_for_writer().map(drop)
     }
 
-    /// Takes one frame out of the queue, for later. Its size goes to `bytes`.
-    pub fn put_aside(&mut self, bytes: &mut usize) -> Result<Step> {
+    /// Moves one frame from the queue to the spool, for a later read.
+    pub fn put_aside(&mut self) -> Result<Received> {
         if self.ended {
-            return Ok(Step::End);
+            return Ok(Received::End);
         }
         match self.queue.receive()? {
-            Received::Message(frame) => {
+            mq::Received::Message(frame) => {
                 let spool = match &mut self.spool {
                     Some(spool) => spool,
                     none => none.insert(Spool::new()?),
                 };
-                *bytes += frame.len();
                 spool.put(frame)?;
-                Ok(Step::Frame)
+                Ok(Received::Frame(frame.len()))
             }
-            Received::Nothing => Ok(Step::Nothing),
-            Received::End => {
+            mq::Received::Nothing => Ok(Received::Nothing),
+            mq::Received::End => {
                 self.ended = true;
-                Ok(Step::End)
+                Ok(Received::End)
             }
         }
     }
 
-    /// Gives the next frame to `read`, in the order in which they were sent: kind, count, body. A long row comes as a batch
-    /// of one.
-    pub fn next(&mut self, mut read: impl FnMut(Kind, u32, &[u8]) -> Result<()>) -> Result<Step> {
+    /// Gives the next frame to `read`: kind, count, body. Frames come in the order in which they were sent, those in
+    /// the spool first. A row that travelled in pieces comes whole, as a batch of one row.
+    pub fn next(&mut self, mut read: impl FnMut(Kind, u32, &[u8]) -> Result<()>) -> Result<Received> {
         let from_spool = match &mut self.spool {
             Some(spool) => spool.next(&mut self.current)?,
             None => false,
@@ -77,18 +78,19 @@ impl Receiver {
         let frame = if from_spool {
             self.current.bytes()
         } else if self.ended {
-            return Ok(Step::End);
+            return Ok(Received::End);
         } else {
             self.spool = None;
             match self.queue.receive()? {
-                Received::Message(frame) => frame,
-                Received::Nothing => return Ok(Step::Nothing),
-                Received::End => {
+                mq::Received::Message(frame) => frame,
+                mq::Received::Nothing => return Ok(Received::Nothing),
+                mq::Received::End => {
                     self.ended = true;
-                    return Ok(Step::End);
+                    return Ok(Received::End);
                 }
             }
         };
+        let bytes = frame.len();
         let (kind, count, body) = frame::parse(frame)?;
         if kind == Kind::Piece {
             if self.pieces.len() + body.len() > MAX_ROW {
@@ -103,6 +105,6 @@ impl Receiver {
         } else {
             read(kind, count, body)?;
         }
-        Ok(Step::Frame)
+        Ok(Received::Frame(bytes))
     }
 }

@@ -1,8 +1,8 @@
 //! The worker's end of the queue.
 //!
-//! A message that an ERROR interrupts is half in the queue and must be completed before any other, so frames are kept
-//! here until the queue has all of them. Notices never wait for a reader while little has piled up; rows always do, which
-//! is how a slow reader holds the worker back.
+//! A send that an ERROR interrupts leaves half a message in the queue, which must be completed before any other. So
+//! frames are kept here until the queue has all of them. Rows wait for room in the queue, by which a slow reader
+//! holds the worker back. Notices do not wait before [`MAX_WAITING`] bytes have piled up here.
 
 use super::batch::Batch;
 use crate::pg::error::Result;
@@ -13,41 +13,49 @@ use logic::wire::columns::{self, Column};
 use logic::wire::frame::{self, HEAD, Kind, PIECE};
 use std::collections::VecDeque;
 
-/// Bytes of notices that may wait here for room in the queue.
+/// So many bytes may pile up here before a notice waits for room in the queue.
 const MAX_WAITING: usize = 1 << 20;
 
 /// What a sender does when the queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// Waits for room, serving interrupts.
+    /// It waits for room, serving interrupts.
     Wait,
-    /// Leaves the rest for later.
+    /// It leaves the rest for a later send.
     Leave,
 }
 
+/// Whether the launcher reads what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    Present,
+    /// The job was submitted: its launcher hears of the job's end only.
+    Absent,
+}
+
 pub struct Sender {
-    /// `None` after the job's end, of which leaving the queue tells the launcher.
+    /// `None` before [`Self::attach`] and after [`Self::leave`].
     queue: Option<Queue>,
-    /// Nobody reads what is sent: the launcher wants to hear of the end only, or has stopped reading.
-    muted: bool,
+    /// Becomes `Absent` when the reader has left the queue.
+    audience: Audience,
     /// Frames on their way, the first perhaps half sent.
     waiting: VecDeque<Vec<u8>>,
     waiting_bytes: usize,
 }
 
 impl Sender {
-    /// Without a queue until [`Self::attach`] brings it.
-    pub fn new(queue: Option<Queue>, muted: bool) -> Self {
-        Self { queue, muted, waiting: VecDeque::new(), waiting_bytes: 0 }
+    /// A sender without a queue, which [`Self::attach`] brings.
+    pub fn new(audience: Audience) -> Self {
+        Self { queue: None, audience, waiting: VecDeque::new(), waiting_bytes: 0 }
     }
 
     pub fn attach(&mut self, queue: Queue) {
         self.queue = Some(queue);
     }
 
-    /// Does anybody want what is sent?
+    /// Is what is sent going to be read?
     pub fn has_reader(&self) -> bool {
-        !self.muted && self.queue.is_some()
+        self.audience == Audience::Present && self.queue.is_some()
     }
 
     /// Leaves the queue: the reader gets what is in it and then its end. Sets the launcher's latch, reader or not.
@@ -57,14 +65,16 @@ impl Sender {
     }
 
     fn mute(&mut self) {
-        self.muted = true;
+        self.audience = Audience::Absent;
         self.waiting = VecDeque::new();
         self.waiting_bytes = 0;
     }
 
-    /// Moves what waits into the queue, as far as there is room or all of it. `wake` is for the last of it.
+    /// Moves the waiting frames into the queue: all of them, or as many as there is room for. `wake` says when the
+    /// reader hears of the last frame.
     ///
-    /// An ERROR comes from between two sends: the first frame stays where it is, to be completed by the next send.
+    /// An ERROR comes between two sends, from the wait. The first frame then stays here, and the next send completes
+    /// it.
     fn push(&mut self, full: Full, wake: Wake) -> Result<()> {
         while let (Some(queue), Some(first)) = (&mut self.queue, self.waiting.front()) {
             let wake = if self.waiting.len() == 1 { wake } else { Wake::Later };
@@ -88,7 +98,7 @@ impl Sender {
         self.waiting.push_back(frame);
     }
 
-    /// Sends a small frame in its turn, without waiting for room while not too much waits already.
+    /// Sends a small frame in its turn. Waits for room only when too much waits already.
     fn send_soon(&mut self, frame: Vec<u8>, wake: Wake) -> Result<()> {
         if self.has_reader() {
             self.enqueue(frame);
@@ -98,29 +108,29 @@ impl Sender {
         Ok(())
     }
 
-    /// Wakes nobody: rows follow, or the end.
+    /// Sends the columns. The reader is not woken yet: rows follow, or the end.
     pub fn description(&mut self, columns: &[Column]) -> Result<()> {
         let mut body = Vec::new();
         columns::encode(columns, &mut body);
         self.send_soon(whole(Kind::Description, 0, &body), Wake::Later)
     }
 
-    /// A message of the job.
+    /// Sends a message of the job.
     pub fn notice(&mut self, report: &[u8]) -> Result<()> {
         self.send_soon(whole(Kind::Notice, 0, report), Wake::Now)
     }
 
-    /// What does not fit into the outcome; sent by the [`Self::finish`] that follows.
+    /// Keeps what does not fit into the outcome for the [`Self::finish`] that follows.
     pub fn last(&mut self, kind: Kind, body: &[u8]) {
         if self.has_reader() {
             self.enqueue(whole(kind, 0, body));
         }
     }
 
-    /// The job has failed: its rows are of no use any more. Tells whether something else is left to be sent.
+    /// Drops the rows of a job that has failed. True if frames other than rows are still to be sent.
     pub fn drop_rows(&mut self) -> bool {
         let is_rows = |frame: &Vec<u8>| matches!(frame::parse(frame), Ok((Kind::Batch | Kind::Piece, _, _)));
-        // The first may be half in the queue, and then has to be completed before another.
+        // The first frame may be half in the queue: then it must be completed before another.
         let first = self.waiting.pop_front();
         self.waiting.retain(|frame| !is_rows(frame));
         if let Some(first) = first {
@@ -130,7 +140,7 @@ impl Sender {
         !self.waiting.iter().all(is_rows)
     }
 
-    /// Rows, waiting for room. The batch is empty afterwards.
+    /// Sends rows, waiting for room. The batch is empty afterwards.
     pub fn batch(&mut self, batch: &mut Batch) -> Result<()> {
         if !self.has_reader() || batch.is_empty() {
             batch.clear();
@@ -152,24 +162,24 @@ impl Sender {
         self.flush()
     }
 
-    /// A row that is too long for a batch.
+    /// Sends a row that is too long for a batch, in pieces.
     pub fn long_row(&mut self, tuple: &[u8]) -> Result<()> {
         let mut pieces = tuple.chunks(PIECE).peekable();
         while let (Some(piece), true) = (pieces.next(), self.has_reader()) {
             self.enqueue(whole(Kind::Piece, u32::from(pieces.peek().is_none()), piece));
             self.flush()?;
-            // a reader that keeps up leaves nothing to wait for
+            // With a reader that keeps up, no send waits, and so none serves interrupts.
             latch::check_for_interrupts()?;
         }
         Ok(())
     }
 
-    /// Puts everything into the queue, waiting for room as long as there is a reader.
+    /// Puts all frames into the queue, waiting for room as long as there is a reader.
     pub fn flush(&mut self) -> Result<()> {
         self.push(Full::Wait, Wake::Now)
     }
 
-    /// The same for the last frames, which the end of the queue follows: that wakes the reader.
+    /// The same for the job's last frames. The reader is woken by the end of the queue, which follows.
     pub fn finish(&mut self, full: Full) -> Result<()> {
         self.push(full, Wake::Later)
     }

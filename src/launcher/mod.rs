@@ -1,5 +1,6 @@
-//! What a launching session does: it launches jobs, tracks them, reads them.
+//! What a launching session does: it launches jobs, tracks them, reads them. All of its waits are in `wait`.
 
 pub mod job;
 pub mod launch;
 pub mod read;
+mod wait;

@@ -14,7 +14,7 @@ use super::current::{self, Current, Start};
 use super::session::Restored;
 use super::session::baseline::Baseline;
 use super::{outcome, statements};
-use crate::channel::{Full, Sender};
+use crate::channel::{Audience, Full, Sender};
 use crate::pg::bgworker::Cancellable;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
@@ -56,12 +56,12 @@ pub enum Performed {
 /// queue by now, and that job's reader would see the end of its queue.
 pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: Start) -> Result<Option<Arc<Current>>> {
     let header = segment.header();
-    let muted = header.identity.wants_results != 1;
+    let audience = if header.identity.wants_results == 1 { Audience::Present } else { Audience::Absent };
     let slot = match (registration, header.slot()) {
         (Some(registration), Some(slot)) => registration.registry.job(slot),
         _ => None,
     };
-    let current = Current::new(Arc::clone(segment), slot, registration, Sender::new(None, muted));
+    let current = Current::new(Arc::clone(segment), slot, registration, Sender::new(audience));
     let attach = |queue| {
         current.with_sender(|sender| {
             sender.attach(queue);

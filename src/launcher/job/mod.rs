@@ -1,9 +1,13 @@
-//! The jobs of this session.
+//! The jobs that a session can name: its own, which it tracks from the launch until they are read or detached, and
+//! those of other sessions, which the registry knows.
 
+pub mod own_rows;
 mod remote;
+mod target;
 mod tracked;
 pub mod tracker;
-pub mod used_pids;
+mod used_pids;
 
-pub use remote::RemoteJob;
-pub use tracked::{Job, Reading};
+pub use target::{Target, detach};
+pub use tracked::{Job, LaunchedJob, Reading};
+pub use used_pids::{note_release, pids_of};

@@ -1,6 +1,7 @@
 //! A job of another session, as the registry knows it.
 
 use crate::errors;
+use crate::launcher::wait;
 use crate::pg::error::Result;
 use crate::pg::identity;
 use crate::registry::{self, Registry};
@@ -9,16 +10,16 @@ use std::time::Instant;
 
 pub struct RemoteJob {
     registry: &'static Registry,
-    /// `None` when it has ended.
+    /// The job's slot; `None` if the job has ended.
     slot: Option<u32>,
     pid: i32,
     cookie: i64,
-    /// That it runs as.
+    /// The role that it runs as.
     role: u32,
 }
 
 impl RemoteJob {
-    /// `None` when the registry knows no such job, or is not there.
+    /// The job with that handle. `None` if the registry knows no such job, or if there is no registry.
     pub fn find(pid: i32, cookie: i64) -> Result<Option<Self>> {
         let Some(registry) = registry::get()? else {
             return Ok(None);
@@ -31,11 +32,11 @@ impl RemoteJob {
             None => registry.find_ended(cookie)?.map(|(worker, role)| (None, worker, role)),
         };
         let job = found.map(|(slot, worker, role)| Self { registry, slot, pid: worker, cookie, role });
-        // A job that has no worker yet, whose pid is 0, has no handle either: its launch has not returned.
+        // A job whose pid is 0 has no worker yet, and so no handle: its launch has not returned.
         Ok(job.filter(|job| job.pid == pid && pid != 0))
     }
 
-    /// Asks the job to stop: who has the privileges of its role, or may signal backends.
+    /// Asks the job to stop. For callers with the privileges of its role, and for those that may signal backends.
     pub fn stop(&self, stop: Stop) -> Result<()> {
         if !identity::may_signal(self.role)? {
             return Err(errors::permission_denied(self.pid));
@@ -43,7 +44,7 @@ impl RemoteJob {
         self.slot.map_or(Ok(()), |slot| self.registry.shared(|r| r.stop(slot, self.cookie, stop)))
     }
 
-    /// Waits for the job's end: who has the privileges of its role. False when the deadline passed first.
+    /// Waits until the job has ended. For callers with the privileges of its role. False if the deadline passed first.
     pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
         if !identity::has_privileges_of(self.role)? {
             return Err(errors::permission_denied(self.pid));
@@ -51,8 +52,8 @@ impl RemoteJob {
         self.wait_for_end(deadline)
     }
 
-    /// For those who may stop it.
+    /// The same without a check of rights: for a caller that has been allowed to stop the job.
     pub fn wait_for_end(&self, deadline: Option<Instant>) -> Result<bool> {
-        self.slot.map_or(Ok(true), |slot| self.registry.wait_for_end(slot, self.cookie, deadline))
+        self.slot.map_or(Ok(true), |slot| wait::for_end(self.registry, slot, self.cookie, deadline))
     }
 }

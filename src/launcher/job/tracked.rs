@@ -1,13 +1,13 @@
-//! One job, as its launcher knows it.
+//! A job of this session, from its launch until it is read or detached.
 
-use crate::channel::{Receiver, Step};
+use crate::channel::{Received, Receiver};
 use crate::errors;
-use crate::pg::bgworker::Handle;
+use crate::launcher::wait::{self, Awaited, Look, Time};
+use crate::pg::bgworker::{self, Handle};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
-use crate::pg::latch::{self, Event};
+use crate::pg::identity;
 use crate::pg::memory::Execution;
-use crate::pg::{bgworker, identity};
 use crate::registry;
 use logic::job::state::{State, Stop};
 use logic::wire::columns::Column;
@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What a read has found so far; kept with the job, so that a read that fails early loses nothing.
+/// What has been read so far. It is kept with the job, so that a read that fails before the first row loses nothing.
 pub struct Reading {
     pub receiver: Receiver,
     /// The columns, once they have come.
@@ -25,15 +25,17 @@ pub struct Reading {
     pub error: Option<Report>,
     /// The tags, when they were too long for the outcome.
     pub tags: Option<Vec<Vec<u8>>>,
-    /// A row has been given away: nobody can read them all any more.
+    /// Rows have been given away: a later read could not give all of them.
     pub begun: bool,
 }
 
-pub struct Job {
+/// What a launch knows of the job that a worker has now.
+pub struct LaunchedJob {
+    pub segment: Arc<Segment>,
+    pub receiver: Receiver,
+    /// The process, if it was started for this job.
+    pub worker: Option<Handle>,
     pub pid: i32,
-    pub cookie: i64,
-    /// The role that launched it.
-    pub user: u32,
     /// Microseconds since 2000-01-01.
     pub launched_at: i64,
     /// Bytes, as asked for.
@@ -41,56 +43,67 @@ pub struct Job {
     pub sql_preview: Vec<u8>,
     /// Launched, not submitted.
     pub has_results: bool,
-    /// Where it was launched, if it is known by its pid alone.
+    /// The query that launched it, if the job is known by its pid alone (v1).
+    pub execution: Option<Execution>,
+}
+
+pub struct Job {
+    pub pid: i32,
+    pub cookie: i64,
+    /// The role that launched it.
+    pub user: u32,
+    pub launched_at: i64,
+    pub queue_size: i32,
+    pub sql_preview: Vec<u8>,
+    pub has_results: bool,
     pub execution: Option<Execution>,
     segment: Arc<Segment>,
-    /// `None` while somebody up the stack reads, and when rows were lost.
+    /// `None` while a caller further up the stack reads, and once rows have been given away.
     reading: Mutex<Option<Reading>>,
-    /// Of a process that was started for this job.
     worker: Option<Handle>,
 }
 
 impl Job {
-    #[allow(clippy::too_many_arguments)] // one caller, which has just these
-    pub fn new(
-        segment: Arc<Segment>,
-        receiver: Receiver,
-        worker: Option<Handle>,
-        pid: i32,
-        launched_at: i64,
-        queue_size: i32,
-        sql_preview: Vec<u8>,
-        has_results: bool,
-        execution: Option<Execution>,
-    ) -> Self {
-        let identity = &segment.header().identity;
+    pub fn new(job: LaunchedJob) -> Self {
+        let identity = &job.segment.header().identity;
         Self {
-            pid,
+            pid: job.pid,
             cookie: identity.cookie,
             user: identity.current_user,
-            launched_at,
-            queue_size,
-            sql_preview,
-            has_results,
-            execution,
-            segment,
-            reading: Mutex::new(Some(Reading { receiver, columns: None, error: None, tags: None, begun: false })),
-            worker,
+            launched_at: job.launched_at,
+            queue_size: job.queue_size,
+            sql_preview: job.sql_preview,
+            has_results: job.has_results,
+            execution: job.execution,
+            reading: Mutex::new(Some(Reading {
+                receiver: job.receiver,
+                columns: None,
+                error: None,
+                tags: None,
+                begun: false,
+            })),
+            worker: job.worker,
+            segment: job.segment,
         }
     }
 
-    /// A worker that is gone without a last word has failed, and so has one that writes what no version of the library does.
+    /// The job's state. A job whose worker process is gone without an outcome counts as `error`, and so does an
+    /// unknown state number.
     pub fn state(&self) -> State {
         let header = self.segment.header();
         let state = header.state().unwrap_or(State::Error);
         if state.is_final() || !self.is_gone() {
             return state;
         }
-        // it may have spoken and gone in between
+        // The worker may have published the outcome and gone after the first look.
         header.state().filter(|state| state.is_final()).unwrap_or(State::Error)
     }
 
-    /// Has the worker nothing to do with the job any more?
+    pub fn has_failed(&self) -> bool {
+        matches!(self.state(), State::Error | State::Canceled)
+    }
+
+    /// Has the worker done with the job, or gone?
     fn is_gone(&self) -> bool {
         match (self.segment.header().slot(), registry::known()) {
             (Some(slot), Some(registry)) => !registry.is_running(slot, self.cookie),
@@ -98,7 +111,7 @@ impl Job {
         }
     }
 
-    /// Is it gone without a last word, or without ever having come to the queue?
+    /// Is the worker gone without an outcome, or without ever having attached to the queue?
     pub fn is_lost(&self) -> bool {
         let header = self.segment.header();
         self.is_gone() && (!header.is_final() || header.worker_pid() == 0)
@@ -109,12 +122,12 @@ impl Job {
         self.segment.header().run_time()
     }
 
-    /// Microseconds since 2000-01-01; 0 before.
+    /// Microseconds since 2000-01-01; 0 before the first statement.
     pub fn started_at(&self) -> i64 {
         self.segment.header().started_at()
     }
 
-    /// Likewise.
+    /// Microseconds since 2000-01-01; 0 before the end.
     pub fn finished_at(&self) -> i64 {
         self.segment.header().finished_at()
     }
@@ -128,20 +141,17 @@ impl Job {
         self.segment.sql()
     }
 
-    /// The outcome's text: the error of a job that failed, the tags of one that ended well.
+    /// The outcome's text: the error of a job that failed, the tags of a job that ended well.
     pub fn outcome(&self) -> Vec<u8> {
         self.segment.header().outcome()
     }
 
-    /// The error of a job that failed; a process that died without a word is one.
+    /// The error of a job that has failed; `lost` if its worker process is gone without an outcome.
     pub fn error(&self) -> Option<Report> {
-        match self.state() {
-            State::Error | State::Canceled => {}
-            State::Starting | State::Running | State::Stopped => return None,
-        }
-        Some(Report::decode(&self.outcome()).unwrap_or_else(|_| self.lost()))
+        self.has_failed().then(|| Report::decode(&self.outcome()).unwrap_or_else(|_| self.lost()))
     }
 
+    /// The error of a job whose worker process is gone without an outcome.
     pub fn lost(&self) -> Report {
         errors::lost_worker(self.pid)
     }
@@ -160,48 +170,51 @@ impl Job {
         self.reading.lock().is_none()
     }
 
-    /// Waits for the job's end, keeping what it sends for later. False when the deadline passed first. An error of the job
-    /// is none of the wait's.
+    /// Waits until the job has ended, and keeps what it sends for a later read. False if the deadline passed first.
+    /// The job's own error is not thrown here.
     ///
-    /// A job that sends faster than this goes through never lets it sleep. So there is a look at interrupts and at the clock after
-    /// each frame; and once the deadline has passed, what was in the queue by then is taken out, and no more.
+    /// A job has ended when its worker has left the queue, not when its outcome is published: only then can this
+    /// session's next job get that worker.
+    ///
+    /// The queue must be emptied meanwhile. Suppose that the job returns more rows than the queue holds: its worker
+    /// waits for room, and would never end while this session waits for the end. So frames go into the receiver's
+    /// spool.
+    ///
+    /// Suppose that the worker sends faster than frames can be put aside, and that the deadline passes: the wait may
+    /// not go on as long as there are frames. But a job that ended before the deadline must be found to have ended,
+    /// and the end comes behind its last frames. So once the deadline has passed, as much is taken as the queue can
+    /// have held by then, and no more.
     pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
         let queue_size = self.segment.header().queue.len as usize;
-        let mut too_late = 0;
-        loop {
-            let mut step = Step::Nothing;
-            let passed = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            match self.take_reading() {
-                // Not before the worker has left the queue: it is ready for another job then.
-                Some(mut reading) => {
-                    let mut bytes = 0;
-                    // What was taken from the queue and could not be kept is lost, and the rest with it: no put_back then.
-                    step = reading.receiver.put_aside(&mut bytes)?;
-                    self.put_back(reading);
-                    if step == Step::End && !self.state().is_final() {
-                        return Err(PgError::of(self.lost()));
-                    }
-                    if step == Step::End || step == Step::Nothing && self.is_lost() {
-                        return Ok(true);
-                    }
-                    if passed {
-                        too_late += bytes;
-                    }
+        let mut late = 0;
+        let ended = wait::on_latch(Awaited::Job, deadline, |time| {
+            let Some(mut reading) = self.take_reading() else {
+                return Ok(if self.state().is_final() { Look::Found(()) } else { Look::Nothing });
+            };
+            // A frame that has left the queue and cannot be kept is lost, and the rest of the result with it: the
+            // reading is not put back then.
+            let received = reading.receiver.put_aside()?;
+            self.put_back(reading);
+            Ok(match received {
+                Received::Frame(bytes) => {
+                    late += if time == Time::Over { bytes } else { 0 };
+                    if late < queue_size { Look::More } else { Look::Nothing }
                 }
-                None if self.state().is_final() => return Ok(true),
-                None => {}
-            }
-            if step == Step::Frame && too_late < queue_size {
-                latch::check_for_interrupts()?;
-            } else if passed {
-                return Ok(false);
-            } else {
-                registry::wait(Event::Job, deadline)?;
-            }
-        }
+                Received::End if !self.state().is_final() => return Err(PgError::of(self.lost())),
+                Received::End => Look::Found(()),
+                Received::Nothing if self.is_lost() => Look::Found(()),
+                Received::Nothing => Look::Nothing,
+            })
+        })?;
+        Ok(ended.is_some())
     }
 
-    /// Asks the job to stop; does nothing to one that has ended.
+    /// Asks the job to stop. Does nothing to a job that has ended.
+    ///
+    /// The request is in two places: in the segment's header, which is there without a registry, too, and in the
+    /// job's slot. Suppose that the job ends while this function runs, and that its worker takes a job of another
+    /// session: the registry finds another cookie in the slot, and sends no signal. Without a registry a process runs
+    /// one job only.
     pub fn stop(&self, stop: Stop) -> Result<()> {
         let header = self.segment.header();
         header.request_stop(stop);
@@ -216,12 +229,12 @@ impl Job {
         Ok(())
     }
 
-    /// What this session or another one has asked of it.
+    /// What this session or another one has asked of the job.
     pub fn asked_to_stop(&self) -> Stop {
         let header = self.segment.header();
-        let elsewhere = header.slot().zip(registry::known());
-        let elsewhere = elsewhere.map_or(Stop::No, |(slot, registry)| registry.asked_to_stop(slot, self.cookie));
-        header.stop().max(elsewhere)
+        let others = header.slot().zip(registry::known());
+        let others = others.map_or(Stop::No, |(slot, registry)| registry.asked_to_stop(slot, self.cookie));
+        header.stop().max(others)
     }
 
     /// Has the caller the privileges of the role that launched the job?
@@ -229,11 +242,8 @@ impl Job {
         Ok(self.user == identity::current_user() || identity::has_privileges_of(self.user)?)
     }
 
-    /// Refuses callers who have not.
+    /// Refuses callers that have not.
     pub fn check_rights(&self) -> Result<()> {
-        if self.is_callers()? {
-            return Ok(());
-        }
-        Err(errors::permission_denied(self.pid))
+        if self.is_callers()? { Ok(()) } else { Err(errors::permission_denied(self.pid)) }
     }
 }

@@ -1,37 +1,45 @@
-//! The jobs that this session tracks, those it has given up, and the counters.
+//! The jobs that this session tracks, the handles that it has given up, and its counters.
 //!
-//! One value per process behind one lock, which is held for moments and never across a call that can throw: a job is
-//! taken out as an `Arc`, and is unmapped when the last of these goes.
+//! One value per process behind one lock. The lock is held for moments and never across a call that can throw: a job
+//! is taken out as an `Arc`, and its segment is unmapped when the last of these is dropped.
 
 use super::Job;
 use crate::errors;
 use crate::pg::error::Result;
 use crate::settings;
-use logic::job::counters::Stats;
-use logic::job::released::{How, Released};
+use logic::job::counters::Counters;
+use logic::job::released::{Release, ReleasedHandles};
 use logic::job::state::State;
-use logic::job::tracked::Jobs;
-use logic::wire;
+use logic::job::tracked::TrackedJobs;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
 struct Tracker {
-    jobs: Jobs<Arc<Job>>,
-    released: Released,
-    stats: Stats,
+    jobs: TrackedJobs<Arc<Job>>,
+    released: ReleasedHandles,
+    counters: Counters,
 }
 
 static TRACKER: Mutex<Tracker> =
-    Mutex::new(Tracker { jobs: Jobs::new(), released: Released::new(), stats: Stats::new() });
+    Mutex::new(Tracker { jobs: TrackedJobs::new(), released: ReleasedHandles::new(), counters: Counters::new() });
 
-/// What a caller names.
-pub enum Found {
-    Job(Arc<Job>),
-    /// Was given up earlier in this session.
-    Released(How),
+/// What a name of a job has led to.
+pub enum Lookup {
+    Tracked(Arc<Job>),
+    /// The job was given up earlier in this session.
+    Released(Release),
 }
 
-/// The tracked job with that handle.
+/// What a job is looked up for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To read its result. 1.8 words the error for a wrong cookie differently then.
+    Read,
+    /// To stop it, to wait for it, to detach it.
+    Control,
+}
+
+/// The tracked job with that handle. Rights are not checked.
 pub fn tracked(pid: i32, cookie: i64) -> Option<Arc<Job>> {
     get(pid, Some(cookie))
 }
@@ -40,65 +48,63 @@ fn get(pid: i32, cookie: Option<i64>) -> Option<Arc<Job>> {
     TRACKER.lock().jobs.find(pid, cookie).cloned()
 }
 
-/// By pid alone (v1), which names the last of the jobs that have it, or by handle. Rights are checked; `read`: the handle is given in order to read, which words the error for a
-/// wrong cookie.
-pub fn find(pid: i32, cookie: Option<i64>, read: bool) -> Result<Found> {
+/// The job with that handle; without a cookie (v1), the job that was launched last of those with that pid. An error
+/// if the session never had such a job, or if the caller has not the privileges of its role.
+pub fn find(pid: i32, cookie: Option<i64>, purpose: Purpose) -> Result<Lookup> {
     if let Some(job) = get(pid, cookie) {
         job.check_rights()?;
-        return Ok(Found::Job(job));
+        return Ok(Lookup::Tracked(job));
     }
     let (released, has_others) = {
         let tracker = TRACKER.lock();
         (tracker.released.find(pid, cookie), tracker.jobs.find(pid, None).is_some())
     };
-    match released {
-        Some(how) => Ok(Found::Released(how)),
-        None if has_others && read => Err(errors::read_with_wrong_cookie(pid)),
-        None if has_others => Err(errors::wrong_cookie(pid)),
-        None => Err(errors::not_attached(pid)),
+    match (released, purpose) {
+        (Some(release), _) => Ok(Lookup::Released(release)),
+        (None, Purpose::Read) if has_others => Err(errors::read_with_wrong_cookie(pid)),
+        (None, Purpose::Control) if has_others => Err(errors::wrong_cookie(pid)),
+        (None, _) => Err(errors::not_attached(pid)),
     }
 }
 
-/// The pids of all tracked jobs, of which none may be given to another.
+/// The pids of all tracked jobs, of which none may be given to another job.
 pub fn pids() -> Vec<i32> {
     TRACKER.lock().jobs.pids().collect()
 }
 
 /// Refuses a launch beyond `pg_background.max_workers`.
 pub fn check_limit() -> Result<()> {
-    let tracked = TRACKER.lock().jobs.len();
-    if tracked < settings::max_workers() as usize {
-        return Ok(());
-    }
-    Err(errors::session_limit(tracked, settings::max_workers()))
+    let (tracked, limit) = (TRACKER.lock().jobs.len(), settings::max_workers());
+    if tracked < limit as usize { Ok(()) } else { Err(errors::session_limit(tracked, limit)) }
 }
 
+/// Tracks and counts a job that has been launched.
 pub fn add(job: Job) -> Arc<Job> {
     let job = Arc::new(job);
     let mut tracker = TRACKER.lock();
-    tracker.stats.launched += 1;
+    tracker.counters.launched += 1;
     tracker.jobs.add(job.pid, job.cookie, Arc::clone(&job));
     job
 }
 
-/// Gives the job up and counts it. Again does nothing.
-pub fn release(job: &Arc<Job>, how: How) {
+/// Gives the job up and counts it. Does nothing to a job that is not tracked any more.
+pub fn release(job: &Arc<Job>, release: Release) {
     let removed = TRACKER.lock().jobs.remove(job.pid, job.cookie);
     if let Some(removed) = removed {
-        count(&removed, how);
+        count(&removed, release);
     }
 }
 
-fn count(job: &Job, how: How) {
-    // first: the registry forgets what was asked of a job that has ended
+fn count(job: &Job, release: Release) {
+    // Asked before the state is read: once the job has ended, the registry does not know any more what was asked of it.
     let asked = job.asked_to_stop();
     let (state, run_time) = (job.state(), job.run_time());
     let mut tracker = TRACKER.lock();
-    tracker.released.remember(job.pid, job.cookie, how);
+    tracker.released.remember(job.pid, job.cookie, release);
     if state.is_final() {
-        tracker.stats.ended(state, run_time);
+        tracker.counters.ended(state, run_time);
     } else {
-        tracker.stats.let_go(asked);
+        tracker.counters.let_go(asked);
     }
 }
 
@@ -109,20 +115,16 @@ pub fn jobs() -> Vec<Arc<Job>> {
     jobs
 }
 
-/// The session's counters with the jobs that have ended but are still tracked, and how many have not.
-pub fn stats() -> (Stats, i32) {
-    let mut stats = TRACKER.lock().stats;
+/// The session's counters, in which tracked jobs that have ended count already; and the number of tracked jobs that
+/// have not ended.
+pub fn counters() -> (Counters, i32) {
+    let mut counters = TRACKER.lock().counters;
     let mut active = 0;
     for job in jobs() {
         match job.state() {
             State::Starting | State::Running => active += 1,
-            ended => stats.ended(ended, job.run_time()),
+            ended => counters.ended(ended, job.run_time()),
         }
     }
-    (stats, active)
-}
-
-/// The message of a failed job, for the list.
-pub fn last_error(job: &Job) -> Option<Vec<u8>> {
-    job.error().map(|report: wire::report::Report| report.message().to_vec())
+    (counters, active)
 }

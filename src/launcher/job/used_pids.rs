@@ -1,34 +1,40 @@
-//! Pids that must not come back while a query runs.
+//! Pids that no other job may get while a query runs.
 //!
-//! A query that launches jobs and reads each by its pid alone may have a Memoize node between the two, which would answer
-//! for the second job of a worker with the rows of the first. So a job that is launched and given up in the same execution of
-//! a query spends its pid: no other job of that execution gets it.
+//! Suppose that a query launches jobs and reads each by its pid alone, and that the planner puts a Memoize node
+//! between the two. The first job is read and its worker becomes idle. If the second launch got that worker, its pid
+//! would be the same, and Memoize would answer with the rows of the first job. So a job that is launched and given up
+//! in one execution of a query uses its pid up: no later job of this execution gets it.
 
+use super::Job;
 use crate::pg::error::Result;
 use crate::pg::memory::Execution;
 use parking_lot::Mutex;
 
-static SPENT: Mutex<Vec<(Execution, i32)>> = Mutex::new(Vec::new());
+static USED: Mutex<Vec<(Execution, i32)>> = Mutex::new(Vec::new());
 
-/// Those that the execution has used_pids.
-pub fn pids(execution: Option<Execution>) -> Vec<i32> {
+/// The pids that the execution has used up.
+pub fn pids_of(execution: Option<Execution>) -> Vec<i32> {
     let Some(execution) = execution else {
         return Vec::new();
     };
-    SPENT.lock().iter().filter(|(by, _)| *by == execution).map(|(_, pid)| *pid).collect()
+    USED.lock().iter().filter(|(by, _)| *by == execution).map(|(_, pid)| *pid).collect()
 }
 
-/// The job with that pid was launched and is given up in this execution.
-pub fn add(execution: Execution, pid: i32) -> Result<()> {
+/// Records that `execution` is about to give the job up. The pid is used up if the job was launched in the same
+/// execution.
+pub fn note_release(execution: Execution, job: &Job) -> Result<()> {
+    if job.execution != Some(execution) {
+        return Ok(());
+    }
     let is_first = {
-        let mut used_pids = SPENT.lock();
-        let is_first = !used_pids.iter().any(|(by, _)| *by == execution);
-        used_pids.push((execution, pid));
+        let mut used = USED.lock();
+        let is_first = !used.iter().any(|(by, _)| *by == execution);
+        used.push((execution, job.pid));
         is_first
     };
     if is_first { execution.at_end(forget) } else { Ok(()) }
 }
 
 fn forget(execution: Execution) {
-    SPENT.lock().retain(|(by, _)| *by != execution);
+    USED.lock().retain(|(by, _)| *by != execution);
 }

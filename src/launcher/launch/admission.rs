@@ -1,36 +1,94 @@
-//! Being let in: the limits on running jobs, and the server's on processes.
+//! Being admitted: the limits on running jobs, and the server's limit on processes.
+//!
+//! A launch that must wait takes a ticket in a queue, and gives it back when it is admitted, fails or ends. There are
+//! two queues: of launches that wait for a slot, and of launches that have a slot and wait for a process.
 
+use super::{Launch, cold};
 use crate::errors;
+use crate::launcher::wait;
+use crate::pg::bgworker::Handle;
+use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
-use crate::pg::{bgworker, identity};
+use crate::pg::identity;
 use crate::registry::{Admission, Claim, LaunchEvent, NewJob, Queue, Registry};
 use crate::settings;
 use logic::registry::quota::Scope;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-/// How long a launch waits for the process slot of a worker that has exited, at least.
-pub const SLOT_WAIT: Duration = Duration::from_secs(1);
-/// Between two tries of one that nobody tells when the postmaster has freed the slot.
-const MAX_PAUSE: Duration = Duration::from_millis(64);
-
-/// The job's slot, and a warm worker where one was fit.
-pub struct Admitted {
-    pub slot: u32,
-    pub claim: Option<Claim>,
+/// What a launch that has a slot gets its worker by.
+pub enum WayIn {
+    /// A new process.
+    Process(Handle),
+    /// A claim on a warm worker that has become free.
+    Worker(Claim),
 }
 
-/// Waits for its turn as long as `pg_background.launch_timeout` says.
-pub fn wait(registry: &Registry, new: &NewJob) -> Result<Admitted> {
+impl<'a> Launch<'a> {
+    /// Waits until the limits allow the job, at most until `pg_background.launch_timeout` is over. Returns with the
+    /// job's slot and, if a warm worker fits, the claim on it. After an error, no worker has seen the segment.
+    pub(super) fn admit(registry: &'static Registry, segment: &'a Arc<Segment>, new: &'a NewJob<'a>) -> Result<Self> {
+        let (slot, claim) = wait_for_slot(registry, new).inspect_err(|_| segment.mark_reusable())?;
+        Ok(Self { registry, segment, new, slot, claim })
+    }
+
+    /// No slot of `max_worker_processes` is free. In order of arrival, waits until a fitting warm worker can be
+    /// claimed or a new process can be registered, dismissing idle workers to make room. Gives up with the launch's
+    /// timeout, but not before a second: the postmaster frees slots late.
+    pub(super) fn wait_for_way_in(&self) -> Result<WayIn> {
+        let (registry, new) = (self.registry, self.new);
+        let give_up = new.give_up.max(Instant::now() + cold::SLOT_WAIT);
+        let mut found = Ok(None);
+        if let Some(ticket) = registry.exclusive(|r| r.join(new, Queue::ForProcess))? {
+            count(registry, new, LaunchEvent::Waits)?;
+            found = self.wait_in_queue(ticket, give_up);
+            registry.exclusive(|r| r.quit(ticket))?;
+        }
+        if matches!(found, Ok(None)) {
+            count(registry, new, LaunchEvent::Rejected)?;
+        }
+        found?.ok_or_else(errors::no_process_slot)
+    }
+
+    /// The registry tells of workers and launches, but only the postmaster knows when the slot of a process that has
+    /// exited is free again. So a launch looks now and then.
+    ///
+    /// After the first pause an idle worker is dismissed, and another after each of the longest pauses, if that did
+    /// not help: dismissing all at once would cost later launches their warm workers.
+    fn wait_in_queue(&self, ticket: u64, give_up: Instant) -> Result<Option<WayIn>> {
+        let registry = self.registry;
+        let is_next = || is_next_for_process(registry, Some(ticket));
+        let mut try_now = || {
+            if !is_next()? {
+                return Ok(None);
+            }
+            match registry.exclusive(|r| r.claim_for(self.slot, self.new))? {
+                Some(claim) => Ok(Some(WayIn::Worker(claim))),
+                None => Ok(cold::register(self.segment)?.map(WayIn::Process)),
+            }
+        };
+        let wait = |until| wait::for_room(registry, until, &mut try_now);
+        wait::in_pauses(give_up, wait, |pause| {
+            if (pause == wait::SHORTEST_PAUSE || pause == wait::LONGEST_PAUSE) && is_next()? {
+                registry.exclusive(|r| r.dismiss_one())?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// The job's slot, and the claim on a warm worker if one fits.
+fn wait_for_slot(registry: &Registry, new: &NewJob) -> Result<(u32, Option<Claim>)> {
     let mut refused_by = match registry.exclusive(|r| r.admit(new, None))? {
-        Admission::Admitted(slot, claim) => return Ok(Admitted { slot, claim }),
+        Admission::Admitted(slot, claim) => return Ok((slot, claim)),
         Admission::Refused(scope) => scope,
     };
     if Instant::now() < new.give_up {
         if let Some(ticket) = registry.exclusive(|r| r.join(new, Queue::ForSlot))? {
             count(registry, new, LaunchEvent::Waits)?;
-            let waited = registry.wait_for_room(Some(new.give_up), || {
+            let waited = wait::for_room(registry, new.give_up, || {
                 Ok(match registry.exclusive(|r| r.admit(new, Some(ticket)))? {
-                    Admission::Admitted(slot, claim) => Some(Admitted { slot, claim }),
+                    Admission::Admitted(slot, claim) => Some((slot, claim)),
                     Admission::Refused(scope) => {
                         refused_by = scope;
                         None
@@ -47,19 +105,21 @@ pub fn wait(registry: &Registry, new: &NewJob) -> Result<Admitted> {
     Err(refusal(registry, new, refused_by)?)
 }
 
+/// May this launch ask for a process now? With its ticket: are all launches that came before it gone? Without a
+/// ticket: does no launch wait for a process?
+pub fn is_next_for_process(registry: &Registry, ticket: Option<u64>) -> Result<bool> {
+    // Most often no launch waits: the lock is not taken then.
+    if registry.has_waiters() { registry.shared(|r| r.is_next_for_process(ticket)) } else { Ok(true) }
+}
+
 fn count(registry: &Registry, new: &NewJob, event: LaunchEvent) -> Result<()> {
     registry.exclusive(|r| r.count_launch(new.database, new.role, event))
 }
 
-/// Is it this launch's turn to ask for a process? Without a ticket: does no other launch wait for one?
-pub fn is_next_for_process(registry: &Registry, ticket: Option<u64>) -> Result<bool> {
-    // most often no launch waits: no lock then
-    if registry.has_waiters() { registry.shared(|r| r.is_next_for_process(ticket)) } else { Ok(true) }
-}
-
+/// The error of a launch that a limit has kept out.
 fn refusal(registry: &Registry, new: &NewJob, scope: Scope) -> Result<PgError> {
     let running = registry.shared(|r| r.running_within(scope, new))?;
-    let (whose, name, limit) = match scope {
+    let (whose, setting, limit) = match scope {
         Scope::Total => (String::new(), "max_workers_total", new.limits.total),
         Scope::Database => {
             let name = identity::database_name(new.database)?;
@@ -71,64 +131,5 @@ fn refusal(registry: &Registry, new: &NewJob, scope: Scope) -> Result<PgError> {
         }
         Scope::Slots => (String::new(), "max_jobs", settings::max_jobs()),
     };
-    Ok(errors::server_limit(running, &whose, name, limit))
-}
-
-/// What there is room in.
-pub enum Room {
-    /// A new process.
-    Process(bgworker::Handle),
-    /// A warm one that has become free.
-    Worker(Claim),
-}
-
-/// Every process slot is taken: waits for a worker that is fit, or for room for a new process, which an idle worker makes if
-/// there is one. Those who came first are first.
-pub fn wait_for_worker(
-    registry: &Registry,
-    new: &NewJob,
-    slot: u32,
-    mut register: impl FnMut() -> Result<Option<bgworker::Handle>>,
-) -> Result<Room> {
-    let give_up = new.give_up.max(Instant::now() + SLOT_WAIT);
-    let mut found = Ok(None);
-    if let Some(ticket) = registry.exclusive(|r| r.join(new, Queue::ForProcess))? {
-        count(registry, new, LaunchEvent::Waits)?;
-        let try_now = || {
-            if !is_next_for_process(registry, Some(ticket))? {
-                return Ok(None);
-            }
-            match registry.exclusive(|r| r.claim_for(slot, new))? {
-                Some(claim) => Ok(Some(Room::Worker(claim))),
-                None => Ok(register()?.map(Room::Process)),
-            }
-        };
-        found = until(registry, ticket, give_up, try_now);
-        registry.exclusive(|r| r.quit(ticket))?;
-    }
-    if matches!(found, Ok(None)) {
-        count(registry, new, LaunchEvent::Rejected)?;
-    }
-    found?.ok_or_else(errors::no_process_slot)
-}
-
-fn until(
-    registry: &Registry,
-    ticket: u64,
-    give_up: Instant,
-    mut try_now: impl FnMut() -> Result<Option<Room>>,
-) -> Result<Option<Room>> {
-    let mut pause = Duration::from_millis(1);
-    loop {
-        let next = Instant::now() + pause;
-        let found = registry.wait_for_room(Some(next.min(give_up)), &mut try_now)?;
-        if found.is_some() || Instant::now() >= give_up {
-            return Ok(found);
-        }
-        // one at first, and another each time that this did not help
-        if (pause == Duration::from_millis(1) || pause == MAX_PAUSE) && is_next_for_process(registry, Some(ticket))? {
-            registry.exclusive(|r| r.dismiss_one())?;
-        }
-        pause = (pause * 2).min(MAX_PAUSE);
-    }
+    Ok(errors::server_limit(running, &whose, setting, limit))
 }

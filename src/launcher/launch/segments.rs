@@ -1,28 +1,34 @@
-//! The segments of this session's jobs. A few are kept when their jobs are done, and serve again.
+//! The segments of this session's jobs. When a job is done its segment serves another: the worker that comes next has
+//! it mapped, most often, and the memory is there already.
+//!
+//! The pool holds a reference to each pooled segment from its creation. A segment may be used again when the pool's
+//! reference is the last in this process, and when worker and launcher have both left its queue
+//! ([`Segment::is_reusable`]).
 
+use super::settings_cache::SettingsCache;
 use crate::errors;
-use crate::pg::dsm::Segment;
+use crate::pg::dsm::{Filler, Segment};
 use crate::pg::error::Result;
-use crate::pg::{guc, identity, mq};
+use crate::pg::{identity, mq};
 use logic::segment::MAX_POOLED_SIZE;
 use logic::segment::header::{Identity, JobHeader, Region};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
-/// As the server aligns what it puts into shared memory.
+/// Regions begin at multiples of this, as what the server puts into shared memory does.
 const ALIGNMENT: usize = 8;
-/// As many segments are kept, none larger than a worker keeps. The last used is the first to be used again: a worker has it
-/// mapped.
+/// The pool holds so many segments, none of more than [`MAX_POOLED_SIZE`] bytes, beyond which a worker does not keep
+/// its mapping.
 const POOLED_SEGMENTS: usize = 4;
-/// New segments get more room than they need, so that a longer text or more settings still fit.
+/// Sizes are rounded up to a multiple of this, so that a segment still fits when the next text is longer.
 const ROUNDED_TO: usize = 16 << 10;
 
 static POOL: Mutex<Vec<Arc<Segment>>> = Mutex::new(Vec::new());
 
-/// Lays regions out one after the other, behind the header.
-struct Layout(usize);
+/// Lays the regions of a segment out one after the other, behind the header. Holds the end of the last one.
+struct SegmentLayout(usize);
 
-impl Layout {
+impl SegmentLayout {
     fn region(&mut self, len: usize) -> Result<Region> {
         let start = self.0.next_multiple_of(ALIGNMENT);
         self.0 = start.checked_add(len).ok_or_else(errors::job_too_large)?;
@@ -30,46 +36,24 @@ impl Layout {
     }
 }
 
-/// This session's settings as they were at the last launch: the room is used again. A comparison takes less than a hash.
-#[derive(Default)]
-struct Settings {
-    now: guc::State,
-    hashed: Vec<u8>,
-    hash: u64,
-}
-
-static SETTINGS: Mutex<Option<Settings>> = Mutex::new(None);
-
-impl Settings {
-    fn take(&mut self) -> Result<()> {
-        self.now.take()?;
-        if self.hashed != self.now.bytes() {
-            self.hashed.clear();
-            self.hashed.extend_from_slice(self.now.bytes());
-            self.hash = guc::settings_hash(&self.hashed);
-        }
-        Ok(())
-    }
-}
-
-/// A segment for a job, and the hash of the settings in it. `sql` is the job's text, without a NUL; `queue_size` is in bytes.
+/// A segment for a job, and the hash of the settings in it. `sql` is the job's text, without a NUL; `queue_size` is
+/// in bytes.
 pub fn get(identity: Identity, sql: &[u8], queue_size: usize) -> Result<(Arc<Segment>, u64)> {
-    let mut settings = SETTINGS.lock().take().unwrap_or_default();
-    settings.take()?;
-    let segment = with_settings(identity, sql, queue_size, settings.now.bytes())?;
-    let hash = settings.hash;
-    *SETTINGS.lock() = Some(settings);
+    let settings = SettingsCache::take()?;
+    let segment = with_settings(identity, sql, queue_size, settings.bytes())?;
+    let hash = settings.hash();
+    settings.put_back();
     Ok((segment, hash))
 }
 
 fn with_settings(identity: Identity, sql: &[u8], queue_size: usize, state: &[u8]) -> Result<Arc<Segment>> {
-    let mut layout = Layout(size_of::<JobHeader>());
+    let mut layout = SegmentLayout(size_of::<JobHeader>());
     let text = layout.region(sql.len() + 1)?;
     let settings = layout.region(state.len())?;
     let client_info = layout.region(identity::client_info_size())?;
     let queue = layout.region(queue_size)?;
     let header = || JobHeader::new(layout.0 as u64, identity, [text, settings, client_info, queue]);
-    let fill = |filler: &mut crate::pg::dsm::Filler| {
+    let fill = |filler: &mut Filler| {
         filler.put(text, sql)?;
         filler.put(Region { offset: text.offset + sql.len() as u64, len: 1 }, &[0])?;
         filler.put(settings, state)?;
@@ -78,18 +62,18 @@ fn with_settings(identity: Identity, sql: &[u8], queue_size: usize, state: &[u8]
         }
         mq::create(filler, queue)
     };
-    while let Some(mut kept) = take(layout.0) {
-        if Segment::renew(&mut kept, header(), fill)? {
-            keep(&kept);
-            return Ok(kept);
+    while let Some(mut pooled) = take(layout.0) {
+        if Segment::renew(&mut pooled, header(), fill)? {
+            pool(&pooled);
+            return Ok(pooled);
         }
     }
     let segment = Segment::create(header(), layout.0.next_multiple_of(ROUNDED_TO), fill)?;
-    keep(&segment);
+    pool(&segment);
     Ok(segment)
 }
 
-/// The last one that was used, is free, and has so much room.
+/// Takes the segment out of the pool that was used last, of those that are free and have `size` bytes.
 fn take(size: usize) -> Option<Arc<Segment>> {
     let mut pool = POOL.lock();
     let fits =
@@ -98,15 +82,15 @@ fn take(size: usize) -> Option<Arc<Segment>> {
     Some(pool.remove(index))
 }
 
-/// Remembers the segment for later; forgets the one that was not used for longest.
-fn keep(segment: &Arc<Segment>) {
+/// Puts the segment into the pool, and lets go of the one that has not been used for longest.
+fn pool(segment: &Arc<Segment>) {
     if segment.len() > MAX_POOLED_SIZE {
         return;
     }
-    let forgotten = {
+    let dropped = {
         let mut pool = POOL.lock();
         pool.push(Arc::clone(segment));
         (pool.len() > POOLED_SEGMENTS).then(|| pool.remove(0))
     };
-    drop(forgotten);
+    drop(dropped);
 }

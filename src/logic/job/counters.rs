@@ -4,7 +4,7 @@ use crate::job::state::{State, Stop};
 
 /// Counters since the session's start. A job is counted once: as it ended, or when it is detached.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Stats {
+pub struct Counters {
     pub launched: i64,
     pub completed: i64,
     pub failed: i64,
@@ -13,7 +13,7 @@ pub struct Stats {
     total_ms: f64,
 }
 
-impl Stats {
+impl Counters {
     pub const fn new() -> Self {
         Self { launched: 0, completed: 0, failed: 0, canceled: 0, timed: 0, total_ms: 0.0 }
     }
@@ -33,8 +33,8 @@ impl Stats {
         }
     }
 
-    /// Counts a job that is let go while it runs. One that was cancelled cannot end well any more; how another will end is not
-    /// known, so it gets the benefit of the doubt.
+    /// Counts a job that the session gives up while it runs, with what it was asked. A job that was cancelled cannot
+    /// end well any more. How any other job will end is not known: it counts as completed.
     pub fn let_go(&mut self, asked: Stop) {
         match asked {
             Stop::Now => self.canceled += 1,
@@ -62,22 +62,22 @@ mod tests {
 
     #[test]
     fn counts_by_outcome_and_averages_what_ran() {
-        let mut stats = Stats::new();
-        assert!(stats.average_ms().abs() < f64::EPSILON);
-        stats.ended(State::Stopped, Some(1000));
-        stats.ended(State::Error, Some(3000));
-        stats.ended(State::Canceled, None);
-        stats.let_go(Stop::No);
-        assert_eq!((stats.completed, stats.failed, stats.canceled), (2, 1, 1));
-        assert!((stats.average_ms() - 2.0).abs() < 1e-9);
+        let mut counters = Counters::new();
+        assert!(counters.average_ms().abs() < f64::EPSILON);
+        counters.ended(State::Stopped, Some(1000));
+        counters.ended(State::Error, Some(3000));
+        counters.ended(State::Canceled, None);
+        counters.let_go(Stop::No);
+        assert_eq!((counters.completed, counters.failed, counters.canceled), (2, 1, 1));
+        assert!((counters.average_ms() - 2.0).abs() < 1e-9);
     }
 
     #[test]
     fn a_cancelled_job_that_is_let_go_is_canceled() {
-        let mut stats = Stats::new();
-        stats.let_go(Stop::AfterStatement);
-        assert_eq!((stats.completed, stats.canceled), (1, 0));
-        stats.let_go(Stop::Now);
-        assert_eq!((stats.completed, stats.canceled), (1, 1));
+        let mut counters = Counters::new();
+        counters.let_go(Stop::AfterStatement);
+        assert_eq!((counters.completed, counters.canceled), (1, 0));
+        counters.let_go(Stop::Now);
+        assert_eq!((counters.completed, counters.canceled), (1, 1));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering, fence};
 /// Bytes of a message.
 pub const MESSAGE_SIZE: usize = 64;
 
-/// Written by the worker alone, read by anybody: the version is odd while it is written.
+/// Written by the worker alone, read by any process: the version is odd while it is written.
 #[repr(C)]
 pub struct Progress {
     version: AtomicU32,

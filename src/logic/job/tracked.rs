@@ -1,22 +1,22 @@
-//! The jobs that a session tracks: each by its cookie, and by its pid for those who know no more.
+//! The table of the jobs that a session tracks: by cookie, and by pid for callers that have no cookie.
 
 use std::collections::BTreeMap;
 
-/// A worker runs one job after the other, and the system gives the pid of a worker that is gone to another process: several
-/// jobs may have the same pid. A bare pid names the last of them.
-pub struct Jobs<J> {
+/// Several tracked jobs may have the same pid: a warm worker runs one job after the other, and the system gives the
+/// pid of a process that is gone to another one. A bare pid names the job that was launched last.
+pub struct TrackedJobs<J> {
     by_cookie: BTreeMap<i64, J>,
-    /// The cookies of the jobs with that pid, the last one last; never empty.
+    /// The cookies of the jobs with that pid, in the order of their launch; never empty.
     by_pid: BTreeMap<i32, Vec<i64>>,
 }
 
-impl<J> Default for Jobs<J> {
+impl<J> Default for TrackedJobs<J> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<J> Jobs<J> {
+impl<J> TrackedJobs<J> {
     pub const fn new() -> Self {
         Self { by_cookie: BTreeMap::new(), by_pid: BTreeMap::new() }
     }
@@ -37,10 +37,11 @@ impl<J> Jobs<J> {
         self.by_cookie.get(cookie?)
     }
 
+    /// Takes the job with that handle out of the table.
     pub fn remove(&mut self, pid: i32, cookie: i64) -> Option<J> {
         let cookies = self.by_pid.get_mut(&pid)?;
-        let place = cookies.iter().position(|known| *known == cookie)?;
-        cookies.remove(place);
+        let position = cookies.iter().position(|known| *known == cookie)?;
+        cookies.remove(position);
         if cookies.is_empty() {
             self.by_pid.remove(&pid);
         }
@@ -55,12 +56,12 @@ impl<J> Jobs<J> {
         self.by_cookie.is_empty()
     }
 
-    /// In no order.
+    /// All jobs, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &J> {
         self.by_cookie.values()
     }
 
-    /// Each once.
+    /// The pids of all jobs, each once.
     pub fn pids(&self) -> impl Iterator<Item = i32> {
         self.by_pid.keys().copied()
     }
@@ -70,15 +71,15 @@ impl<J> Jobs<J> {
 mod tests {
     use super::*;
 
-    fn all(jobs: &Jobs<&'static str>) -> Vec<&'static str> {
+    fn all(jobs: &TrackedJobs<&'static str>) -> Vec<&'static str> {
         let mut all: Vec<_> = jobs.iter().copied().collect();
         all.sort_unstable();
         all
     }
 
     #[test]
-    fn a_job_whose_pid_comes_back_keeps_its_handle_and_its_place() {
-        let mut jobs = Jobs::new();
+    fn a_job_whose_pid_comes_back_keeps_its_handle() {
+        let mut jobs = TrackedJobs::new();
         jobs.add(7, 100, "older");
         jobs.add(8, 200, "other");
         jobs.add(7, 300, "newer");
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_bare_pid_names_the_last_job_that_is_left() {
-        let mut jobs = Jobs::new();
+        let mut jobs = TrackedJobs::new();
         jobs.add(7, 100, "older");
         jobs.add(7, 300, "newer");
         assert_eq!(jobs.remove(7, 300), Some("newer"));
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn releasing_the_older_one_leaves_the_newer() {
-        let mut jobs = Jobs::new();
+        let mut jobs = TrackedJobs::new();
         jobs.add(7, 100, "older");
         jobs.add(7, 300, "newer");
         assert_eq!(jobs.remove(7, 100), Some("older"));
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_cookie_is_nothing_with_another_pid() {
-        let mut jobs = Jobs::new();
+        let mut jobs = TrackedJobs::new();
         jobs.add(7, 100, "job");
         assert_eq!(jobs.find(8, Some(100)), None);
         assert_eq!(jobs.remove(8, 100), None);

@@ -1,0 +1,111 @@
+//! A warm start: the job is offered to an idle worker, which the registry has claimed for it.
+//!
+//! - Claimed: no other launch gets the worker. It stays asleep, or finishes its clean-up.
+//! - Offered: the worker's entry in the registry names the segment. The worker is woken and maps it.
+//! - Taken: the worker has put its pid into the job's slot. Then it makes its session the launcher's.
+//! - Accepted, or refused: it could do so, and runs the job; or it could not, and ends, and the launch looks for
+//!   another worker.
+//!
+//! A claim is *sure* if the worker is idle, or has promised to be, has this session's settings already, and has the
+//! segment mapped: nothing can fail on the way from the offer to the job. Then no reply is awaited, and the launch
+//! returns while the worker wakes up.
+
+use super::{Launch, StartedJob};
+use crate::channel::Receiver;
+use crate::launcher::wait::{self, Awaited, Look};
+use crate::pg::dsm;
+use crate::pg::error::Result;
+use crate::pg::mq::{self, Queue};
+use crate::registry::{self, Claim};
+use logic::segment::header::Reply;
+use parking_lot::Mutex;
+
+/// The proc number and the pid of the worker that has had this session's last job: most often it gets the next one,
+/// too.
+static LAST_WORKER: Mutex<(u32, i32)> = Mutex::new((u32::MAX, 0));
+
+/// Wakes the worker that will probably get the job, if a wake-up from the processor's sleep takes longer than the
+/// launch.
+pub fn wake_last_worker() {
+    let (proc, pid) = *LAST_WORKER.lock();
+    registry::wake_early(proc, pid);
+}
+
+impl Launch<'_> {
+    /// Gives the job to the claimed worker. `None` if that has ended, or refuses the job: the queue is made anew
+    /// then, for another worker.
+    pub(super) fn start_warm(&self, claim: &Claim) -> Result<Option<StartedJob>> {
+        let offered = match self.offer(claim) {
+            Ok(offered) => offered,
+            Err(error) => {
+                self.registry.exclusive(|r| r.withdraw(claim, self.new.cookie))?;
+                return Err(error);
+            }
+        };
+        let is_taken = match offered.reply {
+            _ if !offered.is_there => false,
+            Reply::NotAwaited => true,
+            Reply::Awaited => self.is_accepted(claim)?,
+        };
+        if !is_taken {
+            drop(offered.receiver);
+            mq::renew(self.segment)?;
+            return Ok(None);
+        }
+        *LAST_WORKER.lock() = (claim.proc, claim.pid);
+        Ok(Some(StartedJob { receiver: offered.receiver, worker: None, pid: claim.pid }))
+    }
+
+    /// Offers the job to the claimed worker and wakes it.
+    ///
+    /// All that can fail here, for want of memory, comes before the offer: then the claim can be withdrawn. From the
+    /// offer on, the worker may have the job.
+    ///
+    /// A worker that has not mapped the segment may come to it late. Suppose that it takes the job after this session
+    /// has ended, whose mapping was the only one: without more, the segment would be gone. So it is pinned here, and
+    /// the worker takes the pin back once it has mapped the segment, or when it ends before. Should it have ended
+    /// before the offer, the pin is taken back here.
+    fn offer(&self, claim: &Claim) -> Result<Offer> {
+        let reply = if claim.is_sure { Reply::NotAwaited } else { Reply::Awaited };
+        self.segment.header().prepare_offer(Some(self.slot), reply);
+        mq::appoint_writer(self.segment, claim.proc);
+        let receiver = Receiver::new(Queue::reader(self.segment, None)?);
+        if !claim.is_mapped {
+            self.segment.pin()?;
+        }
+        let handle = self.segment.handle();
+        let is_there = self.registry.exclusive(|r| r.offer(claim, self.slot, self.new.cookie, handle))?;
+        if !is_there && !claim.is_mapped {
+            dsm::unpin(handle)?;
+        }
+        Ok(Offer { receiver, reply, is_there })
+    }
+
+    /// Waits until the worker has accepted the job. False if it refuses it, or has ended.
+    ///
+    /// The worker replies in the segment's header. Suppose that it accepts the job, works and is gone between the
+    /// look at the header and the look at the registry: the registry does not know it any more, but the header has
+    /// its reply. So that is looked at again before the job is given to another worker, which would run it twice.
+    fn is_accepted(&self, claim: &Claim) -> Result<bool> {
+        let header = self.segment.header();
+        let has_job = || header.is_accepted() || header.is_final();
+        let accepted = wait::on_latch(Awaited::Reply, None, |_| {
+            if has_job() {
+                Ok(Look::Found(true))
+            } else if self.registry.shared(|r| r.is_on_its_way(claim, self.slot, self.new.cookie))? {
+                Ok(Look::Nothing)
+            } else {
+                Ok(Look::Found(has_job()))
+            }
+        })?;
+        Ok(accepted == Some(true))
+    }
+}
+
+/// What has been offered.
+struct Offer {
+    receiver: Receiver,
+    reply: Reply,
+    /// False if the worker had ended before.
+    is_there: bool,
+}

@@ -1,0 +1,65 @@
+//! A job's rows on their way into the caller's result set.
+//!
+//! Of a job that has failed only the error counts: then it does not matter whether its rows would have fitted the
+//! declared columns.
+
+use crate::launcher::job::Job;
+use crate::pg::error::{PgError, Result};
+use crate::pg::result_set;
+use crate::pg::tupdesc::{Conversions, hold_row_types};
+use logic::sqlstate;
+use logic::wire::columns::Column;
+use logic::wire::frame::BatchRows;
+
+pub struct JobRows<'a> {
+    job: &'a Job,
+    set: &'a mut result_set::Rows,
+    /// How the job's columns become the declared ones, once [`Self::fit`] has found that they do.
+    conversions: Option<Conversions>,
+}
+
+impl<'a> JobRows<'a> {
+    pub fn new(job: &'a Job, set: &'a mut result_set::Rows) -> Self {
+        Self { job, set, conversions: None }
+    }
+
+    /// Has the job returned columns that fit?
+    pub fn has_columns(&self) -> bool {
+        self.conversions.is_some()
+    }
+
+    /// Fits the job's columns to the declared ones. An error if they do not fit: no row has been given away then.
+    ///
+    /// The definition of a row type may have been altered since the job returned values of it. Of a job that has
+    /// ended this is known here, before the first row, and nothing is lost by the error. A job that runs may itself
+    /// have altered the type, or may hold its table until it ends: then [`Self::hold_types`] looks at the end.
+    pub fn fit(&mut self, columns: &[Column]) -> Result<()> {
+        if self.job.has_failed() {
+            return Ok(());
+        }
+        let conversions = Conversions::new(columns, &self.set.declared())?;
+        if self.job.state().is_final() {
+            hold_row_types(columns)?;
+        }
+        self.conversions = Some(conversions);
+        Ok(())
+    }
+
+    /// Appends rows. `begun` is set before the first of them is given away.
+    pub fn put(&mut self, batch: BatchRows, begun: &mut bool) -> Result<()> {
+        let Some(conversions) = &mut self.conversions else {
+            if self.job.has_failed() {
+                return Ok(());
+            }
+            return Err(PgError::new(sqlstate::DATA_CORRUPTED, "background worker sent rows without columns"));
+        };
+        *begun = true;
+        self.set.put_tuples(conversions, batch)
+    }
+
+    /// Locks the row types in `columns` until the transaction ends, and checks that they are what they were when the
+    /// job returned values of them. Called after the last row.
+    pub fn hold_types(&self, columns: &[Column]) -> Result<()> {
+        if self.has_columns() && !self.job.has_failed() { hold_row_types(columns) } else { Ok(()) }
+    }
+}

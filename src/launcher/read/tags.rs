@@ -1,0 +1,27 @@
+//! The result of a job whose last statement returned no columns: its command tags.
+
+use crate::errors;
+use crate::launcher::job::{Job, Reading};
+use crate::pg::error::Result;
+use crate::pg::memory::Context;
+use crate::pg::result_set::Rows;
+use crate::pg::tupdesc::{Declared, TEXT};
+use crate::pg::value::Value;
+use logic::wire::tags;
+
+/// Appends a row for each statement of the job. The caller must have declared one column, of type text.
+pub fn put(job: &Job, reading: &Reading, set: &mut Rows) -> Result<()> {
+    if !matches!(set.declared()[..], [Declared { type_id: TEXT, .. }]) {
+        return Err(errors::no_text_column_for_tags());
+    }
+    let outcome = job.outcome();
+    let tags: Vec<&[u8]> = match &reading.tags {
+        Some(tags) => tags.iter().map(Vec::as_slice).collect(),
+        None => tags::decode(&outcome)?,
+    };
+    let scratch = Context::new(c"pg_background tag")?;
+    for tag in tags {
+        set.put(&scratch, vec![Value::Text(tag.to_vec())])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Every wait of a launcher: for a worker, for room, for a job.
+//!
+//! Each function here is told what is awaited and until when, and no other place of the launcher sleeps. A session
+//! that waits here may hold what the awaited job needs, a lock say: a check for such a deadlock belongs here.
+//!
+//! A launcher hears of what it awaits in one of three ways:
+//!
+//! - Its own workers, and the postmaster for them, set the launcher's latch: [`on_latch`].
+//! - What other sessions and their workers bring about is told by condition variables of the registry: [`for_room`],
+//!   [`for_end`].
+//! - The postmaster tells only the launcher of a worker that its process slot is free again. Any other launcher has
+//!   to look now and then: [`in_pauses`].
+//!
+//! All waits serve interrupts: a cancel, a termination or a statement timeout ends them with an error. None may begin
+//! while the registry's lock is held.
+
+use crate::channel::Receiver;
+use crate::pg::error::Result;
+use crate::pg::latch::{self, Event};
+use crate::registry::{self, Registry};
+use std::time::{Duration, Instant};
+
+/// What is awaited on the latch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// The next frame of a job of this session, or the job's end.
+    Job,
+    /// The reply of a warm worker to the offer of a job.
+    Reply,
+    /// A free slot of `max_worker_processes`.
+    ProcessSlot,
+}
+
+impl Awaited {
+    /// As `pg_stat_activity` shows it.
+    fn event(self) -> Event {
+        match self {
+            Self::Job => Event::Job,
+            Self::Reply | Self::ProcessSlot => Event::Launch,
+        }
+    }
+}
+
+/// What a look has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look<T> {
+    /// What was awaited.
+    Found(T),
+    /// A part of it: the next look comes at once.
+    More,
+    Nothing,
+}
+
+/// Whether the deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    Left,
+    Over,
+}
+
+/// Looks, and sleeps until the latch is set, in turns, until a look finds what is awaited. Returns that, or `None`
+/// when a look that began after the deadline found nothing.
+///
+/// A worker that sends faster than its launcher receives never lets it sleep. So interrupts are served after each
+/// look that found a part, too; and a look is told when the time is over, for it to come to an end by itself.
+pub fn on_latch<T>(
+    awaited: Awaited,
+    deadline: Option<Instant>,
+    mut look: impl FnMut(Time) -> Result<Look<T>>,
+) -> Result<Option<T>> {
+    loop {
+        // Read before the look: what has come by the deadline is found.
+        let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        match look(if over { Time::Over } else { Time::Left })? {
+            Look::Found(found) => return Ok(Some(found)),
+            Look::More => latch::check_for_interrupts()?,
+            Look::Nothing if over => return Ok(None),
+            Look::Nothing => registry::wait(awaited.event(), deadline)?,
+        }
+    }
+}
+
+/// Waits until `ready` gives something. It is called each time that a job's slot, a worker, or a place in the queue
+/// of launches becomes free. `None`: the deadline passed first.
+pub fn for_room<T>(
+    registry: &Registry,
+    deadline: Instant,
+    ready: impl FnMut() -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    registry.wait_for_room(Some(deadline), ready)
+}
+
+/// Waits until the job of another session has ended. False: the deadline passed first.
+pub fn for_end(registry: &Registry, slot: u32, cookie: i64, deadline: Option<Instant>) -> Result<bool> {
+    registry.wait_for_end(slot, cookie, deadline)
+}
+
+/// Waits until the process that was started for a job has attached to the queue, or has ended, or will never start;
+/// which of these, the segment's header tells afterwards. Here the server's own wait sleeps, under its event
+/// `MessageQueueInternal`.
+pub fn for_process(receiver: &Receiver) -> Result<()> {
+    receiver.wait_for_worker()
+}
+
+/// The first and the longest pause of [`in_pauses`].
+pub const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+pub const LONGEST_PAUSE: Duration = Duration::from_millis(64);
+
+/// Waits for something of which this process may not be told. `wait` waits until the instant that it is given, which
+/// comes after a pause, twice as long each time. `fruitless` is called between two of them, with the length of the
+/// pause before. `None`: time is over.
+pub fn in_pauses<T>(
+    give_up: Instant,
+    mut wait: impl FnMut(Instant) -> Result<Option<T>>,
+    mut fruitless: impl FnMut(Duration) -> Result<()>,
+) -> Result<Option<T>> {
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        let next = Instant::now() + pause;
+        let found = wait(next.min(give_up))?;
+        if found.is_some() || Instant::now() >= give_up {
+            return Ok(found);
+        }
+        fruitless(pause)?;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
