@@ -22,7 +22,8 @@ fn used_names() -> BTreeSet<String> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut names = BTreeSet::new();
     for path in files(USERS, "rs") {
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| fail(&format!("cannot read {path:?}: {error}")));
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| fail(&format!("cannot read {}: {error}", path.display())));
         for used in text.split("sys::").skip(1) {
             let group = used.strip_prefix('{').and_then(|group| group.split('}').next());
             let one = used.split(|c| !is_part(c)).next().unwrap_or_default();
