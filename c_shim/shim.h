@@ -1,7 +1,7 @@
 /*
  * shim.h: the C side of the boundary.  Only what Rust cannot do: setjmp
  * (error.c), messages to the client that a worker does not have
- * (frontend.c), hooks (hooks.c), macros and inlines (macros.c), and walks
+ * (frontend.c), hooks (hooks.c), macros and inlines (inline.c), and walks
  * through structs of the server (types.c).
  */
 #ifndef PGBG_SHIM_H
@@ -153,7 +153,7 @@ extern bool pgbg_examine_type(Oid type_id, List **row_types);
 extern uint64 pgbg_row_type_shape(Oid type_id, int *natts);
 extern bool pgbg_hold_row_type(Oid type_id, int natts, uint64 *shape);
 
-/* ---- macros.c ---- */
+/* ---- inline.c ---- */
 
 typedef enum PgbgWait
 {

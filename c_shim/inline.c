@@ -1,5 +1,5 @@
 /*
- * macros.c: macros and inline functions, as functions.
+ * inline.c: macros and inline functions, as functions.
  */
 #include "shim.h"
 #include "compat.h"
