@@ -67,13 +67,6 @@
 #define PGBG_FINISH_DESC(desc) ((void) (desc))
 #endif
 
-/* 19: signal handlers are told who sent the signal. */
-#if PG_VERSION_NUM >= 190000
-#define PGBG_PASS_SIGNAL_ARGS postgres_signal_arg, pg_siginfo
-#else
-#define PGBG_PASS_SIGNAL_ARGS postgres_signal_arg
-#endif
-
 /* 19: CLUSTER is a form of REPACK. */
 #if PG_VERSION_NUM >= 190000
 #define T_ClusterStmt T_RepackStmt

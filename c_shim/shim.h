@@ -1,7 +1,6 @@
 /*
  * shim.h: the C side of the boundary.  Only what Rust cannot do: setjmp
- * (error.c), messages to the client that a worker does not have
- * (frontend.c), hooks (hooks.c), macros and inlines (inline.c), and walks
+ * (error.c), hooks (hooks.c), macros and inlines (inline.c), and walks
  * through structs of the server (types.c).
  */
 #ifndef PGBG_SHIM_H
@@ -62,6 +61,9 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+/* Macros that bindgen cannot read, as constants. */
+enum {PGBG_PROTOCOL_LATEST = PG_PROTOCOL_LATEST};
+
 /* ---- error.c ---- */
 
 /*
@@ -95,13 +97,6 @@ extern void pgbg_rethrow(ErrorData *error);
 extern void pgbg_report(PgbgReport *report);
 extern void pgbg_out_of_memory(void);
 extern void pgbg_log_error(ErrorData *error, const char *context);
-
-/* ---- frontend.c ---- */
-
-/* Is told of each message below ERROR that the job wants its client to see, and of a FATAL error. */
-typedef void (*pgbg_message_callback) (const ErrorData *message);
-extern void pgbg_capture_messages(pgbg_message_callback callback);
-extern void pgbg_feign_client(void);
 
 /* ---- hooks.c ---- */
 
@@ -187,14 +182,8 @@ typedef struct PgbgDeclaration
 	bool		is_c_function;
 } PgbgDeclaration;
 
-extern void pgbg_accept_signals(void);
-extern void pgbg_begin_job(const volatile uint32 *stop_flag, const volatile uint32 *other_stop_flag);
-extern void pgbg_die_with_job(void);
-extern void pgbg_watch_slot(const volatile uint32 *activity, const volatile uint32 *handle);
-extern void pgbg_end_job(void);
-extern void pgbg_forget_coming_job(void);
-extern void pgbg_set_cancellable(bool cancellable);
-extern bool pgbg_is_asked_to_leave(void);
+extern void pgbg_set_handler(int signal, pqsigfunc handler);
+extern void pgbg_set_my_latch(void);
 extern const Pg_magic_struct *pgbg_magic(void);
 extern const Pg_finfo_record *pgbg_finfo_v1(void);
 extern void pgbg_check_for_interrupts(void);

@@ -100,12 +100,6 @@ pub fn connect(identity: &Identity) -> Result<()> {
     guard(|| unsafe { sys::BackgroundWorkerInitializeConnectionByOid(database, user, 0) })
 }
 
-/// What functions take for granted in a session: a client. Once per process, inside a transaction.
-pub fn feign_client() -> Result<()> {
-    // SAFETY: catalog lookups, then variables of this process.
-    guard(|| unsafe { sys::pgbg_feign_client() })
-}
-
 /// Takes over session user and SET ROLE, as a parallel worker does: the launcher's session had the right to both.
 /// Inside a transaction, after the settings.
 pub fn adopt_session(identity: &Identity) -> Result<()> {

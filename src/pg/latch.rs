@@ -74,12 +74,18 @@ pub fn spin(longest: Duration) -> bool {
             }
             std::hint::spin_loop();
         }
-        super::bgworker::yield_processor();
+        yield_processor();
         let back = Instant::now();
         if back - begun >= longest {
             return is_set();
         }
     }
+}
+
+/// Lets another process have this processor, when one waits for it: the process that was just woken, perhaps.
+pub fn yield_processor() {
+    // SAFETY: no arguments.
+    unsafe { libc::sched_yield() };
 }
 
 /// Is the latch set, or is there an interrupt to be served?

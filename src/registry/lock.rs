@@ -2,7 +2,7 @@
 
 use super::area::Registry;
 use crate::pg::error::Result;
-use crate::pg::{bgworker, condvar::Condition, identity, shmem};
+use crate::pg::{condvar::Condition, identity, shmem, signals};
 use logic::registry::layout::ConditionVariable;
 use logic::registry::locked::{Locked, Process, Server, Shared, Wakes};
 
@@ -23,11 +23,11 @@ impl Server for ThisServer {
     }
 
     fn interrupt(&self, pid: i32) {
-        bgworker::interrupt(pid);
+        signals::interrupt(pid);
     }
 
     fn forget_coming_job(&self) {
-        bgworker::forget_coming_job();
+        signals::forget_coming_job();
     }
 
     fn wake(&self, proc: u32) {

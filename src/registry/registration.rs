@@ -4,7 +4,7 @@ use super::area::{Registry, get};
 use super::key;
 use crate::pg::dsm::{self, Segment};
 use crate::pg::error::{self, PgError, Result, level};
-use crate::pg::{bgworker, encoding, shmem, statement};
+use crate::pg::{encoding, shmem, signals, statement};
 use crate::point;
 use logic::registry::jobs::End;
 use logic::registry::layout::{Key, LIBRARY_SIZE};
@@ -37,7 +37,7 @@ impl Registration {
         let registration = Self { registry, worker };
         let _ = MINE.set(registration);
         if let Some((activity, handle)) = registry.signals(worker) {
-            bgworker::watch_slot(activity, handle);
+            signals::watch_slot(activity, handle);
         }
         Ok(Some(registration))
     }

@@ -9,10 +9,9 @@ use super::current;
 use super::outcome;
 use crate::channel::Full;
 use crate::errors;
-use crate::pg::bgworker::{self, Hooks};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
-use crate::pg::identity;
+use crate::pg::{exit, frontend, identity};
 use crate::registry::AfterJob;
 use logic::job::state::State;
 use logic::wire::report::Report;
@@ -25,9 +24,11 @@ static CAUSE_OF_EXIT: Mutex<Option<Report>> = Mutex::new(None);
 /// The segment of the job that this worker was offered and has not taken yet.
 static OFFERED: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
 
-/// Sets both callbacks. Once per process, before it connects to the database (see [`bgworker::install_hooks`]).
+/// Sets both callbacks. Once per process, before it connects to the database: the exit callback of the connection, which
+/// aborts the transaction, is then registered later, and so called before ours.
 pub fn install() -> Result<()> {
-    bgworker::install_hooks(Hooks { message, exit })
+    frontend::capture_messages(message);
+    exit::at_exit(at_exit)
 }
 
 /// Keeps the error that ends this process, for the exit callback.
@@ -70,7 +71,7 @@ fn message(report: Report) -> Result<()> {
 /// to take the job. The job ends with the worker then, and its outcome is written into the segment if that is mapped.
 ///
 /// Rows and messages that the queue has no room for are dropped: a process that ends does not wait for a reader.
-fn exit() -> Result<()> {
+fn at_exit() -> Result<()> {
     let cause = CAUSE_OF_EXIT.lock().take();
     let report = || cause.clone().unwrap_or_else(|| errors::lost_worker(identity::process_id()));
     let last_job = current::get().map_or(Ok(()), |current| {

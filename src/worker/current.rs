@@ -2,10 +2,10 @@
 //! `pg_background_progress()`.
 
 use crate::channel::Sender;
-use crate::pg::bgworker::{self, EarlyTermination};
 use crate::pg::dsm::Segment;
 use crate::pg::encoding::clip;
 use crate::pg::error::Result;
+use crate::pg::signals::{self, EarlyTermination};
 use crate::registry::Registration;
 use logic::job::progress::Progress;
 use logic::job::state::Stop;
@@ -71,12 +71,12 @@ pub fn set(current: &Arc<Current>, start: Start) {
     let early = if has_to_end { EarlyTermination::EndsJob } else { EarlyTermination::Waits };
     let other = current.slot.map(JobSlot::stop_flag);
     *CURRENT.lock() = Some(Arc::clone(current));
-    bgworker::begin_job(Arc::clone(&current.segment), other, early);
+    signals::begin_job(Arc::clone(&current.segment), other, early);
 }
 
 /// Is done with the job. The segment is its launcher's alone from the moment that the sender left the queue.
 pub fn clear() {
-    bgworker::end_job();
+    signals::end_job();
     let job = CURRENT.lock().take();
     drop(job);
 }

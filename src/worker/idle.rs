@@ -8,7 +8,7 @@ use super::mapped_segments::MappedSegments;
 use super::session::baseline::Baseline;
 use crate::pg::error::Result;
 use crate::pg::latch::Event;
-use crate::pg::{bgworker, dsm, identity};
+use crate::pg::{bgworker, dsm, identity, signals};
 use crate::registry::{self, Registration};
 use crate::settings;
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ pub fn wait(
         };
         let max_idle = settings::max_idle_workers();
         let surplus = registration.registry.has_surplus(max_idle);
-        let must = bgworker::is_asked_to_leave()
+        let must = signals::is_asked_to_leave()
             || registration.registry.is_dismissed(registration.worker)
             // the configuration has changed: nobody vouches for that library any more
             || baseline.stateful_library().is_some()

@@ -5,7 +5,7 @@ use super::statements::Done;
 use crate::channel::Full;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
-use crate::pg::{bgworker, encoding, identity, statement};
+use crate::pg::{encoding, identity, statement};
 use crate::point;
 use crate::registry::{AfterJob, End, Registration};
 use logic::job::state::{State, Stop};
@@ -135,10 +135,4 @@ fn tell(current: &Current, then: AfterJob) -> Result<()> {
         timed_out: report.as_ref().is_some_and(|report| timed_out(current, report)),
     };
     registration.exclusive(|r, me| r.end_job(me, slot, header.identity.cookie, &end, then))
-}
-
-/// Lets a launcher that was just woken have this processor: what is left to do here takes longer than what it has
-/// waited for.
-pub fn make_way() {
-    bgworker::yield_processor();
 }

@@ -17,7 +17,7 @@ use super::{callbacks, outcome};
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::memory::Context;
-use crate::pg::{bgworker, entry, identity, shmem, statement};
+use crate::pg::{bgworker, entry, identity, latch, shmem, signals, statement};
 use crate::point;
 use crate::registry::{AfterJob, IdleOutcome, Registration};
 use crate::settings;
@@ -31,7 +31,7 @@ pub fn run(handle: u32) -> Result<()> {
 
 fn live(handle: u32) -> Result<()> {
     // Let signals in. Without a job, a termination asks this process to leave when it is idle next.
-    bgworker::accept_signals()?;
+    signals::accept()?;
     entry::install_panic_hook();
 
     // Map the segment of the job. The launcher keeps it mapped until the queue has a writer, so a segment that is gone
@@ -141,7 +141,7 @@ impl Worker {
         // The launcher was woken. What is left to do here takes longer than what it has waited for; where other jobs
         // run, the processor goes round anyway.
         if current.registration.is_none_or(|registration| registration.registry.running() == 0) {
-            outcome::make_way();
+            latch::yield_processor();
         }
         self.trees.reset()?;
         Ok(stays)
@@ -153,7 +153,7 @@ impl Worker {
             && self.jobs_run < settings::worker_max_jobs()
             && settings::max_idle_workers() > 0
             && self.baseline.stateful_library().is_none()
-            && !bgworker::is_asked_to_leave()
+            && !signals::is_asked_to_leave()
     }
 
     /// What the registry is told of a worker that stays, when its job ends.

@@ -3,11 +3,11 @@
 use crate::channel::{Received, Receiver};
 use crate::errors;
 use crate::launcher::wait::{self, Awaited, Look, Time};
-use crate::pg::bgworker::{self, Handle};
+use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
-use crate::pg::identity;
 use crate::pg::memory::Execution;
+use crate::pg::{identity, signals};
 use crate::registry;
 use logic::job::state::{State, Stop};
 use logic::wire::columns::Column;
@@ -223,7 +223,7 @@ impl Job {
         }
         match (header.slot(), registry::known()) {
             (Some(slot), Some(registry)) => registry.shared(|r| r.stop(slot, self.cookie, stop))?,
-            _ if !self.is_gone() => bgworker::interrupt(self.pid),
+            _ if !self.is_gone() => signals::interrupt(self.pid),
             _ => {}
         }
         Ok(())

@@ -29,11 +29,11 @@ use self::admission::WayIn;
 use self::request::Request;
 use crate::channel::Receiver;
 use crate::launcher::job::{Job, LaunchedJob, pids_of, tracker};
-use crate::pg::bgworker::{self, Handle};
+use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
-use crate::pg::identity;
 use crate::pg::memory::Execution;
+use crate::pg::{exit, identity};
 use crate::process;
 use crate::registry::{self, Claim, NewJob, Registry};
 use logic::segment::header::Reply;
@@ -105,7 +105,7 @@ fn at_exit() -> Result<()> {
 fn start_in_registry(registry: &'static Registry, segment: &Arc<Segment>, new: &NewJob) -> Result<StartedJob> {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if !WATCHED.load(Relaxed) {
-        bgworker::at_exit(at_exit)?;
+        exit::at_exit(at_exit)?;
         WATCHED.store(true, Relaxed);
     }
     UNFINISHED.store(new.cookie, Relaxed);

@@ -3,7 +3,7 @@
 use super::users::Users;
 use super::{Session, State};
 use crate::pg::error::Result;
-use crate::pg::{guc, identity, leftovers, statement};
+use crate::pg::{frontend, guc, identity, leftovers, statement};
 use logic::segment::header::Identity;
 use logic::session::settings::{self, Settings};
 
@@ -17,7 +17,7 @@ impl Session {
     pub(super) fn first_restore(&mut self, serialized: &[u8], identity: &Identity) -> Result<()> {
         self.now.take()?;
         statement::begin()?;
-        identity::feign_client()?;
+        frontend::feign_client()?;
         self.state = if guc::restore(serialized)? { State::ByDifference } else { State::Wholesale };
         identity::adopt_session(identity)?;
         statement::commit()?;
