@@ -98,9 +98,9 @@ my ($memory_then, $resident_then) = (value($session, 'SELECT memory()'), process
 note(sprintf '%d rounds of up to %.1f ms: %s', $rounds, $pause * 1000,
 	value($session, q{SELECT string_agg(state || ' ' || n, ', ') FROM (SELECT state, count(*) AS n FROM outcomes GROUP BY 1) AS s}));
 
-is(value($session, q{SELECT count(*) FROM outcomes WHERE state NOT IN ('stopped', 'canceled')}), 0, 'a job is stopped or canceled');
-is(value($session, 'SELECT count(DISTINCT id) FROM outcomes'), $rounds, 'every job has one outcome');
-is(value($session, q{SELECT count(DISTINCT state) FROM outcomes}), 2, 'cancels came early and late');
+is(value($session, q{SELECT count(*) FROM outcomes WHERE state NOT IN ('stopped', 'canceled')}), 0, 'each raced job is stopped or canceled');
+is(value($session, 'SELECT count(DISTINCT id) FROM outcomes'), $rounds, 'every raced job has one outcome');
+is(value($session, q{SELECT count(DISTINCT state) FROM outcomes}), 2, 'cancels of raced jobs came early and late');
 is( value(
 		$session,
 		q{SELECT count(*) FROM outcomes LEFT JOIN (SELECT id, count(*) AS n FROM done GROUP BY id) AS d USING (id)
@@ -110,10 +110,10 @@ is( value(
 cmp_ok($memory_then - $memory, '<=', 65536, "the session's memory is flat ($memory, then $memory_then bytes)");
 SKIP: {
 	skip 'no /proc', 1 unless $resident;
-	cmp_ok($resident_then - $resident, '<=', 200, "so is the process ($resident, then $resident_then kB)");
+	cmp_ok($resident_then - $resident, '<=', 200, "the session's process is no larger ($resident, then $resident_then kB)");
 }
 value($session, 'CALL blind(300)');
-is(value($session, 'SELECT count(*) FROM jobs'), 0, 'no handle is left');
+is(value($session, 'SELECT count(*) FROM jobs'), 0, 'the races leave no handle');
 nothing_left($node, 'after the races');
 ok(!crashed($node), 'no process has crashed');
 
@@ -123,33 +123,33 @@ value($other, 'BEGIN; LOCK TABLE pg_db_role_setting IN ACCESS EXCLUSIVE MODE');
 launch(q{INSERT INTO done VALUES (0, 'connecting')});
 is(state(), 'starting', 'a worker that connects is starting');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie)');
-is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 10)'), 'f', 'it cannot end while its connection waits for a lock');
-is(state(), 'starting', 'nor does it say so');
+is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 10)'), 'f', 'a cancelled job cannot end while its connection waits for a lock');
+is(state(), 'starting', 'a cancelled job that still connects is starting');
 value($other, 'COMMIT');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
-is(state(), 'canceled', 'then it is canceled');
-is(noted('connecting'), 0, 'and nothing of it has run');
+is(state(), 'canceled', 'a job that was cancelled while it connected is canceled');
+is(noted('connecting'), 0, 'a job that was cancelled while it connected has not run');
 my ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
-like($err, qr/ERROR:  57014: canceling statement due to user request/, 'its result is the cancel');
+like($err, qr/ERROR:  57014: canceling statement due to user request/, 'the result of a job cancelled while it connected is the cancel');
 
 # --- while it runs ---
 
 launch(q{INSERT INTO done VALUES (0, 'running'); SELECT pg_sleep(600)});
-ok(until_waits_for('PgSleep'), 'a job runs');
+ok(until_waits_for('PgSleep'), 'a job to cancel runs');
 $from = time;
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
-cmp_ok(time - $from, '<', $Jobs::patience, 'a cancel ends it');
-is(state(), 'canceled', 'it is canceled');
-is(noted('running'), 0, 'and rolled back');
-is(value($session, 'SELECT last_error FROM jobs WHERE pid = :pid'), 'canceling statement due to user request', 'the list says why');
+cmp_ok(time - $from, '<', $Jobs::patience, 'a cancel ends a running job in time');
+is(state(), 'canceled', 'a job that was cancelled while it ran is canceled');
+is(noted('running'), 0, 'a job that was cancelled while it ran is rolled back');
+is(value($session, 'SELECT last_error FROM jobs WHERE pid = :pid'), 'canceling statement due to user request', 'the list says why a job was canceled');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 
 # A job that catches the cancel and goes on is cancelled all the same.
 launch(q{INSERT INTO done VALUES (0, 'trapped'); DO $$ BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END $$});
 ok(until_waits_for('PgSleep'), 'a job that traps cancels runs');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
-is(state(), 'canceled', 'it is canceled');
-is(noted('trapped'), 0, 'and rolled back');
+is(state(), 'canceled', 'a job that traps its cancel is canceled all the same');
+is(noted('trapped'), 0, 'a job that traps its cancel is rolled back');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 
 # --- blocked on a full queue ---
@@ -160,11 +160,11 @@ for my $wait_first (0, 1)
 	ok(until_waits_for('MessageQueueSend'), 'a job is blocked on its queue');
 	value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 1)') if $wait_first;
 	value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
-	is(state(), 'canceled', 'a cancel ends it');
-	is(noted('streaming'), 0, 'and rolls it back');
+	is(state(), 'canceled', 'a cancel ends a job that is blocked on its queue');
+	is(noted('streaming'), 0, 'a cancel rolls back a job that is blocked on its queue');
 	($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (g int, x text)');
-	like($err, qr/ERROR:  57014: /, 'its result is the cancel, not some of its rows');
-	is($out, '', 'and nothing else');
+	like($err, qr/ERROR:  57014: /, 'the result of a job cancelled on a full queue is the cancel');
+	is($out, '', 'a job cancelled on a full queue gives none of its rows');
 }
 
 # --- blocked on a lock ---
@@ -173,9 +173,9 @@ value($other, 'BEGIN; LOCK TABLE done');
 launch(q{INSERT INTO done VALUES (0, 'locked')});
 ok(until_waits_for('relation'), 'a job waits for a lock');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
-is(state(), 'canceled', 'a cancel ends the wait');
+is(state(), 'canceled', 'a cancel ends the wait of a job for a lock');
 value($other, 'COMMIT');
-is(noted('locked'), 0, 'nothing of it has run');
+is(noted('locked'), 0, 'a job that was cancelled while it waited for a lock has not run');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 
 # --- after the end ---
@@ -184,8 +184,8 @@ launch(q{INSERT INTO done VALUES (0, 'over')});
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_cancel_v2_grace(:pid, :cookie, 10)');
 is(state(), 'stopped', 'a cancel of a job that ended well changes nothing');
-is(noted('over'), 1, 'its row stays');
-is(value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)'), 'INSERT 0 1', 'its result can be read');
+is(noted('over'), 1, 'the row of a job that ended before its cancel stays');
+is(value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)'), 'INSERT 0 1', 'the result of a job that ended before its cancel can be read');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie)');
 pass('a cancel of a job that was read does nothing');
 launch('SELECT 1 / 0');
@@ -216,7 +216,7 @@ for my $case (
 	cmp_ok($took, '>=', 0.2, "grace, $what: not before it is over") if $what eq 'too little';
 	value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 }
-is(noted('later'), 0, 'no later statement has run');
+is(noted('later'), 0, 'no statement after the one with grace has run');
 
 # Who waits out the grace can be interrupted; then nothing but the softer request stands.
 value($other, 'SELECT pg_advisory_lock(1)');
@@ -224,11 +224,11 @@ launch(q{INSERT INTO done VALUES (0, 'interrupted'); SELECT pg_advisory_xact_loc
 ok(until_waits_for('advisory'), 'a job waits for a lock');
 ($out, $err) = ask($session, q{SET statement_timeout = 200; SELECT pg_background_cancel_v2_grace(:pid, :cookie, 60000)});
 like($err, qr/57014: canceling statement due to statement timeout/, 'a wait for the end of the grace is interrupted');
-is(value($session, 'RESET statement_timeout; SELECT state FROM jobs WHERE pid = :pid'), 'running', 'the job still runs');
+is(value($session, 'RESET statement_timeout; SELECT state FROM jobs WHERE pid = :pid'), 'running', 'the job runs on when the wait for its grace is interrupted');
 value($other, 'SELECT pg_advisory_unlock_all()');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
-is(state(), 'stopped', 'its last statement ends, and so does the job');
-is(noted('interrupted'), 1, 'with its row');
+is(state(), 'stopped', 'a job with grace ends well with its last statement');
+is(noted('interrupted'), 1, 'a job with grace that ends well has committed its row');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 
 # --- a launch that is cancelled while the worker is on its way ---
@@ -245,12 +245,12 @@ for my $call ('launch', 'submit')
 	like($err, qr/ERROR:  57014: canceling statement due to statement timeout/, "a $call that waits for its worker can be cancelled");
 }
 value($session, 'RESET statement_timeout');
-is(value($session, 'SELECT count(*) FROM jobs'), 0, 'there is no handle of it');
+is(value($session, 'SELECT count(*) FROM jobs'), 0, 'there is no handle of a launch that was cancelled');
 launch(q{INSERT INTO done VALUES (0, 'slow start')});
 is(state(), 'starting', 'a slow worker is starting');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
-is(state(), 'canceled', 'and can be cancelled');
-is(noted('slow start'), 0, 'before it has done anything');
+is(state(), 'canceled', 'a job whose worker is slow to start can be cancelled');
+is(noted('slow start'), 0, 'a job that was cancelled before its worker had started does nothing');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 $node->append_conf('postgresql.conf', 'post_auth_delay = 0');
 $node->reload;
@@ -263,8 +263,8 @@ value($session, q{SELECT count(pg_background_launch_v2('SELECT pg_sleep(600)')) 
 $from = time;
 value($session, 'SELECT pg_background_cancel_v2(pid, cookie) FROM jobs');
 value($session, 'SELECT pg_background_wait_v2(pid, cookie) FROM jobs');
-is(value($session, q{SELECT string_agg(DISTINCT state, ' ') FROM jobs}), 'canceled', '16 jobs are cancelled');
-is(value($session, 'SELECT workers_canceled >= 16 FROM pg_background_stats_v2()'), 't', 'and counted');
+is(value($session, q{SELECT string_agg(DISTINCT state, ' ') FROM jobs}), 'canceled', '16 jobs at once are cancelled');
+is(value($session, 'SELECT workers_canceled >= 16 FROM pg_background_stats_v2()'), 't', '16 cancelled jobs are counted');
 value($session, 'SELECT pg_background_detach_v2(pid, cookie) FROM jobs');
 
 $session->quit;

@@ -40,19 +40,19 @@ sub until_waits_for
 
 # --- reading ---
 
-is(value($session, 'SELECT pg_is_in_recovery()'), 't', 'a standby');
+is(value($session, 'SELECT pg_is_in_recovery()'), 't', 'the session is on a standby');
 is(value($session, q{SELECT * FROM pg_background_result(pg_background_launch('SELECT count(*), pg_is_in_recovery() FROM done')) AS (n int8, r bool)}),
-	'100|t', 'a job reads there');
+	'100|t', 'a job reads on a standby');
 launch('SELECT id FROM done ORDER BY id');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
-is(value($session, 'SELECT sum(id) FROM pg_background_result_v2(:pid, :cookie) AS (id int)'), 5050, 'wait, then result');
+is(value($session, 'SELECT sum(id) FROM pg_background_result_v2(:pid, :cookie) AS (id int)'), 5050, 'a job on a standby is waited for and then read');
 value($session, q{SELECT pid, cookie FROM pg_background_submit_v2('SELECT 1') \gset});
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
-is(value($session, 'SELECT state FROM jobs'), 'stopped', 'submit');
+is(value($session, 'SELECT state FROM jobs'), 'stopped', 'a submitted job on a standby ends well');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 launch('SELECT pg_sleep(600)');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
-is(value($session, 'SELECT state FROM jobs'), 'canceled', 'cancel');
+is(value($session, 'SELECT state FROM jobs'), 'canceled', 'a job on a standby can be cancelled');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 
 # What a job on the primary commits arrives.
@@ -68,32 +68,32 @@ for my $sql (q{INSERT INTO done VALUES (0, 'standby')}, 'CREATE TABLE t (id int)
 {
 	launch($sql);
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
-	is(value($session, 'SELECT state FROM jobs'), 'error', "$sql: an error");
+	is(value($session, 'SELECT state FROM jobs'), 'error', "$sql: a job that writes on a standby is an error");
 	($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
-	like($err, qr/ERROR:  25006: cannot execute [A-Z ]+ in a read-only transaction/, "$sql: the server's own");
+	like($err, qr/ERROR:  25006: cannot execute [A-Z ]+ in a read-only transaction/, "$sql: the error is the server's own");
 }
 
 # --- in the way of the recovery ---
 
 my $pid = launch('SELECT count(*) FROM doomed; SELECT pg_sleep(600)');
-ok(until_waits_for($pid, 'PgSleep'), 'a job holds a lock');
+ok(until_waits_for($pid, 'PgSleep'), 'a job on a standby holds a lock');
 $primary->safe_psql('postgres', 'DROP TABLE doomed');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (x text)');
-like($err, qr/ERROR:  40001: canceling statement due to conflict with recovery/, 'a conflict with the recovery is its error');
+like($err, qr/ERROR:  40001: canceling statement due to conflict with recovery/, 'a conflict with the recovery is the error of the job in its way');
 
 # --- a promotion ---
 
 value($watcher, 'SELECT pg_advisory_lock(1)');
 $pid = launch('SELECT pg_is_in_recovery() AS before, pg_advisory_xact_lock(1)::text AS between, pg_is_in_recovery() AS after');
-ok(until_waits_for($pid, 'advisory'), 'a job runs');
+ok(until_waits_for($pid, 'advisory'), 'a job runs before the promotion');
 $standby->promote;
-is(value($session, 'SELECT state FROM jobs'), 'running', 'it runs on after the promotion');
+is(value($session, 'SELECT state FROM jobs'), 'running', 'a job runs on after the promotion');
 is(value($session, q{SELECT * FROM pg_background_result(pg_background_launch($$INSERT INTO done VALUES (0, 'promoted')$$)) AS (tag text)}),
-	'INSERT 0 1', 'a new job writes');
+	'INSERT 0 1', 'a new job writes after the promotion');
 value($watcher, 'SELECT pg_advisory_unlock(1)');
 is(value($session, 'SELECT before, after FROM pg_background_result_v2(:pid, :cookie) AS (before bool, between text, after bool)'), 't|f',
-	'the job from before ends well');
+	'the job from before the promotion ends well');
 
 $session->quit;
 $watcher->quit;

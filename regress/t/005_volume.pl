@@ -81,7 +81,7 @@ for my $kind ('launch_and_result', 'submit_wait_detach', 'failing')
 	cmp_ok($memory_then - $memory, '<=', 8192 + 10 * $rest, "$kind: the session's memory is flat ($memory, then $memory_then bytes)");
 	SKIP: {
 		skip 'no /proc', 1 unless $resident;
-		cmp_ok($resident_then - $resident, '<=', 150 + $rest / 50, "$kind: so is the process ($resident, then $resident_then kB)");
+		cmp_ok($resident_then - $resident, '<=', 150 + $rest / 50, "$kind: the session's process is no larger ($resident, then $resident_then kB)");
 	}
 	ok(until_true(sub { segments($node) <= $held + $Jobs::kept }, 10), "$kind: no segment is left, but for those that the session keeps");
 	ok(settle($node, 1), "$kind: no worker is busy but the one that is held");
@@ -89,10 +89,10 @@ for my $kind ('launch_and_result', 'submit_wait_detach', 'failing')
 is(value($session, q{SELECT string_agg(note || ' ' || n, ', ' ORDER BY note) FROM (SELECT note, count(*) AS n FROM done GROUP BY 1) AS s}),
 	"submit $rounds", 'what was to commit has committed');
 is(value($session, 'SELECT workers_launched, workers_completed, workers_failed, workers_canceled, workers_active FROM pg_background_stats_v2()'),
-	3 * $rounds + 1 . '|' . 2 * $rounds . "|$rounds|0|1", 'all are counted');
+	3 * $rounds + 1 . '|' . 2 * $rounds . "|$rounds|0|1", 'all jobs of the rounds are counted');
 is(value($session, 'SELECT state FROM jobs'), 'running', 'the handle that was held is still good');
 value($session, 'SELECT pg_background_cancel_v2(:held_pid, :held_cookie), pg_background_wait_v2(:held_pid, :held_cookie)');
-is(value($session, 'SELECT state FROM jobs'), 'canceled', 'to the end');
+is(value($session, 'SELECT state FROM jobs'), 'canceled', 'the handle that was held can be cancelled to the end');
 $session->quit;
 nothing_left($node, 'after one session');
 

@@ -60,27 +60,27 @@ for my $preload ('', 'pg_background')
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 	my $lines = logged($pid, qr/duration: /, $offset);
 	like($lines, qr/LOG:  statement: SELECT 4711 AS logged$/m, "$with: the statement is logged");
-	like($lines, qr/LOG:  duration: [\d.]+ ms$/m, "$with: and its duration");
-	like($lines, qr/DETAIL:  pg_background job $cookie launched by process $launcher$/m, "$with: and which job it is");
-	is(scalar(() = $lines =~ /4711/g), 1, "$with: once");
+	like($lines, qr/LOG:  duration: [\d.]+ ms$/m, "$with: the statement's duration is logged");
+	like($lines, qr/DETAIL:  pg_background job $cookie launched by process $launcher$/m, "$with: a logged duration says which job it is of");
+	is(scalar(() = $lines =~ /4711/g), 1, "$with: the statement is logged once");
 
 	value($session, 'SET log_statement = none');
 	$offset = -s $node->logfile;
 	($pid, $cookie) = launch('SELECT 4712 AS logged');
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 	$lines = logged($pid, qr/duration: /, $offset);
-	like($lines, qr/LOG:  duration: [\d.]+ ms  statement: SELECT 4712 AS logged$/m, "$with: the duration with the statement");
-	like($lines, qr/DETAIL:  pg_background job $cookie /, "$with: and which job it is");
+	like($lines, qr/LOG:  duration: [\d.]+ ms  statement: SELECT 4712 AS logged$/m, "$with: the duration is logged with a statement that was not logged before");
+	like($lines, qr/DETAIL:  pg_background job $cookie /, "$with: a duration with its statement says which job it is of");
 
 	$offset = -s $node->logfile;
 	value($session, 'SET log_min_duration_statement = -1');
 	($pid, $cookie) = launch('SELECT 4713 / 0 AS logged');
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 	$lines = logged($pid, qr/STATEMENT: /, $offset);
-	like($lines, qr/ERROR:  division by zero/, "$with: an error is logged");
-	is(scalar(() = $lines =~ /division by zero/g), 1, "$with: once");
-	like($lines, qr/pg_background job $cookie launched by process $launcher/, "$with: and which job it is");
-	like($lines, qr/STATEMENT:  SELECT 4713 \/ 0 AS logged/, "$with: and its statement");
+	like($lines, qr/ERROR:  division by zero/, "$with: the error of a job is logged");
+	is(scalar(() = $lines =~ /division by zero/g), 1, "$with: the error of a job is logged once");
+	like($lines, qr/pg_background job $cookie launched by process $launcher/, "$with: a logged error says which job it is of");
+	like($lines, qr/STATEMENT:  SELECT 4713 \/ 0 AS logged/, "$with: a logged error has its statement");
 
 	$offset = -s $node->logfile;
 	($pid, $cookie) = launch('SELECT 4714 AS logged');
@@ -90,20 +90,20 @@ for my $preload ('', 'pg_background')
 	my ($next) = launch('SELECT 4715 AS logged');
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 	like(logged($next, qr/4715/, $offset), qr/4715/, "$with: settings are the launcher's");
-	unlike(slurp_file($node->logfile, $offset), qr/\[$pid\] pg_background .*4714/, "$with: and a job that should not be logged is not");
+	unlike(slurp_file($node->logfile, $offset), qr/\[$pid\] pg_background .*4714/, "$with: a job that should not be logged is not");
 	value($session, 'RESET ALL');
 
 	# --- the process list ---
 
 	($pid, $cookie) = launch('/* shown */ SELECT pg_sleep(600)');
-	ok($node->poll_query_until('postgres', "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $pid"), "$with: a job runs");
+	ok($node->poll_query_until('postgres', "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $pid"), "$with: a job to be shown runs");
 	is($node->safe_psql('postgres', "SELECT backend_type, state, query, datname, usename = current_user FROM pg_stat_activity WHERE pid = $pid"),
 		'pg_background|active|/* shown */ SELECT pg_sleep(600)|postgres|t', "$with: pg_stat_activity shows it");
 	SKIP: {
 		skip 'no /proc', 2 unless -r "/proc/$pid/cmdline";
 		(my $title = slurp_file("/proc/$pid/cmdline")) =~ s/\0+$//;
 		like($title, qr/pg_background for PID $launcher/, "$with: the process's title names the launcher");
-		like($title, qr/SELECT/, "$with: and what it does");
+		like($title, qr/SELECT/, "$with: the process's title says what the job does");
 	}
 	value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 	$session->quit;
@@ -129,19 +129,19 @@ SKIP: {
 	is(value($session, q{SELECT calls, rows, toplevel FROM pg_stat_statements WHERE query = 'SELECT g, $1 AS stats FROM generate_series($2, $3) AS g'}),
 		'3|21|t', "pg_stat_statements counts jobs' statements as it does a client's");
 	is(value($session, q{SELECT calls, rows, toplevel FROM pg_stat_statements WHERE query LIKE 'INSERT INTO done VALUES (%)'}), '1|1|t',
-		'each of a job with several');
-	is(value($session, q{SELECT calls, rows, toplevel FROM pg_stat_statements WHERE query LIKE 'UPDATE done%'}), '1|1|t', 'apart');
+		'pg_stat_statements counts the first statement of a job with several');
+	is(value($session, q{SELECT calls, rows, toplevel FROM pg_stat_statements WHERE query LIKE 'UPDATE done%'}), '1|1|t', 'pg_stat_statements counts the second statement of a job apart');
 	is(value($session, q{SELECT userid = current_user::regrole FROM pg_stat_statements WHERE query LIKE 'UPDATE done%'}), 't',
-		"as the launcher's");
+		"pg_stat_statements counts a job's statements as its launcher's");
 	value($session, q{CREATE ROLE counted; SELECT grant_pg_background_privileges('counted')});
 	my @pids = map {
 		value($session, "SET ROLE $_");
 		value($session, q{SELECT pid FROM pg_background_result(pg_background_launch('SELECT pg_backend_pid() AS attributed')) AS (pid int)});
 	} qw(counted none);
 	value($session, 'RESET ROLE');
-	is($pids[0], $pids[1], 'jobs of two roles in one worker');
+	is($pids[0], $pids[1], 'jobs of two roles run in one worker');
 	is(value($session, q{SELECT string_agg(calls::text, ',') || ' ' || count(DISTINCT userid) FROM pg_stat_statements WHERE query = 'SELECT pg_backend_pid() AS attributed'}),
-		'1,1 2', 'are counted as each of the two');
+		'1,1 2', 'jobs of two roles in one worker are counted as each of the two');
 	value($session, q{SELECT revoke_pg_background_privileges('counted'); DROP ROLE counted});
 	value($session, q{SET compute_query_id = on});
 	my ($pid) = launch('/* identified */ SELECT pg_sleep(600)');
@@ -169,10 +169,10 @@ END
 	$session = session($node);
 	my $offset = -s $node->logfile;
 	my ($pid, $cookie) = launch('SELECT count(*) AS explained FROM pg_class WHERE oid < 100');
-	is(value($session, 'SELECT n >= 0 FROM pg_background_result_v2(:pid, :cookie) AS (n int8)'), 't', 'a job with session_preload_libraries');
+	is(value($session, 'SELECT n >= 0 FROM pg_background_result_v2(:pid, :cookie) AS (n int8)'), 't', 'a job runs with session_preload_libraries');
 	my $lines = logged($pid, qr/plan:/, $offset);
-	like($lines, qr/duration: [\d.]+ ms  plan:/, 'auto_explain sees it');
-	like($lines, qr/Query Text: SELECT count\(\*\) AS explained/, 'with its text');
+	like($lines, qr/duration: [\d.]+ ms  plan:/, 'auto_explain logs the plan of a job');
+	like($lines, qr/Query Text: SELECT count\(\*\) AS explained/, "auto_explain logs the text of a job's statement");
 
 	# A role's own library, and a setting of it that needs a privilege, which only the catalogs know of (15 and later).
 	if ($node->pg_version >= 15)
@@ -182,7 +182,7 @@ CREATE ROLE preloading LOGIN IN ROLE pgbackground_role;
 GRANT SET ON PARAMETER auto_explain.log_min_duration TO preloading;
 ALTER ROLE preloading SET session_preload_libraries = 'auto_explain';
 END
-		is($node->safe_psql('postgres', <<'END', extra_params => [ '-U', 'preloading' ]), '10s', 'a library whose setting needs a privilege');
+		is($node->safe_psql('postgres', <<'END', extra_params => [ '-U', 'preloading' ]), '10s', 'a job has a setting that needs a privilege, of a library of its role');
 SET auto_explain.log_min_duration = '10s';
 SELECT * FROM pg_background_result(pg_background_launch('SHOW auto_explain.log_min_duration')) AS (value text);
 END
@@ -197,8 +197,8 @@ END
 	value($session, 'SET auto_explain.log_min_duration = 0');
 	($pid) = launch('SELECT 1 AS explained_again');
 	value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
-	like(logged($pid, qr/explained_again/, $offset), qr/explained_again/, 'with the settings of its launcher');
-	unlike(slurp_file($node->logfile, $offset), qr/\] pg_background .*plan:\s+Query Text: SELECT 1 AS not_explained/, 'which can be off');
+	like(logged($pid, qr/explained_again/, $offset), qr/explained_again/, 'auto_explain has the settings of the launcher in a job');
+	unlike(slurp_file($node->logfile, $offset), qr/\] pg_background .*plan:\s+Query Text: SELECT 1 AS not_explained/, 'auto_explain is off in a job whose launcher has it off');
 	$session->quit;
 }
 

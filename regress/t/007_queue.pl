@@ -49,27 +49,27 @@ for my $wait ('pg_background_wait_v2(:pid, :cookie)', 'pg_background_wait_v2_tim
 	$pid = launch("INSERT INTO done VALUES (1, 'waited for'); $big");
 	ok(until_waits_for('MessageQueueSend'), 'a job is blocked on its queue');
 	like(value($session, "SELECT $wait"), qr/^t?$/, "$wait returns");
-	is(state(), 'stopped', 'the job has ended');
-	ok(until_idle($node, $pid), 'and its worker has no job');
-	is(value($session, $whole), $rows, 'all rows are there, in order');
+	is(state(), 'stopped', "after $wait the job has ended");
+	ok(until_idle($node, $pid), "after $wait the worker has no job");
+	is(value($session, $whole), $rows, "after $wait all rows are there, in order");
 }
-is(noted('waited for'), 2, 'what they did has committed');
+is(noted('waited for'), 2, 'what the waited jobs did has committed');
 
 value($session, q{SELECT pid, cookie FROM pg_background_submit_v2($$INSERT INTO done VALUES (1, 'submitted'); SELECT repeat('x', 1000)
   FROM generate_series(1, 5000)$$) \gset});
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'submitted'}), 'submitted, it ends by itself');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'submitted'}), 'a submitted job ends by itself');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
-is(state(), 'stopped', 'submitted, it has ended well');
+is(state(), 'stopped', 'a submitted job has ended well');
 detach();
 
 $pid = launch("INSERT INTO done VALUES (1, 'unread'); $big");
 ok(until_waits_for('MessageQueueSend'), 'a result that nobody reads holds its worker');
 is(value($session, q{SELECT sum(n) FROM generate_series(1, 20) AS i, LATERAL
-  (SELECT * FROM pg_background_result(pg_background_launch('SELECT 1 + 0 * ' || i)) AS (n int)) AS r}), 20, 'and no other');
-is(state(), 'running', 'it runs');
-is(noted('unread'), 0, 'its rows are not yet committed');
+  (SELECT * FROM pg_background_result(pg_background_launch('SELECT 1 + 0 * ' || i)) AS (n int)) AS r}), 20, 'a result that nobody reads holds no other worker');
+is(state(), 'running', 'a job whose result nobody reads runs');
+is(noted('unread'), 0, 'a job whose result nobody reads has not yet committed');
 detach();
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'unread'}), 'it goes on when it is detached');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'unread'}), 'a job that is blocked on its queue goes on when it is detached');
 
 # --- what waits have taken out of the queue outlives their transactions ---
 
@@ -85,18 +85,18 @@ for my $end ('COMMIT', 'ROLLBACK')
 $pid = launch($big);
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (g int)');
-like($err, qr/ERROR:  42804: remote query result rowtype does not match/, 'a wrong list, after a wait');
-is(value($session, $whole), $rows, 'has lost no row');
+like($err, qr/ERROR:  42804: remote query result rowtype does not match/, 'a read with a wrong list fails after a wait');
+is(value($session, $whole), $rows, 'a read with a wrong list has lost no row');
 $pid = launch($big);
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 my $files = sub { my @files = glob($node->data_dir . '/base/pgsql_tmp/*'); return scalar @files };
 cmp_ok($files->(), '>', 0, 'rows are put aside in a file');
 detach();
-is($files->(), 0, 'which goes when the job is detached');
+is($files->(), 0, 'the file of rows goes when the job is detached');
 $pid = launch($big);
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
-is(value($session, $whole), $rows, 'or read');
-is($files->(), 0, 'with its rows');
+is(value($session, $whole), $rows, 'rows that were put aside in a file can be read');
+is($files->(), 0, 'the file of rows goes when the job is read');
 value($session, 'RESET work_mem');
 
 # --- queues and rows of all sizes ---
@@ -131,7 +131,7 @@ value($locker, 'SELECT pg_advisory_lock(1)');
 $pid = launch('SELECT g, CASE g WHEN 150000 THEN pg_advisory_xact_lock(1)::text END FROM generate_series(1, 300000) AS g');
 $session->query_until(qr/begun/, "\\echo begun\nSELECT count(*), bool_and(g = n) FROM (SELECT g, row_number() OVER () AS n"
 	  . " FROM pg_background_result_v2(:pid, :cookie) AS (g int, x text)) AS r;\n");
-ok(until_waits_for('advisory'), 'the reader has taken what the queue cannot hold');
+ok(until_waits_for('advisory'), 'the reader has taken what the queue cannot hold while the job runs');
 value($locker, 'SELECT pg_advisory_unlock(1)');
 $session->query_until(qr/300000\|t/, "\\echo\n");
 pass('a stream is read as it comes');
@@ -143,23 +143,23 @@ my $notices = q{DO $do$ BEGIN FOR i IN 1..2000 LOOP RAISE NOTICE '% %', i, repea
 $pid = launch("INSERT INTO done VALUES (1, 'notices'); $notices");
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 is(state(), 'stopped', '2 MB of messages that nobody reads do not keep a waited job from ending');
-is(noted('notices'), 1, 'it has committed');
+is(noted('notices'), 1, 'a job with 2 MB of messages has committed');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
-is($out, "INSERT 0 1\nDO", 'its result');
-is(join(',', $err =~ /NOTICE:  00000: (\d+) n{1000}$/mg), join(',', 1 .. 2000), 'all messages come with it, in order');
+is($out, "INSERT 0 1\nDO", 'a job with 2 MB of messages has its result');
+is(join(',', $err =~ /NOTICE:  00000: (\d+) n{1000}$/mg), join(',', 1 .. 2000), 'all messages come with the result, in order');
 value($session, "SELECT pid, cookie FROM pg_background_submit_v2(\$job\$INSERT INTO done VALUES (1, 'quiet'); $notices\$job\$) \\gset");
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'quiet'}), 'submitted, messages hold nobody');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'quiet'}), 'messages of a submitted job do not keep it from ending');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 detach();
 $pid = launch("INSERT INTO done VALUES (1, 'detached notices'); $notices");
 detach();
-ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'detached notices'}), 'nor when the job is detached');
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'detached notices'}), 'messages of a detached job do not keep it from ending');
 
 # Half a megabyte fits into the worker's own memory: it waits for nobody.
 $pid = launch(q{DO $do$ BEGIN FOR i IN 1..500 LOOP RAISE WARNING '%', repeat('w', 1000); END LOOP; END $do$; INSERT INTO done VALUES (1, 'half')});
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'half'}), 'half a megabyte of messages does not even delay the commit');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
-is(scalar(() = $err =~ /WARNING:  01000: w{1000}$/mg), 500, 'and they are all read');
+is(scalar(() = $err =~ /WARNING:  01000: w{1000}$/mg), 500, 'half a megabyte of messages is read to the last');
 
 value($session, q{CREATE FUNCTION chatty(i int) RETURNS int LANGUAGE plpgsql AS
   $$BEGIN RAISE NOTICE 'row % %', i, repeat('c', 200); RETURN i; END$$});
@@ -167,36 +167,36 @@ value($session, q{CREATE FUNCTION chatty(i int) RETURNS int LANGUAGE plpgsql AS
 # What a job says before it fails is what one wants to see most.
 $pid = launch(q{DO $do$ BEGIN FOR i IN 1..3000 LOOP RAISE NOTICE 'before % %', i, repeat('b', 40); END LOOP; RAISE EXCEPTION 'boom'; END $do$});
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
-like($err, qr/ERROR:  P0001: boom$/m, 'the error of a job that said much');
-is(join(',', $err =~ /NOTICE:  00000: before (\d+) b{40}$/mg), join(',', 1 .. 3000), 'all that it said before');
+like($err, qr/ERROR:  P0001: boom$/m, 'a job that said much before it failed throws its error');
+is(join(',', $err =~ /NOTICE:  00000: before (\d+) b{40}$/mg), join(',', 1 .. 3000), 'all that a job said before it failed is read');
 # The same with rows in the queue that nobody wants any more.
 $pid = launch(q{SELECT repeat('r', 1000), chatty(g) / (2000 - g) FROM generate_series(1, 2000) AS g});
 ($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (r text, i int)');
-like($err, qr/ERROR:  22012: division by zero$/m, 'the error of a job that said much between rows');
-is(join(',', $err =~ /NOTICE:  00000: row (\d+) c{200}$/mg), join(',', 1 .. 2000), 'all that it said between them');
+like($err, qr/ERROR:  22012: division by zero$/m, 'a job that said much between rows throws its error');
+is(join(',', $err =~ /NOTICE:  00000: row (\d+) c{200}$/mg), join(',', 1 .. 2000), 'all that a failed job said between its rows is read');
 
 launch('SELECT chatty(g) FROM generate_series(1, 2000) AS g');
 ($out, $err) = ask($session, 'SELECT sum(i) FROM pg_background_result_v2(:pid, :cookie) AS (i int)');
-is($out, 2001000, 'rows with messages between them');
-is(join(',', $err =~ /NOTICE:  00000: row (\d+) c{200}$/mg), join(',', 1 .. 2000), 'messages with rows between them');
+is($out, 2001000, 'rows with messages between them are read');
+is(join(',', $err =~ /NOTICE:  00000: row (\d+) c{200}$/mg), join(',', 1 .. 2000), 'messages with rows between them are read');
 
 # --- errors ---
 
 $pid = launch(q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (50 - g) FROM generate_series(1, 100) AS g});
 ok(until_idle($node, $pid), 'a job that fails after some rows holds no worker');
-is(state(), 'error', 'and says so');
+is(state(), 'error', 'a job that failed after some rows is an error');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
-like($err, qr/ERROR:  22012: division by zero/, 'the read throws it');
-is($out, '', 'and returns none of the rows');
+like($err, qr/ERROR:  22012: division by zero/, 'the read throws an error that came after some rows');
+is($out, '', 'the read of a job that failed after some rows returns none of them');
 $pid = launch(q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (90000 - g), repeat('x', 100) FROM generate_series(1, 100000) AS g});
 ($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (n int, x text)');
-like($err, qr/ERROR:  22012: division by zero/, 'so after more rows than the queue holds');
+like($err, qr/ERROR:  22012: division by zero/, 'the read throws an error that came after more rows than the queue holds');
 $pid = launch(q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (90000 - g), repeat('x', 100) FROM generate_series(1, 100000) AS g});
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
-is(state(), 'error', 'and after a wait');
+is(state(), 'error', 'a job that failed after more rows than the queue holds is an error after a wait');
 ($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (n int, x text)');
-like($err, qr/ERROR:  22012: division by zero/, 'which loses nothing of it');
-is(noted('error after rows'), 0, 'nothing of them has committed');
+like($err, qr/ERROR:  22012: division by zero/, 'a wait loses nothing of an error that came after many rows');
+is(noted('error after rows'), 0, 'nothing of jobs that failed after rows has committed');
 
 my $error = q{DO $do$ BEGIN RAISE EXCEPTION '%', repeat('é', 50000) || ' end' USING DETAIL = 'the detail', ERRCODE = 'PB001'; END $do$};
 for my $wait (0, 1)
@@ -206,28 +206,28 @@ for my $wait (0, 1)
 	# a wait may have made room for the end of it
 	ok($wait ? until_true(sub { state() eq 'error' }) : until_waits_for('MessageQueueSend'),
 		'an error that the queue does not hold waits for its reader');
-	is(state(), 'error', 'and is known before');
+	is(state(), 'error', 'an error that the queue does not hold is known before it is read');
 	like(value($session, q{SELECT length(last_error) BETWEEN 100 AND 4096, last_error ~ '^é+$' FROM jobs WHERE pid = :pid}), qr/^t\|t$/,
-		'the list shows the beginning, whole characters');
+		'the list shows the beginning of a long error, in whole characters');
 	($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
-	like($err, qr/ERROR:  PB001: (é){50000} end$/m, 'the read throws all of it' . ($wait ? ', after a wait' : ''));
-	like($err, qr/DETAIL:  the detail/, 'with its detail');
+	like($err, qr/ERROR:  PB001: (é){50000} end$/m, 'the read throws all of a long error' . ($wait ? ', after a wait' : ''));
+	like($err, qr/DETAIL:  the detail/, 'a long error has its detail');
 }
 
 $pid = launch($error);
 detach();
-ok(until_idle($node, $pid), 'when the job is detached, nobody waits');
+ok(until_idle($node, $pid), 'a worker with a long error waits for nobody when its job is detached');
 $pid = launch($error);
-ok(until_waits_for('MessageQueueSend'), 'such a worker');
-is($node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)"), 't', 'is terminated');
-ok(until_idle($node, $pid), 'and goes');
-is(state(), 'error', 'the job is still an error');
+ok(until_waits_for('MessageQueueSend'), 'a worker waits for the reader of a long error');
+is($node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)"), 't', 'a worker that waits for the reader of a long error is terminated');
+ok(until_idle($node, $pid), 'a terminated worker with a long error has no job any more');
+is(state(), 'error', 'a job whose worker was terminated with a long error is still an error');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
-like($err, qr/ERROR:  PB001: (é){100,50000}/, 'its own, as much as there is of it');
+like($err, qr/ERROR:  PB001: (é){100,50000}/, 'the read throws as much as there is of the long error of a terminated worker');
 $pid = launch(q{DO $do$ BEGIN RAISE EXCEPTION '%', repeat('x', 20000) || ' end'; END $do$});
 ok(until_idle($node, $pid), 'an error that the queue holds waits for nobody');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
-like($err, qr/ERROR:  P0001: x{20000} end$/m, 'and comes over whole');
+like($err, qr/ERROR:  P0001: x{20000} end$/m, 'an error that the queue holds comes over whole');
 
 # --- large values ---
 
@@ -252,25 +252,25 @@ is(value($session, q{SELECT x = U&'\20AC', octet_length(x) FROM pg_background_re
 	'what a LATIN1 client cannot see reaches a function');
 launch(q{DO $do$ BEGIN RAISE EXCEPTION '%', U&'\20AC'; END $do$});
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
-is(value($session, q{SELECT last_error = U&'\20AC' FROM jobs WHERE pid = :pid}), 't', 'so does an error, in the list');
+is(value($session, q{SELECT last_error = U&'\20AC' FROM jobs WHERE pid = :pid}), 't', 'what a LATIN1 client cannot see is in an error in the list');
 value($session, q{CREATE FUNCTION caught(pid int, cookie int8) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM * FROM pg_background_result_v2(pid, cookie) AS (tag text);
   RETURN 'none';
 EXCEPTION WHEN raise_exception THEN RETURN SQLERRM;
 END $$});
-is(value($session, q{SELECT caught(:pid, :cookie) = U&'\20AC'}), 't', 'and where it is caught');
+is(value($session, q{SELECT caught(:pid, :cookie) = U&'\20AC'}), 't', 'what a LATIN1 client cannot see is in an error where it is caught');
 launch(q{DO $do$ BEGIN RAISE NOTICE '%', U&'\20AC'; END $do$; SET client_encoding = 'LATIN2'; SELECT 1});
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 is(state(), 'stopped', 'a message that cannot be converted does no harm to the job');
 detach();
 launch(q{DO $do$ BEGIN RAISE NOTICE 'caf%', U&'\00E9'; END $do$});
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
-like($err, qr/NOTICE:  00000: caf\xe9$/m, 'a message that can is converted once');
-is($out, 'DO', 'and is no error');
+like($err, qr/NOTICE:  00000: caf\xe9$/m, 'a message that can be converted is converted once');
+is($out, 'DO', 'a message that can be converted is no error');
 value($session, 'RESET client_encoding');
 
-is(value($session, 'SELECT count(*) FROM jobs'), 0, 'no handle is left');
+is(value($session, 'SELECT count(*) FROM jobs'), 0, 'no handle is left in the end');
 $session->quit;
 nothing_left($node, 'in the end');
 is($files->(), 0, 'no temporary file is left');

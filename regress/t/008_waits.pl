@@ -77,7 +77,7 @@ for my $call (@calls)
 	is($node->safe_psql('postgres', "SELECT pg_cancel_backend($launcher)"), 't', "$what is cancelled");
 	pump_until($session->{run}, $session->{timeout}, \$session->{stderr}, qr/answered/);
 	my $took = time - $from;
-	like($session->{stderr}, qr/ERROR:  57014: canceling statement due to user request/, "$what says so");
+	like($session->{stderr}, qr/ERROR:  57014: canceling statement due to user request/, "$what says that it was cancelled");
 	cmp_ok($took, '<', 5, "$what answers in a moment");
 	is(value($session, 'SELECT state FROM jobs WHERE pid = :pid'), 'running', "$what: the job runs on");
 }
@@ -85,12 +85,12 @@ for my $call (@calls)
 # A wait of no time at all does not wait.
 my $session = $sessions[0];
 my $from = time;
-is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0)'), 'f', 'no time limit is none');
-is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, -1)'), 'f', 'nor is less');
-cmp_ok(time - $from, '<', 5, 'and both return at once');
+is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0)'), 'f', 'a wait of no time does not wait');
+is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, -1)'), 'f', 'a wait of less than no time does not wait');
+cmp_ok(time - $from, '<', 5, 'waits of no time return at once');
 $from = time;
-is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 500)'), 'f', 'half a second');
-cmp_ok(time - $from, '>=', 0.5, 'is half a second');
+is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 500)'), 'f', 'a wait of half a second ends without the job');
+cmp_ok(time - $from, '>=', 0.5, 'a wait of half a second lasts that long');
 
 # A wait ends when the job does, not at some later look.
 for my $i (1 .. 3)
@@ -98,7 +98,7 @@ for my $i (1 .. 3)
 	value($session, q{SELECT pid AS quick, cookie AS quick_cookie FROM pg_background_launch_v2('SELECT pg_sleep(0.2)') \gset});
 	$from = time;
 	value($session, 'SELECT pg_background_wait_v2(:quick, :quick_cookie), pg_background_detach_v2(:quick, :quick_cookie)');
-	cmp_ok(time - $from, '<', 5, 'a wait ends with its job');
+	cmp_ok(time - $from, '<', 5, "a wait ends with its job, round $i");
 }
 
 # --- nobody outlives the postmaster ---
@@ -112,14 +112,14 @@ for my $call (@calls)
 }
 my @all = split /\n/, $node->safe_psql('postgres',
 	q{SELECT pid FROM pg_stat_activity WHERE backend_type IN ('pg_background', 'client backend') AND pid <> pg_backend_pid()});
-cmp_ok(scalar @all, '>=', 10, 'five sessions, five workers with jobs, and idle ones');
+cmp_ok(scalar @all, '>=', 10, 'there are five sessions, five workers with jobs, and idle ones');
 $node->kill9;
-ok(until_true(sub { !grep { !is_gone($_) } @all }), 'all are gone when the postmaster is');
+ok(until_true(sub { !grep { !is_gone($_) } @all }), 'all processes are gone when the postmaster is');
 for my $dead (@sessions) { eval { $dead->quit } }
 
 # What they left is swept up by the next start.
 ok(until_true(sub { $node->start(fail_ok => 1) }), 'the server starts again');
 nothing_left($node, 'after the start');
-is($node->safe_psql('postgres', q{SELECT * FROM pg_background_result(pg_background_launch('SELECT 42')) AS (n int)}), 42, 'jobs run');
+is($node->safe_psql('postgres', q{SELECT * FROM pg_background_result(pg_background_launch('SELECT 42')) AS (n int)}), 42, 'jobs run after the postmaster was killed');
 $node->stop;
 done_testing();

@@ -53,25 +53,25 @@ without_idle($node);
 my $role = value($session, 'SELECT current_user');
 my $before = totals($node, 'postgres', $role);
 @pids = map { job('SELECT pg_backend_pid()::text') } 1 .. 20;
-is(distinct(@pids), 1, 'twenty jobs, one process');
+is(distinct(@pids), 1, 'twenty jobs run in one process');
 my $after = totals($node, 'postgres', $role);
-is($after->{launched} - $before->{launched}, 20, 'twenty are counted');
-is($after->{cold_starts} - $before->{cold_starts}, 1, 'one of them had to start a process');
-is($after->{warm_starts} - $before->{warm_starts}, 19, 'the others found one');
+is($after->{launched} - $before->{launched}, 20, 'twenty jobs in one process are counted');
+is($after->{cold_starts} - $before->{cold_starts}, 1, 'one of twenty jobs had to start a process');
+is($after->{warm_starts} - $before->{warm_starts}, 19, 'nineteen of twenty jobs found a warm process');
 ok(until_true(sub { Jobs::look($node, "SELECT state, jobs_run FROM pg_stat_background_workers WHERE pid = $pids[0]") eq 'idle|20' }),
-	'the view of the workers says so');
-is(Jobs::look($node, "SELECT count(DISTINCT pid) FROM pg_background_history WHERE pid = $pids[0] AND state = 'stopped'"), 1, 'so does the history');
+	'the view of the workers says that one has run twenty jobs');
+is(Jobs::look($node, "SELECT count(DISTINCT pid) FROM pg_background_history WHERE pid = $pids[0] AND state = 'stopped'"), 1, 'the history says that one worker has run the jobs');
 
 # Another session takes it over; other roles and other databases do not.
-is(job('SELECT pg_backend_pid()::text', $watcher), $pids[0], 'another session gets it');
+is(job('SELECT pg_backend_pid()::text', $watcher), $pids[0], 'another session gets the warm worker');
 value($session, q{CREATE ROLE guest LOGIN; SELECT grant_pg_background_privileges('guest'); CREATE DATABASE elsewhere});
 $node->safe_psql('elsewhere', 'CREATE EXTENSION pg_background');
 my $guest = session($node, extra => [ '-U', 'guest' ]);
 my $elsewhere = session($node, dbname => 'elsewhere');
 my $pid = worker();
 my $guests = worker($guest);
-isnt($guests, $pid, 'another role does not');
-isnt(worker($elsewhere), $pid, 'nor does another database');
+isnt($guests, $pid, 'another role does not get the warm worker');
+isnt(worker($elsewhere), $pid, 'a job in another database does not get the warm worker');
 is(job('SELECT session_user::text', $guest), 'guest', "a role's jobs are its own");
 is(job('SELECT current_database()::text', $elsewhere), 'elsewhere', "a database's jobs are in it");
 # SET ROLE is no other session.
@@ -90,20 +90,20 @@ for my $case ([ 'an error', 'SELECT 1 / 0' ], [ 'an error in a block', 'DO $$ BE
 {
 	my ($what, $sql) = @$case;
 	($out, $err) = ask($session, "SELECT * FROM pg_background_result(pg_background_launch(\$job\$$sql\$job\$)) AS (x text)");
-	like($err, qr/ERROR:/, $what);
+	like($err, qr/ERROR:/, "a job has $what");
 	is(job('SELECT 1::text'), 1, "a job after $what");
 }
 $pid = worker();
 ($out, $err) = ask($session, "SELECT * FROM pg_background_result(pg_background_launch('SELECT 1 / 0')) AS (x text)");
 is_warm($pid, 'after an error');
 value($session, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(600)') \gset});
-is(value($session, 'SELECT :pid'), $pid, 'a job to cancel: the same worker');
+is(value($session, 'SELECT :pid'), $pid, 'a job to cancel has the same worker');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 is_warm($pid, 'after a cancel');
 value($session, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_terminate_backend(pg_backend_pid())') \gset});
-is(value($session, 'SELECT :pid'), $pid, 'a job that ends its process: the same worker');
+is(value($session, 'SELECT :pid'), $pid, 'a job that ends its process has the same worker');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
-isnt(job('SELECT pg_backend_pid()::text'), $pid, 'after a FATAL error: another worker');
+isnt(job('SELECT pg_backend_pid()::text'), $pid, 'after a FATAL error a job has another worker');
 
 # --- a tracked pid is never given out again ---
 
@@ -117,11 +117,11 @@ for my $i (1 .. 5)
 }
 is(value($session, 'SELECT count(DISTINCT pid) FROM tracked'), 5, 'a session never gets a pid that it tracks');
 $pid = value($session, 'SELECT pid FROM tracked ORDER BY ctid LIMIT 1');
-is(scalar(grep { $_ == $pid } idle_workers($node)), 1, 'the process is idle all the same');
+is(scalar(grep { $_ == $pid } idle_workers($node)), 1, 'a process whose pid is tracked is idle all the same');
 my $others = job('SELECT pg_backend_pid()::text', $watcher);
-is(value($session, "SELECT count(*) FROM tracked WHERE pid = $others"), 1, 'and another session gets such a one');
+is(value($session, "SELECT count(*) FROM tracked WHERE pid = $others"), 1, 'another session gets a process whose pid is tracked');
 is(value($session, 'SELECT count(*), sum(x) FROM tracked, LATERAL (SELECT * FROM pg_background_result_v2(pid, cookie) AS (x int)) AS r'), '5|5',
-	'all handles are good to the end');
+	'all tracked handles are good to the end');
 value($session, 'TRUNCATE tracked');
 
 # --- worker_max_jobs ---
@@ -132,7 +132,7 @@ setting($node, 'pg_background.worker_max_jobs', 5);
 my %jobs;
 $jobs{$_}++ for @pids;
 is(join(' ', map { $jobs{$_} } ($pids[0], $pids[5], $pids[10])), '5 5 1', 'a worker runs worker_max_jobs jobs');
-ok(until_true(sub { is_gone($pids[0]) && is_gone($pids[5]) }), 'and leaves');
+ok(until_true(sub { is_gone($pids[0]) && is_gone($pids[5]) }), 'a worker that has run worker_max_jobs jobs leaves');
 setting($node, 'pg_background.worker_max_jobs', 1000000);
 
 # --- idle_timeout ---
@@ -144,9 +144,9 @@ ok(until_true(sub { is_gone($pid) }), 'an idle worker leaves after idle_timeout,
 my $offset = -s $node->logfile;
 $pid = job('SELECT pg_backend_pid()::text');
 $from = time;
-ok(until_true(sub { is_gone($pid) }), 'so does a new one');
-cmp_ok(time - $from, '>=', 0.9, 'but not before');
-ok(!$node->log_contains(qr/ \[$pid\] .*(LOG|FATAL|ERROR|WARNING): /, $offset), 'without a word');
+ok(until_true(sub { is_gone($pid) }), 'a new idle worker leaves after idle_timeout');
+cmp_ok(time - $from, '>=', 0.9, 'an idle worker does not leave before idle_timeout');
+ok(!$node->log_contains(qr/ \[$pid\] .*(LOG|FATAL|ERROR|WARNING): /, $offset), 'a worker that leaves after idle_timeout logs nothing');
 setting($node, 'pg_background.idle_timeout', '10min');
 
 # --- max_idle_workers ---
@@ -154,8 +154,8 @@ setting($node, 'pg_background.idle_timeout', '10min');
 setting($node, 'pg_background.max_idle_workers', 0);
 @pids = map { job('SELECT pg_backend_pid()::text') } 1 .. 5;
 is(distinct(@pids), 5, 'without idle workers each job has its own process');
-ok(until_true(sub { !grep { !is_gone($_) } @pids }), 'which ends with it');
-is(scalar(idle_workers($node)), 0, 'and is never idle');
+ok(until_true(sub { !grep { !is_gone($_) } @pids }), 'without idle workers a process ends with its job');
+is(scalar(idle_workers($node)), 0, 'without idle workers no process is idle');
 
 # Six at a time; two stay, over all databases and roles.
 setting($node, 'pg_background.max_idle_workers', 2);
@@ -165,9 +165,9 @@ value($session, 'INSERT INTO tracked SELECT h.pid, h.cookie FROM generate_series
 value($watcher, 'SELECT pg_advisory_unlock(1)');
 value($session, 'SELECT pg_background_wait_v2(pid, cookie), pg_background_detach_v2(pid, cookie) FROM tracked');
 @pids = split /\n/, value($session, 'DELETE FROM tracked RETURNING pid');
-is(scalar @pids, 6, 'six workers at a time');
-ok(until_true(sub { 2 == grep { !is_gone($_) } @pids }), 'two of them stay');
-is(scalar(idle_workers($node)), 2, 'and are idle');
+is(scalar @pids, 6, 'six jobs at a time have six workers');
+ok(until_true(sub { 2 == grep { !is_gone($_) } @pids }), 'two of six workers stay with max_idle_workers = 2');
+is(scalar(idle_workers($node)), 2, 'the two workers that stay are idle');
 setting($node, 'pg_background.max_idle_workers', 1);
 ok(until_true(sub { 1 == grep { !is_gone($_) } @pids }), 'an idle worker learns that it is one too many');
 setting($node, 'pg_background.max_idle_workers', 2);
@@ -217,8 +217,8 @@ is($then, $first, "one worker has run $rounds jobs");
 cmp_ok($bytes_then - $bytes, '<=', 16384, "a worker's memory is flat ($bytes, then $bytes_then bytes)");
 SKIP: {
 	skip 'no /proc', 3 unless defined $resident_then;
-	cmp_ok($resident_then - $resident, '<=', 256 + $rounds / 500, "so is the process ($resident, then $resident_then kB)");
-	cmp_ok(files($then), '<=', $files + 3, 'no file stays open');
+	cmp_ok($resident_then - $resident, '<=', 256 + $rounds / 500, "a worker's process is no larger ($resident, then $resident_then kB)");
+	cmp_ok(files($then), '<=', $files + 3, 'no file stays open in a warm worker');
 	until_true(sub { grep { $_ == $then } idle_workers($node) }) or die "worker $then is not idle";
 	# the server has some of its own
 	my $mapped = sub { return scalar(() = slurp_file("/proc/$then/maps") =~ m{/pg_dynshmem/mmap\.}g) };
@@ -238,15 +238,15 @@ SKIP: {
 	my ($count) = wake_ups($seconds, $pid);
 	cmp_ok($count, '<=', 2, "an idle worker sleeps ($count wake-ups in $seconds s)");
 }
-is(Jobs::look($node, "SELECT count(*) FROM pg_locks WHERE pid = $pid"), 0, 'it holds no lock');
+is(Jobs::look($node, "SELECT count(*) FROM pg_locks WHERE pid = $pid"), 0, 'an idle worker holds no lock');
 is(Jobs::look($node, "SELECT xact_start IS NULL AND backend_xid IS NULL AND backend_xmin IS NULL FROM pg_stat_activity WHERE pid = $pid"), 't',
-	'and no snapshot');
+	'an idle worker holds no snapshot');
 
 # What its jobs did reaches the statistics without a further job.
 value($watcher, 'CREATE TABLE counted (id int)');
-is(job('INSERT INTO counted SELECT generate_series(1, 17); SELECT pg_backend_pid()::text'), $pid, 'a job that writes: the same worker');
+is(job('INSERT INTO counted SELECT generate_series(1, 17); SELECT pg_backend_pid()::text'), $pid, 'a job that writes has the same worker');
 ok($node->poll_query_until('postgres', q{SELECT n_tup_ins = 17 FROM pg_stat_user_tables WHERE relname = 'counted'}),
-	'its statistics arrive while it is idle');
+	'the statistics of a job arrive while its worker is idle');
 
 # --- what reaches it while it is idle ---
 
@@ -254,14 +254,14 @@ $pid = worker();
 setting($node, 'work_mem', '5MB');
 value($session, 'SHOW work_mem');
 is(job(q{SET work_mem = '1MB'; RESET work_mem; SELECT pg_backend_pid() || ' ' || current_setting('work_mem')}), "$pid 5MB",
-	'a changed configuration');
+	'a changed configuration reaches an idle worker');
 setting($node, 'work_mem', '4MB');
 
 # Others drop what it knows, and more than there is room for in the queue of messages about it.
 job('CREATE FUNCTION looks() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM counted); END $$');
 $pid = worker();
-is(job('SELECT pg_backend_pid() || $$ $$ || looks()'), "$pid 17", 'a job has a plan');
-ok(until_true(sub { grep { $_ == $pid } idle_workers($node) }), 'its worker is idle');
+is(job('SELECT pg_backend_pid() || $$ $$ || looks()'), "$pid 17", 'a job has a plan of a function');
+ok(until_true(sub { grep { $_ == $pid } idle_workers($node) }), 'the worker with a plan is idle');
 # It wakes once when it has rested for a second, and then no more.
 until_true(sub { ((wake_ups(1.2, $pid))[0] // 0) == 0 }) or die "worker $pid does not rest";
 my $switches = process_field($pid, 'voluntary_ctxt_switches');
@@ -272,7 +272,7 @@ SKIP: {
 	skip 'no /proc', 1 unless defined $switches;
 	cmp_ok(process_field($pid, 'voluntary_ctxt_switches'), '>', $switches, 'an idle worker catches up with what others drop');
 }
-is(job('SELECT pg_backend_pid() || $$ $$ || looks()'), "$pid 4", 'and its plan is made anew');
+is(job('SELECT pg_backend_pid() || $$ $$ || looks()'), "$pid 4", 'a plan is made anew when what it reads was exchanged');
 
 # A barrier: the files of a dropped table keep their tablespace from being dropped until all processes have let go of them.
 SKIP: {
@@ -285,30 +285,30 @@ SKIP: {
 	value($watcher, 'DROP TABLE there');
 	value($watcher, "SET statement_timeout = '30s'");
 	($out, $err) = ask($watcher, 'DROP TABLESPACE ts');
-	is($err, '', 'which can be dropped while the worker is idle');
+	is($err, '', 'a tablespace can be dropped while the worker that wrote into it is idle');
 	value($watcher, 'RESET statement_timeout');
 }
-is(scalar(grep { $_ == $pid } idle_workers($node)), 1, 'it is still there');
+is(scalar(grep { $_ == $pid } idle_workers($node)), 1, 'the idle worker is there after the drops');
 
 $offset = -s $node->logfile;
-is(value($watcher, "SELECT pg_log_backend_memory_contexts($pid)"), 't', 'it is asked for its memory');
-ok($node->wait_for_log(qr/logging memory contexts of PID $pid/, $offset), 'and answers');
+is(value($watcher, "SELECT pg_log_backend_memory_contexts($pid)"), 't', 'an idle worker is asked for its memory');
+ok($node->wait_for_log(qr/logging memory contexts of PID $pid/, $offset), 'an idle worker answers what memory it has');
 
 # Signals.
 $offset = -s $node->logfile;
 is(value($watcher, "SELECT pg_cancel_backend($pid)"), 't', 'an idle worker is cancelled');
 is_warm($pid, 'a cancel of an idle worker does nothing');
-ok(until_true(sub { grep { $_ == $pid } idle_workers($node) }), 'it is idle again');
-is(value($watcher, "SELECT pg_terminate_backend($pid)"), 't', 'it is terminated');
-ok(until_true(sub { is_gone($pid) }), 'and goes');
-is(job('SELECT 1::text'), 1, 'a job after that');
-ok(!$node->log_contains(qr/(ERROR|FATAL|WARNING|PANIC): |exited with exit code/, $offset), 'all without a word in the log');
+ok(until_true(sub { grep { $_ == $pid } idle_workers($node) }), 'a worker that was cancelled while idle is idle again');
+is(value($watcher, "SELECT pg_terminate_backend($pid)"), 't', 'an idle worker is terminated');
+ok(until_true(sub { is_gone($pid) }), 'a worker that was terminated while idle goes');
+is(job('SELECT 1::text'), 1, 'a job runs after an idle worker was terminated');
+ok(!$node->log_contains(qr/(ERROR|FATAL|WARNING|PANIC): |exited with exit code/, $offset), 'signals to an idle worker leave no word in the log');
 
 # A launch and a worker that leaves meet at every moment.
 setting($node, 'pg_background.idle_timeout', '1ms');
 is(value($session, q{SELECT sum(n) FROM generate_series(1, 200) AS i, LATERAL
   (SELECT n, pg_sleep(i % 5 * 0.0005) FROM pg_background_result(pg_background_launch('SELECT 1 + 0 * ' || i)) AS (n int)) AS r}), 200,
-	'jobs that come when their worker leaves');
+	'jobs that come when their worker leaves have run');
 setting($node, 'pg_background.idle_timeout', '10min');
 value($session, 'CREATE TABLE dismissed (n int)');
 value($watcher, 'CREATE ROLE restless');
@@ -319,7 +319,7 @@ for (my $i = 1; value($watcher, 'SELECT count(*) FROM dismissed') == 0; $i++)
 	value($watcher, "ALTER ROLE restless SET work_mem = '${i}MB'");
 	die 'the jobs do not end' if $i > 20000;
 }
-is(value($session, 'SELECT n FROM dismissed'), 300, 'jobs whose workers are sent away all the time');
+is(value($session, 'SELECT n FROM dismissed'), 300, 'jobs whose workers are dismissed all the time have run');
 value($watcher, 'DROP ROLE restless');
 
 # A worker that is terminated while it is idle, and gets a job before it has heard of it, runs the job or ends it: nothing tells
@@ -341,8 +341,8 @@ BEGIN
     END LOOP;
     PERFORM set_config('my.jobs', jobs::text, false), set_config('my.ended', ended::text, false);
 END
-$$; SELECT current_setting('my.jobs')::int + current_setting('my.ended')::int}), 300, 'jobs that come when their worker is terminated');
-is(value($session, q{SELECT count(*) - current_setting('my.jobs')::int FROM done WHERE note = 'terminated idle'}), 0, 'have run, or their launcher was told that they have not');
+$$; SELECT current_setting('my.jobs')::int + current_setting('my.ended')::int}), 300, 'jobs that come when their worker is terminated have run or ended');
+is(value($session, q{SELECT count(*) - current_setting('my.jobs')::int FROM done WHERE note = 'terminated idle'}), 0, 'jobs that come when their worker is terminated have run, or their launcher was told that they have not');
 note(value($session, q{SELECT current_setting('my.ended') || ' were ended'}));
 
 $_->quit for $session, $watcher;

@@ -67,23 +67,23 @@ $launcher = value($session, 'SELECT pg_backend_pid()');
 my $before = now();
 value($locker, 'SELECT pg_advisory_lock(1)');
 ($pid, $cookie) = launch($session, '/* seen */ SELECT pg_advisory_xact_lock(1)');
-ok(until_waits_for($pid, 'advisory'), 'a job runs');
+ok(until_waits_for($pid, 'advisory'), 'a job to be seen runs');
 is(job_of($cookie, 'pid, datname, usename, launcher_pid, state, statement, statements, wait_event, query'),
-	"$pid|postgres|$role|$launcher|running|1|1|advisory|/* seen */ SELECT pg_advisory_xact_lock(1)", 'everybody can see it');
-is(Jobs::look($node, "SELECT state FROM pg_stat_background_workers WHERE pid = $pid"), 'busy', 'and its worker');
-is(ended($cookie, 'count(*)'), 0, 'it is not in the history');
+	"$pid|postgres|$role|$launcher|running|1|1|advisory|/* seen */ SELECT pg_advisory_xact_lock(1)", 'everybody can see a running job');
+is(Jobs::look($node, "SELECT state FROM pg_stat_background_workers WHERE pid = $pid"), 'busy', 'the worker of a running job is seen as busy');
+is(ended($cookie, 'count(*)'), 0, 'a running job is not in the history');
 value($locker, 'SELECT pg_advisory_unlock(1)');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 all_free('unread, ended');
 is(ended($cookie, 'pid, state, sqlstate IS NULL, row_count, run_time >= interval \'0\' AND launch_latency >= interval \'0\', finished_at >= started_at, started_at >= launched_at'),
-	"$pid|stopped|t|1|t|t|t", 'an unread job is in the history');
-is(value($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (x text)'), 1, 'and can be read');
+	"$pid|stopped|t|1|t|t|t", 'an unread job that ended is in the history');
+is(value($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (x text)'), 1, 'an unread job that is in the history can be read');
 ($pid, $cookie) = launch($session, 'SELECT 1 / 0');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 all_free('failed');
-is(ended($cookie, 'state, sqlstate, message'), 'error|22012|division by zero', 'an unread failure is one');
+is(ended($cookie, 'state, sqlstate, message'), 'error|22012|division by zero', 'an unread job that failed is an error in the history');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
-is(since($before, 'launched', 'completed', 'failed', 'canceled'), 'launched 2 completed 1 failed 1 canceled 0', 'both are counted');
+is(since($before, 'launched', 'completed', 'failed', 'canceled'), 'launched 2 completed 1 failed 1 canceled 0', 'the job that ended well and the one that failed are counted');
 
 # --- the totals are what the clients counted ---
 
@@ -103,16 +103,16 @@ BEGIN
 END $$});
 all_free('after 90');
 is(since($before, 'launched', 'completed', 'failed', 'canceled', 'timed_out', 'rejected'),
-	'launched 90 completed 30 failed 30 canceled 30 timed_out 0 rejected 0', 'they are what became of the jobs');
+	'launched 90 completed 30 failed 30 canceled 30 timed_out 0 rejected 0', 'the totals are what became of the jobs');
 my $now = now();
-is($now->{warm_starts} + $now->{cold_starts} - $before->{warm_starts} - $before->{cold_starts}, 90, 'each began warm or cold');
+is($now->{warm_starts} + $now->{cold_starts} - $before->{warm_starts} - $before->{cold_starts}, 90, 'each of 90 jobs began warm or cold');
 value($session, q{SET pg_background.worker_timeout = '100ms'});
 $before = now();
 ($pid, $cookie) = launch($session, 'SELECT pg_sleep(600)');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 value($session, 'RESET pg_background.worker_timeout');
 all_free('timed out');
-is(since($before, 'launched', 'completed', 'canceled', 'timed_out'), 'launched 1 completed 0 canceled 0 timed_out 1', 'a job that ran out of its time');
+is(since($before, 'launched', 'completed', 'canceled', 'timed_out'), 'launched 1 completed 0 canceled 0 timed_out 1', 'a job that ran out of its time is counted as timed out');
 
 # --- the history is a ring ---
 
@@ -135,11 +135,11 @@ for my $in ($session, $other)
 }
 ($out, $err) = ask($session, q{SELECT pg_background_launch_v2('SELECT 1')});
 like($err, qr/ERROR:  53400: .*pg_background\.max_jobs/s, 'no slot is free for the seventeenth job');
-is(since($before, 'launched', 'rejected'), 'launched 16 rejected 1', 'which is counted as such');
-is(count_of('pg_stat_background'), 16, 'sixteen run');
+is(since($before, 'launched', 'rejected'), 'launched 16 rejected 1', 'the job without a slot is counted as rejected');
+is(count_of('pg_stat_background'), 16, 'sixteen jobs run with max_jobs = 16');
 value($locker, 'SELECT pg_advisory_unlock(1)');
 all_free('sixteen ended');
-is((launch($session, 'SELECT 1'))[0] > 0, 1, 'then there is room');
+is((launch($session, 'SELECT 1'))[0] > 0, 1, 'there is room for a job when sixteen have ended');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 for my $in ($session, $other)
 {
@@ -155,13 +155,13 @@ value($locker, 'SELECT pg_advisory_lock(1)');
 my $doomed = session($node);
 $launcher = value($doomed, 'SELECT pg_backend_pid()');
 ($pid, $cookie) = launch($doomed, q{INSERT INTO done VALUES (1, 'orphan'); SELECT pg_advisory_xact_lock(1)});
-ok(until_waits_for($pid, 'advisory'), 'a job runs');
+ok(until_waits_for($pid, 'advisory'), 'a job runs whose launcher will die');
 value($other, "SELECT pg_terminate_backend($launcher)");
-ok(until_true(sub { is_gone($launcher) }), 'its launcher is terminated');
-is(job_of($cookie, 'state, launcher_pid'), "running|$launcher", 'it runs on');
+ok(until_true(sub { is_gone($launcher) }), 'the launcher of a running job is terminated');
+is(job_of($cookie, 'state, launcher_pid'), "running|$launcher", 'a job runs on when its launcher is terminated');
 value($locker, 'SELECT pg_advisory_unlock(1)');
 all_free('a job without launcher');
-is(ended($cookie, 'state'), 'stopped', 'it has ended well');
+is(ended($cookie, 'state'), 'stopped', 'a job whose launcher was terminated has ended well');
 eval { $doomed->quit };
 
 # While the worker starts, which takes its time as every new session's start does.
@@ -177,24 +177,24 @@ for my $how ('cancel', 'terminate')
 	if ($how eq 'cancel')
 	{
 		pump_until($starting->{run}, $starting->{timeout}, \$starting->{stderr}, qr/over/);
-		like($starting->{stderr}, qr/57014: canceling statement due to user request/, 'the launch says so');
+		like($starting->{stderr}, qr/57014: canceling statement due to user request/, 'a launch that is cancelled while the worker starts says so');
 	}
 	ok(until_true(sub { value($other, 'SELECT count(*) FROM pg_stat_background') == 0 }), "$how while the worker starts: no slot is taken");
 	setting($node, 'post_auth_delay', '0');
 	eval { $starting->quit };
 }
-ok(settle($node), 'the workers have gone');
-is(Jobs::look($node, q{SELECT count(*) FROM done WHERE note = 'never'}), 0, 'and nothing of the jobs has run');
+ok(settle($node), 'the workers of cancelled and terminated launches have gone');
+is(Jobs::look($node, q{SELECT count(*) FROM done WHERE note = 'never'}), 0, 'nothing of the jobs of cancelled and terminated launches has run');
 $now = now();
-is($now->{completed} + $now->{failed} + $now->{canceled} + $now->{timed_out}, $now->{launched}, 'what was launched has ended');
+is($now->{completed} + $now->{failed} + $now->{canceled} + $now->{timed_out}, $now->{launched}, 'every job that was launched has ended');
 
 # While it waits in the queue.
 setting($node, 'pg_background.max_workers_total', 1);
 value($locker, 'SELECT pg_advisory_lock(1)');
 ($pid, $cookie) = launch($session, 'SELECT pg_advisory_xact_lock(1)');
-ok(until_waits_for($pid, 'advisory'), 'one job may run');
+ok(until_waits_for($pid, 'advisory'), 'one job may run with max_workers_total = 1');
 ($out, $err) = ask($other, q{SELECT pg_background_launch_v2('SELECT 1')});
-like($err, qr/ERROR:  53400: too many background jobs\nDETAIL:  .*pg_background\.max_workers_total is 1/, 'another may not');
+like($err, qr/ERROR:  53400: too many background jobs\nDETAIL:  .*pg_background\.max_workers_total is 1/, 'another job may not run with max_workers_total = 1');
 my @waiters;
 for my $i (1 .. 3)
 {
@@ -202,27 +202,27 @@ for my $i (1 .. 3)
 	my $waiter_pid = value($waiter, q{SET pg_background.launch_timeout = '10min'; SELECT pg_backend_pid()});
 	$waiter->query_until(qr/begun/,
 		"\\echo begun\nSELECT pid, cookie FROM pg_background_launch_v2(\$\$INSERT INTO done VALUES ($i, 'queue')\$\$) \\gset\n\\echo launched\n");
-	ok(until_waits_for($waiter_pid, wait_event($node, 'Launch')), 'a launch waits to be let in');
+	ok(until_waits_for($waiter_pid, wait_event($node, 'Launch')), "launch $i waits to be admitted");
 	push @waiters, [ $waiter, $waiter_pid ];
 }
 SKIP: {
 	skip 'no /proc', 3 unless process_field($$, 'voluntary_ctxt_switches');
-	cmp_ok($_, '<=', 3, "it sleeps ($_ wake-ups in 2 s)") for wake_ups(2, map { $_->[1] } @waiters);
+	cmp_ok($_, '<=', 3, "a launch that waits to be admitted sleeps ($_ wake-ups in 2 s)") for wake_ups(2, map { $_->[1] } @waiters);
 }
 # The first is cancelled, the second terminated; the third is next.
 value($other, "SELECT pg_cancel_backend($waiters[0][1])");
 pump_until($waiters[0][0]{run}, $waiters[0][0]{timeout}, \$waiters[0][0]{stderr}, qr/57014: canceling statement due to user request/);
 pass('a launch that waits is cancelled');
 value($other, "SELECT pg_terminate_backend($waiters[1][1])");
-ok(until_true(sub { is_gone($waiters[1][1]) }), 'another one is terminated');
+ok(until_true(sub { is_gone($waiters[1][1]) }), 'a launch that waits is terminated');
 value($locker, 'SELECT pg_advisory_unlock(1)');
 $waiters[2][0]->query_until(qr/launched/, "\\echo\n");
-pass('the third is let in');
+pass('the launch behind two that were stopped is admitted');
 all_free('after the queue');
-is(Jobs::look($node, q{SELECT string_agg(id::text, ' ') FROM done WHERE note = 'queue'}), '3', 'only its job has run');
+is(Jobs::look($node, q{SELECT string_agg(id::text, ' ') FROM done WHERE note = 'queue'}), '3', 'of three launches that waited only the last has run its job');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 eval { $_->[0]->quit } for @waiters;
-cmp_ok(since($before, 'queue_waits') =~ s/\D//gr, '>=', 3, 'those that waited are counted');
+cmp_ok(since($before, 'queue_waits') =~ s/\D//gr, '>=', 3, 'launches that waited are counted');
 setting($node, 'pg_background.max_workers_total', 0);
 
 # --- a worker that cannot connect ---
@@ -252,7 +252,7 @@ for my $case (
 		($out, $err) = ask($in, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
 		like($err, qr/ERROR:  $state: \Q$message\E/, "$what: the job's error");
 		all_free($what);
-		is(ended($cookie, 'state, sqlstate, message'), "error|$state|$message", "$what: and in the history");
+		is(ended($cookie, 'state, sqlstate, message'), "error|$state|$message", "$what: the job's error is in the history");
 		value($other, $undo);
 	}
 }
@@ -264,38 +264,38 @@ value($other, q{DROP DATABASE closed; SELECT revoke_pg_background_privileges('gu
 ($pid, $cookie) = launch($session, 'SELECT pg_sleep(600)');
 ok(until_waits_for($pid, 'PgSleep'), 'a job of one session runs');
 value($other, "\\set pid $pid\n\\set cookie $cookie");
-is(value($other, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 10)'), 'f', 'another one waits for it for a moment');
+is(value($other, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 10)'), 'f', 'another session waits for the job for a moment');
 my $third = session($node);
 my $third_pid = value($third, 'SELECT pg_backend_pid()');
 $third->query_until(qr/begun/, "\\echo begun\nSELECT pg_background_wait_v2($pid, $cookie);\n\\echo waited\n");
-ok(until_waits_for($third_pid, wait_event($node)), 'a third one waits to the end');
+ok(until_waits_for($third_pid, wait_event($node)), "a third session waits for the job's end");
 SKIP: {
 	skip 'no /proc', 1 unless process_field($$, 'voluntary_ctxt_switches');
 	my ($count) = wake_ups(2, $third_pid);
-	cmp_ok($count, '<=', 3, "asleep ($count wake-ups in 2 s)");
+	cmp_ok($count, '<=', 3, "a session that waits for another's job sleeps ($count wake-ups in 2 s)");
 }
 value($other, 'SELECT pg_background_cancel_v2(:pid, :cookie)');
 $third->query_until(qr/waited/, "\\echo\n");
-pass('the wait ends with the job');
-is(value($session, 'SELECT state FROM jobs WHERE pid = :pid'), 'canceled', 'which another session has canceled');
-is(value($other, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0)'), 't', 'who waits for it now need not');
-is(ended($cookie, 'state'), 'canceled', 'the history says so');
+pass("the wait for another session's job ends with the job");
+is(value($session, 'SELECT state FROM jobs WHERE pid = :pid'), 'canceled', 'a job that another session has cancelled is canceled');
+is(value($other, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0)'), 't', "a wait for another session's job that has ended returns at once");
+is(ended($cookie, 'state'), 'canceled', 'the history says that another session canceled the job');
 value($other, 'SELECT pg_background_cancel_v2(:pid, :cookie)');
-pass('a further cancel does nothing');
+pass("a further cancel of another session's job does nothing");
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 ($out, $err) = ask($other, 'SELECT pg_background_cancel_v2(:pid, :cookie + 1)');
-like($err, qr/ERROR:  42704: PID $pid is not attached to this session/, 'a handle that never was');
+like($err, qr/ERROR:  42704: PID $pid is not attached to this session/, 'a handle that never was is refused');
 $third->quit;
 
 # A wait is ended by whatever ends the job, a dead worker too.
 ($pid, $cookie) = launch($session, 'SELECT pg_sleep(600)');
-ok(until_waits_for($pid, 'PgSleep'), 'a job runs');
+ok(until_waits_for($pid, 'PgSleep'), 'a job runs whose worker will be terminated');
 $other->query_until(qr/begun/, "\\echo begun\nSELECT pg_background_wait_v2($pid, $cookie);\n\\echo waited\n");
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 $other->query_until(qr/waited/, "\\echo\n");
 pass('a wait for a job whose worker is terminated ends');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
-like(ended($cookie, 'state, sqlstate, message'), qr/^error\|57P01\|terminating background worker/, 'the history says what of');
+like(ended($cookie, 'state, sqlstate, message'), qr/^error\|57P01\|terminating background worker/, 'the history says what a terminated job ended of');
 all_free('a worker was terminated');
 
 # --- a late cancel never hits the next job ---
@@ -344,8 +344,8 @@ $other->query_until(qr/begun/, "\\echo begun\nCALL cancels();\n\\echo all cancel
 value($session, "CALL rounds($rounds)");
 $other->query_until(qr/all cancelled/, "\\echo\n");
 is(value($session, q{SELECT count(*) FROM rounds WHERE second <> 'stopped'}), 0, "in $rounds rounds no cancel has hit the next job");
-is(value($session, q{SELECT string_agg(DISTINCT first, ' ' ORDER BY first) FROM rounds}), 'canceled stopped', 'cancels came early and late');
-cmp_ok(value($session, 'SELECT count(*) FROM rounds WHERE same'), '>=', $rounds / 4, 'and the next job ran in the same process');
+is(value($session, q{SELECT string_agg(DISTINCT first, ' ' ORDER BY first) FROM rounds}), 'canceled stopped', 'cancels of the rounds came early and late');
+cmp_ok(value($session, 'SELECT count(*) FROM rounds WHERE same'), '>=', $rounds / 4, 'the next job often ran in the same process');
 note(value($session, q{SELECT string_agg(first || ' ' || n, ', ') FROM (SELECT first, count(*) AS n FROM rounds GROUP BY 1) AS s}));
 
 # --- processes that are killed ---
@@ -359,25 +359,25 @@ for my $whom ('an idle worker', 'a busy worker', 'a launcher')
 	value($other, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT 1') \gset});
 	value($other, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 	my $idle = value($other, 'SELECT :pid');
-	ok(until_true(sub { grep { $_ == $idle } idle_workers($node) }), "$whom: and an idle one");
+	ok(until_true(sub { grep { $_ == $idle } idle_workers($node) }), "$whom: there is an idle worker");
 	my %victims = ('an idle worker' => $idle, 'a busy worker' => $pid, 'a launcher' => value($session, 'SELECT pg_backend_pid()'));
 	$offset = -s $node->logfile;
 	kill 9, $victims{$whom};
 	ok($node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset), "$whom is killed: the server starts again");
-	ok(until_true(sub { $node->psql('postgres', 'SELECT 1') == 0 }), "$whom is killed: and is there");
+	ok(until_true(sub { $node->psql('postgres', 'SELECT 1') == 0 }), "$whom is killed: the server is there again");
 	for my $dead ($session, $other, $locker) { eval { $dead->quit } }
 	is(count_of('pg_stat_background'), 0, "$whom is killed: no job is known");
-	is(count_of('pg_stat_background_workers'), 0, "$whom is killed: no worker");
-	is(count_of('pg_background_history'), 0, "$whom is killed: nor what was");
-	is(count_of('pg_stat_background_totals'), 0, "$whom is killed: nor how many");
+	is(count_of('pg_stat_background_workers'), 0, "$whom is killed: no worker is known");
+	is(count_of('pg_background_history'), 0, "$whom is killed: no history is known");
+	is(count_of('pg_stat_background_totals'), 0, "$whom is killed: no totals are known");
 	is(Jobs::look($node, q{SELECT count(*) FROM done WHERE note = 'killed'}), 0, "$whom is killed: nothing of the job has committed");
 	($session, $other, $locker) = map { session($node) } 1 .. 3;
 	is(value($session, q{SELECT sum(n) FROM generate_series(1, 20) AS i, LATERAL
 	  (SELECT * FROM pg_background_result(pg_background_launch('SELECT 1 + 0 * ' || i)) AS (n int)) AS r}), 20, "$whom is killed: jobs run");
 	$before = { %{ now() } };
-	is("$before->{launched} $before->{completed}", '20 20', "$whom is killed: and are counted from nothing");
+	is("$before->{launched} $before->{completed}", '20 20', "$whom is killed: jobs are counted from nothing");
 }
-ok(!$node->log_contains(qr/PANIC: |TRAP: |panicked at|terminated by signal (?!9)/), 'nobody has died of anything else');
+ok(!$node->log_contains(qr/PANIC: |TRAP: |panicked at|terminated by signal (?!9)/), 'no process has died of anything but the kills');
 
 # --- an immediate restart ---
 
@@ -385,12 +385,12 @@ ok(!$node->log_contains(qr/PANIC: |TRAP: |panicked at|terminated by signal (?!9)
 $node->stop('immediate');
 for my $dead ($session, $other, $locker) { eval { $dead->quit } }
 $node->start;
-is(join(' ', map { count_of($_) } qw(pg_stat_background pg_stat_background_workers pg_background_history)), '0 0 0', 'after an immediate restart all is clean');
+is(join(' ', map { count_of($_) } qw(pg_stat_background pg_stat_background_workers pg_background_history)), '0 0 0', 'no job, worker or history is known after an immediate restart');
 $session = session($node);
 is(value($session, q{SELECT sum(n) FROM generate_series(1, 20) AS i, LATERAL
-  (SELECT * FROM pg_background_result(pg_background_launch('SELECT 1 + 0 * ' || i)) AS (n int)) AS r}), 20, 'and jobs run');
+  (SELECT * FROM pg_background_result(pg_background_launch('SELECT 1 + 0 * ' || i)) AS (n int)) AS r}), 20, 'jobs run after an immediate restart');
 $session->quit;
 nothing_left($node, 'in the end');
 $node->stop;
-is(segments($node), 0, 'no segment is left');
+is(segments($node), 0, 'no segment is left in the end');
 done_testing();

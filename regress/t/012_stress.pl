@@ -668,7 +668,7 @@ while (%actors && time < $patience)
 	if ($pid > 0) { delete $actors{$pid} }
 	else { usleep(20_000) }
 }
-is(join(', ', sort values %actors), '', 'everybody has come to an end')
+is(join(', ', sort values %actors), '', 'all actors have come to an end')
   or diag(Jobs::look($node, 'SELECT pid, usename, backend_type, state, wait_event, left(query, 200) FROM pg_stat_activity'), "\n",
 	Jobs::look($node, 'SELECT * FROM pg_stat_background'));
 kill 'TERM', keys %actors;
@@ -689,8 +689,8 @@ sub summary
 
 # --- what holds afterwards ---
 
-ok(settle($node), 'all jobs end');
-ok(until_slot_free($node), 'no slot is taken');
+ok(settle($node), 'all jobs of the stress end');
+ok(until_slot_free($node), 'no slot is taken after the stress');
 for my $mode (qw(crowd poor))
 {
 	is(summary($node->safe_psql('postgres', "SELECT string_agg(strange, '') FROM counted WHERE mode = '$mode'")),
@@ -701,7 +701,7 @@ for my $role (@roles)
 	my $totals = totals($node, 'postgres', $role);
 	note("$role: " . join ', ', map { "$_ $totals->{$_}" } sort keys %$totals);
 	is($totals->{completed} + $totals->{failed} + $totals->{canceled} + $totals->{timed_out}, $totals->{launched}, "$role: every job has one end");
-	is($totals->{warm_starts} + $totals->{cold_starts}, $totals->{launched}, "$role: and began warm or cold");
+	is($totals->{warm_starts} + $totals->{cold_starts}, $totals->{launched}, "$role: every job began warm or cold");
 	is($totals->{completed}, $node->safe_psql('postgres', "SELECT count(*) FROM done WHERE note = '$role'"),
 		"$role: those that ended well have committed, the others have not");
 }
@@ -709,13 +709,13 @@ note($node->safe_psql('postgres', q{SELECT sum(short) || ' times the poor got no
 my ($launched, $refused) = split /\|/, $node->safe_psql('postgres', q{SELECT sum(launched), sum(refused) FROM counted WHERE mode = 'crowd'});
 my $crowd = totals($node, 'postgres', 'crowd');
 is($crowd->{launched}, $launched, 'as many were launched as the clients have counted');
-is($crowd->{rejected}, $refused, 'as many were refused');
-cmp_ok($crowd->{queue_waits}, '>=', $refused, 'after they had waited');
-cmp_ok($crowd->{warm_starts}, '>', 0, 'some were warm');
+is($crowd->{rejected}, $refused, 'as many were refused as the clients have counted');
+cmp_ok($crowd->{queue_waits}, '>=', $refused, 'refused launches had waited before');
+cmp_ok($crowd->{warm_starts}, '>', 0, 'some jobs of the crowd were warm');
 cmp_ok($node->safe_psql('postgres', q{SELECT grown FROM counted WHERE mode = 'crowd' AND client = 1 ORDER BY launched DESC LIMIT 1}),
 	'<', 8192, 'a session has not grown in the second half of its life');
 is(Jobs::look($node, 'SELECT count(*) FROM pg_locks WHERE locktype = $$advisory$$'), 0, 'no advisory lock is left');
-is(Jobs::look($node, 'SELECT count(*) FROM pg_prepared_xacts'), 0, 'nor a prepared transaction');
+is(Jobs::look($node, 'SELECT count(*) FROM pg_prepared_xacts'), 0, 'no prepared transaction is left');
 nothing_left($node, 'after the stress');
 # Why the poor got nothing may be said: memory, or room to map a library.  (Anybody else would have told of it as an error.)
 my $log = slurp_file($node->logfile) =~ s/^.*(?:(?:shared memory.*Cannot|could not) allocate memory\b|could not load library ).*\n//mgr;

@@ -42,21 +42,21 @@ for my $how ('new', 'warm')
 		skip 'contrib/sslinfo is not installed', 11 if !$has_sslinfo;
 		for my $call ('is_used()', 'client_cert_present()')
 		{
-			is(job($session, 'bool', "SELECT ssl_$call"), 'f', "$how: ssl_$call");
+			is(job($session, 'bool', "SELECT ssl_$call"), 'f', "$how: ssl_$call says false");
 		}
 		for my $call ('version()', 'cipher()', 'client_serial()', 'client_dn()', 'issuer_dn()', q{client_dn_field('CN')}, q{issuer_field('CN')})
 		{
-			is(job($session, 'bool', "SELECT ssl_$call IS NULL"), 't', "$how: ssl_$call");
+			is(job($session, 'bool', "SELECT ssl_$call IS NULL"), 't', "$how: ssl_$call says nothing");
 		}
-		is(job($session, 'bigint', 'SELECT count(*) FROM ssl_extension_info()'), 0, "$how: ssl_extension_info()");
-		is(job($session, 'int', 'SELECT 42'), 42, "$how: and the server is still there");
+		is(job($session, 'bigint', 'SELECT count(*) FROM ssl_extension_info()'), 0, "$how: ssl_extension_info() has no row");
+		is(job($session, 'int', 'SELECT 42'), 42, "$how: the server is there after calls of sslinfo");
 	}
 	is(job($session, 'int', 'SELECT num_nulls(inet_client_addr(), inet_client_port(), inet_server_addr(), inet_server_port())'), 4,
-		"$how: no addresses");
+		"$how: a job has no addresses");
 	is(job($session, 'int', 'SELECT num_nulls(client_addr, client_hostname, client_port) FROM pg_stat_activity WHERE pid = pg_backend_pid()'), 3,
-		"$how: nor in pg_stat_activity");
+		"$how: a job has no addresses in pg_stat_activity");
 	is(job($session, 'bigint', 'SELECT count(*) FROM pg_stat_ssl FULL JOIN pg_stat_gssapi USING (pid) WHERE pid = pg_backend_pid()'), 0,
-		"$how: nothing of encryption");
+		"$how: a job has no row about encryption");
 
 	# --- settings of a connection ---
 
@@ -64,11 +64,11 @@ for my $how ('new', 'warm')
 	{
 		my $offset = -s $node->logfile;
 		is(job($session, 'text', "SET $name = 7; SHOW $name"), 0, "$how: $name is 0, as where there is no TCP");
-		unlike(slurp_file($node->logfile, $offset), qr/getsockopt|setsockopt/, 'and the socket is not asked');
+		unlike(slurp_file($node->logfile, $offset), qr/getsockopt|setsockopt/, "$how: SHOW $name does not ask the socket");
 	}
 	# the server would look whether the client is still there, were there a command of one
-	is(job($session, 'bool', 'SELECT pg_sleep(0.2) IS NULL'), 'f', "$how: client_connection_check_interval");
-	like(job($session, 'text', 'COPY pg_class FROM STDIN'), qr/0A000: COPY from or to the client/, "$how: COPY FROM STDIN");
+	is(job($session, 'bool', 'SELECT pg_sleep(0.2) IS NULL'), 'f', "$how: client_connection_check_interval is no trouble to a job");
+	like(job($session, 'text', 'COPY pg_class FROM STDIN'), qr/0A000: COPY from or to the client/, "$how: COPY FROM STDIN is refused");
 
 	# --- the log's prefix ---
 
@@ -77,9 +77,9 @@ for my $how ('new', 'warm')
 	for my $round (1 .. 2)
 	{
 		my $offset = -s $node->logfile;
-		like(job($guest, 'int', 'SELECT 1 / 0'), qr/division by zero/, "$how: a job that fails");
+		like(job($guest, 'int', 'SELECT 1 / 0'), qr/division by zero/, "$how: a job fails, round $round");
 		ok($node->log_contains(qr/^\[\d+\] to till of guest in postgres at <> <>: STATEMENT:  SELECT 1 \/ 0$/m, $offset),
-			'the log says for whom, as of any session') or diag(slurp_file($node->logfile, $offset));
+			"$how: the log says for whom the failed job ran, round $round") or diag(slurp_file($node->logfile, $offset));
 	}
 	$guest->quit;
 }

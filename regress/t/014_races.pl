@@ -97,7 +97,7 @@ for my $case ([ 'pg_cancel_backend', '57014' ], [ 'pg_terminate_backend', '57P01
 	# false: a process that has the job, but has not come so far that the server knows it as a backend
 	my $untrue = done("$signal f: 00000");
 	is(done("$signal t: $code") + $untrue, $rounds, "$signal of a just launched job ends it, each time that it says so");
-	is(done("$signal unread"), $untrue, 'and it commits nothing');
+	is(done("$signal unread"), $untrue, "a job that $signal has ended commits nothing");
 	cmp_ok($untrue, '<', $rounds, "$signal has found jobs");
 }
 
@@ -121,13 +121,13 @@ ok(until_true(sub {
 	$wrong += () = $err =~ /wrong pid/g;
 	$seen += () = $err =~ /right/g;
 	return $seen >= 50;
-}), 'jobs are seen with their pid');
+}), 'jobs of another session are seen with their pid');
 value($other, "INSERT INTO done VALUES (1, 'enough')");
 value($session, 'SELECT 1');
 note("$seen jobs seen with their pid, $without_pid before a worker was certain");
 is($wrong, 0, 'no other pid is taken for the worker\'s');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_background_history WHERE state = 'canceled' AND query LIKE '%by handle%'}), 0,
-	'and no job was cancelled by one');
+	'no job was cancelled by a wrong pid');
 
 if (!$ENV{PGBG_POINTS})
 {
@@ -150,10 +150,10 @@ for my $case ([ 'pg_cancel_backend', '57014' ], [ 'pg_terminate_backend', '57P01
 	my ($cookie) = value($session, then_take("hold $pid") . "SELECT cookie FROM pg_background_launch_v2('INSERT INTO done VALUES (1, ''held $signal'')')") =~ /(-?\d+)$/;
 	until_held($node, 'take', $pid);
 	is(value($other, "SELECT pid FROM pg_stat_background WHERE cookie = $cookie"), $pid, 'a job that its worker is just taking has its pid in the view');
-	is(value($other, "SELECT $signal($pid)"), 't', "$signal of it");
+	is(value($other, "SELECT $signal($pid)"), 't', "$signal of a job that its worker is just taking says true");
 	disarm($node, 'take');
-	like((ask($session, "SELECT * FROM pg_background_result_v2($pid, $cookie) AS (x text)"))[1], qr/ERROR:  $code/m, 'ends it');
-	is(done("held $signal"), 0, 'nothing of it is committed');
+	like((ask($session, "SELECT * FROM pg_background_result_v2($pid, $cookie) AS (x text)"))[1], qr/ERROR:  $code/m, "$signal ends a job that its worker is just taking");
+	is(done("held $signal"), 0, "nothing is committed of a job that $signal ended while it was taken");
 }
 
 $pid = one_worker($session);
@@ -182,10 +182,10 @@ for my $case ([ 'pg_cancel_backend', '57014' ], [ 'pg_terminate_backend', '57P01
 	arm($node, 'refuse', "hold $pid");
 	$session->query_until(qr/begun/, "\\echo begun\nSELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''refused $signal'')')) AS (x text);\n");
 	until_held($node, 'refuse', $pid);
-	is(value($other, "SELECT $signal($pid)"), 't', "$signal of a job that its worker is about to refuse");
+	is(value($other, "SELECT $signal($pid)"), 't', "$signal of a job that its worker is about to refuse says true");
 	disarm($node, 'refuse');
-	like((ask($session, 'SELECT 1'))[1], qr/ERROR:  $code/m, 'ends it');
-	is(done("refused $signal"), 0, 'nothing of it is committed');
+	like((ask($session, 'SELECT 1'))[1], qr/ERROR:  $code/m, "$signal ends a job that its worker was about to refuse");
+	is(done("refused $signal"), 0, "nothing is committed of a job that $signal ended before it was refused");
 }
 
 # --- a termination in a job's last moment ---
@@ -199,8 +199,8 @@ value($other, "SELECT pg_terminate_backend($pid)");
 disarm($node, 'end');
 my (undef, $err) = ask($session, 'SELECT 1');
 is($err, '', 'a termination after the job has ended, but before that is known, hits neither it nor the next job');
-is(done('first') + done('second'), 2, 'both have committed');
-ok(until_true(sub { is_gone($pid) }), 'the worker leaves');
+is(done('first') + done('second'), 2, 'both jobs around a termination have committed');
+ok(until_true(sub { is_gone($pid) }), 'a worker that was terminated between jobs leaves');
 
 # --- a launch that is cancelled while its process starts, which then runs another session's job ---
 
@@ -217,14 +217,14 @@ ok(until_true(sub { scalar idle_workers($node) == 1 }), 'the process has come, h
 ($pid) = idle_workers($node);
 value($watcher, 'SELECT pg_advisory_lock(77)');
 my ($busy, $busy_cookie) = split /\|/, value($other, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_advisory_lock(77); INSERT INTO done VALUES (1, ''another session'')')});
-is($busy, $pid, 'it runs a job of another session');
+is($busy, $pid, 'a process whose launcher gave up runs a job of another session');
 disarm($node, 'cold-failed');
 like((ask($session, 'SELECT 1'))[1], qr/ERROR:  57014/m, 'the launch was cancelled');
 # The postmaster would have ended the process by the time that it has started another one.
-is(job($session, 'SELECT 42::text'), 42, 'its session has another process for its next job');
+is(job($session, 'SELECT 42::text'), 42, 'a session that gave up a launch has another process for its next job');
 value($watcher, 'SELECT pg_advisory_unlock(77)');
 value($other, "SELECT pg_background_wait_v2($busy, $busy_cookie)");
-is(done('another session'), 1, 'the other session\'s job has run');
+is(done('another session'), 1, 'the job of another session has run though its process was started by a launch given up');
 value($other, "SELECT pg_background_detach_v2($busy, $busy_cookie)");
 
 # --- a launch that fails though its worker has come ---
@@ -239,9 +239,9 @@ arm($node, 'cold-wait', "error $launcher");
 like((ask($session, 'SELECT 1'))[1], qr/ERROR:  53200/m, 'a launch fails for want of memory when its worker has taken the job');
 disarm($node, 'cold-wait');
 disarm($node, 'attach');
-ok(until_slot_free($node), 'its job is stopped');
-like(in_history('launch failed'), qr/^canceled\|57014$/, 'it was canceled');
-is(done('launch failed'), 0, 'and has not run');
+ok(until_slot_free($node), 'the job of a failed launch is stopped');
+like(in_history('launch failed'), qr/^canceled\|57014$/, 'the job of a failed launch was canceled');
+is(done('launch failed'), 0, 'the job of a failed launch has not run');
 
 # --- a session that ends by FATAL in the middle of a launch ---
 
@@ -255,8 +255,8 @@ value($other, "SELECT pg_terminate_backend($doomed_pid)");
 ok(until_true(sub { is_gone($doomed_pid) }), 'a session ends while its launch waits for a worker that has just taken the job');
 disarm($node, 'attach');
 ok(until_slot_free($node), 'the job that nobody was given is stopped');
-like(in_history('launcher died'), qr/^canceled\|57014$/, 'it was canceled');
-is(done('launcher died'), 0, 'nothing of it is committed');
+like(in_history('launcher died'), qr/^canceled\|57014$/, 'the job of a launcher that died was canceled');
+is(done('launcher died'), 0, 'nothing of the job of a launcher that died is committed');
 eval { $doomed->quit };
 
 # --- a worker that dies before it takes a job that it was promised for; the slot is given to another job at once ---
@@ -266,14 +266,14 @@ arm($node, 'exited', "hold $pid");
 $session->query_until(qr/begun/, "\\echo begun\n" . then_take("hold $pid") . "SELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''promised'')')) AS (x text);\n");
 until_held($node, 'take', $pid);
 my $waits = wait_event($node);
-ok(until_true(sub { look("SELECT wait_event = '$waits' FROM pg_stat_activity WHERE pid = $launcher") eq 't' }), 'the launcher sleeps');
+ok(until_true(sub { look("SELECT wait_event = '$waits' FROM pg_stat_activity WHERE pid = $launcher") eq 't' }), 'the launcher sleeps until its job is taken');
 arm($node, 'take', "error $pid");
 until_held($node, 'exited', $pid);
 ($busy, $busy_cookie) = split /\|/, value($other, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(600)')});
 disarm($node, 'exited');
 disarm($node, 'take');
 like((ask($session, 'SELECT 1'))[1], qr/ERROR:  53200/m, 'the launcher is woken, and told what the worker died of');
-is(in_history('promised'), 'error|53200', 'so is the history');
+is(in_history('promised'), 'error|53200', 'the history says what the worker died of');
 value($other, "SELECT pg_background_cancel_v2($busy, $busy_cookie)");
 value($other, "SELECT pg_background_wait_v2($busy, $busy_cookie)");
 value($other, "SELECT pg_background_detach_v2($busy, $busy_cookie)");
@@ -287,7 +287,7 @@ until_held($node, 'map', $pid);
 $cookie = value($other, 'SELECT cookie FROM pg_stat_background WHERE pid IS NULL');
 like((ask($other, "SELECT pg_background_cancel_v2(0, $cookie)"))[1], qr/ERROR:  42704/m, 'a job that has no worker yet has no handle, not one with the pid 0 either');
 disarm($node, 'map');
-is((ask($session, 'SELECT 1'))[1], '', 'it runs');
+is((ask($session, 'SELECT 1'))[1], '', 'a job whose worker maps its segment late runs');
 until_true(sub { grep { $_ == $pid } idle_workers($node) }) or die "worker $pid is not idle";
 arm($node, 'map', "error $pid");
 is(value($session, q{SELECT * FROM pg_background_result(pg_background_launch('SELECT 42', 8388608)) AS (x int)}), 42, 'a job whose worker cannot map its segment runs in another one');

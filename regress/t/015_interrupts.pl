@@ -63,13 +63,13 @@ end();
 launch($wide, $size);
 value($session, q{SET statement_timeout = '200ms'});
 ($out, $err) = ask($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
-like($err, qr/ERROR:  57014: canceling statement due to statement timeout/, 'and a wait');
+like($err, qr/ERROR:  57014: canceling statement due to statement timeout/, 'statement_timeout ends a wait');
 value($session, 'RESET statement_timeout');
-is(state(), 'running', 'of which the job knows nothing');
+is(state(), 'running', 'a job runs on when a wait for it was ended');
 
 is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 300)'), 'f', 'a wait with a time limit ends');
-is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0)'), 'f', 'one of no time, too');
-is(state(), 'running', 'and the job goes on');
+is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0)'), 'f', 'a wait of no time ends');
+is(state(), 'running', 'a job runs on after waits with a time limit');
 end();
 
 launch($wide, $size);
@@ -94,15 +94,15 @@ for my $case (
 	$reader->{stderr} = '';
 	$reader->query_until(qr/begun/, "\\echo begun\n$call;\n\\warn answered\n");
 	# it is in the middle of it when it has filled a file
-	ok(until_true(sub { glob($node->data_dir . "/base/pgsql_tmp/pgsql_tmp$backend.*") }), "a $what that goes on and on");
-	is($node->safe_psql('postgres', "SELECT pg_${how}_backend($backend)"), 't', 'is told to end');
+	ok(until_true(sub { glob($node->data_dir . "/base/pgsql_tmp/pgsql_tmp$backend.*") }), "a $what goes on and on before the $how");
+	is($node->safe_psql('postgres', "SELECT pg_${how}_backend($backend)"), 't', "the session with an endless $what is told to end by $how");
 	pump_until($reader->{run}, $reader->{timeout}, \$reader->{stderr}, $how eq 'cancel' ? qr/answered/ : qr/connection to server was lost|terminating/);
-	like($reader->{stderr}, $said, "and ends by $how");
+	like($reader->{stderr}, $said, "an endless $what ends by $how");
 	$node->safe_psql('postgres', "SELECT pg_background_cancel_v2($pid, $cookie) FROM pg_stat_background WHERE cookie = $cookie")
 	  if $node->{registry};
 	eval { $reader->quit };
 	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)") unless $node->{registry};
-	ok(until_idle($node, $pid), 'its worker has no job any more');
+	ok(until_idle($node, $pid), "the worker of an endless $what that ended by $how has no job any more");
 }
 
 # --- the worker's end: an ERROR while a message is half in the queue ---
@@ -120,22 +120,22 @@ sub half_sent
 	# often enough that some messages are through
 	for my $i (1 .. 10)
 	{
-		ok(until_full($pid), 'the queue is full') or return;
-		is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0)'), 'f', 'some of it is taken out');
+		ok(until_full($pid), "the queue is full, round $i") or return;
+		is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0)'), 'f', "a wait of no time takes some out of the queue, round $i");
 	}
 	return until_full($pid);
 }
 
 my $pid = launch('SELECT noisy(i) FROM generate_series(1, 100000) AS i', 1024);
 half_sent($pid);
-is($node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)"), 't', 'it is cancelled in the middle of that');
-ok(until_true(sub { state() eq 'error' }), 'and fails');
+is($node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)"), 't', 'a job is cancelled in the middle of a message between rows');
+ok(until_true(sub { state() eq 'error' }), 'a job that was cancelled in the middle of a message fails');
 ($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (r text)');
-like($err, qr/ERROR:  57014: canceling statement due to user request/, 'which is what its reader is told');
+like($err, qr/ERROR:  57014: canceling statement due to user request/, 'the reader is told of a cancel in the middle of a message');
 my @numbers = $err =~ /NOTICE:  00000: (\d+) n{300}$/mg;
-cmp_ok(scalar @numbers, '>=', 5, 'after its messages');
-is("@numbers", join(' ', 1 .. @numbers), 'all of them, each once, in their order');
-ok(until_idle($node, $pid), 'the worker has no job any more');
+cmp_ok(scalar @numbers, '>=', 5, 'the messages of a job that was cancelled in the middle of one are read');
+is("@numbers", join(' ', 1 .. @numbers), 'messages before a cancel in the middle of one come each once, in their order');
+ok(until_idle($node, $pid), 'the worker has no job after a cancel in the middle of a message');
 
 # A megabyte of messages may wait in the worker; from there on they wait for room.
 $pid = launch(<<'END', 1024);
@@ -149,17 +149,17 @@ EXCEPTION WHEN query_canceled THEN
 END $$
 END
 half_sent($pid);
-is($node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)"), 't', 'it is cancelled in the middle of that');
-ok(until_true(sub { state() eq 'stopped' }), 'and traps it, and ends well');
+is($node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)"), 't', 'a job that traps cancels is cancelled in the middle of a message');
+ok(until_true(sub { state() eq 'stopped' }), 'a job that traps a cancel in the middle of a message ends well');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (r text)');
-is($out, 'DO', 'it can be read');
+is($out, 'DO', 'a job that trapped a cancel in the middle of a message can be read');
 @numbers = $err =~ /NOTICE:  00000: (\d+) n{3000}$/mg;
-cmp_ok(scalar @numbers, '>=', 300, 'with its messages');
-is("@numbers", join(' ', 1 .. @numbers), 'all of them, each once, in their order');
-like($err, qr/NOTICE:  00000: trapped$/m, 'to the last');
-ok(until_idle($node, $pid), 'the worker has no job any more');
+cmp_ok(scalar @numbers, '>=', 300, 'the messages of a job that trapped a cancel are read');
+is("@numbers", join(' ', 1 .. @numbers), 'messages before a trapped cancel come each once, in their order');
+like($err, qr/NOTICE:  00000: trapped$/m, 'the message after a trapped cancel is read');
+ok(until_idle($node, $pid), 'the worker has no job after a trapped cancel');
 
-is(value($session, 'SELECT count(*) FROM jobs'), 0, 'no handle is left');
+is(value($session, 'SELECT count(*) FROM jobs'), 0, 'no handle is left in the end');
 $session->quit;
 nothing_left($node, 'in the end');
 healthy($node);

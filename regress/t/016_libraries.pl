@@ -63,9 +63,9 @@ sub stays
 {
 	my $name = 'left';
 	my ($status, $out, $err) = $node->psql('postgres', "SELECT connect('$name')", extra_params => [ '-U', 'tenant' ]);
-	is($status, 0, 'a job has connected') or diag $err;
+	is($status, 0, "$_[0]: a job has connected") or diag $err;
 	my $found = job("SELECT u || ' by ' || current_user FROM dblink('$name', 'SELECT current_user') AS (u text)", extra_params => [ '-U', 'tenant' ]);
-	unlike($found, qr/postgres by tenant/, "$_[0]: not found by a later job");
+	unlike($found, qr/postgres by tenant/, "$_[0]: the connection is not found by a later job");
 	return;
 }
 
@@ -77,17 +77,17 @@ stays('loaded by a job');
 
 my $offset = restart("shared_preload_libraries = 'pg_background, dblink'");
 stays('for all sessions');
-is(processes(), 5, 'five jobs, five processes');
-is(lines($offset, $says), 1, 'said once in the log');
-is(lines($offset, qr/because of library "dblink"/), 1, 'with the name of the library');
-is(job(q{SELECT ends_because FROM pg_stat_background_workers WHERE pid = pg_backend_pid()}), 'library "dblink" may keep state', 'the view says so, too');
+is(processes(), 5, 'five jobs have five processes with dblink preloaded for all sessions');
+is(lines($offset, $says), 1, 'the log says once that workers end because of a library');
+is(lines($offset, qr/because of library "dblink"/), 1, 'the log names the library');
+is(job(q{SELECT ends_because FROM pg_stat_background_workers WHERE pid = pg_backend_pid()}), 'library "dblink" may keep state', 'the view says that workers end because of dblink');
 
 restart("shared_preload_libraries = 'pg_background'", "session_preload_libraries = 'dblink'");
 stays('for each session');
-is(processes(), 5, 'five jobs, five processes');
+is(processes(), 5, 'five jobs have five processes with dblink preloaded for each session');
 
 restart("session_preload_libraries = ''");
-is(processes(), 1, 'without it, one process');
+is(processes(), 1, 'five jobs have one process without dblink');
 $node->safe_psql('postgres', "ALTER DATABASE postgres SET session_preload_libraries = 'dblink'");
 stays('for the sessions of a database');
 $node->safe_psql('postgres', 'ALTER DATABASE postgres RESET session_preload_libraries');
@@ -95,9 +95,9 @@ $node->safe_psql('postgres', 'ALTER DATABASE postgres RESET session_preload_libr
 # --- those that keep nothing ---
 
 $offset = restart("shared_preload_libraries = 'pg_stat_statements, auto_explain, pg_background, pg_prewarm, passwordcheck'");
-is(processes(), 1, 'with libraries that have hooks and keep nothing, five jobs in one process');
-is(job(q{SELECT coalesce(ends_because, 'nothing') FROM pg_stat_background_workers WHERE pid = pg_backend_pid()}), 'nothing', 'the view has nothing to say');
-is(lines($offset, $says), 0, 'nor has the log');
+is(processes(), 1, 'five jobs run in one process with libraries that have hooks and keep nothing');
+is(job(q{SELECT coalesce(ends_because, 'nothing') FROM pg_stat_background_workers WHERE pid = pg_backend_pid()}), 'nothing', 'the view says nothing of libraries that keep nothing');
+is(lines($offset, $says), 0, 'the log says nothing of libraries that keep nothing');
 # that a job loads one is another thing: the next would have its hooks
 restart("shared_preload_libraries = 'pg_background'");
 is(distinct(map { job("LOAD 'auto_explain'; SELECT pg_backend_pid()::text") } 1 .. 3), 3, 'a hook that a job has brought goes with its process');
@@ -105,16 +105,16 @@ is(distinct(map { job("LOAD 'auto_explain'; SELECT pg_backend_pid()::text") } 1 
 # --- and those that an administrator vouches for ---
 
 $offset = restart("shared_preload_libraries = 'pg_background, dblink'", "pg_background.stateless_libraries = 'something, dblink'");
-is(processes(), 1, 'named in the setting: one process');
-is(lines($offset, $says), 0, 'nothing is said');
-like(job(q{SET pg_background.stateless_libraries = 'dblink'}), qr/cannot be changed now/, 'no job can name one');
+is(processes(), 1, 'five jobs have one process with a library that the setting names');
+is(lines($offset, $says), 0, 'the log says nothing of a library that the setting names');
+like(job(q{SET pg_background.stateless_libraries = 'dblink'}), qr/cannot be changed now/, 'no job can name a stateless library');
 # a worker that is idle hears of the change: it is for no other job
 $node->safe_psql('postgres', "SELECT connect('vouched for')", extra_params => [ '-U', 'tenant' ]);
 ok(until_true(sub { scalar idle_workers($node) }), 'a worker with a connection is idle');
 setting($node, 'pg_background.stateless_libraries', '');
-ok(until_true(sub { !idle_workers($node) }), 'it leaves when nobody vouches for its library any more');
+ok(until_true(sub { !idle_workers($node) }), 'an idle worker leaves when nobody vouches for its library any more');
 stays('not named any more');
-is(processes(), 5, 'and five processes again');
+is(processes(), 5, 'five jobs have five processes when nobody vouches for dblink any more');
 
 healthy($node);
 $node->stop;

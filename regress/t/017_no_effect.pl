@@ -62,7 +62,7 @@ sub go
 	for my $statement (split /;;/, $sql)
 	{
 		my (undef, $err) = ask($session, $statement);
-		is($err, '', $statement);
+		is($err, '', "$statement: succeeds");
 	}
 	ok(until_true(sub { is_gone($_) }, 20), "$sql: worker $_ has gone") for @pids[@which];
 	$idle = idle();
