@@ -58,6 +58,7 @@ lint:
 	cargo fmt --all --check -- --color=never
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	scripts/check-layers
+	scripts/check-shell
 	scripts/check-sql
 
 # --- goals that do ---
