@@ -16,24 +16,11 @@ my $node = server('cancel');
 my $session = session($node);
 my $other = session($node);
 
-# Launches SQL and keeps its handle in psql variables.
-sub launch
-{
-	my ($sql) = @_;
-	value($session, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$) \\gset");
-	return;
-}
-
 sub state { return value($session, 'SELECT state FROM jobs WHERE pid = :pid AND cookie = :cookie') }
 sub noted { return value($session, "SELECT count(*) FROM done WHERE note = '$_[0]'") }
 
 # The worker of the last launch waits for that.
-sub until_waits_for
-{
-	my ($event) = @_;
-	my $pid = value($session, 'SELECT :pid');
-	return $node->poll_query_until('postgres', "SELECT wait_event = '$event' FROM pg_stat_activity WHERE pid = $pid");
-}
+sub until_worker_waits_for { return until_waits_for($node, value($session, 'SELECT :pid'), @_) }
 
 # --- races ---
 
@@ -120,7 +107,7 @@ ok(!crashed($node), 'no process has crashed');
 # --- while the worker connects ---
 
 value($other, 'BEGIN; LOCK TABLE pg_db_role_setting IN ACCESS EXCLUSIVE MODE');
-launch(q{INSERT INTO done VALUES (0, 'connecting')});
+launch($session, q{INSERT INTO done VALUES (0, 'connecting')});
 is(state(), 'starting', 'a worker that connects is starting');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie)');
 is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 10)'), 'f', 'a cancelled job cannot end while its connection waits for a lock');
@@ -134,8 +121,8 @@ like($err, qr/ERROR:  57014: canceling statement due to user request/, 'the resu
 
 # --- while it runs ---
 
-launch(q{INSERT INTO done VALUES (0, 'running'); SELECT pg_sleep(600)});
-ok(until_waits_for('PgSleep'), 'a job to cancel runs');
+launch($session, q{INSERT INTO done VALUES (0, 'running'); SELECT pg_sleep(600)});
+ok(until_worker_waits_for('PgSleep'), 'a job to cancel runs');
 $from = time;
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
 cmp_ok(time - $from, '<', $Jobs::patience, 'a cancel ends a running job in time');
@@ -145,8 +132,8 @@ is(value($session, 'SELECT last_error FROM jobs WHERE pid = :pid'), 'canceling s
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 
 # A job that catches the cancel and goes on is cancelled all the same.
-launch(q{INSERT INTO done VALUES (0, 'trapped'); DO $$ BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END $$});
-ok(until_waits_for('PgSleep'), 'a job that traps cancels runs');
+launch($session, q{INSERT INTO done VALUES (0, 'trapped'); DO $$ BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END $$});
+ok(until_worker_waits_for('PgSleep'), 'a job that traps cancels runs');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
 is(state(), 'canceled', 'a job that traps its cancel is canceled all the same');
 is(noted('trapped'), 0, 'a job that traps its cancel is rolled back');
@@ -156,8 +143,8 @@ value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 
 for my $wait_first (0, 1)
 {
-	launch(q{INSERT INTO done VALUES (0, 'streaming'); SELECT g, repeat('x', 1000) FROM generate_series(1, 1000000) AS g});
-	ok(until_waits_for('MessageQueueSend'), 'a job is blocked on its queue');
+	launch($session, q{INSERT INTO done VALUES (0, 'streaming'); SELECT g, repeat('x', 1000) FROM generate_series(1, 1000000) AS g});
+	ok(until_worker_waits_for('MessageQueueSend'), 'a job is blocked on its queue');
 	value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 1)') if $wait_first;
 	value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
 	is(state(), 'canceled', 'a cancel ends a job that is blocked on its queue');
@@ -170,8 +157,8 @@ for my $wait_first (0, 1)
 # --- blocked on a lock ---
 
 value($other, 'BEGIN; LOCK TABLE done');
-launch(q{INSERT INTO done VALUES (0, 'locked')});
-ok(until_waits_for('relation'), 'a job waits for a lock');
+launch($session, q{INSERT INTO done VALUES (0, 'locked')});
+ok(until_worker_waits_for('relation'), 'a job waits for a lock');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
 is(state(), 'canceled', 'a cancel ends the wait of a job for a lock');
 value($other, 'COMMIT');
@@ -180,7 +167,7 @@ value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
 
 # --- after the end ---
 
-launch(q{INSERT INTO done VALUES (0, 'over')});
+launch($session, q{INSERT INTO done VALUES (0, 'over')});
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_cancel_v2_grace(:pid, :cookie, 10)');
 is(state(), 'stopped', 'a cancel of a job that ended well changes nothing');
@@ -188,7 +175,7 @@ is(noted('over'), 1, 'the row of a job that ended before its cancel stays');
 is(value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)'), 'INSERT 0 1', 'the result of a job that ended before its cancel can be read');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie)');
 pass('a cancel of a job that was read does nothing');
-launch('SELECT 1 / 0');
+launch($session, 'SELECT 1 / 0');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_cancel_v2(:pid, :cookie)');
 is(state(), 'error', 'a cancel of a job that failed changes nothing');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
@@ -205,8 +192,8 @@ for my $case (
 {
 	my ($what, $sql, $grace, $state, $rows) = @$case;
 
-	launch("INSERT INTO done VALUES (0, 'grace: $what'); $sql");
-	until_waits_for('PgSleep') or die 'the job did not start';
+	launch($session, "INSERT INTO done VALUES (0, 'grace: $what'); $sql");
+	until_worker_waits_for('PgSleep') or die 'the job did not start';
 	$from = time;
 	value($session, "SELECT pg_background_cancel_v2_grace(:pid, :cookie, $grace), pg_background_wait_v2(:pid, :cookie)");
 	my $took = time - $from;
@@ -220,8 +207,8 @@ is(noted('later'), 0, 'no statement after the one with grace has run');
 
 # Who waits out the grace can be interrupted; then nothing but the softer request stands.
 value($other, 'SELECT pg_advisory_lock(1)');
-launch(q{INSERT INTO done VALUES (0, 'interrupted'); SELECT pg_advisory_xact_lock(1)});
-ok(until_waits_for('advisory'), 'a job waits for a lock');
+launch($session, q{INSERT INTO done VALUES (0, 'interrupted'); SELECT pg_advisory_xact_lock(1)});
+ok(until_worker_waits_for('advisory'), 'a job waits for a lock');
 ($out, $err) = ask($session, q{SET statement_timeout = 200; SELECT pg_background_cancel_v2_grace(:pid, :cookie, 60000)});
 like($err, qr/57014: canceling statement due to statement timeout/, 'a wait for the end of the grace is interrupted');
 is(value($session, 'RESET statement_timeout; SELECT state FROM jobs WHERE pid = :pid'), 'running', 'the job runs on when the wait for its grace is interrupted');
@@ -246,7 +233,7 @@ for my $call ('launch', 'submit')
 }
 value($session, 'RESET statement_timeout');
 is(value($session, 'SELECT count(*) FROM jobs'), 0, 'there is no handle of a launch that was cancelled');
-launch(q{INSERT INTO done VALUES (0, 'slow start')});
+launch($session, q{INSERT INTO done VALUES (0, 'slow start')});
 is(state(), 'starting', 'a slow worker is starting');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
 is(state(), 'canceled', 'a job whose worker is slow to start can be cancelled');

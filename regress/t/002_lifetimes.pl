@@ -15,14 +15,6 @@ my $node = server('lifetimes', conf => "max_connections = 20\nmax_worker_process
 my $watcher = session($node);
 my ($out, $err, $session);
 
-# Launches SQL in a session and keeps its handle in psql variables; gives the worker's pid.
-sub launch
-{
-	my ($in, $sql) = @_;
-	value($in, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$) \\gset");
-	return value($in, 'SELECT :pid');
-}
-
 sub state { return value($session, 'SELECT state FROM jobs WHERE pid = :pid AND cookie = :cookie') }
 sub noted { return value($watcher, "SELECT count(*) FROM done WHERE note = '$_[0]'") }
 
@@ -30,12 +22,6 @@ sub until_noted
 {
 	my ($note, $count) = @_;
 	return $node->poll_query_until('postgres', "SELECT count(*) = $count FROM done WHERE note = '$note'");
-}
-
-sub until_waits_for
-{
-	my ($pid, $event) = @_;
-	return $node->poll_query_until('postgres', "SELECT wait_event = '$event' FROM pg_stat_activity WHERE pid = $pid");
 }
 
 sub until_gone
@@ -89,8 +75,8 @@ for my $end ('quits', 'is terminated', 'loses its client')
 		my $pid = value($launcher, 'SELECT pg_backend_pid()');
 		my $worker = launch($launcher, "INSERT INTO done VALUES (1, '$note'); $sql");
 		$launcher->query_until(qr/begun/, "\\echo begun\n$call\n") if $call;
-		ok(until_waits_for($worker, $event), "$note: a moment before");
-		ok(until_waits_for($pid, wait_event($node)), "$note: a moment before, the launcher waits") if $call;
+		ok(until_waits_for($node, $worker, $event), "$note: a moment before");
+		ok(until_waits_for($node, $pid, wait_event($node)), "$note: a moment before, the launcher waits") if $call;
 		$ends{$end}->($launcher, $pid);
 		ok(until_gone($pid), "$note: the launcher is gone");
 		if ($event eq 'advisory')
@@ -165,7 +151,7 @@ for my $job (
 	my ($what, $sql, $event) = @$job;
 
 	$pid = launch($session, "INSERT INTO done VALUES (1, 'terminated'); $sql");
-	ok(until_waits_for($pid, $event), "a job that $what is about to be terminated");
+	ok(until_waits_for($node, $pid, $event), "a job that $what is about to be terminated");
 	is($node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)"), 't', "the worker of a job that $what is terminated");
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 	is(state(), 'error', "a terminated job that $what is an error");
@@ -175,7 +161,7 @@ for my $job (
 	like($err, qr/CONTEXT:  .*background worker, pid $pid/s, "the error of a terminated job that $what has its context");
 
 	$pid = launch($session, "INSERT INTO done VALUES (1, 'terminated'); $sql");
-	ok(until_waits_for($pid, $event), "a job that $what is about to be cancelled by somebody else");
+	ok(until_waits_for($node, $pid, $event), "a job that $what is about to be cancelled by somebody else");
 	is($node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)"), 't', "the statement of a job that $what is cancelled by somebody else");
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 	is(state(), 'error', "a job that $what and is cancelled by somebody else is an error, not canceled");
@@ -191,12 +177,12 @@ is(value($session, 'SELECT count(*) FROM jobs'), 0, 'terminated jobs that were r
 value($watcher, 'CREATE TABLE a (); CREATE TABLE b (); SELECT pg_advisory_lock(1)');
 $pid = launch($session, q{SET deadlock_timeout = '10ms'; INSERT INTO done VALUES (1, 'deadlock'); LOCK TABLE a;
   SELECT pg_advisory_xact_lock(1); LOCK TABLE b; SELECT 1});
-ok(until_waits_for($pid, 'advisory'), 'a job holds a lock');
+ok(until_waits_for($node, $pid, 'advisory'), 'a job holds a lock');
 my $rival = session($node);
 my $rival_pid = value($rival, q{SET deadlock_timeout = '1h'; SELECT pg_backend_pid()});
 value($rival, 'BEGIN; LOCK TABLE b');
 $rival->query_until(qr/begun/, "\\echo begun\nLOCK TABLE a;\n\\echo locked\n");
-ok(until_waits_for($rival_pid, 'relation'), 'another session waits for the lock of a job');
+ok(until_waits_for($node, $rival_pid, 'relation'), 'another session waits for the lock of a job');
 value($watcher, 'SELECT pg_advisory_unlock(1)');
 $rival->query_until(qr/locked/, '');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
@@ -253,7 +239,7 @@ value($listener, 'LISTEN news');
 value($watcher, 'SELECT pg_advisory_lock(1)');
 my $launcher = session($node);
 $pid = launch($launcher, q{NOTIFY news, 'from the job'; SELECT pg_advisory_xact_lock(1)});
-ok(until_waits_for($pid, 'advisory'), 'a job has notified and not committed');
+ok(until_waits_for($node, $pid, 'advisory'), 'a job has notified and not committed');
 $launcher->quit;
 is(value($listener, 'SELECT 1'), '1', 'nobody hears of a notification before the job commits');
 value($watcher, 'SELECT pg_advisory_unlock(1)');
@@ -363,7 +349,7 @@ $node->safe_psql('other', 'CREATE EXTENSION pg_background');
 $launcher = session($node, dbname => 'other');
 $pid = launch($launcher, 'SELECT pg_sleep(600)');
 $launcher->quit;
-ok(until_waits_for($pid, 'PgSleep'), 'a job without launcher runs in another database');
+ok(until_waits_for($node, $pid, 'PgSleep'), 'a job without launcher runs in another database');
 is(value($watcher, "SELECT datname FROM pg_stat_activity WHERE pid = $pid"), 'other', 'a job without launcher is connected to the other database');
 value($session, 'DROP DATABASE other WITH (FORCE)');
 ok(until_gone($pid), 'a job without launcher goes with its database');

@@ -16,19 +16,6 @@ my $prompt = 30;
 my $node = server('shutdown', conf => "restart_after_crash = on\n");
 my ($out, $err);
 
-sub launch
-{
-	my ($in, $sql) = @_;
-	value($in, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$) \\gset");
-	return value($in, 'SELECT :pid');
-}
-
-sub until_waits_for
-{
-	my ($pid, $event) = @_;
-	return $node->poll_query_until('postgres', "SELECT wait_event = '$event' FROM pg_stat_activity WHERE pid = $pid");
-}
-
 sub noted { return $node->safe_psql('postgres', "SELECT count(*) FROM done WHERE note LIKE '$_[0]'") }
 
 # Jobs in all situations, each with a row that is not committed; gives the sessions and the workers' pids.
@@ -52,8 +39,8 @@ sub busy
 		my $pid = launch($session, "INSERT INTO done VALUES (1, '$note: $what'); $sql");
 
 		$session->query_until(qr/begun/, "\\echo begun\n$call\n") if $call;
-		until_waits_for($pid, $event) or die "the job that $what has not come there";
-		if ($call) { until_waits_for($launcher, wait_event($node)) or die 'the launcher does not wait' }
+		until_waits_for($node, $pid, $event) or die "the job that $what has not come there";
+		if ($call) { until_waits_for($node, $launcher, wait_event($node)) or die 'the launcher does not wait' }
 		push @sessions, $session;
 		push @pids, $launcher, $pid;
 	}
@@ -94,7 +81,7 @@ ok(!crashed($node), 'no process has crashed');
 
 my $session = session($node);
 my $pid = launch($session, q{INSERT INTO done VALUES (1, 'restart: orphan'); SELECT pg_sleep(600)});
-ok(until_waits_for($pid, 'PgSleep'), 'restart: a job runs before it');
+ok(until_waits_for($node, $pid, 'PgSleep'), 'restart: a job runs before it');
 $session->quit;
 my $from = time;
 $node->restart;
@@ -109,7 +96,7 @@ nothing_left($node, 'restart');
 $session = session($node);
 my $idle = session($node);
 $pid = launch($session, q{INSERT INTO done VALUES (1, 'smart: with launcher'); SELECT pg_advisory_xact_lock(1), pg_sleep(600)});
-ok(until_waits_for($pid, 'PgSleep'), 'smart: a job runs before it');
+ok(until_waits_for($node, $pid, 'PgSleep'), 'smart: a job runs before it');
 my $stopper = IPC::Run::start [ 'pg_ctl', '-D', $node->data_dir, '-m', 'smart', '-t', '120', 'stop' ], '>', '/dev/null',
   IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default);
 ok($node->wait_for_log(qr/received smart shutdown request/), 'smart: the shutdown is requested');
@@ -133,9 +120,9 @@ is(noted('smart: %'), 0, 'smart: nothing of the cancelled job has committed');
 # The same with a job that nobody will read.
 $session = session($node);
 $pid = launch($session, q{INSERT INTO done VALUES (1, 'smart: blocked'); SELECT repeat('x', 1000) FROM generate_series(1, 1000)});
-ok(until_waits_for($pid, 'MessageQueueSend'), 'a job is blocked on its queue');
+ok(until_waits_for($node, $pid, 'MessageQueueSend'), 'a job is blocked on its queue');
 my $runs = launch($session, q{INSERT INTO done VALUES (1, 'smart: endless'); SELECT pg_sleep(600)});
-ok(until_waits_for($runs, 'PgSleep'), 'another job runs before a smart shutdown');
+ok(until_waits_for($node, $runs, 'PgSleep'), 'another job runs before a smart shutdown');
 $session->quit;
 $from = time;
 $node->stop('smart');

@@ -25,32 +25,19 @@ $standby->{registry} = $primary->{registry};
 Jobs::at_rest($standby);
 my ($out, $err);
 
-sub launch
-{
-	my ($sql) = @_;
-	value($session, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$) \\gset");
-	return value($session, 'SELECT :pid');
-}
-
-sub until_waits_for
-{
-	my ($pid, $event) = @_;
-	return $standby->poll_query_until('postgres', "SELECT wait_event = '$event' FROM pg_stat_activity WHERE pid = $pid");
-}
-
 # --- reading ---
 
 is(value($session, 'SELECT pg_is_in_recovery()'), 't', 'the session is on a standby');
 is(value($session, q{SELECT * FROM pg_background_result(pg_background_launch('SELECT count(*), pg_is_in_recovery() FROM done')) AS (n int8, r bool)}),
 	'100|t', 'a job reads on a standby');
-launch('SELECT id FROM done ORDER BY id');
+launch($session, 'SELECT id FROM done ORDER BY id');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 is(value($session, 'SELECT sum(id) FROM pg_background_result_v2(:pid, :cookie) AS (id int)'), 5050, 'a job on a standby is waited for and then read');
 value($session, q{SELECT pid, cookie FROM pg_background_submit_v2('SELECT 1') \gset});
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 is(value($session, 'SELECT state FROM jobs'), 'stopped', 'a submitted job on a standby ends well');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
-launch('SELECT pg_sleep(600)');
+launch($session, 'SELECT pg_sleep(600)');
 value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
 is(value($session, 'SELECT state FROM jobs'), 'canceled', 'a job on a standby can be cancelled');
 value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
@@ -66,7 +53,7 @@ is(value($session, q{SELECT * FROM pg_background_result(pg_background_launch('SE
 
 for my $sql (q{INSERT INTO done VALUES (0, 'standby')}, 'CREATE TABLE t (id int)', 'SET default_transaction_read_only = off; DELETE FROM done')
 {
-	launch($sql);
+	launch($session, $sql);
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 	is(value($session, 'SELECT state FROM jobs'), 'error', "$sql: a job that writes on a standby is an error");
 	($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
@@ -75,8 +62,8 @@ for my $sql (q{INSERT INTO done VALUES (0, 'standby')}, 'CREATE TABLE t (id int)
 
 # --- in the way of the recovery ---
 
-my $pid = launch('SELECT count(*) FROM doomed; SELECT pg_sleep(600)');
-ok(until_waits_for($pid, 'PgSleep'), 'a job on a standby holds a lock');
+my $pid = launch($session, 'SELECT count(*) FROM doomed; SELECT pg_sleep(600)');
+ok(until_waits_for($standby, $pid, 'PgSleep'), 'a job on a standby holds a lock');
 $primary->safe_psql('postgres', 'DROP TABLE doomed');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (x text)');
@@ -85,8 +72,8 @@ like($err, qr/ERROR:  40001: canceling statement due to conflict with recovery/,
 # --- a promotion ---
 
 value($watcher, 'SELECT pg_advisory_lock(1)');
-$pid = launch('SELECT pg_is_in_recovery() AS before, pg_advisory_xact_lock(1)::text AS between, pg_is_in_recovery() AS after');
-ok(until_waits_for($pid, 'advisory'), 'a job runs before the promotion');
+$pid = launch($session, 'SELECT pg_is_in_recovery() AS before, pg_advisory_xact_lock(1)::text AS between, pg_is_in_recovery() AS after');
+ok(until_waits_for($standby, $pid, 'advisory'), 'a job runs before the promotion');
 $standby->promote;
 is(value($session, 'SELECT state FROM jobs'), 'running', 'a job runs on after the promotion');
 is(value($session, q{SELECT * FROM pg_background_result(pg_background_launch($$INSERT INTO done VALUES (0, 'promoted')$$)) AS (tag text)}),

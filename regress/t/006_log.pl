@@ -18,13 +18,6 @@ END
 my $pkglibdir = $node->config_data('--pkglibdir');
 my ($session, $launcher, $out, $err);
 
-sub launch
-{
-	my ($sql) = @_;
-	value($session, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$) \\gset");
-	return split /\|/, value($session, 'SELECT :pid, :cookie');
-}
-
 # The log's lines of that process since the offset, when the pattern is among them.
 sub logged
 {
@@ -56,7 +49,7 @@ for my $preload ('', 'pg_background')
 	# --- the log ---
 
 	my $offset = -s $node->logfile;
-	my ($pid, $cookie) = launch('SELECT 4711 AS logged');
+	my ($pid, $cookie) = launch($session, 'SELECT 4711 AS logged');
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 	my $lines = logged($pid, qr/duration: /, $offset);
 	like($lines, qr/LOG:  statement: SELECT 4711 AS logged$/m, "$with: the statement is logged");
@@ -66,7 +59,7 @@ for my $preload ('', 'pg_background')
 
 	value($session, 'SET log_statement = none');
 	$offset = -s $node->logfile;
-	($pid, $cookie) = launch('SELECT 4712 AS logged');
+	($pid, $cookie) = launch($session, 'SELECT 4712 AS logged');
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 	$lines = logged($pid, qr/duration: /, $offset);
 	like($lines, qr/LOG:  duration: [\d.]+ ms  statement: SELECT 4712 AS logged$/m, "$with: the duration is logged with a statement that was not logged before");
@@ -74,7 +67,7 @@ for my $preload ('', 'pg_background')
 
 	$offset = -s $node->logfile;
 	value($session, 'SET log_min_duration_statement = -1');
-	($pid, $cookie) = launch('SELECT 4713 / 0 AS logged');
+	($pid, $cookie) = launch($session, 'SELECT 4713 / 0 AS logged');
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 	$lines = logged($pid, qr/STATEMENT: /, $offset);
 	like($lines, qr/ERROR:  division by zero/, "$with: the error of a job is logged");
@@ -83,11 +76,11 @@ for my $preload ('', 'pg_background')
 	like($lines, qr/STATEMENT:  SELECT 4713 \/ 0 AS logged/, "$with: a logged error has its statement");
 
 	$offset = -s $node->logfile;
-	($pid, $cookie) = launch('SELECT 4714 AS logged');
+	($pid, $cookie) = launch($session, 'SELECT 4714 AS logged');
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 	# When a later job's line is there, what is not there will not come.
 	value($session, q{SET log_statement = 'all'});
-	my ($next) = launch('SELECT 4715 AS logged');
+	my ($next) = launch($session, 'SELECT 4715 AS logged');
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 	like(logged($next, qr/4715/, $offset), qr/4715/, "$with: settings are the launcher's");
 	unlike(slurp_file($node->logfile, $offset), qr/\[$pid\] pg_background .*4714/, "$with: a job that should not be logged is not");
@@ -95,7 +88,7 @@ for my $preload ('', 'pg_background')
 
 	# --- the process list ---
 
-	($pid, $cookie) = launch('/* shown */ SELECT pg_sleep(600)');
+	($pid, $cookie) = launch($session, '/* shown */ SELECT pg_sleep(600)');
 	ok($node->poll_query_until('postgres', "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $pid"), "$with: a job to be shown runs");
 	is($node->safe_psql('postgres', "SELECT backend_type, state, query, datname, usename = current_user FROM pg_stat_activity WHERE pid = $pid"),
 		'pg_background|active|/* shown */ SELECT pg_sleep(600)|postgres|t', "$with: pg_stat_activity shows it");
@@ -121,10 +114,10 @@ SKIP: {
 	value($session, 'CREATE EXTENSION pg_stat_statements; SELECT pg_stat_statements_reset()');
 	for my $i (1 .. 3)
 	{
-		launch("SELECT g, $i AS stats FROM generate_series(1, 7) AS g");
+		launch($session, "SELECT g, $i AS stats FROM generate_series(1, 7) AS g");
 		value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (g int, stats int)');
 	}
-	launch(q{INSERT INTO done VALUES (1, 'stats'); UPDATE done SET id = 2 WHERE note = 'stats'});
+	launch($session, q{INSERT INTO done VALUES (1, 'stats'); UPDATE done SET id = 2 WHERE note = 'stats'});
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 	is(value($session, q{SELECT calls, rows, toplevel FROM pg_stat_statements WHERE query = 'SELECT g, $1 AS stats FROM generate_series($2, $3) AS g'}),
 		'3|21|t', "pg_stat_statements counts jobs' statements as it does a client's");
@@ -144,7 +137,7 @@ SKIP: {
 		'1,1 2', 'jobs of two roles in one worker are counted as each of the two');
 	value($session, q{SELECT revoke_pg_background_privileges('counted'); DROP ROLE counted});
 	value($session, q{SET compute_query_id = on});
-	my ($pid) = launch('/* identified */ SELECT pg_sleep(600)');
+	my ($pid) = launch($session, '/* identified */ SELECT pg_sleep(600)');
 	ok($node->poll_query_until('postgres', "SELECT query_id IS NOT NULL FROM pg_stat_activity WHERE pid = $pid AND wait_event = 'PgSleep'"),
 		'a job has a query identifier');
 	value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie)');
@@ -168,7 +161,7 @@ END
 	Jobs::at_rest($node);
 	$session = session($node);
 	my $offset = -s $node->logfile;
-	my ($pid, $cookie) = launch('SELECT count(*) AS explained FROM pg_class WHERE oid < 100');
+	my ($pid, $cookie) = launch($session, 'SELECT count(*) AS explained FROM pg_class WHERE oid < 100');
 	is(value($session, 'SELECT n >= 0 FROM pg_background_result_v2(:pid, :cookie) AS (n int8)'), 't', 'a job runs with session_preload_libraries');
 	my $lines = logged($pid, qr/plan:/, $offset);
 	like($lines, qr/duration: [\d.]+ ms  plan:/, 'auto_explain logs the plan of a job');
@@ -192,10 +185,10 @@ END
 	# Settings of such a library are the launcher's, too.
 	value($session, 'SET auto_explain.log_min_duration = -1');
 	$offset = -s $node->logfile;
-	launch('SELECT 1 AS not_explained');
+	launch($session, 'SELECT 1 AS not_explained');
 	value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
 	value($session, 'SET auto_explain.log_min_duration = 0');
-	($pid) = launch('SELECT 1 AS explained_again');
+	($pid) = launch($session, 'SELECT 1 AS explained_again');
 	value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
 	like(logged($pid, qr/explained_again/, $offset), qr/explained_again/, 'auto_explain has the settings of the launcher in a job');
 	unlike(slurp_file($node->logfile, $offset), qr/\] pg_background .*plan:\s+Query Text: SELECT 1 AS not_explained/, 'auto_explain is off in a job whose launcher has it off');

@@ -18,21 +18,6 @@ my ($out, $err, $pid);
 # A job that should end and does not is told from a slow one.
 value($session, "SET statement_timeout = '60s'");
 
-# Launches SQL, with a queue of that size when one is given.
-sub launch
-{
-	my ($sql, $size) = @_;
-	$size ||= 0;
-	value($session, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$, $size) \\gset");
-	return value($session, 'SELECT :pid');
-}
-
-sub until_waits_for
-{
-	my ($event) = @_;
-	return $node->poll_query_until('postgres', "SELECT wait_event = '$event' FROM pg_stat_activity WHERE pid = $pid");
-}
-
 sub state { return value($session, 'SELECT state FROM jobs WHERE pid = :pid AND cookie = :cookie') }
 sub noted { return value($session, "SELECT count(*) FROM done WHERE note = '$_[0]'") }
 sub detach { return value($session, 'SELECT pg_background_detach_v2(:pid, :cookie)') }
@@ -46,8 +31,8 @@ my $rows = '5000|5000000|t';
 
 for my $wait ('pg_background_wait_v2(:pid, :cookie)', 'pg_background_wait_v2_timeout(:pid, :cookie, 50000)')
 {
-	$pid = launch("INSERT INTO done VALUES (1, 'waited for'); $big");
-	ok(until_waits_for('MessageQueueSend'), 'a job is blocked on its queue');
+	$pid = launch($session, "INSERT INTO done VALUES (1, 'waited for'); $big");
+	ok(until_waits_for($node, $pid, 'MessageQueueSend'), 'a job is blocked on its queue');
 	like(value($session, "SELECT $wait"), qr/^t?$/, "$wait returns");
 	is(state(), 'stopped', "after $wait the job has ended");
 	ok(until_idle($node, $pid), "after $wait the worker has no job");
@@ -62,8 +47,8 @@ value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 is(state(), 'stopped', 'a submitted job has ended well');
 detach();
 
-$pid = launch("INSERT INTO done VALUES (1, 'unread'); $big");
-ok(until_waits_for('MessageQueueSend'), 'a result that nobody reads holds its worker');
+$pid = launch($session, "INSERT INTO done VALUES (1, 'unread'); $big");
+ok(until_waits_for($node, $pid, 'MessageQueueSend'), 'a result that nobody reads holds its worker');
 is(value($session, q{SELECT sum(n) FROM generate_series(1, 20) AS i, LATERAL
   (SELECT * FROM pg_background_result(pg_background_launch('SELECT 1 + 0 * ' || i)) AS (n int)) AS r}), 20, 'a result that nobody reads holds no other worker');
 is(state(), 'running', 'a job whose result nobody reads runs');
@@ -77,23 +62,23 @@ ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE not
 value($session, q{SET work_mem = '64kB'; SET temp_tablespaces = ''});
 for my $end ('COMMIT', 'ROLLBACK')
 {
-	$pid = launch($big);
+	$pid = launch($session, $big);
 	value($session, "BEGIN; SELECT pg_background_wait_v2_timeout(:pid, :cookie, 1); $end");
 	value($session, "BEGIN; SAVEPOINT s; SELECT pg_background_wait_v2(:pid, :cookie); ROLLBACK TO s; $end");
 	is(value($session, $whole), $rows, "rows that were put aside in transactions before their $end are all there");
 }
-$pid = launch($big);
+$pid = launch($session, $big);
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (g int)');
 like($err, qr/ERROR:  42804: remote query result rowtype does not match/, 'a read with a wrong list fails after a wait');
 is(value($session, $whole), $rows, 'a read with a wrong list has lost no row');
-$pid = launch($big);
+$pid = launch($session, $big);
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 my $files = sub { my @files = glob($node->data_dir . '/base/pgsql_tmp/*'); return scalar @files };
 cmp_ok($files->(), '>', 0, 'rows are put aside in a file');
 detach();
 is($files->(), 0, 'the file of rows goes when the job is detached');
-$pid = launch($big);
+$pid = launch($session, $big);
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 is(value($session, $whole), $rows, 'rows that were put aside in a file can be read');
 is($files->(), 0, 'the file of rows goes when the job is read');
@@ -117,7 +102,7 @@ for my $size ($minimum, $minimum + 1, 1000, 4096, 65536, 1024 * 1024)
 	my $expected = value($session, "SELECT count(*), $digest FROM mixture($n)");
 	for my $wait (0, 1)
 	{
-		launch("SELECT * FROM mixture($n)", $size);
+		launch($session, "SELECT * FROM mixture($n)", $size);
 		value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)') if $wait;
 		is(value($session, "SELECT count(*), $digest FROM pg_background_result_v2(:pid, :cookie) AS (i int, x text, y numeric)"),
 			$expected, "a queue of $size bytes" . ($wait ? ', after a wait' : ''));
@@ -128,10 +113,10 @@ for my $size ($minimum, $minimum + 1, 1000, 4096, 65536, 1024 * 1024)
 
 my $locker = session($node);
 value($locker, 'SELECT pg_advisory_lock(1)');
-$pid = launch('SELECT g, CASE g WHEN 150000 THEN pg_advisory_xact_lock(1)::text END FROM generate_series(1, 300000) AS g');
+$pid = launch($session, 'SELECT g, CASE g WHEN 150000 THEN pg_advisory_xact_lock(1)::text END FROM generate_series(1, 300000) AS g');
 $session->query_until(qr/begun/, "\\echo begun\nSELECT count(*), bool_and(g = n) FROM (SELECT g, row_number() OVER () AS n"
 	  . " FROM pg_background_result_v2(:pid, :cookie) AS (g int, x text)) AS r;\n");
-ok(until_waits_for('advisory'), 'the reader has taken what the queue cannot hold while the job runs');
+ok(until_waits_for($node, $pid, 'advisory'), 'the reader has taken what the queue cannot hold while the job runs');
 value($locker, 'SELECT pg_advisory_unlock(1)');
 $session->query_until(qr/300000\|t/, "\\echo\n");
 pass('a stream is read as it comes');
@@ -140,7 +125,7 @@ $locker->quit;
 # --- messages ---
 
 my $notices = q{DO $do$ BEGIN FOR i IN 1..2000 LOOP RAISE NOTICE '% %', i, repeat('n', 1000); END LOOP; END $do$};
-$pid = launch("INSERT INTO done VALUES (1, 'notices'); $notices");
+$pid = launch($session, "INSERT INTO done VALUES (1, 'notices'); $notices");
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 is(state(), 'stopped', '2 MB of messages that nobody reads do not keep a waited job from ending');
 is(noted('notices'), 1, 'a job with 2 MB of messages has committed');
@@ -151,12 +136,12 @@ value($session, "SELECT pid, cookie FROM pg_background_submit_v2(\$job\$INSERT I
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'quiet'}), 'messages of a submitted job do not keep it from ending');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 detach();
-$pid = launch("INSERT INTO done VALUES (1, 'detached notices'); $notices");
+$pid = launch($session, "INSERT INTO done VALUES (1, 'detached notices'); $notices");
 detach();
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'detached notices'}), 'messages of a detached job do not keep it from ending');
 
 # Half a megabyte fits into the worker's own memory: it waits for nobody.
-$pid = launch(q{DO $do$ BEGIN FOR i IN 1..500 LOOP RAISE WARNING '%', repeat('w', 1000); END LOOP; END $do$; INSERT INTO done VALUES (1, 'half')});
+$pid = launch($session, q{DO $do$ BEGIN FOR i IN 1..500 LOOP RAISE WARNING '%', repeat('w', 1000); END LOOP; END $do$; INSERT INTO done VALUES (1, 'half')});
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'half'}), 'half a megabyte of messages does not even delay the commit');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
 is(scalar(() = $err =~ /WARNING:  01000: w{1000}$/mg), 500, 'half a megabyte of messages is read to the last');
@@ -165,33 +150,33 @@ value($session, q{CREATE FUNCTION chatty(i int) RETURNS int LANGUAGE plpgsql AS
   $$BEGIN RAISE NOTICE 'row % %', i, repeat('c', 200); RETURN i; END$$});
 
 # What a job says before it fails is what one wants to see most.
-$pid = launch(q{DO $do$ BEGIN FOR i IN 1..3000 LOOP RAISE NOTICE 'before % %', i, repeat('b', 40); END LOOP; RAISE EXCEPTION 'boom'; END $do$});
+$pid = launch($session, q{DO $do$ BEGIN FOR i IN 1..3000 LOOP RAISE NOTICE 'before % %', i, repeat('b', 40); END LOOP; RAISE EXCEPTION 'boom'; END $do$});
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
 like($err, qr/ERROR:  P0001: boom$/m, 'a job that said much before it failed throws its error');
 is(join(',', $err =~ /NOTICE:  00000: before (\d+) b{40}$/mg), join(',', 1 .. 3000), 'all that a job said before it failed is read');
 # The same with rows in the queue that nobody wants any more.
-$pid = launch(q{SELECT repeat('r', 1000), chatty(g) / (2000 - g) FROM generate_series(1, 2000) AS g});
+$pid = launch($session, q{SELECT repeat('r', 1000), chatty(g) / (2000 - g) FROM generate_series(1, 2000) AS g});
 ($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (r text, i int)');
 like($err, qr/ERROR:  22012: division by zero$/m, 'a job that said much between rows throws its error');
 is(join(',', $err =~ /NOTICE:  00000: row (\d+) c{200}$/mg), join(',', 1 .. 2000), 'all that a failed job said between its rows is read');
 
-launch('SELECT chatty(g) FROM generate_series(1, 2000) AS g');
+launch($session, 'SELECT chatty(g) FROM generate_series(1, 2000) AS g');
 ($out, $err) = ask($session, 'SELECT sum(i) FROM pg_background_result_v2(:pid, :cookie) AS (i int)');
 is($out, 2001000, 'rows with messages between them are read');
 is(join(',', $err =~ /NOTICE:  00000: row (\d+) c{200}$/mg), join(',', 1 .. 2000), 'messages with rows between them are read');
 
 # --- errors ---
 
-$pid = launch(q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (50 - g) FROM generate_series(1, 100) AS g});
+$pid = launch($session, q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (50 - g) FROM generate_series(1, 100) AS g});
 ok(until_idle($node, $pid), 'a job that fails after some rows holds no worker');
 is(state(), 'error', 'a job that failed after some rows is an error');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
 like($err, qr/ERROR:  22012: division by zero/, 'the read throws an error that came after some rows');
 is($out, '', 'the read of a job that failed after some rows returns none of them');
-$pid = launch(q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (90000 - g), repeat('x', 100) FROM generate_series(1, 100000) AS g});
+$pid = launch($session, q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (90000 - g), repeat('x', 100) FROM generate_series(1, 100000) AS g});
 ($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (n int, x text)');
 like($err, qr/ERROR:  22012: division by zero/, 'the read throws an error that came after more rows than the queue holds');
-$pid = launch(q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (90000 - g), repeat('x', 100) FROM generate_series(1, 100000) AS g});
+$pid = launch($session, q{INSERT INTO done VALUES (1, 'error after rows'); SELECT 100 / (90000 - g), repeat('x', 100) FROM generate_series(1, 100000) AS g});
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 is(state(), 'error', 'a job that failed after more rows than the queue holds is an error after a wait');
 ($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (n int, x text)');
@@ -201,10 +186,10 @@ is(noted('error after rows'), 0, 'nothing of jobs that failed after rows has com
 my $error = q{DO $do$ BEGIN RAISE EXCEPTION '%', repeat('é', 50000) || ' end' USING DETAIL = 'the detail', ERRCODE = 'PB001'; END $do$};
 for my $wait (0, 1)
 {
-	$pid = launch($error);
+	$pid = launch($session, $error);
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)') if $wait;
 	# a wait may have made room for the end of it
-	ok($wait ? until_true(sub { state() eq 'error' }) : until_waits_for('MessageQueueSend'),
+	ok($wait ? until_true(sub { state() eq 'error' }) : until_waits_for($node, $pid, 'MessageQueueSend'),
 		'an error that the queue does not hold waits for its reader');
 	is(state(), 'error', 'an error that the queue does not hold is known before it is read');
 	like(value($session, q{SELECT length(last_error) BETWEEN 100 AND 4096, last_error ~ '^é+$' FROM jobs WHERE pid = :pid}), qr/^t\|t$/,
@@ -214,17 +199,17 @@ for my $wait (0, 1)
 	like($err, qr/DETAIL:  the detail/, 'a long error has its detail');
 }
 
-$pid = launch($error);
+$pid = launch($session, $error);
 detach();
 ok(until_idle($node, $pid), 'a worker with a long error waits for nobody when its job is detached');
-$pid = launch($error);
-ok(until_waits_for('MessageQueueSend'), 'a worker waits for the reader of a long error');
+$pid = launch($session, $error);
+ok(until_waits_for($node, $pid, 'MessageQueueSend'), 'a worker waits for the reader of a long error');
 is($node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)"), 't', 'a worker that waits for the reader of a long error is terminated');
 ok(until_idle($node, $pid), 'a terminated worker with a long error has no job any more');
 is(state(), 'error', 'a job whose worker was terminated with a long error is still an error');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
 like($err, qr/ERROR:  PB001: (é){100,50000}/, 'the read throws as much as there is of the long error of a terminated worker');
-$pid = launch(q{DO $do$ BEGIN RAISE EXCEPTION '%', repeat('x', 20000) || ' end'; END $do$});
+$pid = launch($session, q{DO $do$ BEGIN RAISE EXCEPTION '%', repeat('x', 20000) || ' end'; END $do$});
 ok(until_idle($node, $pid), 'an error that the queue holds waits for nobody');
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
 like($err, qr/ERROR:  P0001: x{20000} end$/m, 'an error that the queue holds comes over whole');
@@ -237,7 +222,7 @@ for my $size (@sizes)
 {
 	for my $wait (0, 1)
 	{
-		launch("SELECT repeat('0123456789', $size / 10), 7");
+		launch($session, "SELECT repeat('0123456789', $size / 10), 7");
 		value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)') if $wait;
 		is( value($session, q{SELECT length(x), right(x, 3), n FROM pg_background_result_v2(:pid, :cookie) AS (x text, n int)}),
 			"$size|789|7", "a value of $size bytes" . ($wait ? ', after a wait' : ''));
@@ -247,10 +232,10 @@ for my $size (@sizes)
 # --- a client with another encoding ---
 
 value($session, q{SET client_encoding = 'LATIN1'});
-launch(q{SELECT U&'\20AC'});
+launch($session, q{SELECT U&'\20AC'});
 is(value($session, q{SELECT x = U&'\20AC', octet_length(x) FROM pg_background_result_v2(:pid, :cookie) AS (x text)}), 't|3',
 	'what a LATIN1 client cannot see reaches a function');
-launch(q{DO $do$ BEGIN RAISE EXCEPTION '%', U&'\20AC'; END $do$});
+launch($session, q{DO $do$ BEGIN RAISE EXCEPTION '%', U&'\20AC'; END $do$});
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 is(value($session, q{SELECT last_error = U&'\20AC' FROM jobs WHERE pid = :pid}), 't', 'what a LATIN1 client cannot see is in an error in the list');
 value($session, q{CREATE FUNCTION caught(pid int, cookie int8) RETURNS text LANGUAGE plpgsql AS $$
@@ -260,11 +245,11 @@ BEGIN
 EXCEPTION WHEN raise_exception THEN RETURN SQLERRM;
 END $$});
 is(value($session, q{SELECT caught(:pid, :cookie) = U&'\20AC'}), 't', 'what a LATIN1 client cannot see is in an error where it is caught');
-launch(q{DO $do$ BEGIN RAISE NOTICE '%', U&'\20AC'; END $do$; SET client_encoding = 'LATIN2'; SELECT 1});
+launch($session, q{DO $do$ BEGIN RAISE NOTICE '%', U&'\20AC'; END $do$; SET client_encoding = 'LATIN2'; SELECT 1});
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 is(state(), 'stopped', 'a message that cannot be converted does no harm to the job');
 detach();
-launch(q{DO $do$ BEGIN RAISE NOTICE 'caf%', U&'\00E9'; END $do$});
+launch($session, q{DO $do$ BEGIN RAISE NOTICE 'caf%', U&'\00E9'; END $do$});
 ($out, $err) = ask($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
 like($err, qr/NOTICE:  00000: caf\xe9$/m, 'a message that can be converted is converted once');
 is($out, 'DO', 'a message that can be converted is no error');

@@ -14,12 +14,6 @@ use Time::HiRes qw(time usleep);
 my $node = server('waits');
 my (@sessions, %pids);
 
-sub until_waits_for
-{
-	my ($pid, $event) = @_;
-	return $node->poll_query_until('postgres', "SELECT wait_event = '$event' FROM pg_stat_activity WHERE pid = $pid");
-}
-
 # A session that launches SQL and then makes a call that waits; the worker waits for the event.
 sub waiting
 {
@@ -27,13 +21,12 @@ sub waiting
 	my $session = session($node);
 	my $launcher = value($session, 'SELECT pg_backend_pid()');
 
-	value($session, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$) \\gset");
-	my $worker = value($session, 'SELECT :pid');
-	until_waits_for($worker, $event) or die "$what: the worker does not wait";
+	my $worker = launch($session, $sql);
+	until_waits_for($node, $worker, $event) or die "$what: the worker does not wait";
 	if ($call)
 	{
 		$session->query_until(qr/begun/, "\\echo begun\nSELECT * FROM $call;\n\\warn answered\n");
-		until_waits_for($launcher, wait_event($node)) or die "$what: the launcher does not wait";
+		until_waits_for($node, $launcher, wait_event($node)) or die "$what: the launcher does not wait";
 		$pids{"a session in $what"} = $launcher;
 	}
 	else
@@ -108,7 +101,7 @@ for my $call (@calls)
 {
 	my ($again, $launcher) = @$call;
 	$again->query_until(qr/begun/, "\\echo begun\nSELECT pg_background_wait_v2(:pid, :cookie);\n");
-	until_waits_for($launcher, wait_event($node)) or die 'the launcher does not wait';
+	until_waits_for($node, $launcher, wait_event($node)) or die 'the launcher does not wait';
 }
 my @all = split /\n/, $node->safe_psql('postgres',
 	q{SELECT pid FROM pg_stat_activity WHERE backend_type IN ('pg_background', 'client backend') AND pid <> pg_backend_pid()});

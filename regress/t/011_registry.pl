@@ -24,20 +24,6 @@ my $other = session($node);
 my $locker = session($node);
 my ($out, $err, $pid, $cookie, $from, $offset, $launcher);
 
-sub launch
-{
-	my ($in, $sql) = @_;
-	value($in, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$) \\gset");
-	return split /\|/, value($in, 'SELECT :pid, :cookie');
-}
-
-sub until_waits_for
-{
-	my ($process, @events) = @_;
-	my $events = join ', ', map { "'$_'" } @events;
-	return $node->poll_query_until('postgres', "SELECT wait_event IN ($events) FROM pg_stat_activity WHERE pid = $process");
-}
-
 # A row of pg_stat_background or pg_background_history.
 sub job_of { return Jobs::look($node, "SELECT $_[1] FROM pg_stat_background WHERE cookie = $_[0]") }
 sub ended { return Jobs::look($node, "SELECT $_[1] FROM pg_background_history WHERE cookie = $_[0]") }
@@ -67,7 +53,7 @@ $launcher = value($session, 'SELECT pg_backend_pid()');
 my $before = now();
 value($locker, 'SELECT pg_advisory_lock(1)');
 ($pid, $cookie) = launch($session, '/* seen */ SELECT pg_advisory_xact_lock(1)');
-ok(until_waits_for($pid, 'advisory'), 'a job to be seen runs');
+ok(until_waits_for($node, $pid, 'advisory'), 'a job to be seen runs');
 is(job_of($cookie, 'pid, datname, usename, launcher_pid, state, statement, statements, wait_event, query'),
 	"$pid|postgres|$role|$launcher|running|1|1|advisory|/* seen */ SELECT pg_advisory_xact_lock(1)", 'everybody can see a running job');
 is(Jobs::look($node, "SELECT state FROM pg_stat_background_workers WHERE pid = $pid"), 'busy', 'the worker of a running job is seen as busy');
@@ -155,7 +141,7 @@ value($locker, 'SELECT pg_advisory_lock(1)');
 my $doomed = session($node);
 $launcher = value($doomed, 'SELECT pg_backend_pid()');
 ($pid, $cookie) = launch($doomed, q{INSERT INTO done VALUES (1, 'orphan'); SELECT pg_advisory_xact_lock(1)});
-ok(until_waits_for($pid, 'advisory'), 'a job runs whose launcher will die');
+ok(until_waits_for($node, $pid, 'advisory'), 'a job runs whose launcher will die');
 value($other, "SELECT pg_terminate_backend($launcher)");
 ok(until_true(sub { is_gone($launcher) }), 'the launcher of a running job is terminated');
 is(job_of($cookie, 'state, launcher_pid'), "running|$launcher", 'a job runs on when its launcher is terminated');
@@ -192,7 +178,7 @@ is($now->{completed} + $now->{failed} + $now->{canceled} + $now->{timed_out}, $n
 setting($node, 'pg_background.max_workers_total', 1);
 value($locker, 'SELECT pg_advisory_lock(1)');
 ($pid, $cookie) = launch($session, 'SELECT pg_advisory_xact_lock(1)');
-ok(until_waits_for($pid, 'advisory'), 'one job may run with max_workers_total = 1');
+ok(until_waits_for($node, $pid, 'advisory'), 'one job may run with max_workers_total = 1');
 ($out, $err) = ask($other, q{SELECT pg_background_launch_v2('SELECT 1')});
 like($err, qr/ERROR:  53400: too many background jobs\nDETAIL:  .*pg_background\.max_workers_total is 1/, 'another job may not run with max_workers_total = 1');
 my @waiters;
@@ -202,7 +188,7 @@ for my $i (1 .. 3)
 	my $waiter_pid = value($waiter, q{SET pg_background.launch_timeout = '10min'; SELECT pg_backend_pid()});
 	$waiter->query_until(qr/begun/,
 		"\\echo begun\nSELECT pid, cookie FROM pg_background_launch_v2(\$\$INSERT INTO done VALUES ($i, 'queue')\$\$) \\gset\n\\echo launched\n");
-	ok(until_waits_for($waiter_pid, wait_event($node, 'Launch')), "launch $i waits to be admitted");
+	ok(until_waits_for($node, $waiter_pid, wait_event($node, 'Launch')), "launch $i waits to be admitted");
 	push @waiters, [ $waiter, $waiter_pid ];
 }
 SKIP: {
@@ -262,13 +248,13 @@ value($other, q{DROP DATABASE closed; SELECT revoke_pg_background_privileges('gu
 # --- from another session ---
 
 ($pid, $cookie) = launch($session, 'SELECT pg_sleep(600)');
-ok(until_waits_for($pid, 'PgSleep'), 'a job of one session runs');
+ok(until_waits_for($node, $pid, 'PgSleep'), 'a job of one session runs');
 value($other, "\\set pid $pid\n\\set cookie $cookie");
 is(value($other, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 10)'), 'f', 'another session waits for the job for a moment');
 my $third = session($node);
 my $third_pid = value($third, 'SELECT pg_backend_pid()');
 $third->query_until(qr/begun/, "\\echo begun\nSELECT pg_background_wait_v2($pid, $cookie);\n\\echo waited\n");
-ok(until_waits_for($third_pid, wait_event($node)), "a third session waits for the job's end");
+ok(until_waits_for($node, $third_pid, wait_event($node)), "a third session waits for the job's end");
 SKIP: {
 	skip 'no /proc', 1 unless process_field($$, 'voluntary_ctxt_switches');
 	my ($count) = wake_ups(2, $third_pid);
@@ -289,7 +275,7 @@ $third->quit;
 
 # A wait is ended by whatever ends the job, a dead worker too.
 ($pid, $cookie) = launch($session, 'SELECT pg_sleep(600)');
-ok(until_waits_for($pid, 'PgSleep'), 'a job runs whose worker will be terminated');
+ok(until_waits_for($node, $pid, 'PgSleep'), 'a job runs whose worker will be terminated');
 $other->query_until(qr/begun/, "\\echo begun\nSELECT pg_background_wait_v2($pid, $cookie);\n\\echo waited\n");
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 $other->query_until(qr/waited/, "\\echo\n");
@@ -355,7 +341,7 @@ for my $whom ('an idle worker', 'a busy worker', 'a launcher')
 	value($locker, 'SELECT pg_advisory_unlock_all()');
 	value($locker, 'SELECT pg_advisory_lock(1)');
 	($pid, $cookie) = launch($session, q{INSERT INTO done VALUES (1, 'killed'); SELECT pg_advisory_xact_lock(1)});
-	ok(until_waits_for($pid, 'advisory'), "$whom: there is a busy worker");
+	ok(until_waits_for($node, $pid, 'advisory'), "$whom: there is a busy worker");
 	value($other, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT 1') \gset});
 	value($other, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 	my $idle = value($other, 'SELECT :pid');

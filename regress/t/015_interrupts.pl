@@ -16,13 +16,6 @@ my $node = server('interrupts', conf => "temp_file_limit = '1GB'\nwork_mem = '1M
 my $session = session($node);
 my ($out, $err);
 
-sub launch
-{
-	my ($sql, $size) = @_;
-	value($session, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$, $size) \\gset");
-	return value($session, 'SELECT :pid');
-}
-
 sub state { return value($session, 'SELECT state FROM jobs WHERE pid = :pid AND cookie = :cookie') }
 
 # Cancels the job from another session, which works whatever its own has read of it, and waits until its worker has no job.
@@ -34,11 +27,7 @@ sub end
 	return;
 }
 
-sub until_full
-{
-	my ($pid) = @_;
-	return $node->poll_query_until('postgres', "SELECT wait_event = 'MessageQueueSend' FROM pg_stat_activity WHERE pid = $pid");
-}
+sub until_full { return until_waits_for($node, $_[0], 'MessageQueueSend') }
 
 # --- the launcher's end: a job that is faster than its reader, so that the queue is never empty ---
 
@@ -53,14 +42,14 @@ my $wide = q{SELECT repeat('x', 30000), generate_series(1, 1000000000)};
 my $size = 64 * 1024 * 1024;
 
 # The queue alone takes seconds to be read.
-ok(until_full(launch($rows, $size)), 'a job has filled its queue');
+ok(until_full(scalar launch($session, $rows, $size)), 'a job has filled its queue');
 value($session, q{SET statement_timeout = '200ms'});
 ($out, $err) = ask($session, $read);
 like($err, qr/ERROR:  57014: canceling statement due to statement timeout/, 'statement_timeout ends a read');
 value($session, 'RESET statement_timeout');
 end();
 
-launch($wide, $size);
+launch($session, $wide, $size);
 value($session, q{SET statement_timeout = '200ms'});
 ($out, $err) = ask($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 like($err, qr/ERROR:  57014: canceling statement due to statement timeout/, 'statement_timeout ends a wait');
@@ -72,7 +61,7 @@ is(value($session, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0)'), 'f
 is(state(), 'running', 'a job runs on after waits with a time limit');
 end();
 
-launch($wide, $size);
+launch($session, $wide, $size);
 value($session, 'SELECT pg_background_cancel_v2_grace(:pid, :cookie, 300)');
 value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
 is(state(), 'canceled', 'the grace of a cancel ends');
@@ -126,7 +115,7 @@ sub half_sent
 	return until_full($pid);
 }
 
-my $pid = launch('SELECT noisy(i) FROM generate_series(1, 100000) AS i', 1024);
+my $pid = launch($session, 'SELECT noisy(i) FROM generate_series(1, 100000) AS i', 1024);
 half_sent($pid);
 is($node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)"), 't', 'a job is cancelled in the middle of a message between rows');
 ok(until_true(sub { state() eq 'error' }), 'a job that was cancelled in the middle of a message fails');
@@ -138,7 +127,7 @@ is("@numbers", join(' ', 1 .. @numbers), 'messages before a cancel in the middle
 ok(until_idle($node, $pid), 'the worker has no job after a cancel in the middle of a message');
 
 # A megabyte of messages may wait in the worker; from there on they wait for room.
-$pid = launch(<<'END', 1024);
+$pid = launch($session, <<'END', 1024);
 DO $$
 BEGIN
   FOR i IN 1..1000000 LOOP

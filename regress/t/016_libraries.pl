@@ -19,12 +19,11 @@ for my $library (qw(dblink auto_explain pg_stat_statements pg_prewarm passwordch
 my $host = $node->host;
 my $port = $node->port;
 
-# The only value of a job, in a session of its own.
-sub job
+# What a job in a session of its own returns, or its error.
+sub outcome
 {
 	my ($sql, @options) = @_;
-	my ($status, $out, $err) = $node->psql('postgres',
-		"SELECT * FROM pg_background_result(pg_background_launch(\$job\$$sql\$job\$)) AS (x text)", @options);
+	my ($status, $out, $err) = $node->psql('postgres', job_sql($sql), @options);
 	return $status == 0 ? $out : $err;
 }
 
@@ -39,7 +38,7 @@ sub restart
 }
 
 sub distinct { my %seen = map { $_ => 1 } @_; return scalar keys %seen }
-sub processes { return distinct(map { job('SELECT pg_backend_pid()::text') } 1 .. 5) }
+sub processes { return distinct(map { outcome('SELECT pg_backend_pid()::text') } 1 .. 5) }
 sub lines { my ($offset, $what) = @_; my @found = substr(slurp_file($node->logfile), $offset) =~ /$what/g; return scalar @found }
 
 my $says = qr/LOG:  background workers end after each job because of library "\w+"/;
@@ -64,7 +63,7 @@ sub stays
 	my $name = 'left';
 	my ($status, $out, $err) = $node->psql('postgres', "SELECT connect('$name')", extra_params => [ '-U', 'tenant' ]);
 	is($status, 0, "$_[0]: a job has connected") or diag $err;
-	my $found = job("SELECT u || ' by ' || current_user FROM dblink('$name', 'SELECT current_user') AS (u text)", extra_params => [ '-U', 'tenant' ]);
+	my $found = outcome("SELECT u || ' by ' || current_user FROM dblink('$name', 'SELECT current_user') AS (u text)", extra_params => [ '-U', 'tenant' ]);
 	unlike($found, qr/postgres by tenant/, "$_[0]: the connection is not found by a later job");
 	return;
 }
@@ -80,7 +79,7 @@ stays('for all sessions');
 is(processes(), 5, 'five jobs have five processes with dblink preloaded for all sessions');
 is(lines($offset, $says), 1, 'the log says once that workers end because of a library');
 is(lines($offset, qr/because of library "dblink"/), 1, 'the log names the library');
-is(job(q{SELECT ends_because FROM pg_stat_background_workers WHERE pid = pg_backend_pid()}), 'library "dblink" may keep state', 'the view says that workers end because of dblink');
+is(outcome(q{SELECT ends_because FROM pg_stat_background_workers WHERE pid = pg_backend_pid()}), 'library "dblink" may keep state', 'the view says that workers end because of dblink');
 
 restart("shared_preload_libraries = 'pg_background'", "session_preload_libraries = 'dblink'");
 stays('for each session');
@@ -96,18 +95,18 @@ $node->safe_psql('postgres', 'ALTER DATABASE postgres RESET session_preload_libr
 
 $offset = restart("shared_preload_libraries = 'pg_stat_statements, auto_explain, pg_background, pg_prewarm, passwordcheck'");
 is(processes(), 1, 'five jobs run in one process with libraries that have hooks and keep nothing');
-is(job(q{SELECT coalesce(ends_because, 'nothing') FROM pg_stat_background_workers WHERE pid = pg_backend_pid()}), 'nothing', 'the view says nothing of libraries that keep nothing');
+is(outcome(q{SELECT coalesce(ends_because, 'nothing') FROM pg_stat_background_workers WHERE pid = pg_backend_pid()}), 'nothing', 'the view says nothing of libraries that keep nothing');
 is(lines($offset, $says), 0, 'the log says nothing of libraries that keep nothing');
 # that a job loads one is another thing: the next would have its hooks
 restart("shared_preload_libraries = 'pg_background'");
-is(distinct(map { job("LOAD 'auto_explain'; SELECT pg_backend_pid()::text") } 1 .. 3), 3, 'a hook that a job has brought goes with its process');
+is(distinct(map { outcome("LOAD 'auto_explain'; SELECT pg_backend_pid()::text") } 1 .. 3), 3, 'a hook that a job has brought goes with its process');
 
 # --- and those that an administrator vouches for ---
 
 $offset = restart("shared_preload_libraries = 'pg_background, dblink'", "pg_background.stateless_libraries = 'something, dblink'");
 is(processes(), 1, 'five jobs have one process with a library that the setting names');
 is(lines($offset, $says), 0, 'the log says nothing of a library that the setting names');
-like(job(q{SET pg_background.stateless_libraries = 'dblink'}), qr/cannot be changed now/, 'no job can name a stateless library');
+like(outcome(q{SET pg_background.stateless_libraries = 'dblink'}), qr/cannot be changed now/, 'no job can name a stateless library');
 # a worker that is idle hears of the change: it is for no other job
 $node->safe_psql('postgres', "SELECT connect('vouched for')", extra_params => [ '-U', 'tenant' ]);
 ok(until_true(sub { scalar idle_workers($node) }), 'a worker with a connection is idle');

@@ -23,7 +23,7 @@ sub processes
 
 	for (1 .. 8)
 	{
-		$seen{ value($session, "SELECT * FROM pg_background_result(pg_background_launch(\$job\$$sql; SELECT pg_backend_pid()::text\$job\$)) AS (x text)") } = 1;
+		$seen{ job($session, "$sql; SELECT pg_backend_pid()::text") } = 1;
 	}
 	return scalar keys %seen;
 }
@@ -51,9 +51,9 @@ for my $sql (
 {
 	is(processes($plain, $sql), 1, "eight jobs in one process: $sql");
 }
-is(value($plain, "SELECT * FROM pg_background_result(pg_background_launch('SHOW transaction_isolation')) AS (x text)"), 'read committed',
+is(job($plain, 'SHOW transaction_isolation'), 'read committed',
 	'the transaction of the next job has the default isolation');
-is(value($plain, "SELECT * FROM pg_background_result(pg_background_launch(\$\$SELECT source FROM pg_settings WHERE name = 'transaction_isolation'\$\$)) AS (x text)"),
+is(job($plain, "SELECT source FROM pg_settings WHERE name = 'transaction_isolation'"),
 	value($plain, "SELECT source FROM pg_settings WHERE name = 'transaction_isolation'"), 'the isolation of the next job has the source of a session that has not set it');
 
 # The session has set something of a library that is loaded by the job alone, or by the session alone, or by both.
@@ -82,7 +82,7 @@ is(processes($session, 'SHOW my.own'), 1, 'eight jobs in one process: the sessio
 sub pid
 {
 	my ($in, $sql) = @_;
-	return value($in, "SELECT * FROM pg_background_result(pg_background_launch(\$job\$${sql}SELECT pg_backend_pid()::text\$job\$)) AS (x text)");
+	return job($in, "${sql}SELECT pg_backend_pid()::text");
 }
 
 my $maker = session_with('');
@@ -90,13 +90,13 @@ my $knower = session($node);
 value($knower, "SET my.option = 'the session''s'");
 my $pid = pid($maker, "SET my.option = 'the job''s'; ");
 ok(until_true(sub { grep { $_ == $pid } idle_workers($node) }), 'a worker whose job has made an option stays');
-is(value($knower, "SELECT * FROM pg_background_result(pg_background_launch('SELECT pg_backend_pid() || current_setting(''my.option'')')) AS (x text)"),
+is(job($knower, "SELECT pg_backend_pid() || current_setting('my.option')"),
 	"${pid}the session's", 'the worker whose job has made an option is for a session that has it, with its value');
 is(pid($knower, "SET my.option = 'the job''s'; "), $pid, 'the worker with an option is for a session that has it, whose job sets it');
 is(pid($knower, ''), $pid, 'the worker with an option is for a session that has it, once more');
 isnt(pid($maker, ''), $pid, 'the worker with an option is not for a session that has it not');
 ok(until_true(sub { is_gone($pid) }), 'the launch of a session without the option ends the worker that has it');
-is(value($maker, "SELECT * FROM pg_background_result(pg_background_launch('SELECT (current_setting(''my.option'', true) IS NULL)::text')) AS (x text)"),
+is(job($maker, "SELECT (current_setting('my.option', true) IS NULL)::text"),
 	'true', "a job of a session without the option knows nothing of it");
 is(processes($maker, "SELECT set_config('my.option', 'x', false)"), 8, 'a session without the option has a new process for each job that makes one');
 
@@ -110,7 +110,7 @@ is(processes(session_with("SELECT 'abc' % 'abd'"), 'SELECT 1'), 1, 'eight jobs i
 my $with = session_with("SELECT 'abc' % 'abd'");
 my $without = session($node);
 my %seen;
-$seen{ value($_, "SELECT * FROM pg_background_result(pg_background_launch('SELECT pg_backend_pid()::text')) AS (x text)") } = 1 for ($with, $without, $with, $without);
+$seen{ job($_, 'SELECT pg_backend_pid()::text') } = 1 for ($with, $without, $with, $without);
 is(scalar keys %seen, 1, 'sessions that have loaded a library and sessions that have not share one worker');
 $node->safe_psql('postgres', 'ALTER DATABASE postgres SET plpgsql.check_asserts = off');
 is(processes(session_with(''), 'DO $do$ BEGIN ASSERT false; END $do$'), 1, 'eight jobs in one process: ALTER DATABASE has set something');

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(server session ask value until_true segments settle nothing_left healthy crashed process_field wake_ups is_gone
+our @EXPORT = qw(server session ask value launch job job_sql until_true until_waits_for segments settle nothing_left healthy crashed process_field wake_ups is_gone
   wait_event setting arm disarm until_held without_idle idle_workers until_idle until_slot_free totals LIST);
 
 # Seconds after which anything that should happen at once has failed.
@@ -100,6 +100,40 @@ sub value
 
 	die "query failed: $sql\n$err" if $err =~ /^(psql:\S+ )?(ERROR|FATAL|PANIC)/m;
 	return $out;
+}
+
+# launch(SESSION, SQL, QUEUE_SIZE): keeps the job's handle in the session's variables "pid" and "cookie"; returns the pid, in a list
+# the pid and the cookie
+sub launch
+{
+	my ($session, $sql, $queue_size) = @_;
+	my $size = $queue_size ? ", $queue_size" : '';
+
+	value($session, "SELECT pid, cookie FROM pg_background_launch_v2(\$job\$$sql\$job\$$size) \\gset");
+	my @handle = split /\|/, value($session, 'SELECT :pid, :cookie');
+	return wantarray ? @handle : $handle[0];
+}
+
+# job_sql(SQL): a query that launches the job and returns its only column, a text
+sub job_sql
+{
+	my ($sql) = @_;
+	return "SELECT * FROM pg_background_result(pg_background_launch(\$job\$$sql\$job\$)) AS (x text)";
+}
+
+# job(SESSION, SQL): what the job returned; an error ends the test
+sub job
+{
+	my ($session, $sql) = @_;
+	return value($session, job_sql($sql));
+}
+
+# until_waits_for(NODE, PID, EVENT...): waits until the process waits for one of these events
+sub until_waits_for
+{
+	my ($node, $pid, @events) = @_;
+	my $events = join ', ', map { "'$_'" } @events;
+	return $node->poll_query_until('postgres', "SELECT wait_event IN ($events) FROM pg_stat_activity WHERE pid = $pid");
 }
 
 # until_true(CODE, SECONDS): runs CODE until it returns true; false when it never did
