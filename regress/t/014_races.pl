@@ -19,12 +19,6 @@ my $session = session($node, timeout => 300);
 my $other = session($node);
 my $watcher = session($node);
 
-sub job
-{
-	my ($in, $sql) = @_;
-	return value($in, "SELECT * FROM pg_background_result(pg_background_launch(\$job\$$sql\$job\$)) AS (x text)");
-}
-
 # The only worker there is, started by another session: idle, with the session's settings and segment, so that the session's next
 # launch is sure of it.
 sub one_worker
@@ -261,22 +255,28 @@ eval { $doomed->quit };
 
 # --- a worker that dies before it takes a job that it was promised for; the slot is given to another job at once ---
 
-$pid = one_worker($session);
+# Nothing but the worker may wake the launcher.  A timer would: that of statistics that wait to be sent, ten seconds after the
+# session's last command, though another one has begun, and that of its authentication, a minute after its start.
+my $sleeper = session($node, extra => [ '-d', "options='-c track_counts=off'" ]);
+my $sleeper_pid = value($sleeper, 'SELECT pg_backend_pid()');
+$pid = one_worker($sleeper);
 arm($node, 'exited', "hold $pid");
-$session->query_until(qr/begun/, "\\echo begun\n" . then_take("hold $pid") . "SELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''promised'')')) AS (x text);\n");
+$sleeper->query_until(qr/begun/, "\\echo begun\n" . then_take("hold $pid") . "SELECT * FROM pg_background_result(pg_background_launch('INSERT INTO done VALUES (1, ''promised'')')) AS (x text);\n");
 until_held($node, 'take', $pid);
-my $waits = wait_event($node);
-ok(until_true(sub { look("SELECT wait_event = '$waits' FROM pg_stat_activity WHERE pid = $launcher") eq 't' }), 'the launcher sleeps until its job is taken');
+ok(until_waits_for($node, $sleeper_pid, wait_event($node)), 'the launcher sleeps until its job is taken');
 arm($node, 'take', "error $pid");
 until_held($node, 'exited', $pid);
 ($busy, $busy_cookie) = split /\|/, value($other, q{SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(600)')});
 disarm($node, 'exited');
+ok(until_true(sub { look("SELECT state FROM pg_stat_activity WHERE pid = $sleeper_pid") eq 'idle' }, 20), 'the launcher is woken')
+  or value($other, "SELECT pg_cancel_backend($sleeper_pid)");
 disarm($node, 'take');
-like((ask($session, 'SELECT 1'))[1], qr/ERROR:  53200/m, 'the launcher is woken, and told what the worker died of');
+like((ask($sleeper, 'SELECT 1'))[1], qr/ERROR:  53200/m, 'the launcher is told what the worker died of');
 is(in_history('promised'), 'error|53200', 'the history says what the worker died of');
 value($other, "SELECT pg_background_cancel_v2($busy, $busy_cookie)");
 value($other, "SELECT pg_background_wait_v2($busy, $busy_cookie)");
 value($other, "SELECT pg_background_detach_v2($busy, $busy_cookie)");
+$sleeper->quit;
 
 # --- a worker that cannot map the segment: nothing was promised ---
 
