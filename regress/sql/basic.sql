@@ -1,7 +1,7 @@
 -- The main path in few jobs: also run on a server that keeps no caches, where each costs seconds.
 CREATE EXTENSION pg_background;
 
-SELECT * FROM pg_background_result(pg_background_launch('SELECT 42, ''text''::text, NULL::int')) AS (n int, t text, nothing int);
+SELECT * FROM pg_background_result(pg_background_launch($$SELECT 42, 'text'::text, NULL::int$$)) AS (n int, t text, nothing int);
 
 -- an autonomous transaction
 CREATE TABLE basic (n int);
@@ -36,7 +36,7 @@ SELECT pg_background_detach_v2(:pid, :cookie);
 
 -- more rows than the queue holds
 SELECT count(*), sum(n), sum(length(t))
-FROM pg_background_result(pg_background_launch('SELECT n, repeat(''x'', 100) FROM generate_series(1, 2000) n')) AS (n int, t text);
+FROM pg_background_result(pg_background_launch($$SELECT n, repeat('x', 100) FROM generate_series(1, 2000) n$$)) AS (n int, t text);
 
 SELECT workers_launched, workers_completed, workers_failed, workers_canceled, workers_active FROM pg_background_stats_v2();
 DROP TABLE basic;

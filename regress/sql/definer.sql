@@ -13,7 +13,7 @@ BEGIN
 END $$;
 ALTER FUNCTION definer.run(text) OWNER TO regress_definer;
 
-SELECT definer.run('SELECT format(''%s %s'', current_user, session_user = current_user)');
+SELECT definer.run($$SELECT format('%s %s', current_user, session_user = current_user)$$);
 -- temporary tables are dropped when the worker exits
 SELECT definer.run('CREATE TEMP TABLE t AS SELECT 1 AS n');
 -- commands that commit while they run

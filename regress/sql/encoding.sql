@@ -13,17 +13,10 @@ CREATE DATABASE regress_pgbg_ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LC_CO
 -- UTF8
 --
 \c regress_pgbg_utf8
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE EXTENSION pg_background;
-RESET client_min_messages;
-CREATE VIEW jobs AS
-SELECT * FROM pg_background_list_v2()
-    AS (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text,
-        last_error text, consumed bool);
+\i regress/sql/include/helpers.sql
 -- rows
 SELECT t = repeat(chr(8364), 100000) AS same FROM pg_background_result(pg_background_launch('SELECT repeat(chr(8364), 100000)')) AS (t text);
-SELECT t = chr(228) || chr(8364) || chr(127881) AS same FROM pg_background_result(pg_background_launch('SELECT ''' || chr(228) || chr(8364) || chr(127881) || '''::text')) AS (t text);
+SELECT t = chr(228) || chr(8364) || chr(127881) AS same FROM pg_background_result(pg_background_launch($$SELECT '$$ || chr(228) || chr(8364) || chr(127881) || $$'::text$$)) AS (t text);
 -- the preview: 120 bytes of characters that have two, three and four, begun at each offset
 CREATE FUNCTION previews(ch text) RETURNS TABLE (ascii int, bytes int, whole bool) LANGUAGE plpgsql AS $$
 DECLARE
@@ -105,7 +98,7 @@ SELECT t = chr(8364) AS same FROM pg_background_result_v2(:pid, :cookie) AS (t t
 -- a job's statement that has such a character in it
 CREATE FUNCTION launch_euro() RETURNS int LANGUAGE sql AS $$ SELECT pg_background_launch('SELECT ''' || chr(8364) || '''::text') $$;
 SELECT launch_euro() AS pid \gset
-SELECT sql_preview = 'SELECT ''' || chr(8364) || '''::text' AS same FROM jobs;
+SELECT sql_preview = $$SELECT '$$ || chr(8364) || $$'::text$$ AS same FROM jobs;
 SELECT t = chr(8364) AS same FROM pg_background_result(:pid) AS (t text);
 -- messages that nobody is to see do no harm, and the server tells about the others as it always does
 SET client_min_messages = warning;
@@ -124,17 +117,10 @@ RESET client_encoding;
 -- EUC_JP
 --
 \c regress_pgbg_eucjp
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE EXTENSION pg_background;
-RESET client_min_messages;
-CREATE VIEW jobs AS
-SELECT * FROM pg_background_list_v2()
-    AS (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text,
-        last_error text, consumed bool);
+\i regress/sql/include/helpers.sql
 -- two bytes each, and three
 SELECT t = repeat(convert_from('\xa4a2', 'EUC_JP'), 1000) AS same
-  FROM pg_background_result(pg_background_launch('SELECT repeat(convert_from(''\xa4a2'', ''EUC_JP''), 1000)')) AS (t text);
+  FROM pg_background_result(pg_background_launch($$SELECT repeat(convert_from('\xa4a2', 'EUC_JP'), 1000)$$)) AS (t text);
 CREATE FUNCTION previews(ch text) RETURNS TABLE (ascii int, bytes int, whole bool) LANGUAGE plpgsql AS $$
 DECLARE
     h pg_background_handle;
@@ -167,24 +153,17 @@ $$;
 SELECT * FROM messages(convert_from('\xa4a2', 'EUC_JP'));
 SELECT * FROM messages(convert_from('\x8fb0a1', 'EUC_JP'));
 SET client_encoding = 'SJIS';
-SELECT t = convert_from('\xa4a2', 'EUC_JP') AS same FROM pg_background_result(pg_background_launch('SELECT convert_from(''\xa4a2'', ''EUC_JP'')')) AS (t text);
+SELECT t = convert_from('\xa4a2', 'EUC_JP') AS same FROM pg_background_result(pg_background_launch($$SELECT convert_from('\xa4a2', 'EUC_JP')$$)) AS (t text);
 RESET client_encoding;
 
 --
 -- SQL_ASCII: bytes
 --
 \c regress_pgbg_ascii
-\set SHOW_CONTEXT never
-SET client_min_messages = warning;
-CREATE EXTENSION pg_background;
-RESET client_min_messages;
-CREATE VIEW jobs AS
-SELECT * FROM pg_background_list_v2()
-    AS (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text,
-        last_error text, consumed bool);
+\i regress/sql/include/helpers.sql
 SELECT t = repeat(convert_from('\xe282ac', 'SQL_ASCII'), 1000) AS same, octet_length(t)
-  FROM pg_background_result(pg_background_launch('SELECT repeat(convert_from(''\xe282ac'', ''SQL_ASCII''), 1000)')) AS (t text);
-SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_background_progress(1, repeat(convert_from(''\xe4'', ''SQL_ASCII''), 100)) /* ' || repeat(convert_from('\xe4', 'SQL_ASCII'), 200) || ' */') \gset
+  FROM pg_background_result(pg_background_launch($$SELECT repeat(convert_from('\xe282ac', 'SQL_ASCII'), 1000)$$)) AS (t text);
+SELECT pid, cookie FROM pg_background_launch_v2($$SELECT pg_background_progress(1, repeat(convert_from('\xe4', 'SQL_ASCII'), 100)) /* $$ || repeat(convert_from('\xe4', 'SQL_ASCII'), 200) || ' */') \gset
 SELECT pg_background_wait_v2(:pid, :cookie);
 SELECT octet_length(sql_preview) FROM jobs;
 SELECT octet_length(progress_msg) FROM pg_background_get_progress_v2(:pid, :cookie);

@@ -6,7 +6,7 @@ $$;
 
 -- set by the session, new in the session, set back by the session
 SET work_mem = '128kB';
-SET inherit.custom = 'it''s mine';
+SET inherit.custom = $$it's mine$$;
 SELECT in_job('work_mem'), in_job('inherit.custom'), in_job('application_name') = current_setting('application_name') AS same;
 RESET work_mem;
 SELECT in_job('work_mem') = current_setting('work_mem') AS same;
@@ -15,7 +15,7 @@ SELECT in_job('work_mem') = current_setting('work_mem') AS same;
 SET maintenance_work_mem = '2MB';
 SELECT value = (SELECT reset_val || unit FROM pg_settings WHERE name = 'maintenance_work_mem') AS same
 FROM pg_background_result(pg_background_launch(
-    'RESET maintenance_work_mem; SELECT setting || unit FROM pg_settings WHERE name = ''maintenance_work_mem''')) AS (value text);
+    $$RESET maintenance_work_mem; SELECT setting || unit FROM pg_settings WHERE name = 'maintenance_work_mem'$$)) AS (value text);
 RESET maintenance_work_mem;
 
 -- the role's own settings have changed since the launcher connected: the worker starts with what the launcher has not

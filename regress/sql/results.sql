@@ -1,8 +1,5 @@
 -- What is a job's result and what is not, and how its messages and its values come to the launcher.
-SET client_min_messages = warning;
-CREATE EXTENSION pg_background;
-RESET client_min_messages;
-\set SHOW_CONTEXT never
+\i regress/sql/include/helpers.sql
 
 --
 -- rules: the result is the statement's
@@ -56,21 +53,21 @@ CREATE STATISTICS measured_sum ON (a + b) FROM measured;
 ANALYZE measured;
 -- a row type of the catalogs with an anyarray: itself, an array of it, a domain over that; a view's row
 CREATE DOMAIN attributes AS pg_attribute[];
-SELECT as_text('SELECT a FROM pg_attribute a WHERE attrelid = ''measured''::regclass');
-SELECT as_text('SELECT array_agg(a ORDER BY attnum) FROM pg_attribute a WHERE attrelid = ''measured''::regclass');
-SELECT as_text('SELECT array_agg(a ORDER BY attnum)::attributes FROM pg_attribute a WHERE attrelid = ''measured''::regclass');
-SELECT as_text('SELECT s FROM pg_statistic s WHERE starelid = ''measured''::regclass');
-SELECT as_text('SELECT s FROM pg_stats s WHERE tablename = ''measured''');
-SELECT as_text('SELECT stavalues1 FROM pg_statistic s WHERE starelid = ''measured''::regclass');
+SELECT as_text($$SELECT a FROM pg_attribute a WHERE attrelid = 'measured'::regclass$$);
+SELECT as_text($$SELECT array_agg(a ORDER BY attnum) FROM pg_attribute a WHERE attrelid = 'measured'::regclass$$);
+SELECT as_text($$SELECT array_agg(a ORDER BY attnum)::attributes FROM pg_attribute a WHERE attrelid = 'measured'::regclass$$);
+SELECT as_text($$SELECT s FROM pg_statistic s WHERE starelid = 'measured'::regclass$$);
+SELECT as_text($$SELECT s FROM pg_stats s WHERE tablename = 'measured'$$);
+SELECT as_text($$SELECT stavalues1 FROM pg_statistic s WHERE starelid = 'measured'::regclass$$);
 SELECT as_text('SELECT stxdexpr FROM pg_statistic_ext_data');
-SELECT as_text('SELECT ARRAY[''a'', NULL, ''"b'']::cstring[]');
+SELECT as_text($$SELECT ARRAY['a', NULL, '"b']::cstring[]$$);
 -- the server lets nobody declare them
 SELECT as_text('SELECT a FROM pg_attribute a', 'x pg_attribute');
-SELECT as_text('SELECT ARRAY[''a'']::cstring[]', 'x cstring[]');
+SELECT as_text($$SELECT ARRAY['a']::cstring[]$$, 'x cstring[]');
 -- others are as they were, and no text
 SELECT as_text('SELECT m FROM measured m', 'x measured');
 SELECT as_text('SELECT array_agg(m ORDER BY a) FROM measured m', 'x measured[]');
-SELECT as_text('SELECT c FROM pg_class c WHERE relname = ''measured''', 'x pg_class');
+SELECT as_text($$SELECT c FROM pg_class c WHERE relname = 'measured'$$, 'x pg_class');
 SELECT as_text('SELECT m FROM measured m');
 SELECT pg_background_detach_v2(pid, cookie)
   FROM pg_background_list_v2() AS (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text,
@@ -82,17 +79,9 @@ DROP FUNCTION as_text(text, text);
 --
 -- rows of a type that has been altered since: an error, and nobody takes the bytes for what they are not
 --
-CREATE VIEW jobs AS
-SELECT * FROM pg_background_list_v2()
-    AS (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text,
-        last_error text, consumed bool);
 CREATE PROCEDURE until_final(pid int, cookie int8) LANGUAGE plpgsql AS $$
 BEGIN
-    FOR i IN 1..1000 LOOP
-        IF (SELECT state IN ('stopped', 'error') FROM jobs j WHERE (j.pid, j.cookie) = (until_final.pid, until_final.cookie)) THEN RETURN; END IF;
-        PERFORM pg_sleep(0.05);
-    END LOOP;
-    RAISE 'the job has not ended';
+    CALL until(format($c$(SELECT state IN ('stopped', 'error') FROM jobs WHERE pid = %s AND cookie = %s)$c$, pid, cookie));
 END
 $$;
 CREATE TABLE altered (a int, b int);
@@ -137,17 +126,7 @@ SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (r altered);
 CREATE TYPE pair AS (a int, b int);
 SELECT pid, cookie FROM pg_background_launch_v2('SELECT ROW(4000000, i)::pair FROM generate_series(1, 100000) i', 4096) \gset
 SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0) AS ended;
-CREATE PROCEDURE until_rows(pid int, cookie int8) LANGUAGE plpgsql AS $$
-BEGIN
-    FOR i IN 1..1000 LOOP
-        PERFORM pg_stat_clear_snapshot();
-        IF EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = until_rows.pid AND wait_event = 'MessageQueueSend') THEN RETURN; END IF;
-        PERFORM pg_sleep(0.05);
-    END LOOP;
-    RAISE 'the job does not wait for its reader';
-END
-$$;
-CALL until_rows(:pid, :cookie);
+CALL until_waits(:pid, 'MessageQueueSend');
 ALTER TYPE pair ALTER ATTRIBUTE a TYPE text;
 SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (r pair) WHERE (r).a > '';
 SELECT pg_background_detach_v2(:pid, :cookie);
@@ -157,12 +136,8 @@ SELECT * FROM pg_background_result(pg_background_launch('SELECT t FROM altered t
 SELECT mode FROM pg_locks WHERE pid = pg_backend_pid() AND relation = (SELECT oid FROM pg_class WHERE relname = 'altered');
 COMMIT;
 SELECT count(*) FROM jobs;
-DROP PROCEDURE until_final(int, int8), until_rows(int, int8);
+DROP PROCEDURE until_final(int, int8);
 DROP DOMAIN guarded;
 DROP TYPE around, pair;
 DROP TABLE altered, other;
-DROP VIEW jobs;
-
-SET client_min_messages = warning;
-SELECT pg_background_drop_executor_role();
-DROP EXTENSION pg_background;
+\i regress/sql/include/cleanup.sql

@@ -1,32 +1,5 @@
 -- The settings: their defaults, ranges and units, and what they do.
-SET client_min_messages = warning;
-CREATE EXTENSION pg_background;
-RESET client_min_messages;
-\set SHOW_CONTEXT never
-
--- what comes of a command: its error, line by line as a client would see it, with the numbers that vary blanked out
-CREATE FUNCTION attempt(command text) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-    e_state text;
-    e_message text;
-    e_detail text;
-    e_hint text;
-BEGIN
-    EXECUTE command;
-    RETURN NEXT 'fine';
-EXCEPTION WHEN OTHERS OR query_canceled THEN
-    GET STACKED DIAGNOSTICS e_state = RETURNED_SQLSTATE, e_message = MESSAGE_TEXT, e_detail = PG_EXCEPTION_DETAIL, e_hint = PG_EXCEPTION_HINT;
-    RETURN QUERY
-    SELECT regexp_replace(regexp_replace(prefix || line, 'at least \d+', 'at least N'), '(\d+)( B| ms)? is outside(.*) \(.*\)$', '\1 is outside\3')
-      FROM (VALUES (1, e_state || ': ', e_message), (2, 'DETAIL: ', e_detail), (3, 'HINT: ', e_hint)) AS f (n, prefix, line)
-     WHERE line <> '' ORDER BY n;
-END
-$$;
-
-CREATE VIEW jobs AS
-SELECT * FROM pg_background_list_v2()
-    AS (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text,
-        last_error text, consumed bool);
+\i regress/sql/include/helpers.sql
 
 -- the library defines them when it is loaded
 SELECT * FROM pg_background_stats_v2() WHERE workers_launched > 0;
@@ -60,7 +33,7 @@ SET pg_background.default_queue_size = :smallest;
 SELECT * FROM attempt(format('SET pg_background.default_queue_size = %s', :smallest - 1)) AS a WHERE a NOT LIKE '22023: % is outside the valid range for parameter "pg_background.default_queue_size"';
 SELECT * FROM attempt('SET pg_background.default_queue_size = 1');
 SELECT * FROM attempt('SET pg_background.default_queue_size = 268435457');
-SELECT * FROM attempt('SET pg_background.default_queue_size = ''1ms''');
+SELECT * FROM attempt($$SET pg_background.default_queue_size = '1ms'$$);
 RESET pg_background.default_queue_size;
 SHOW pg_background.default_queue_size;
 SET pg_background.worker_timeout = '5min';
@@ -69,7 +42,7 @@ SET pg_background.worker_timeout = 1500;
 SHOW pg_background.worker_timeout;
 SET pg_background.worker_timeout = 2147483647;
 SELECT * FROM attempt('SET pg_background.worker_timeout = -1');
-SELECT * FROM attempt('SET pg_background.worker_timeout = ''1MB''');
+SELECT * FROM attempt($$SET pg_background.worker_timeout = '1MB'$$);
 RESET pg_background.worker_timeout;
 SHOW pg_background.worker_timeout;
 -- anybody may set them, for a transaction too
@@ -95,9 +68,9 @@ SELECT count(*) FROM attempt('SET pg_background.no_such_setting = 1') AS a
 --
 SET pg_background.max_workers = 2;
 SELECT pg_background_launch('SELECT 1') AS one, pg_background_launch('SELECT 1') AS two \gset
-SELECT * FROM attempt('SELECT pg_background_launch(''SELECT 1'')');
-SELECT * FROM attempt('SELECT pg_background_launch_v2(''SELECT 1'')');
-SELECT * FROM attempt('SELECT pg_background_submit_v2(''SELECT 1'')');
+SELECT * FROM attempt($$SELECT pg_background_launch('SELECT 1')$$);
+SELECT * FROM attempt($$SELECT pg_background_launch_v2('SELECT 1')$$);
+SELECT * FROM attempt($$SELECT pg_background_submit_v2('SELECT 1')$$);
 DO $$
 BEGIN
     PERFORM pg_background_launch('SELECT 1');
@@ -108,10 +81,10 @@ $$;
 SELECT count(*) FROM jobs;
 -- ended jobs count until they are read or detached
 SELECT count(pg_background_wait_v2(pid, cookie)) FROM jobs;
-SELECT * FROM attempt('SELECT pg_background_launch(''SELECT 1'')') LIMIT 1;
+SELECT * FROM attempt($$SELECT pg_background_launch('SELECT 1')$$) LIMIT 1;
 SELECT * FROM pg_background_result(:one) AS (i int);
 SELECT pg_background_launch('SELECT 3') AS three \gset
-SELECT * FROM attempt('SELECT pg_background_launch(''SELECT 1'')') LIMIT 1;
+SELECT * FROM attempt($$SELECT pg_background_launch('SELECT 1')$$) LIMIT 1;
 SELECT pg_background_detach(:two);
 SELECT pg_background_launch('SELECT 1/0') AS two \gset
 SELECT * FROM attempt(format('SELECT * FROM pg_background_result(%s) AS (i int)', :two));
@@ -119,7 +92,7 @@ SELECT pg_background_launch('SELECT 4') AS two \gset
 -- fewer than there are: none until enough are gone
 SET pg_background.max_workers = 1;
 SELECT * FROM pg_background_result(:three) AS (i int);
-SELECT * FROM attempt('SELECT pg_background_launch(''SELECT 1'')') LIMIT 1;
+SELECT * FROM attempt($$SELECT pg_background_launch('SELECT 1')$$) LIMIT 1;
 SELECT * FROM pg_background_result(:two) AS (i int);
 SELECT * FROM pg_background_result(pg_background_launch('SELECT 5')) AS (i int);
 RESET pg_background.max_workers;
@@ -173,10 +146,10 @@ SELECT CASE queue_size WHEN :smallest THEN 'the smallest' ELSE queue_size::text 
 SELECT sum(i) FROM jobs, pg_background_result(pid) AS (i int);
 RESET pg_background.default_queue_size;
 -- bounds
-SELECT * FROM attempt('SELECT pg_background_launch(''SELECT 1'', 1)');
-SELECT * FROM attempt(format('SELECT pg_background_launch(''SELECT 1'', %s)', :smallest - 1));
-SELECT * FROM attempt('SELECT pg_background_launch_v2(''SELECT 1'', 268435457)');
-SELECT * FROM attempt('SELECT pg_background_submit_v2(''SELECT 1'', 2147483647)');
+SELECT * FROM attempt($$SELECT pg_background_launch('SELECT 1', 1)$$);
+SELECT * FROM attempt(format($$SELECT pg_background_launch('SELECT 1', %s)$$, :smallest - 1));
+SELECT * FROM attempt($$SELECT pg_background_launch_v2('SELECT 1', 268435457)$$);
+SELECT * FROM attempt($$SELECT pg_background_submit_v2('SELECT 1', 2147483647)$$);
 SELECT * FROM pg_background_result(pg_background_launch('SELECT 1', 268435456)) AS (i int);
 -- sizes that are no multiple of anything
 SELECT sum(i) FROM generate_series(:smallest, :smallest + 20) AS s, LATERAL (SELECT pg_background_launch('SELECT 1', s) AS pid OFFSET 0) l, LATERAL pg_background_result(pid) AS (i int);
@@ -190,7 +163,7 @@ SELECT pg_background_wait_v2(:pid, :cookie);
 SELECT state, last_error FROM jobs;
 SELECT * FROM attempt(format('SELECT * FROM pg_background_result(%s) AS (t text)', :pid));
 -- of the whole job, however many statements it has
-SELECT * FROM attempt('SELECT * FROM pg_background_result(pg_background_launch(''' || repeat('SELECT pg_sleep(0.02);', 1000) || ''')) AS (t text)');
+SELECT * FROM attempt($$SELECT * FROM pg_background_result(pg_background_launch('$$ || repeat('SELECT pg_sleep(0.02);', 1000) || $$')) AS (t text)$$);
 -- of submitted ones too
 SELECT pid, cookie FROM pg_background_submit_v2('SELECT pg_sleep(600)') \gset
 SELECT pg_background_wait_v2(:pid, :cookie);
@@ -214,7 +187,7 @@ SELECT pg_background_wait_v2(:pid, :cookie);
 SELECT state, last_error FROM jobs;
 SELECT * FROM attempt(format('SELECT * FROM pg_background_result(%s) AS (t text)', :pid));
 -- a job may set its own
-SELECT * FROM attempt('SELECT * FROM pg_background_result(pg_background_launch(''SET statement_timeout = 50; SELECT pg_sleep(600)'')) AS (t text)');
+SELECT * FROM attempt($$SELECT * FROM pg_background_result(pg_background_launch('SET statement_timeout = 50; SELECT pg_sleep(600)')) AS (t text)$$);
 SET statement_timeout = '1500ms';
 SELECT pid, cookie FROM pg_background_launch_v2('SET statement_timeout = 0; SELECT pg_sleep(1.7), 9') \gset
 SET statement_timeout = 0;
@@ -225,15 +198,11 @@ SET lock_timeout = '10ms';
 CREATE TABLE locked (i int);
 BEGIN;
 LOCK TABLE locked;
-SELECT * FROM attempt('SELECT * FROM pg_background_result(pg_background_launch(''TABLE locked'')) AS (i int)');
+SELECT * FROM attempt($$SELECT * FROM pg_background_result(pg_background_launch('TABLE locked')) AS (i int)$$);
 COMMIT;
 DROP TABLE locked;
 RESET lock_timeout;
 SELECT count(*) FROM jobs;
 
-DROP VIEW jobs;
-DROP FUNCTION attempt(text);
 DROP ROLE regress_pgbg_user;
-SET client_min_messages = warning;
-SELECT pg_background_drop_executor_role();
-DROP EXTENSION pg_background;
+\i regress/sql/include/cleanup.sql

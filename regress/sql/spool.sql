@@ -42,7 +42,7 @@ SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (i int, x text);
 SELECT pg_background_detach_v2(:pid, :cookie);
 
 -- a read that fails after rows were given away, likewise
-SELECT pid, cookie FROM pg_background_launch_v2('SELECT i, repeat(''x'', 100)::varchar FROM generate_series(1, 30000) i') \gset
+SELECT pid, cookie FROM pg_background_launch_v2($$SELECT i, repeat('x', 100)::varchar FROM generate_series(1, 30000) i$$) \gset
 SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (i int, x varchar(3));
 SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (i int, x varchar);
 SELECT pg_background_detach_v2(:pid, :cookie);

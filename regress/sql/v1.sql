@@ -1,55 +1,5 @@
 -- The first interface: launch, result and detach, where a job is a bare pid.
-SET client_min_messages = warning;
-CREATE EXTENSION pg_background;
-RESET client_min_messages;
-\set SHOW_CONTEXT never
-
--- what comes of a command: its error, line by line as a client would see it, with the pids blanked out
-CREATE FUNCTION attempt(command text, pid int DEFAULT NULL) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-    e_state text;
-    e_message text;
-    e_detail text;
-    e_hint text;
-    e_context text;
-BEGIN
-    EXECUTE command USING pid;
-    RETURN NEXT 'fine';
-EXCEPTION WHEN OTHERS OR query_canceled THEN
-    GET STACKED DIAGNOSTICS e_state = RETURNED_SQLSTATE, e_message = MESSAGE_TEXT, e_detail = PG_EXCEPTION_DETAIL,
-                            e_hint = PG_EXCEPTION_HINT, e_context = PG_EXCEPTION_CONTEXT;
-    RETURN QUERY
-    SELECT regexp_replace(prefix || line, '(pid "?|at least )\d+', '\1N', 'gi')
-      FROM (VALUES (1, e_state || ': ', e_message), (2, 'DETAIL: ', e_detail), (3, 'HINT: ', e_hint),
-                   -- this function's own lines are of no interest
-                   (4, 'CONTEXT: ', (SELECT string_agg(c, E'\n') FROM regexp_split_to_table(e_context, E'\n') c
-                                      WHERE c !~ '^(SQL statement |PL/pgSQL function attempt)'))) AS f (n, prefix, line)
-     WHERE line <> '' ORDER BY n;
-END
-$$;
-
--- returns when the condition holds; for what no job can be waited for
-CREATE PROCEDURE until(condition text) LANGUAGE plpgsql AS $$
-DECLARE
-    holds boolean;
-    give_up timestamptz := clock_timestamp() + interval '60 s';
-BEGIN
-    LOOP
-        PERFORM pg_stat_clear_snapshot();
-        EXECUTE 'SELECT ' || condition INTO holds;
-        EXIT WHEN holds;
-        IF clock_timestamp() > give_up THEN
-            RAISE EXCEPTION 'waited in vain for: %', condition;
-        END IF;
-        PERFORM pg_sleep(0.01);
-    END LOOP;
-END
-$$;
-
-CREATE VIEW jobs AS
-SELECT * FROM pg_background_list_v2()
-    AS (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text,
-        last_error text, consumed bool);
+\i regress/sql/include/helpers.sql
 
 -- rows
 SELECT pg_background_launch('SELECT 1') AS pid \gset
@@ -124,7 +74,7 @@ SELECT pg_background_detach(:pid);
 SELECT pg_background_detach(:pid);
 
 -- bad input loses nothing
-SELECT pg_background_launch('SELECT 1, ''one''::text') AS pid \gset
+SELECT pg_background_launch($$SELECT 1, 'one'::text$$) AS pid \gset
 SELECT * FROM attempt('SELECT * FROM pg_background_result($1) AS (i int)', :pid);
 SELECT * FROM attempt('SELECT * FROM pg_background_result($1) AS (i int, t text, x int)', :pid);
 SELECT * FROM attempt('SELECT * FROM pg_background_result($1) AS (t text, i int)', :pid);
@@ -153,7 +103,7 @@ RESET statement_timeout;
 SELECT pg_advisory_unlock(1);
 SELECT * FROM pg_background_result(:pid) AS (i int);
 -- a launch that is refused launches nothing
-SELECT * FROM attempt('SELECT pg_background_launch(''SELECT 1'', 1)');
+SELECT * FROM attempt($$SELECT pg_background_launch('SELECT 1', 1)$$);
 SELECT count(*) FROM jobs;
 
 -- errors: thrown where the result is read, whatever columns are declared; the job is released
@@ -162,9 +112,9 @@ SELECT * FROM attempt('SELECT * FROM pg_background_result($1) AS (i int)', :pid)
 SELECT count(*) FROM jobs;
 SELECT * FROM attempt('SELECT * FROM pg_background_result($1) AS (i int)', :pid);
 SELECT pg_background_detach(:pid);
-SELECT * FROM attempt('SELECT * FROM pg_background_result(pg_background_launch(''SELECT 1/0'')) AS (a text, b text)');
+SELECT * FROM attempt($$SELECT * FROM pg_background_result(pg_background_launch('SELECT 1/0')) AS (a text, b text)$$);
 -- rows that came before the error are not given away
-SELECT * FROM attempt('SELECT * FROM pg_background_result(pg_background_launch(''SELECT 1/(5000 - i) FROM generate_series(1, 10000) i'')) AS (i int)');
+SELECT * FROM attempt($$SELECT * FROM pg_background_result(pg_background_launch('SELECT 1/(5000 - i) FROM generate_series(1, 10000) i')) AS (i int)$$);
 
 -- detached jobs run on
 SELECT pg_advisory_lock(1);
@@ -177,7 +127,7 @@ CALL until('EXISTS (SELECT FROM t WHERE i = 77)');
 SELECT pg_background_detach(:pid);
 SELECT * FROM attempt('SELECT * FROM pg_background_result($1) AS (i int)', :pid);
 -- a detached job whose result is larger than its queue is not held back
-SELECT pg_background_detach(pg_background_launch('INSERT INTO t VALUES (88); SELECT repeat(''x'', 1000) FROM generate_series(1, 1000)'));
+SELECT pg_background_detach(pg_background_launch($$INSERT INTO t VALUES (88); SELECT repeat('x', 1000) FROM generate_series(1, 1000)$$));
 CALL until('EXISTS (SELECT FROM t WHERE i = 88)');
 
 -- pids of no job of this session
@@ -203,7 +153,6 @@ CREATE ROLE regress_pgbg_owner;
 CREATE ROLE regress_pgbg_member IN ROLE regress_pgbg_owner;
 CREATE ROLE regress_pgbg_other;
 GRANT pgbackground_role TO regress_pgbg_owner, regress_pgbg_other;
-GRANT SELECT ON jobs TO PUBLIC;
 SET ROLE regress_pgbg_owner;
 SELECT pg_background_launch('SELECT current_user::text') AS pid \gset
 SET ROLE regress_pgbg_other;
@@ -239,11 +188,6 @@ SELECT s, i FROM generate_series(1, 5) AS s, LATERAL (SELECT pg_background_launc
     LATERAL pg_background_result(pid) AS (i int);
 SELECT count(*) FROM jobs;
 
-DROP VIEW jobs;
 DROP TABLE t;
-DROP PROCEDURE until(text);
-DROP FUNCTION attempt(text, int);
-SET client_min_messages = warning;
-SELECT pg_background_drop_executor_role();
-DROP EXTENSION pg_background;
+\i regress/sql/include/cleanup.sql
 DROP ROLE regress_pgbg_owner, regress_pgbg_member, regress_pgbg_other;

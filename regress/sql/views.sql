@@ -1,20 +1,7 @@
 -- The statistics views, by what they show of this session's jobs: the same with and without a registry of all sessions' jobs.
+\i regress/sql/include/helpers.sql
 SET client_min_messages = warning;
-CREATE EXTENSION pg_background;
-\set SHOW_CONTEXT never
 
-CREATE FUNCTION until(condition text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    satisfied bool;
-BEGIN
-    FOR i IN 1..6000 LOOP
-        EXECUTE 'SELECT ' || condition INTO satisfied;
-        IF satisfied THEN RETURN 'yes'; END IF;
-        PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
-    END LOOP;
-    RETURN 'not within a minute';
-END
-$$;
 CREATE VIEW mine AS SELECT * FROM pg_stat_background WHERE launcher_pid = pg_backend_pid();
 CREATE VIEW ended AS SELECT * FROM pg_background_history WHERE launcher_pid = pg_backend_pid();
 SELECT count(*) FROM mine;
@@ -25,8 +12,8 @@ SELECT count(*) FROM ended;
 --
 SELECT pg_advisory_lock(2011);
 SELECT now() AS before \gset
-SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_background_progress(42, ''half''), pg_advisory_xact_lock(2011)') \gset job_
-SELECT until('(SELECT wait_event = ''advisory'' FROM mine)');
+SELECT pid, cookie FROM pg_background_launch_v2($$SELECT pg_background_progress(42, 'half'), pg_advisory_xact_lock(2011)$$) \gset job_
+CALL until($$(SELECT wait_event = 'advisory' FROM mine)$$);
 \x on
 SELECT pid = :job_pid AS pid, cookie = :job_cookie AS cookie, label, datid = (SELECT oid FROM pg_database WHERE datname = current_database()) AS datid,
        datname = current_database() AS datname, usesysid = current_user::regrole AS usesysid, usename = current_user AS usename,
@@ -43,7 +30,7 @@ SELECT count(*) FROM ended;
 -- it ends, and is somewhere else
 SELECT pg_advisory_unlock(2011);
 SELECT pg_background_wait_v2(:job_pid, :job_cookie);
-SELECT until('NOT EXISTS (SELECT FROM mine)');
+CALL until('NOT EXISTS (SELECT FROM mine)');
 \x on
 SELECT pid = :job_pid AS pid, cookie = :job_cookie AS cookie, label, datid = (SELECT oid FROM pg_database WHERE datname = current_database()) AS datid,
        datname = current_database() AS datname, usesysid = current_user::regrole AS usesysid, usename = current_user AS usename,
@@ -66,20 +53,19 @@ SELECT pid AS sleep_pid, cookie AS sleep_cookie FROM pg_background_launch_v2('SE
 SET pg_background.worker_timeout = '10ms';
 SELECT pid AS timeout_pid, cookie AS timeout_cookie FROM pg_background_launch_v2('SELECT pg_sleep(601)') \gset
 RESET pg_background.worker_timeout;
-SELECT until('EXISTS (SELECT FROM mine WHERE query = ''SELECT pg_sleep(600)'' AND state = ''running'')');
+CALL until($$EXISTS (SELECT FROM mine WHERE query = 'SELECT pg_sleep(600)' AND state = 'running')$$);
 SELECT pg_background_cancel_v2(:sleep_pid, :sleep_cookie);
-SELECT until('NOT EXISTS (SELECT FROM mine)');
+CALL until('NOT EXISTS (SELECT FROM mine)');
 SELECT state, sqlstate, message, started_at IS NOT NULL AS started, run_time >= '0' AS run_time, query
   FROM ended WHERE cookie IN (:failed_cookie, :parse_cookie, :raised_cookie, :submit_cookie, :sleep_cookie, :timeout_cookie)
  ORDER BY query COLLATE "C";
 -- long texts are cut
-SELECT pid AS long_pid, cookie AS long_cookie FROM pg_background_launch_v2('SELECT ''' || repeat('xyz', 1000) || '''::int') \gset
+SELECT pid AS long_pid, cookie AS long_cookie FROM pg_background_launch_v2($$SELECT '$$ || repeat('xyz', 1000) || $$'::int$$) \gset
 SELECT pg_background_wait_v2(:long_pid, :long_cookie);
-SELECT until('EXISTS (SELECT FROM ended WHERE cookie = ' || :long_cookie || ')');
+CALL until_ended(:long_cookie);
 SELECT length(query), left(query, 20) AS query, sqlstate, length(message) BETWEEN 100 AND 3100 AS long, left(message, 50) AS message
   FROM ended WHERE cookie = :long_cookie;
-SELECT count(pg_background_detach_v2(pid, cookie)) FROM pg_background_list_v2() AS (pid int4, cookie int8, launched_at timestamptz,
-    user_id oid, queue_size int4, state text, sql_preview text, last_error text, consumed bool);
+SELECT count(pg_background_detach_v2(pid, cookie)) FROM jobs;
 
 --
 -- who sees what: rows all, texts those whose job it is
@@ -95,11 +81,11 @@ GRANT pg_read_all_stats TO regress_pgbg_stats;
 GRANT pgbackground_role TO regress_pgbg_owner, regress_pgbg_other;
 SELECT pg_advisory_lock(2011);
 SET ROLE regress_pgbg_owner;
-SELECT pid AS wait_pid, cookie AS wait_cookie FROM pg_background_launch_v2('SELECT pg_background_progress(7, ''secret''), pg_advisory_xact_lock(2011)') \gset
-SELECT pid AS error_pid, cookie AS error_cookie FROM pg_background_launch_v2('SELECT ''secret''::int') \gset
+SELECT pid AS wait_pid, cookie AS wait_cookie FROM pg_background_launch_v2($$SELECT pg_background_progress(7, 'secret'), pg_advisory_xact_lock(2011)$$) \gset
+SELECT pid AS error_pid, cookie AS error_cookie FROM pg_background_launch_v2($$SELECT 'secret'::int$$) \gset
 RESET ROLE;
-SELECT until('EXISTS (SELECT FROM mine WHERE wait_event = ''advisory'')') AS waits,
-       until('EXISTS (SELECT FROM ended WHERE cookie = ' || :error_cookie || ')') AS failed;
+CALL until($$EXISTS (SELECT FROM mine WHERE wait_event = 'advisory')$$);
+CALL until_ended(:error_cookie);
 -- as seen by each; and no more of waits than pg_stat_activity shows
 CREATE FUNCTION looks(viewer text) RETURNS TABLE (state text, usename name, query text, message text, pct int, waits bool, as_activity bool)
 LANGUAGE plpgsql AS $$
@@ -134,9 +120,8 @@ SELECT pg_background_detach_v2(:wait_pid, :wait_cookie), pg_background_detach_v2
 -- as a column
 SELECT count(*) >= 0 AS fine FROM (SELECT pg_background_get_jobs()) j;
 
-DROP FUNCTION looks(text), until(text);
+DROP FUNCTION looks(text);
 DROP VIEW mine, ended;
 DROP TABLE one;
-SELECT pg_background_drop_executor_role();
+\i regress/sql/include/cleanup.sql
 DROP ROLE regress_pgbg_owner, regress_pgbg_member, regress_pgbg_noinherit, regress_pgbg_stats, regress_pgbg_other;
-DROP EXTENSION pg_background;
