@@ -20,11 +20,24 @@ REGRESS_FIRST = install basic
 # Enough for a server without caches (debug_discard_caches), which is a hundred times slower: REGRESS_SET=cheap.
 REGRESS_CHEAP = basic definer inherit spool v1
 
+# Some tests are for servers with a registry of all sessions' jobs (17 and later, or preloaded), some for those without: REGRESS_WITH
+# and ISOLATION_WITH_REGISTRY, ..._WITHOUT_REGISTRY. The server is asked when the tests run, in the words that pg_regress is given;
+# one that does not answer will not answer pg_regress either.
+REGRESS_WITH_REGISTRY = queue quotas registry rights
+REGRESS_WITHOUT_REGISTRY = no_registry
+ISOLATION_WITH_REGISTRY = sessions
+ISOLATION_WITHOUT_REGISTRY = strangers
+ask_registry = '$(bindir)/psql' $(filter --host=% --port=% --user=%,$(REGRESS_OPTS) $(EXTRA_REGRESS_OPTS)) -X -A -t -d postgres -c \
+	"SELECT current_setting('server_version_num')::int >= 170000 OR current_setting('shared_preload_libraries') ~ '\mpg_background\M'"
+registry = $(eval registry := $(if $(filter t,$(shell $(ask_registry) 2>/dev/null)),WITH,WITHOUT))$(registry)
+# $(call for_server,REGRESS,TESTS): those of the tests that are for the server, or for all
+for_server = $(filter-out $(if $(filter WITH,$(registry)),$($(1)_WITHOUT_REGISTRY),$($(1)_WITH_REGISTRY)),$(2))
+
 REGRESS_ALL = $(sort $(patsubst regress/sql/%.sql,%,$(wildcard regress/sql/*.sql)))
 ifeq ($(REGRESS_SET),cheap)
 REGRESS = $(filter $(REGRESS_ALL),$(REGRESS_CHEAP))
 else
-REGRESS = $(filter $(REGRESS_ALL),$(REGRESS_FIRST)) $(filter-out $(REGRESS_FIRST),$(REGRESS_ALL))
+REGRESS = $(call for_server,REGRESS,$(filter $(REGRESS_ALL),$(REGRESS_FIRST)) $(filter-out $(REGRESS_FIRST),$(REGRESS_ALL)))
 endif
 # Where results and diffs go: runs on several servers at once need one each.
 REGRESS_OUT = regress
@@ -83,7 +96,7 @@ endif
 # Isolation tests need a program that not every package of PostgreSQL has.
 ifneq ($(wildcard $(dir $(PGXS))../test/isolation/pg_isolation_regress),)
 ifneq ($(ISOLATION_SPECS),)
-ISOLATION = $(ISOLATION_SPECS)
+ISOLATION = $(call for_server,ISOLATION,$(ISOLATION_SPECS))
 endif
 endif
 

@@ -1,33 +1,13 @@
 -- Quotas over all sessions, and launches that wait for one.
+\i regress/sql/include/registry.sql
+\i regress/sql/include/helpers.sql
 SET client_min_messages = warning;
-SELECT current_setting('server_version_num')::int >= 170000 OR current_setting('shared_preload_libraries') ~ '\mpg_background\M' AS registry \gset
-\if :registry
-\else
-\quit
-\endif
-CREATE EXTENSION pg_background;
-\set SHOW_CONTEXT never
-CREATE FUNCTION until(condition text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    satisfied bool;
-BEGIN
-    FOR i IN 1..6000 LOOP
-        EXECUTE 'SELECT ' || condition INTO satisfied;
-        IF satisfied THEN RETURN 'yes'; END IF;
-        PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
-    END LOOP;
-    RETURN 'not within a minute';
-END
-$$;
 -- cancels all jobs of this session and of those before it, and waits until their places are free
 CREATE PROCEDURE clear() LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_background_cancel_v2(pid, cookie) FROM pg_stat_background WHERE datname = current_database();
-    PERFORM pg_background_detach_v2(pid, cookie) FROM pg_background_list_v2()
-        AS (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, sql_preview text, last_error text, consumed bool);
-    IF until('NOT EXISTS (SELECT FROM pg_stat_background WHERE datname = current_database())') <> 'yes' THEN
-        RAISE 'there are still jobs';
-    END IF;
+    PERFORM pg_background_detach_v2(pid, cookie) FROM jobs;
+    CALL until('NOT EXISTS (SELECT FROM pg_stat_background WHERE datname = current_database())');
 END
 $$;
 
@@ -81,9 +61,9 @@ RESET ROLE;
 -- a job that has ended makes room, read or not
 SELECT pid, cookie FROM pg_stat_background WHERE usename = 'regress_pgbg_one' ORDER BY launched_at LIMIT 1 \gset
 SELECT pg_background_cancel_v2(:pid, :cookie);
-SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+CALL until_ended(:cookie);
 SET ROLE regress_pgbg_one;
-SELECT * FROM pg_background_result(pg_background_launch('SELECT ''in''')) AS (t text);
+SELECT * FROM pg_background_result(pg_background_launch($$SELECT 'in'$$)) AS (t text);
 RESET ROLE;
 -- fewer than there are, more, and no limit
 SET pg_background.max_workers_per_role = 1;
@@ -92,11 +72,11 @@ SELECT pg_background_launch('SELECT 1');
 RESET ROLE;
 SET pg_background.max_workers_per_role = 3;
 SET ROLE regress_pgbg_two;
-SELECT * FROM pg_background_result(pg_background_launch('SELECT ''in''')) AS (t text);
+SELECT * FROM pg_background_result(pg_background_launch($$SELECT 'in'$$)) AS (t text);
 RESET ROLE;
 RESET pg_background.max_workers_per_role;
 SET ROLE regress_pgbg_two;
-SELECT * FROM pg_background_result(pg_background_launch('SELECT ''in''')) AS (t text);
+SELECT * FROM pg_background_result(pg_background_launch($$SELECT 'in'$$)) AS (t text);
 RESET ROLE;
 CALL clear();
 
@@ -118,7 +98,7 @@ SET client_min_messages = warning;
 SET ROLE regress_pgbg_one;
 SELECT pg_background_launch('SELECT 1');
 SET ROLE regress_pgbg_two;
-SELECT * FROM pg_background_result(pg_background_launch('SELECT ''in''')) AS (t text);
+SELECT * FROM pg_background_result(pg_background_launch($$SELECT 'in'$$)) AS (t text);
 RESET ROLE;
 ALTER ROLE CURRENT_USER IN DATABASE :this RESET pg_background.max_workers_per_role;
 CALL clear();
@@ -137,7 +117,7 @@ SELECT pg_background_launch('SELECT 1');
 -- it is worth the while: the job ends by itself
 SET pg_background.launch_timeout = '60s';
 SELECT pg_background_cancel_v2(:pid, :cookie);
-SELECT * FROM pg_background_result(pg_background_launch('SELECT ''in''')) AS (t text);
+SELECT * FROM pg_background_result(pg_background_launch($$SELECT 'in'$$)) AS (t text);
 SELECT count(*) FROM (SELECT pg_background_submit_v2('SELECT pg_sleep(0.05)') FROM generate_series(1, 10)) s;
 -- the wait can be cancelled
 SELECT pid, cookie FROM pg_background_submit_v2('SELECT pg_sleep(600)') \gset
@@ -172,7 +152,7 @@ ALTER SYSTEM SET pg_background.max_workers_total = 2;
 SELECT pg_reload_conf();
 \c -
 SET client_min_messages = warning;
-SELECT until('NOT EXISTS (SELECT FROM pg_stat_background)');
+CALL until('NOT EXISTS (SELECT FROM pg_stat_background)');
 SELECT pg_background_submit_v2('SELECT pg_sleep(600)') IS NOT NULL AS one;
 SET ROLE regress_pgbg_one;
 SELECT pg_background_submit_v2('SELECT pg_sleep(600)') IS NOT NULL AS two;
@@ -187,7 +167,5 @@ SELECT count(pg_background_submit_v2('SELECT 1')) FROM generate_series(1, 3);
 CALL clear();
 
 DROP PROCEDURE clear();
-DROP FUNCTION until(text);
-SELECT pg_background_drop_executor_role();
+\i regress/sql/include/cleanup.sql
 DROP ROLE regress_pgbg_one, regress_pgbg_two;
-DROP EXTENSION pg_background;

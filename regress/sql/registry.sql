@@ -1,48 +1,14 @@
--- What the statistics views show where there is a registry of the jobs of all sessions, and that they say so where there is none.
+-- What the statistics views show where there is a registry of the jobs of all sessions.
+\i regress/sql/include/registry.sql
+\i regress/sql/include/helpers.sql
 SET client_min_messages = warning;
-CREATE EXTENSION pg_background;
-\set SHOW_CONTEXT never
-SELECT current_setting('server_version_num')::int >= 170000 OR current_setting('shared_preload_libraries') ~ '\mpg_background\M' AS registry \gset
-\if :registry
-\else
-RESET client_min_messages;
-SELECT count(*) FROM pg_stat_background;
--- said once
-SELECT count(*) FROM pg_background_history;
-SELECT count(*) FROM pg_stat_background_workers;
--- the session's own counters
-SELECT pid, cookie FROM pg_background_submit_v2('SELECT 1/0') \gset
-SELECT pg_background_wait_v2(:pid, :cookie);
-SELECT datname = current_database() AS datname, usename = current_user AS usename, launched, completed, failed, canceled, timed_out,
-       rejected, queue_waits, warm_starts, cold_starts, run_time >= '0' AS run_time, stats_reset
-  FROM pg_stat_background_totals;
-SELECT pg_background_stat_reset();
-SELECT pg_background_detach_v2(:pid, :cookie);
-SET client_min_messages = warning;
-SELECT pg_background_drop_executor_role();
-DROP EXTENSION pg_background;
-\quit
-\endif
-
-CREATE FUNCTION until(condition text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    satisfied bool;
-BEGIN
-    FOR i IN 1..6000 LOOP
-        EXECUTE 'SELECT ' || condition INTO satisfied;
-        IF satisfied THEN RETURN 'yes'; END IF;
-        PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
-    END LOOP;
-    RETURN 'not within a minute';
-END
-$$;
 
 --
 -- which statement of how many runs, and what it is
 --
 SELECT pg_advisory_lock(2012);
-SELECT pid, cookie FROM pg_background_launch_v2('SET work_mem = ''1MB''; CREATE TEMP TABLE t AS SELECT 1 AS i FROM pg_advisory_xact_lock(2012); TABLE t') \gset
-SELECT until('(SELECT wait_event = ''advisory'' FROM pg_stat_background WHERE cookie = ' || :cookie || ')');
+SELECT pid, cookie FROM pg_background_launch_v2($$SET work_mem = '1MB'; CREATE TEMP TABLE t AS SELECT 1 AS i FROM pg_advisory_xact_lock(2012); TABLE t$$) \gset
+CALL until_waits(:pid, 'advisory');
 SELECT state, statement, statements, command FROM pg_stat_background WHERE cookie = :cookie;
 SELECT pg_advisory_unlock(2012);
 SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (i int);
@@ -50,23 +16,23 @@ SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (i int);
 --
 -- the history keeps what was read, forgotten and left behind
 --
-SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+CALL until_ended(:cookie);
 SELECT state, row_count, query FROM pg_background_history WHERE cookie = :cookie;
 SELECT pid, cookie FROM pg_background_launch_v2('SELECT generate_series(1, 10) / 0') \gset
 SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (i int);
-SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+CALL until_ended(:cookie);
 SELECT state, sqlstate, message, query FROM pg_background_history WHERE cookie = :cookie;
 -- nothing that a failed job has done counts, be it that its commit failed
 CREATE TABLE checked (i int UNIQUE DEFERRABLE INITIALLY DEFERRED);
 SELECT pid, cookie FROM pg_background_launch_v2('INSERT INTO checked VALUES (1), (1), (2)') \gset
 SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text);
-SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+CALL until_ended(:cookie);
 SELECT state, sqlstate, row_count FROM pg_background_history WHERE cookie = :cookie;
 DROP TABLE checked;
 CREATE TABLE many (i int);
 SELECT pid, cookie FROM pg_background_submit_v2('INSERT INTO many SELECT generate_series(1, 1000)') \gset
 SELECT pg_background_detach_v2(:pid, :cookie);
-SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+CALL until_ended(:cookie);
 SELECT state, row_count, query FROM pg_background_history WHERE cookie = :cookie;
 -- newest first
 SELECT count(*) FROM (SELECT finished_at, lag(finished_at) OVER () AS newer FROM pg_background_history) h WHERE finished_at > newer;
@@ -91,9 +57,9 @@ SET pg_background.worker_timeout = '10ms';
 SELECT * FROM pg_background_result(pg_background_launch('SELECT pg_sleep(600)')) AS (t text);
 RESET pg_background.worker_timeout;
 SELECT pid, cookie FROM pg_background_launch_v2('SELECT pg_sleep(600)') \gset
-SELECT until('(SELECT state = ''running'' FROM pg_stat_background WHERE cookie = ' || :cookie || ')');
+CALL until(format($$(SELECT state = 'running' FROM pg_stat_background WHERE cookie = %s)$$, :cookie));
 SELECT pg_background_cancel_v2(:pid, :cookie);
-SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+CALL until_ended(:cookie);
 SELECT pg_background_detach_v2(:pid, :cookie);
 RESET ROLE;
 -- a job that worker_timeout ended is counted as that alone
@@ -108,7 +74,7 @@ SELECT pg_background_wait_v2(:pid, :cookie);
 SELECT pg_background_detach_v2(:pid, :cookie);
 RESET ROLE;
 RESET pg_background.max_workers_per_role;
-SELECT until('(SELECT canceled = 2 FROM totals)');
+CALL until('(SELECT canceled = 2 FROM totals)');
 SELECT launched, completed, failed, canceled, timed_out, rejected, queue_waits, starts FROM totals;
 
 -- set to zero, for all at once; whoever was granted it
@@ -124,7 +90,7 @@ SELECT count(*) FROM totals;
 SET ROLE regress_pgbg_counted;
 SELECT * FROM pg_background_result(pg_background_launch('SELECT 2')) AS (i int);
 RESET ROLE;
-SELECT until('(SELECT completed = 1 FROM totals)');
+CALL until('(SELECT completed = 1 FROM totals)');
 SELECT launched, completed, failed, canceled, timed_out, rejected, queue_waits, starts FROM totals;
 SELECT min(stats_reset) > :'reset_before' AS later FROM pg_stat_background_totals;
 -- the history stays
@@ -141,16 +107,16 @@ SET client_min_messages = warning;
 SELECT state, launcher_pid = :before AS launcher, query FROM pg_stat_background WHERE cookie = :cookie;
 SELECT pg_background_cancel_v2(:pid, :cookie);
 SELECT pg_background_wait_v2(:pid, :cookie);
-SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+CALL until_ended(:cookie);
 SELECT state, sqlstate FROM pg_background_history WHERE cookie = :cookie;
 
 -- detached here after another session's cancel, and before it has ended: canceled
 SELECT pg_advisory_lock(2013), pg_advisory_lock(2014);
 SELECT pid, cookie FROM pg_background_launch_v2($sql$DO $$ BEGIN PERFORM pg_advisory_xact_lock(2013);
     EXCEPTION WHEN query_canceled THEN PERFORM pg_advisory_xact_lock(2014); END $$ $sql$) \gset
-SELECT until('EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 2013 AND NOT granted)');
+CALL until($$EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 2013 AND NOT granted)$$);
 SELECT * FROM pg_background_result(pg_background_launch(format('SELECT pg_background_cancel_v2(%s, %s)', :pid, :cookie))) AS (v text);
-SELECT until('EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 2014 AND NOT granted)');
+CALL until($$EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 2014 AND NOT granted)$$);
 SELECT pg_background_detach_v2(:pid, :cookie);
 SELECT workers_launched, workers_completed, workers_canceled FROM pg_background_stats_v2();
 SELECT pg_advisory_unlock(2013), pg_advisory_unlock(2014);
@@ -162,12 +128,12 @@ CREATE DATABASE regress_pgbg_latin1 TEMPLATE template0 ENCODING LATIN1 LC_COLLAT
 SET client_min_messages = warning;
 CREATE EXTENSION pg_background;
 SELECT * FROM pg_background_result(pg_background_launch(format('SELECT 1 AS %I', 'caf' || chr(233)))) AS (i int);
-SELECT pid, cookie FROM pg_background_launch_v2('SELECT ''caf' || chr(233) || '''::int') \gset
+SELECT pid, cookie FROM pg_background_launch_v2($$SELECT 'caf$$ || chr(233) || $$'::int$$) \gset
 SELECT pg_background_wait_v2(:pid, :cookie);
 SELECT datname FROM pg_background_history WHERE cookie = :cookie;
 \c :this
 SET client_min_messages = warning;
-SELECT until('EXISTS (SELECT FROM pg_background_history WHERE cookie = ' || :cookie || ')');
+CALL until_ended(:cookie);
 SELECT datname, state, sqlstate, message, query FROM pg_background_history WHERE cookie = :cookie;
 -- names of what is gone are unknown
 DROP DATABASE regress_pgbg_latin1;
@@ -179,6 +145,4 @@ SELECT usename, datname = current_database() AS datname, launched FROM pg_stat_b
 
 DROP VIEW totals;
 DROP TABLE many;
-DROP FUNCTION until(text);
-SELECT pg_background_drop_executor_role();
-DROP EXTENSION pg_background;
+\i regress/sql/include/cleanup.sql

@@ -1,23 +1,7 @@
 -- Who may cancel, and wait for, a job of another session.
+\i regress/sql/include/registry.sql
+\i regress/sql/include/helpers.sql
 SET client_min_messages = warning;
-SELECT current_setting('server_version_num')::int >= 170000 OR current_setting('shared_preload_libraries') ~ '\mpg_background\M' AS registry \gset
-\if :registry
-\else
-\quit
-\endif
-CREATE EXTENSION pg_background;
-CREATE FUNCTION until(condition text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    satisfied bool;
-BEGIN
-    FOR i IN 1..6000 LOOP
-        EXECUTE 'SELECT ' || condition INTO satisfied;
-        IF satisfied THEN RETURN 'yes'; END IF;
-        PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
-    END LOOP;
-    RETURN 'not within a minute';
-END
-$$;
 CREATE ROLE regress_pgbg_owner;
 CREATE ROLE regress_pgbg_member;
 CREATE ROLE regress_pgbg_signal;
@@ -35,12 +19,12 @@ SET ROLE regress_pgbg_owner;
 INSERT INTO handles SELECT job, h.* FROM unnest(ARRAY['one', 'two', 'three']) job, pg_background_submit_v2(format('SELECT pg_sleep(600), %L', job)) h;
 RESET ROLE;
 INSERT INTO handles SELECT 'super', h.* FROM pg_background_submit_v2('SELECT pg_sleep(600)') h;
-SELECT until('(SELECT count(*) = 4 FROM pg_stat_background JOIN handles USING (cookie) WHERE state = ''running'')');
+CALL until($$(SELECT count(*) = 4 FROM pg_stat_background JOIN handles USING (cookie) WHERE state = 'running')$$);
 \c -
 SET client_min_messages = warning;
 
 -- what comes of a call by that role, in this other session
-CREATE FUNCTION attempt(caller text, call text, job_name text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION call_as(caller text, call text, job_name text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     h handles;
     answer text;
@@ -58,36 +42,36 @@ CREATE FUNCTION states() RETURNS TABLE (job text, state text) LANGUAGE sql AS
     'SELECT job, coalesce(s.state, h.state) FROM handles LEFT JOIN pg_stat_background s USING (cookie) LEFT JOIN pg_background_history h USING (cookie) ORDER BY 1';
 
 -- no rights on the role
-SELECT call, attempt('regress_pgbg_other', call, 'one')
+SELECT call, call_as('regress_pgbg_other', call, 'one')
   FROM (VALUES (1, 'pg_background_cancel_v2(HANDLE)'), (2, 'pg_background_cancel_v2_grace(HANDLE, 10)'), (3, 'pg_background_wait_v2(HANDLE)'),
                (4, 'pg_background_wait_v2_timeout(HANDLE, 10)')) v (n, call) ORDER BY n;
 -- pg_signal_backend: stop, not look; and not a superuser's
-SELECT call, job, attempt('regress_pgbg_signal', call, job)
+SELECT call, job, call_as('regress_pgbg_signal', call, job)
   FROM (VALUES (1, 'pg_background_wait_v2(HANDLE)', 'one'), (2, 'pg_background_wait_v2_timeout(HANDLE, 10)', 'one'),
                (3, 'pg_background_cancel_v2(HANDLE)', 'super'), (4, 'pg_background_cancel_v2_grace(HANDLE, 10)', 'super'),
                (5, 'pg_background_wait_v2_timeout(HANDLE, 10)', 'super')) v (n, call, job) ORDER BY n;
 SELECT * FROM states();
-SELECT attempt('regress_pgbg_signal', 'pg_background_cancel_v2(HANDLE)', 'one');
-SELECT attempt('regress_pgbg_owner', 'pg_background_wait_v2(HANDLE)', 'one');
+SELECT call_as('regress_pgbg_signal', 'pg_background_cancel_v2(HANDLE)', 'one');
+SELECT call_as('regress_pgbg_owner', 'pg_background_wait_v2(HANDLE)', 'one');
 -- the role itself, its members, superusers
-SELECT attempt('regress_pgbg_member', 'pg_background_wait_v2_timeout(HANDLE, 10)', 'two');
-SELECT attempt('regress_pgbg_member', 'pg_background_cancel_v2(HANDLE)', 'two');
-SELECT attempt('regress_pgbg_member', 'pg_background_wait_v2(HANDLE)', 'two');
-SELECT attempt('regress_pgbg_member', 'pg_background_cancel_v2(HANDLE)', 'super');
-SELECT attempt('regress_pgbg_super', 'pg_background_wait_v2_timeout(HANDLE, 10)', 'three');
+SELECT call_as('regress_pgbg_member', 'pg_background_wait_v2_timeout(HANDLE, 10)', 'two');
+SELECT call_as('regress_pgbg_member', 'pg_background_cancel_v2(HANDLE)', 'two');
+SELECT call_as('regress_pgbg_member', 'pg_background_wait_v2(HANDLE)', 'two');
+SELECT call_as('regress_pgbg_member', 'pg_background_cancel_v2(HANDLE)', 'super');
+SELECT call_as('regress_pgbg_super', 'pg_background_wait_v2_timeout(HANDLE, 10)', 'three');
 -- with grace: the running statement is what there is
-SELECT attempt('regress_pgbg_super', 'pg_background_cancel_v2_grace(HANDLE, 10)', 'three');
-SELECT attempt('regress_pgbg_super', 'pg_background_wait_v2(HANDLE)', 'three');
-SELECT attempt('regress_pgbg_super', 'pg_background_cancel_v2(HANDLE)', 'super');
-SELECT attempt('regress_pgbg_super', 'pg_background_wait_v2_timeout(HANDLE, 60000)', 'super');
-SELECT until('(SELECT count(*) = 4 FROM pg_background_history JOIN handles USING (cookie))');
+SELECT call_as('regress_pgbg_super', 'pg_background_cancel_v2_grace(HANDLE, 10)', 'three');
+SELECT call_as('regress_pgbg_super', 'pg_background_wait_v2(HANDLE)', 'three');
+SELECT call_as('regress_pgbg_super', 'pg_background_cancel_v2(HANDLE)', 'super');
+SELECT call_as('regress_pgbg_super', 'pg_background_wait_v2_timeout(HANDLE, 60000)', 'super');
+CALL until('(SELECT count(*) = 4 FROM pg_background_history JOIN handles USING (cookie))');
 SELECT * FROM states();
 
 -- ended: nothing to wait for, nothing to cancel; rights are asked for all the same
-SELECT call, attempt('regress_pgbg_owner', call, 'one')
+SELECT call, call_as('regress_pgbg_owner', call, 'one')
   FROM (VALUES (1, 'pg_background_cancel_v2(HANDLE)'), (2, 'pg_background_cancel_v2_grace(HANDLE, 10)'), (3, 'pg_background_wait_v2(HANDLE)'),
                (4, 'pg_background_wait_v2_timeout(HANDLE, 10)')) v (n, call) ORDER BY n;
-SELECT call, attempt('regress_pgbg_other', call, 'one')
+SELECT call, call_as('regress_pgbg_other', call, 'one')
   FROM (VALUES (1, 'pg_background_cancel_v2(HANDLE)'), (2, 'pg_background_wait_v2(HANDLE)')) v (n, call) ORDER BY n;
 
 -- the rest stays with the session that launched the job
@@ -96,40 +80,38 @@ DELETE FROM handles;
 INSERT INTO handles VALUES ('mine', :mine_pid, :mine_cookie);
 \c -
 SET client_min_messages = warning;
-SELECT call, attempt(session_user::text, call, 'mine')
+SELECT call, call_as(session_user::text, call, 'mine')
   FROM (VALUES (1, 'pg_background_result_v2(HANDLE)'), (2, 'pg_background_detach_v2(HANDLE)'), (3, 'pg_background_get_progress_v2(HANDLE)')) v (n, call) ORDER BY n;
-SELECT count(*) FROM pg_background_list_v2() AS (pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text,
-    sql_preview text, last_error text, consumed bool);
+SELECT count(*) FROM jobs;
 -- a handle is both of its numbers
 UPDATE handles SET pid = 0;
-SELECT call, attempt(session_user::text, call, 'mine')
+SELECT call, call_as(session_user::text, call, 'mine')
   FROM (VALUES (1, 'pg_background_cancel_v2(HANDLE)'), (2, 'pg_background_cancel_v2_grace(HANDLE, 10)'), (3, 'pg_background_wait_v2(HANDLE)'),
                (4, 'pg_background_wait_v2_timeout(HANDLE, 10)')) v (n, call) ORDER BY n;
 UPDATE handles SET pid = :mine_pid, cookie = :mine_cookie # 1;
-SELECT call, attempt(session_user::text, call, 'mine')
+SELECT call, call_as(session_user::text, call, 'mine')
   FROM (VALUES (1, 'pg_background_cancel_v2(HANDLE)'), (2, 'pg_background_wait_v2_timeout(HANDLE, 10)')) v (n, call) ORDER BY n;
 UPDATE handles SET cookie = 0;
-SELECT attempt(session_user::text, 'pg_background_cancel_v2(HANDLE)', 'mine');
+SELECT call_as(session_user::text, 'pg_background_cancel_v2(HANDLE)', 'mine');
 UPDATE handles SET cookie = :mine_cookie;
 SELECT state FROM states();
 SELECT pg_background_cancel_v2(:mine_pid, :mine_cookie), pg_background_wait_v2(:mine_pid, :mine_cookie);
-SELECT until('EXISTS (SELECT FROM pg_background_history JOIN handles USING (cookie))');
+CALL until('EXISTS (SELECT FROM pg_background_history JOIN handles USING (cookie))');
 SELECT state FROM states();
 
 -- what this session has forgotten is forgotten here, though the registry knows it
 SELECT pid AS mine_pid, cookie AS mine_cookie FROM pg_background_submit_v2('SELECT pg_sleep(600)') \gset
 UPDATE handles SET pid = :mine_pid, cookie = :mine_cookie;
 SELECT pg_background_detach_v2(:mine_pid, :mine_cookie);
-SELECT attempt(session_user::text, 'pg_background_wait_v2_timeout(HANDLE, 10)', 'mine');
+SELECT call_as(session_user::text, 'pg_background_wait_v2_timeout(HANDLE, 10)', 'mine');
 \c -
 SET client_min_messages = warning;
-SELECT attempt(session_user::text, 'pg_background_wait_v2_timeout(HANDLE, 10)', 'mine');
-SELECT attempt(session_user::text, 'pg_background_cancel_v2(HANDLE)', 'mine');
-SELECT attempt(session_user::text, 'pg_background_wait_v2_timeout(HANDLE, 60000)', 'mine');
+SELECT call_as(session_user::text, 'pg_background_wait_v2_timeout(HANDLE, 10)', 'mine');
+SELECT call_as(session_user::text, 'pg_background_cancel_v2(HANDLE)', 'mine');
+SELECT call_as(session_user::text, 'pg_background_wait_v2_timeout(HANDLE, 60000)', 'mine');
 
-DROP FUNCTION attempt(text, text, text), states(), until(text);
+DROP FUNCTION call_as(text, text, text), states();
 DROP OWNED BY regress_pgbg_owner;
 DROP TABLE handles;
-SELECT pg_background_drop_executor_role();
+\i regress/sql/include/cleanup.sql
 DROP ROLE regress_pgbg_owner, regress_pgbg_member, regress_pgbg_signal, regress_pgbg_other, regress_pgbg_super;
-DROP EXTENSION pg_background;
