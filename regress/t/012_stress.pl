@@ -708,8 +708,8 @@ for my $role (@roles)
 note($node->safe_psql('postgres', q{SELECT sum(short) || ' times the poor got no memory' FROM counted}));
 my ($launched, $refused) = split /\|/, $node->safe_psql('postgres', q{SELECT sum(launched), sum(refused) FROM counted WHERE mode = 'crowd'});
 my $crowd = totals($node, 'postgres', 'crowd');
-is($crowd->{launched}, $launched, 'as many were launched as the clients have counted');
-is($crowd->{rejected}, $refused, 'as many were refused as the clients have counted');
+is($crowd->{launched}, $launched, 'the registry has counted as many launches as the clients');
+is($crowd->{rejected}, $refused, 'the registry has counted as many refused launches as the clients');
 cmp_ok($crowd->{queue_waits}, '>=', $refused, 'refused launches had waited before');
 cmp_ok($crowd->{warm_starts}, '>', 0, 'some jobs of the crowd were warm');
 cmp_ok($node->safe_psql('postgres', q{SELECT grown FROM counted WHERE mode = 'crowd' AND client = 1 ORDER BY launched DESC LIMIT 1}),
@@ -722,6 +722,6 @@ my $log = slurp_file($node->logfile) =~ s/^.*(?:(?:shared memory.*Cannot|could n
 # It has also said where the memory went, with the texts of cached plans.
 $log =~ s/^ *\w.*: \d+ total in \d+ blocks;.*\n//mg;
 is(join("\n", grep { /PANIC: |TRAP: |panicked at|terminated by signal|could not (?!serialize|register)|still referenced|leak/ } split /\n/, $log),
-	'', 'the log is quiet');
+	'', "the server's log is quiet");
 healthy($node);
 done_testing();

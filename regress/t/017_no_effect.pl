@@ -46,7 +46,7 @@ sub stay
 	ask($in, $_) for split /;;/, $sql;
 	$in->quit;
 	my $now = idle();
-	is($now, $idle, "$role: $sql");
+	is($now, $idle, "$role: $sql: all workers stay");
 	$idle = $now;
 	return;
 }
@@ -59,7 +59,7 @@ sub go
 	my @pids = split / /, $idle;
 	my %meant = map { $_ => 1 } @which;
 
-	for my $statement (split /;;/, $sql)
+	for my $statement (split /;;\s*/, $sql)
 	{
 		my (undef, $err) = ask($session, $statement);
 		is($err, '', "$statement: succeeds");
@@ -87,7 +87,7 @@ stay('postgres', $_)
 	'ALTER DATABASE nowhere SET work_mem = 1000', 'DROP ROLE postgres');
 stay('guest', 'DROP ROLE IF EXISTS nobody');
 # what the server refuses, in its own words
-like((ask($session, "DROP ROLE $_"))[1], qr/ERROR:  22023: cannot use special role specifier in DROP ROLE/, "DROP ROLE $_") for qw(public CURRENT_USER);
+like((ask($session, "DROP ROLE $_"))[1], qr/ERROR:  22023: cannot use special role specifier in DROP ROLE/, "DROP ROLE $_ is refused") for qw(public CURRENT_USER);
 like((ask($guest, 'DROP ROLE public'))[1], qr/ERROR:  42501: permission denied to drop role/, 'DROP ROLE public without the right to');
 stay('postgres', q{COMMIT PREPARED 'nothing'});
 
