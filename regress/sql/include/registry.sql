@@ -5,7 +5,6 @@ SELECT current_setting('server_version_num')::int >= 170000
 \if :registry
 \else
 \warn 'This test is for a server with a registry: put pg_background into shared_preload_libraries, or use PostgreSQL 17.'
-\set ON_ERROR_STOP on
-SELECT 1/0;
+SELECT pg_terminate_backend(pg_backend_pid());
 \endif
 \set ECHO all
