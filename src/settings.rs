@@ -1,4 +1,4 @@
-//! The settings.
+//! The settings: a table ([`define`]), and a function for each that reads its present value.
 
 use crate::pg::error::Result;
 use crate::pg::guc::{Int, Set, Str, Unit, define_int, define_list, reserve_prefix};
@@ -24,7 +24,7 @@ static STATELESS: Str = Str::new();
 /// Bytes.
 pub const MAX_QUEUE_SIZE: i32 = 256 * 1024 * 1024;
 
-/// As many jobs as a session may track.
+/// So many jobs may a session track.
 pub fn max_workers() -> i32 {
     MAX_WORKERS.get()
 }
@@ -43,7 +43,7 @@ fn unsigned(setting: &Int) -> u32 {
     setting.get().max(0).unsigned_abs()
 }
 
-/// As many jobs as the registry has slots for.
+/// The registry has slots for so many jobs.
 pub fn max_jobs() -> u32 {
     unsigned(&MAX_JOBS)
 }
@@ -52,7 +52,7 @@ pub fn history_size() -> u32 {
     unsigned(&HISTORY_SIZE)
 }
 
-/// Over all sessions.
+/// The limits on running jobs over all sessions.
 pub fn limits() -> Limits {
     Limits { total: unsigned(&MAX_TOTAL), per_database: unsigned(&MAX_PER_DATABASE), per_role: unsigned(&MAX_PER_ROLE) }
 }
@@ -70,7 +70,7 @@ pub fn idle_timeout() -> Duration {
     Duration::from_millis(unsigned(&IDLE_TIMEOUT).into())
 }
 
-/// As many jobs as a worker runs before it makes room for a new process.
+/// A worker process runs so many jobs before it makes room for a new one.
 pub fn worker_max_jobs() -> i64 {
     WORKER_MAX_JOBS.get().into()
 }
@@ -80,7 +80,7 @@ pub fn spin() -> Duration {
     Duration::from_micros(unsigned(&SPIN).into())
 }
 
-/// Names of libraries, separated by commas.
+/// Libraries that keep nothing in a session that a later job could see: names, separated by commas.
 pub fn stateless_libraries() -> Vec<u8> {
     STATELESS.get()
 }
@@ -197,7 +197,8 @@ pub fn define() -> Result<()> {
     ] {
         define_int(variable, name, description, values, unit, set)?;
     }
-    // Of the file: all processes judge alike, whatever a launcher has set, and no job changes the verdict about itself.
+    // Set in the file alone: all processes judge alike, whatever a launcher has set, and no job can change the
+    // verdict about the worker that it runs in.
     define_list(
         &STATELESS,
         c"pg_background.stateless_libraries",

@@ -95,9 +95,8 @@ fn at_exit() -> Result<()> {
 
 /// Admits the job and finds a worker for it.
 ///
-/// The exit callback is registered before the first launch asks to be admitted. Callbacks run last in, first out:
-/// those that the server registered when the session began, which detach from shared memory and give up latch and
-/// process entry, run after it.
+/// The exit callback is registered before the first launch asks to be admitted. Callbacks run last in, first out, so it
+/// runs before those that the server registered when the session began: the lock and the latch can still be used.
 ///
 /// The launch is unfinished until the job is tracked, not only until it has started. Suppose that memory runs out
 /// between the two, and that the session ends by it: the caller never got the handle, and the job must be asked to

@@ -1,14 +1,20 @@
 //! A warm start: the job is offered to an idle worker, which the registry has claimed for it.
 //!
-//! - Claimed: no other launch gets the worker. It stays asleep, or finishes its clean-up.
-//! - Offered: the worker's entry in the registry names the segment. The worker is woken and maps it.
-//! - Taken: the worker has put its pid into the job's slot. Then it makes its session the launcher's.
-//! - Accepted, or refused: it could do so, and runs the job; or it could not, and ends, and the launch looks for
-//!   another worker.
+//! - *Claimed*: no other launch gets the worker. It stays asleep, or goes on to reset its session.
+//! - *Offered*: the worker's slot in the registry names the segment. The worker is woken and maps the segment.
+//! - *Taken*: the worker has put its pid into the job's slot. It now makes its session the launcher's.
+//! - *Accepted*, or *refused*: the session is the launcher's, and the worker runs the job; or it cannot become the
+//!   launcher's, the worker ends, and the launch looks for another one.
 //!
-//! A claim is *sure* if the worker is idle, or has promised to be, has this session's settings already, and has the
-//! segment mapped: nothing can fail on the way from the offer to the job. Then no reply is awaited, and the launch
-//! returns while the worker wakes up.
+//! A claim is *sure* if the worker is idle, has this session's settings already, and has the segment mapped: nothing
+//! can fail on the way from the offer to the job. Then no reply is awaited, and the launch returns while the worker
+//! wakes up.
+//!
+//! A worker that is not idle yet may have *promised* to be. Suppose that a session runs one job after the other. When
+//! it launches the second, the worker of the first has left the queue, but resets its session still, and a launch
+//! that had to wait for that would lose what a sure claim saves. So a worker whose reset cannot fail says at the end
+//! of its job which settings it will have, and a claim on it is as sure as on an idle one: it finds the offer when it
+//! is ready.
 
 use super::{Launch, StartedJob};
 use crate::channel::Receiver;
@@ -20,12 +26,11 @@ use crate::registry::{self, Claim};
 use logic::segment::header::Reply;
 use parking_lot::Mutex;
 
-/// The proc number and the pid of the worker that has had this session's last job: most often it gets the next one,
-/// too.
+/// Proc number and pid of the worker that had this session's last job: most often it gets the next one, too.
 static LAST_WORKER: Mutex<(u32, i32)> = Mutex::new((u32::MAX, 0));
 
-/// Wakes the worker that will probably get the job, if a wake-up from the processor's sleep takes longer than the
-/// launch.
+/// Wakes the worker that will probably get the job: a processor core that sleeps takes longer to wake than a launch
+/// takes to get to its offer.
 pub fn wake_last_worker() {
     let (proc, pid) = *LAST_WORKER.lock();
     registry::wake_early(proc, pid);
@@ -86,6 +91,10 @@ impl Launch<'_> {
     /// The worker replies in the segment's header. Suppose that it accepts the job, works and is gone between the
     /// look at the header and the look at the registry: the registry does not know it any more, but the header has
     /// its reply. So that is looked at again before the job is given to another worker, which would run it twice.
+    ///
+    /// Suppose that the wait is cancelled: the worker may have the job by then, or take it later. `Launch::start` gives
+    /// the job up: a job that is taken is asked to stop; otherwise its slot is freed, and the worker that comes to take
+    /// the job finds it gone.
     fn is_accepted(&self, claim: &Claim) -> Result<bool> {
         let header = self.segment.header();
         let has_job = || header.is_accepted() || header.is_final();
