@@ -81,6 +81,10 @@ impl Locked<'_> {
     }
 
     /// The job has ended. Its worker may be claimed from now on, unless it leaves.
+    ///
+    /// Called again for the same job it does nothing to the worker's slot. Suppose the worker fails after it has ended
+    /// its job here, and before it has left the job's queue. Its exit callback ends the job once more; by then a
+    /// launcher may have claimed the worker, or offered it another job, which `close` and `worker_exits` must find.
     pub fn end_job(&mut self, worker: u32, slot: u32, cookie: i64, end: &End, after: AfterJob) {
         let (Some(job), Some(worker)) = (self.job(slot), self.worker(worker)) else {
             return;
@@ -88,16 +92,18 @@ impl Locked<'_> {
         if job.cookie.load(Relaxed) == cookie {
             self.move_to_history(slot, job, end);
         }
-        worker.set_job(0, 0);
-        worker.set_activity(match after {
-            AfterJob::Leave => Activity::Leaving,
-            AfterJob::Reset { promised, settings, mapped } => {
-                worker.promised.store(u32::from(promised), Relaxed);
-                worker.settings.store(settings, Relaxed);
-                worker.set_mapped(mapped);
-                Activity::Resetting
-            }
-        });
+        if worker.cookie.load(Relaxed) == cookie {
+            worker.set_job(0, 0);
+            worker.set_activity(match after {
+                AfterJob::Leave => Activity::Leaving,
+                AfterJob::Reset { promised, settings, mapped } => {
+                    worker.promised.store(u32::from(promised), Relaxed);
+                    worker.settings.store(settings, Relaxed);
+                    worker.set_mapped(mapped);
+                    Activity::Resetting
+                }
+            });
+        }
         self.tell_of_end(slot);
     }
 
