@@ -16,3 +16,6 @@ pub mod rows;
 pub mod tables;
 pub mod totals;
 pub mod workers;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,370 @@
+//! What a launching session does: `launcher/launch`, and waiting for its jobs.
+
+use super::model::{END, Job, LAUNCHERS, NEXT, Planted, Segment, Sleep, World};
+use super::workers;
+use crate::job::state::Stop;
+use crate::registry::claims::Claim;
+use crate::registry::jobs::Admission;
+use crate::registry::layout::{Activity, WorkerSlot};
+use crate::registry::queue::Queue;
+use crate::registry::quota::Limits;
+use crate::registry::totals::LaunchEvent;
+use std::sync::atomic::Ordering::Relaxed;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub enum State {
+    #[default]
+    Idle,
+    /// Not admitted; has no ticket yet.
+    Refused(Job),
+    Queued(Job, u64),
+    /// Is not admitted, and says so.
+    Rejected(Job),
+    /// Has a slot, and perhaps a claim that is not offered yet.
+    Admitted(Job, u32, Option<Claim>),
+    /// Waits for the worker's reply.
+    Offered(Job, u32, Claim),
+    NeedsWorker(Job, u32),
+    WaitsForProcess(Job, u32, u64),
+    /// Waits for a new process, with that number and pid, to take the job.
+    Cold(Job, u32, u32, i32),
+    /// The launch fails: the claim is withdrawn, then the job given up.
+    Failing(Job, u32, Option<Claim>),
+    Tracking(Job, u32),
+}
+
+#[derive(Default)]
+pub struct Launcher {
+    pub state: State,
+    /// The cookie of the job that it is in the middle of launching; 0 is none.
+    pub launching: i64,
+    /// To be given back next.
+    pub ticket: Option<u64>,
+    /// The process has called its exit callback.
+    pub is_exiting: bool,
+}
+
+const LIMITS: [Limits; 5] = [
+    Limits { total: 0, per_database: 0, per_role: 0 },
+    Limits { total: 0, per_database: 0, per_role: 0 },
+    Limits { total: 2, per_database: 0, per_role: 0 },
+    Limits { total: 0, per_database: 1, per_role: 0 },
+    Limits { total: 0, per_database: 0, per_role: 2 },
+];
+
+impl World {
+    fn launcher(&mut self, proc: u32) -> &mut Launcher {
+        &mut self.launchers[proc as usize]
+    }
+
+    fn go(&mut self, proc: u32, state: State) {
+        self.launcher(proc).state = state;
+    }
+
+    pub fn move_launcher(&mut self, proc: u32, what: u8) -> String {
+        if self.launchers[proc as usize].is_exiting {
+            return self.replace_launcher(proc).into();
+        }
+        if what >= END {
+            return self.end_launcher(proc).into();
+        }
+        if let Some(ticket) = self.launcher(proc).ticket.take() {
+            self.machine.leave_conditions(proc);
+            self.exclusive(proc, |r| r.quit(ticket));
+            return format!("quits {ticket}");
+        }
+        let is_cancelled = what >= NEXT;
+        let state = self.launchers[proc as usize].state;
+        match state {
+            State::Idle => self.launch(proc, what),
+            State::Refused(job) if what % 2 == 1 => {
+                self.go(proc, State::Rejected(job));
+                "does not wait".into()
+            }
+            State::Rejected(job) => {
+                self.exclusive(proc, |r| r.count_launch(job.database, 10, LaunchEvent::Rejected));
+                self.fail(proc, job)
+            }
+            State::Refused(job) => {
+                let ticket = self.exclusive(proc, |r| r.join(&job.ask(), Queue::ForSlot)).unwrap();
+                self.join_freed(proc);
+                self.go(proc, State::Queued(job, ticket));
+                format!("joins with {ticket}")
+            }
+            State::Queued(job, ticket) if is_cancelled => {
+                self.sleeps[proc as usize] = Sleep::Awake;
+                self.launcher(proc).ticket = Some(ticket);
+                self.go(proc, State::Rejected(job));
+                "waits no longer".into()
+            }
+            State::Queued(job, ticket) => match self.exclusive(proc, |r| r.admit(&job.ask(), Some(ticket))) {
+                Admission::Admitted(slot, claim) => {
+                    self.launcher(proc).ticket = Some(ticket);
+                    self.admitted(proc, job, slot, claim)
+                }
+                Admission::Refused(_) => self.sleep(proc, Sleep::Condition).into(),
+            },
+            State::Admitted(job, slot, claim) if is_cancelled => {
+                self.go(proc, State::Failing(job, slot, claim));
+                "fails before the offer".into()
+            }
+            State::Admitted(job, slot, Some(claim)) => self.offer(proc, job, slot, claim),
+            State::Admitted(job, slot, None) => {
+                self.go(proc, State::NeedsWorker(job, slot));
+                "needs a worker".into()
+            }
+            State::Offered(job, slot, _) | State::NeedsWorker(job, slot) | State::Cold(job, slot, ..)
+                if is_cancelled =>
+            {
+                self.sleeps[proc as usize] = Sleep::Awake;
+                self.go(proc, State::Failing(job, slot, None));
+                "is cancelled".into()
+            }
+            State::Offered(job, slot, claim) => self.hear(proc, job, slot, &claim),
+            State::NeedsWorker(job, slot) => self.need_worker(proc, job, slot),
+            State::WaitsForProcess(job, slot, ticket) => self.wait_for_process(proc, job, slot, ticket, what),
+            State::Cold(job, slot, worker, pid) => {
+                let is_taken = self.segments[job.handle].was_attached;
+                if is_taken {
+                    self.track(proc, job, slot)
+                } else if self.machine.process(worker).pid == pid {
+                    self.sleep(proc, Sleep::Latch).into()
+                } else {
+                    self.go(proc, State::Failing(job, slot, None));
+                    "could not start a process".into()
+                }
+            }
+            State::Failing(job, slot, Some(claim)) => {
+                self.exclusive(proc, |r| r.withdraw(&claim, job.cookie));
+                self.go(proc, State::Failing(job, slot, None));
+                "withdraws its claim".into()
+            }
+            State::Failing(job, slot, None) => {
+                self.exclusive(proc, |r| r.give_up(slot, job.cookie));
+                self.fail(proc, job);
+                format!("gives up {}", job.cookie)
+            }
+            State::Tracking(job, slot) => self.follow(proc, job, slot, what),
+        }
+    }
+
+    fn launch(&mut self, proc: u32, what: u8) -> String {
+        let handle = self.segments.iter().position(|s| s.is_reusable && s.launcher == proc);
+        let handle = handle.unwrap_or_else(|| {
+            self.segments.push(Segment::default());
+            self.segments.len() - 1
+        });
+        self.next_cookie += 1;
+        let job = Job {
+            cookie: self.next_cookie,
+            database: 1 + u32::from(what == 1),
+            settings: u64::from(what == 2),
+            limits: LIMITS[self.next_cookie as usize % LIMITS.len()],
+            handle,
+        };
+        self.segments[handle] = Segment {
+            launcher: proc,
+            cookie: job.cookie,
+            database: job.database,
+            settings: job.settings,
+            ..Segment::default()
+        };
+        self.launcher(proc).launching = job.cookie;
+        match self.exclusive(proc, |r| r.admit(&job.ask(), None)) {
+            Admission::Admitted(slot, claim) => self.admitted(proc, job, slot, claim),
+            Admission::Refused(scope) => {
+                self.go(proc, State::Refused(job));
+                format!("launches {}: refused, {scope:?}", job.cookie)
+            }
+        }
+    }
+
+    fn admitted(&mut self, proc: u32, job: Job, slot: u32, claim: Option<Claim>) -> String {
+        self.segments[job.handle].slot = slot;
+        self.go(proc, State::Admitted(job, slot, claim));
+        format!(
+            "{} is admitted to slot {slot}, claim {:?}",
+            job.cookie,
+            claim.map(|claim| (claim.index, claim.is_sure))
+        )
+    }
+
+    fn offer(&mut self, proc: u32, job: Job, slot: u32, claim: Claim) -> String {
+        let segment = &mut self.segments[job.handle];
+        segment.wants_reply = !claim.is_sure;
+        if !claim.is_mapped {
+            self.pin(job.handle);
+        }
+        if self.planted == Planted::DropLatch {
+            self.machine.lose_latch.store(true, Relaxed);
+        }
+        let there = self.exclusive(proc, |r| r.offer(&claim, slot, job.cookie, job.handle as u32 + 1));
+        if there && claim.is_sure {
+            return self.track(proc, job, slot);
+        }
+        if there {
+            self.go(proc, State::Offered(job, slot, claim));
+            return format!("offers {}", job.cookie);
+        }
+        if !claim.is_mapped {
+            self.unpin(job.handle);
+        }
+        self.go(proc, State::NeedsWorker(job, slot));
+        "finds its claim gone".into()
+    }
+
+    fn hear(&mut self, proc: u32, job: Job, slot: u32, claim: &Claim) -> String {
+        let segment = &self.segments[job.handle];
+        if segment.is_accepted || segment.is_final {
+            return self.track(proc, job, slot);
+        }
+        if self.shared(proc, |r| r.is_on_its_way(claim, slot, job.cookie)) {
+            return self.sleep(proc, Sleep::Latch).into();
+        }
+        if segment.is_attached {
+            self.complain("a worker that is not on its way is in the queue");
+        }
+        self.go(proc, State::NeedsWorker(job, slot));
+        "sees the worker gone".into()
+    }
+
+    fn need_worker(&mut self, proc: u32, job: Job, slot: u32) -> String {
+        let segment = &mut self.segments[job.handle];
+        (segment.wants_reply, segment.was_attached) = (false, false);
+        if self.shared(proc, |r| r.is_next_for_process(None)) {
+            if let Some(worker) = self.free_process() {
+                return self.register(proc, job, slot, worker);
+            }
+        }
+        let ticket = self.exclusive(proc, |r| r.join(&job.ask(), Queue::ForProcess)).unwrap();
+        self.join_freed(proc);
+        self.go(proc, State::WaitsForProcess(job, slot, ticket));
+        format!("joins for a process with {ticket}")
+    }
+
+    fn register(&mut self, proc: u32, job: Job, slot: u32, worker: u32) -> String {
+        let process = self.machine.start(worker);
+        self.sleeps[worker as usize] = Sleep::Awake;
+        *self.worker_mut(worker) = workers::WorkerProcess::starting(job.handle, self.machine.process(proc));
+        self.go(proc, State::Cold(job, slot, worker, process.pid));
+        format!("starts process {worker} for {}", job.cookie)
+    }
+
+    fn wait_for_process(&mut self, proc: u32, job: Job, slot: u32, ticket: u64, what: u8) -> String {
+        if what == 14 {
+            self.sleeps[proc as usize] = Sleep::Awake;
+            self.launcher(proc).ticket = Some(ticket);
+            self.go(proc, State::Failing(job, slot, None));
+            return "waits no longer for a process".into();
+        }
+        if what == 13 {
+            self.sleeps[proc as usize] = Sleep::Awake;
+            self.exclusive(proc, |r| r.dismiss_one());
+            return "dismisses one".into();
+        }
+        // a pause has passed, or it was woken
+        self.sleeps[proc as usize] = Sleep::Awake;
+        if self.shared(proc, |r| r.is_next_for_process(Some(ticket))) {
+            if let Some(worker) = self.free_process() {
+                self.launcher(proc).ticket = Some(ticket);
+                return self.register(proc, job, slot, worker);
+            }
+            if let Some(claim) = self.exclusive(proc, |r| r.claim_for(slot, &job.ask())) {
+                self.launcher(proc).ticket = Some(ticket);
+                return self.admitted(proc, job, slot, Some(claim));
+            }
+        }
+        self.sleep(proc, Sleep::Condition).into()
+    }
+
+    fn track(&mut self, proc: u32, job: Job, slot: u32) -> String {
+        self.returned.insert(job.cookie);
+        self.launcher(proc).launching = 0;
+        self.go(proc, State::Tracking(job, slot));
+        format!("returns the handle of {}", job.cookie)
+    }
+
+    /// Has the launcher of a job that it tracks nothing to wait for any more?
+    pub fn is_over(&self, job: &Job, slot: u32) -> bool {
+        let segment = &self.segments[job.handle];
+        let is_gone = !self.memory.tables().is_running(slot, job.cookie);
+        segment.was_attached && !segment.is_attached || is_gone && (!segment.is_final || segment.worker_pid == 0)
+    }
+
+    fn follow(&mut self, proc: u32, job: Job, slot: u32, what: u8) -> String {
+        match what {
+            _ if self.is_over(&job, slot) => {
+                let is_left = self.segments[job.handle].was_attached && !self.segments[job.handle].is_attached;
+                self.segments[job.handle].is_reusable = is_left;
+                self.sleeps[proc as usize] = Sleep::Awake;
+                self.go(proc, State::Idle);
+                format!("sees the end of {}", job.cookie)
+            }
+            8 | 9 => {
+                self.shared(proc, |r| r.stop(slot, job.cookie, Stop::Now));
+                format!("cancels {}", job.cookie)
+            }
+            10 => {
+                self.go(proc, State::Idle);
+                format!("detaches {}", job.cookie)
+            }
+            _ => self.sleep(proc, Sleep::Latch).into(),
+        }
+    }
+
+    fn fail(&mut self, proc: u32, job: Job) -> String {
+        self.launcher(proc).launching = 0;
+        self.go(proc, State::Idle);
+        format!("{} fails", job.cookie)
+    }
+
+    /// The process ends, in whatever it is doing.
+    fn end_launcher(&mut self, proc: u32) -> &'static str {
+        self.sleeps[proc as usize] = Sleep::Awake;
+        self.machine.leave_conditions(proc);
+        self.launcher(proc).is_exiting = true;
+        if self.is_brutal && self.next_cookie % 3 == 0 {
+            self.has_vanished = true;
+            return self.replace_launcher(proc);
+        }
+        let launching = self.launchers[proc as usize].launching;
+        if launching != 0 {
+            let forgets = self.planted == Planted::ForgetClaim;
+            self.exclusive(proc, |r| {
+                let is_held = |w: &&WorkerSlot| {
+                    w.activity() == Activity::Claimed
+                        && w.cookie.load(Relaxed) == launching
+                        && w.handle.load(Relaxed) == 0
+                };
+                let claimed = r.workers.iter().find(is_held).filter(|_| forgets);
+                r.launcher_exits(launching);
+                if let Some(worker) = claimed {
+                    r.head.idle.fetch_sub(u32::from(worker.activity() == Activity::Idle), Relaxed);
+                    worker.set_job(0, launching);
+                    worker.set_activity(Activity::Claimed);
+                }
+            });
+        }
+        "exits"
+    }
+
+    fn replace_launcher(&mut self, proc: u32) -> &'static str {
+        for segment in self.segments.iter_mut().filter(|segment| segment.launcher == proc) {
+            segment.is_reusable = false;
+        }
+        self.machine.end(proc);
+        self.machine.start(proc);
+        *self.launcher(proc) = Launcher::default();
+        "is gone, and another session is there"
+    }
+
+    /// Is there a launcher that will offer a job to this worker, or give the claim back?
+    pub fn holds_claim(&self, index: u32, pid: i32) -> bool {
+        (0..LAUNCHERS).any(|proc| match self.launchers[proc as usize].state {
+            State::Admitted(_, _, Some(claim)) | State::Failing(_, _, Some(claim)) => {
+                super::model::is_same(&claim, index, pid)
+            }
+            _ => false,
+        })
+    }
+}
