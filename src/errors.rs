@@ -173,6 +173,20 @@ pub fn registry_of_another_version() -> PgError {
 
 // --- running a job ---
 
+/// A job is one transaction, and cannot end it.
+#[cold]
+pub fn transaction_control() -> PgError {
+    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, "transaction control statements are not allowed in pg_background")
+        .hint("A job is one transaction. A procedure that commits can be run with CALL as the job's only statement.")
+}
+
+#[cold]
+pub fn copy_with_client() -> PgError {
+    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, "COPY from or to the client is not supported in pg_background").hint(
+        "A job has no client. Use COPY with a file or program, INSERT, or a query whose rows are read as the job's result.",
+    )
+}
+
 /// In the server's words.
 #[cold]
 pub fn canceled() -> PgError {

@@ -2,11 +2,10 @@
 //! plan, portal.
 
 use super::dest::Receiver;
-use super::error::{self, PgError, Result};
+use super::error::{self, Result};
 use super::guard::guard;
 use super::memory::Context;
 use super::sys;
-use logic::sqlstate;
 use logic::wire::report::Report;
 use std::ffi::{CStr, c_char};
 use std::ptr;
@@ -256,27 +255,16 @@ impl Statement {
         unsafe { (*self.0).stmt }
     }
 
-    /// What a job may not do is refused before it begins.
-    pub fn check(self) -> Result<()> {
+    /// BEGIN, COMMIT and the like.
+    pub fn is_transaction_control(self) -> bool {
         // SAFETY: a parse tree.
-        let (tag, copy) = unsafe { ((*self.node()).type_, sys::pgbg_is_copy_with_client(self.node())) };
-        if tag == sys::NodeTag_T_TransactionStmt {
-            return Err(PgError::new(
-                sqlstate::FEATURE_NOT_SUPPORTED,
-                "transaction control statements are not allowed in pg_background",
-            )
-            .hint(
-                "A job is one transaction. A procedure that commits can be run with CALL as the job's only statement.",
-            ));
-        }
-        if copy {
-            return Err(PgError::new(
-                sqlstate::FEATURE_NOT_SUPPORTED,
-                "COPY from or to the client is not supported in pg_background",
-            )
-            .hint("A job has no client. Use COPY with a file or program, INSERT, or a query whose rows are read as the job's result."));
-        }
-        Ok(())
+        unsafe { (*self.node()).type_ == sys::NodeTag_T_TransactionStmt }
+    }
+
+    /// COPY whose data comes from a client or goes to one.
+    pub fn is_copy_with_client(self) -> bool {
+        // SAFETY: a parse tree.
+        unsafe { sys::pgbg_is_copy_with_client(self.node()) }
     }
 
     /// The server's number of its command tag.

@@ -1,8 +1,12 @@
-//! Between two jobs: an idle worker waits for the next one, and goes when it is in anybody's way.
+//! The wait between two jobs: an idle worker waits for an offer, and decides whether it is still wanted.
 //!
-//! It leaves when it is told to (SIGTERM, without a word in the log), when it is unfit for later jobs (the registry's
-//! generation changed, a standby was promoted), when its slot is wanted, when there are too many like it, and after
-//! `pg_background.idle_timeout`; never once a launcher has claimed it.
+//! It leaves when it is asked to (SIGTERM, which an idle worker obeys without a line in the log), when it is dismissed
+//! or could serve no later job (the registry's generation or the configuration has changed, a standby was promoted),
+//! when there are more idle workers than `pg_background.max_idle_workers`, and after `pg_background.idle_timeout`.
+//!
+//! Invariant: a worker that a launcher has claimed does not leave. Both happen under the registry's lock, so one of
+//! them comes first: the launcher finds no idle worker, or the worker finds that it is claimed and waits for the offer,
+//! or for the claim's end.
 
 use super::mapped_segments::MappedSegments;
 use super::session::baseline::Baseline;
@@ -13,96 +17,111 @@ use crate::registry::{self, Registration};
 use crate::settings;
 use std::time::{Duration, Instant};
 
-/// How long those stay that are more than are to be kept: a job may come for them in the middle of a rush.
-const SURPLUS: Duration = Duration::from_millis(100);
-/// After so long the segments of earlier jobs are let go.
-const REST: Duration = Duration::from_secs(1);
-/// A standby's promotion wakes nobody: a worker that began in recovery looks now and then.
-const RECOVERY: Duration = Duration::from_secs(1);
-/// Where not every session has the library, nobody may tell an idle worker that it is in the way; DROP DATABASE waits
-/// five seconds.
-const UNTOLD: Duration = Duration::from_secs(1);
+/// Workers beyond `max_idle_workers` stay idle this long, so that a burst of launches still finds them.
+const SURPLUS_STAY: Duration = Duration::from_millis(100);
+/// After so long the segments of earlier jobs are unmapped: their sessions may be gone, and the memory with them.
+const UNMAP_AFTER: Duration = Duration::from_secs(1);
+/// The end of recovery wakes no process: a worker that began in recovery looks this often.
+const RECOVERY_CHECK: Duration = Duration::from_secs(1);
+/// Without preloading, sessions that have not loaded the library cannot dismiss idle workers, so these leave after a
+/// second by themselves. (DROP DATABASE waits five seconds for others.)
+const UNPRELOADED_STAY: Duration = Duration::from_secs(1);
 
-pub enum Next {
-    /// A segment, and whether it was pinned for the way.
-    Job(u32, bool),
+/// What the wait has come to.
+pub enum NextJob {
+    /// A launcher has offered the job in the segment `handle`, which it has pinned if this worker did not have it
+    /// mapped.
+    Offered { handle: u32, is_pinned: bool },
+    /// None: the worker has left the registry's idle workers, and the process must end.
     Leave,
 }
 
+/// Waits for the next job. Called when the worker is idle, or claimed already, in the registry.
 pub fn wait(
     registration: Registration,
     baseline: &mut Baseline,
-    kept: &mut MappedSegments,
+    mapped: &mut MappedSegments,
     began_in_recovery: bool,
-) -> Result<Next> {
+) -> Result<NextJob> {
     let since = Instant::now();
-    let mut rested = false;
+    let mut has_unmapped = false;
     loop {
-        if let Some((handle, pinned)) = registration.registry.offered(registration.worker) {
-            return Ok(Next::Job(handle, pinned));
+        if let Some((handle, is_pinned)) = registration.registry.offered(registration.worker) {
+            return Ok(NextJob::Offered { handle, is_pinned });
         }
+
+        // Is the worker still wanted?
         let now = Instant::now();
         let idle = now - since;
-        let longest = if registration.registry.preloaded {
-            settings::idle_timeout()
-        } else {
-            settings::idle_timeout().min(UNTOLD)
-        };
+        let stay = longest_stay(registration);
         let max_idle = settings::max_idle_workers();
-        let surplus = registration.registry.has_surplus(max_idle);
-        let must = signals::is_asked_to_leave()
+        let is_surplus = registration.registry.has_surplus(max_idle);
+        let must_leave = signals::is_asked_to_leave()
             || registration.registry.is_dismissed(registration.worker)
-            // the configuration has changed: nobody vouches for that library any more
+            // the configuration has changed, and does not name that library as stateless any more
             || baseline.stateful_library().is_some()
             || max_idle == 0
-            || idle >= longest
+            || idle >= stay
             || began_in_recovery && !identity::is_in_recovery();
         let leave = |surplus| registration.exclusive(|r, me| r.try_leave(me, surplus));
-        if (must && leave(None)?) || (surplus && idle >= SURPLUS && leave(Some(max_idle))?) {
-            return Ok(Next::Leave);
+        if (must_leave && leave(None)?) || (is_surplus && idle >= SURPLUS_STAY && leave(Some(max_idle))?) {
+            return Ok(NextJob::Leave);
         }
         if registration.registry.is_claimed(registration.worker) {
-            // the launcher is about to say for what
+            // The offer follows at once, or the claim's end: either sets the latch.
             registry::wait(Event::Idle, None)?;
             continue;
         }
+
+        // Serve what other sessions expect of an idle one. After a reload of the configuration this is another session.
         if bgworker::serve_idle()? {
             baseline.note_reload()?;
             let settings = baseline.settings_hash();
             registration.exclusive(|r, me| r.show_settings(me, settings))?;
             continue;
         }
-        if !rested && idle >= REST {
-            // of sessions that may be gone
+        if !has_unmapped && idle >= UNMAP_AFTER {
+            // False: a launcher that has claimed the worker meanwhile counts on its mapping.
             if registration.exclusive(|r, me| r.forget_mappings(me))? {
-                kept.clear();
+                mapped.clear();
             }
-            rested = true;
+            has_unmapped = true;
         }
-        let mut deadline = since + longest;
-        if surplus {
-            deadline = deadline.min((since + SURPLUS).max(now));
+
+        // Sleep until the next of these moments, at most.
+        let mut deadline = since + stay;
+        if is_surplus {
+            deadline = deadline.min((since + SURPLUS_STAY).max(now));
         }
-        if !rested {
-            deadline = deadline.min(since + REST);
+        if !has_unmapped {
+            deadline = deadline.min(since + UNMAP_AFTER);
         }
         if began_in_recovery {
-            deadline = deadline.min(now + RECOVERY);
+            deadline = deadline.min(now + RECOVERY_CHECK);
         }
         registry::wait(Event::Idle, Some(deadline))?;
     }
 }
 
-/// Leaves; a launcher that has claimed this worker meanwhile is told that it must find another.
+fn longest_stay(registration: Registration) -> Duration {
+    let timeout = settings::idle_timeout();
+    if registration.registry.preloaded { timeout } else { timeout.min(UNPRELOADED_STAY) }
+}
+
+/// Leaves without waiting for a job, because the session could not be made as new. Called while the worker is
+/// resetting, or claimed since then.
+///
+/// Suppose that a launcher has claimed the worker while it was resetting. The worker cannot leave then. It waits for
+/// the offer, and refuses it: the launcher awaits a reply, for nothing was promised to it, and looks for another
+/// worker. If the launcher withdraws the claim instead, the worker leaves at the next try.
 pub fn decline(registration: Registration) -> Result<()> {
     while !registration.exclusive(|r, me| r.try_leave(me, None))? {
-        if let Some((handle, pinned)) = registration.registry.offered(registration.worker) {
-            if pinned {
+        if let Some((handle, is_pinned)) = registration.registry.offered(registration.worker) {
+            if is_pinned {
                 dsm::unpin(handle)?;
             }
             return registration.exclusive(|r, me| r.refuse(me));
         }
-        // the launcher is about to say for what
         registry::wait(Event::Idle, None)?;
     }
     Ok(())

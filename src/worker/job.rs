@@ -13,7 +13,7 @@
 use super::current::{self, Current, Start};
 use super::session::Restored;
 use super::session::baseline::Baseline;
-use super::{outcome, statements};
+use super::{outcome, statements, transaction};
 use crate::channel::{Audience, Full, Sender};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
@@ -163,7 +163,7 @@ fn run(current: &Current, trees: &Context) -> Result<()> {
     // A cancel that came before is found before the first statement; from here on the server serves cancels.
     let cancellable = Cancellable::new();
     current.start(identity::now());
-    let script = statements::begin(current, trees)?;
+    let script = transaction::begin(current, trees)?;
     let done = statements::run(current, &script)?;
     drop(cancellable);
     // Nothing between the commit and the outcome serves an interrupt: a job that has committed is never called failed.

@@ -17,5 +17,7 @@ mod job;
 pub mod mapped_segments;
 mod outcome;
 pub mod process;
+mod row_sink;
 pub mod session;
 mod statements;
+mod transaction;

@@ -9,7 +9,7 @@
 //! ([`Baseline`]).
 
 use super::current::{Current, Start};
-use super::idle::{self, Next};
+use super::idle::{self, NextJob};
 use super::job::{self, Performed};
 use super::mapped_segments::MappedSegments;
 use super::session::baseline::{Baseline, Verdict};
@@ -191,10 +191,10 @@ impl Worker {
     /// Waits until a launcher offers a job, and maps its segment; `None` if the process is to end.
     fn wait_for_job(&mut self, registration: Registration) -> Result<Option<Offered>> {
         let next = idle::wait(registration, &mut self.baseline, &mut self.mapped, self.began_in_recovery)?;
-        let Next::Job(handle, pinned) = next else {
+        let NextJob::Offered { handle, is_pinned } = next else {
             return Ok(None);
         };
-        let segment = registration.map(self.mapped.take(handle), handle, pinned)?;
+        let segment = registration.map(self.mapped.take(handle), handle, is_pinned)?;
         callbacks::keep_offered(Some(&segment));
         self.mapped.put(&segment);
         Ok(Some(Offered(segment)))

@@ -1,0 +1,66 @@
+//! The rows of a job's last statement, on their way to the sender.
+
+use super::current::Current;
+use crate::channel::{Batch, Sender};
+use crate::pg::dest::Sink;
+use crate::pg::error::Result;
+use logic::wire::columns::Column;
+use logic::wire::frame::PIECE;
+
+/// Gathers rows into batches, and sends them. Rows of a statement that returns no columns are dropped.
+pub struct RowSink<'a> {
+    current: &'a Current,
+    has_columns: bool,
+    batch: Batch,
+}
+
+impl<'a> RowSink<'a> {
+    pub fn new(current: &'a Current) -> Self {
+        let queue_size = current.segment.header().queue.len as usize;
+        Self { current, has_columns: false, batch: Batch::new(queue_size) }
+    }
+
+    /// Did the statement return columns? Without one there is nothing for a reader to declare, and so nothing to read.
+    pub fn has_columns(&self) -> bool {
+        self.has_columns
+    }
+
+    fn send(&mut self) -> Result<()> {
+        self.current.with_sender(|sender| sender.batch(&mut self.batch))?;
+        Ok(())
+    }
+
+    /// Sends what is left. Everything that the job has sent so far, messages too, is in the queue then, unless the
+    /// reader is gone.
+    pub fn finish(&mut self) -> Result<()> {
+        self.send()?;
+        if self.has_columns {
+            self.current.with_sender(Sender::flush)?;
+        }
+        Ok(())
+    }
+}
+
+impl Sink for RowSink<'_> {
+    fn start(&mut self, columns: &[Column]) -> Result<()> {
+        if columns.is_empty() {
+            return Ok(());
+        }
+        self.has_columns = true;
+        self.current.with_sender(|sender| sender.description(columns))?;
+        Ok(())
+    }
+
+    fn row(&mut self, tuple: &[u8]) -> Result<()> {
+        if !self.has_columns {
+            return Ok(());
+        }
+        if tuple.len() > PIECE {
+            self.send()?;
+            self.current.with_sender(|sender| sender.long_row(tuple))?;
+        } else if self.batch.add(tuple) {
+            self.send()?;
+        }
+        Ok(())
+    }
+}

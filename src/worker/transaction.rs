@@ -1,0 +1,74 @@
+//! The job's transaction: when it begins, as whom it runs, and until when it can be called off.
+
+use super::current::Current;
+use crate::errors;
+use crate::pg::error::Result;
+use crate::pg::identity;
+use crate::pg::memory::Context;
+use crate::pg::statement::{self, Commits, Script, Statement};
+use logic::job::state::Stop;
+
+/// No security context: neither a SECURITY DEFINER function nor a restricted operation launched the job.
+const UNRESTRICTED: i32 = 0;
+
+/// Starts the job's transaction and parses its text. An error if the job was asked to stop already.
+pub fn begin<'a>(current: &'a Current, trees: &'a Context) -> Result<Script<'a>> {
+    refuse_if_stopped(current)?;
+    // Bounds the whole job and then stands in for statement_timeout, which the server applies to each statement.
+    statement::start_timeout(current.segment.header().identity.worker_timeout)?;
+    statement::begin()?;
+    Script::parse(current.segment.sql()?, trees, &current.detail)
+}
+
+/// Takes over current user and security context of the launcher, where they are not those of its session. Inside the
+/// transaction.
+///
+/// A command that ends transactions must not do so with a security context set, so it runs without. That must not let
+/// users' code become a role that the launching function's owner could not. Suppose that a SECURITY DEFINER function of
+/// a plain role launches CREATE INDEX CONCURRENTLY on an expression: its functions run in the current security context,
+/// and without one they could SET ROLE to what the session user may become. So commands whose own text can run users'
+/// code are refused, unless that role could become the session user anyway. VACUUM and the like restrict users' code
+/// themselves.
+///
+/// `single` is the job's statement if it has only one; several are one transaction block, in which no command can end
+/// it.
+pub fn adopt_user(current: &Current, single: Option<Statement>) -> Result<()> {
+    let identity = &current.segment.header().identity;
+    let mut context = identity.security_context;
+    if context != UNRESTRICTED {
+        match single.map_or(Commits::No, Statement::commits) {
+            Commits::No => {}
+            Commits::Yes => context = UNRESTRICTED,
+            Commits::AndEvaluates if identity::is_whole(identity)? => context = UNRESTRICTED,
+            Commits::AndEvaluates => return Err(errors::concurrently_in_security_definer()),
+        }
+    }
+    identity::adopt_user(identity.current_user, context);
+    Ok(())
+}
+
+/// May the statement end transactions, as one at a client's top level? A CALL in a SECURITY DEFINER function cannot;
+/// nor can one that such a function has launched.
+pub fn may_end_transactions(current: &Current, statement: Statement) -> bool {
+    current.segment.header().identity.security_context == UNRESTRICTED || !statement.is_procedural()
+}
+
+/// Commits. An error, and a rollback to come, if the job was asked to stop.
+///
+/// What has committed on its own (VACUUM, CREATE INDEX CONCURRENTLY) cannot be called off any more. A procedure that
+/// has trapped its cancel can, as far as its last part is concerned: what came after its last commit is rolled back.
+pub fn commit(current: &Current, statements: usize, single: Option<Statement>) -> Result<()> {
+    let has_committed = single.is_some_and(|statement| statement.commits() != Commits::No);
+    if current.stop() == Stop::Now && !has_committed {
+        return Err(errors::canceled());
+    }
+    if statements > 1 {
+        Script::end_block()?;
+    }
+    statement::commit()
+}
+
+/// An error if a stop was requested, at whatever strength. Before each statement.
+pub fn refuse_if_stopped(current: &Current) -> Result<()> {
+    if current.stop() == Stop::No { Ok(()) } else { Err(errors::canceled()) }
+}
