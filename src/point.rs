@@ -1,12 +1,15 @@
-//! Places at which a test can hold a process, or make it fail: the only way to test a race is to decide it.
+//! Points at which a test can hold a process, or make it fail: to test a race is to decide it.
 //!
-//! Built with the feature "points" only; otherwise a point is nothing. A file `pg_background_points/NAME` in the data directory arms
-//! the point of that name. Its first word says what happens to a process that comes there: "hold" (it waits until the file is
-//! gone, serving no interrupt), or "error" (an ERROR, 53200, as when memory is short). A second word, a pid, means that process
-//! only. A process that is held says so by a file `NAME.PID`.
+//! Built with the feature "points" only; otherwise a point is nothing. A file `pg_background_points/NAME` in the data
+//! directory arms the point of that name. Its first word says what happens to a process that reaches the point: "hold"
+//! (the process waits until the file is gone, serving no interrupt), or "error" (an ERROR, 53200, as when memory is
+//! short). A second word, a pid, arms the point for that process only. A process that is held creates a file
+//! `NAME.PID`, and removes it when it goes on.
 
 use crate::pg::error::Result;
 
+/// Does what the test has ordered for this point. Where it may be called, an ERROR must be harmless, and so must a
+/// wait.
 #[cfg(feature = "points")]
 pub fn reach(name: &str) -> Result<()> {
     use crate::pg::error::PgError;
@@ -31,7 +34,7 @@ pub fn reach(name: &str) -> Result<()> {
                 let _ = fs::write(&held, "");
                 thread::sleep(Duration::from_millis(1));
             }
-            // being written
+            // the test is still writing the file
             _ => thread::sleep(Duration::from_millis(1)),
         }
     }
@@ -41,7 +44,7 @@ pub fn reach(name: &str) -> Result<()> {
 
 #[cfg(not(feature = "points"))]
 #[inline(always)]
-#[allow(clippy::inline_always, clippy::unnecessary_wraps)] // nothing is to be left of it; as the other one
+#[allow(clippy::inline_always, clippy::unnecessary_wraps)] // no trace of it may be left in a release; its type is the other's
 pub fn reach(_name: &str) -> Result<()> {
     Ok(())
 }

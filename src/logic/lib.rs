@@ -1,7 +1,7 @@
 //! What can be decided without a server: the registry's rules, the segment's layout, states, and the bytes that travel.
 //!
-//! Pure: nothing here calls the server or another part of the project, and nothing is `unsafe`. So all of it has unit tests, and
-//! a fuzzer or Miri can run it.
+//! Pure: nothing here calls the server or another part of the project, and nothing is `unsafe`. So all of it has unit
+//! tests, and a fuzzer or Miri can run it.
 #![forbid(unsafe_code)]
 
 pub mod job;

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-/// At most N bytes, cut by the writer where a character ends. Writers and readers exclude each other: by a lock, or by a
-/// sequence number around it.
+/// A text of at most N bytes in memory that processes share. The writer cuts it where a character ends.
+///
+/// Writers and readers must exclude each other by a lock, or notice each other by a sequence number around the text.
+/// Without that a reader gets a mix of two texts; it never reads beyond the N bytes.
 #[repr(C)]
 pub struct SharedText<const N: usize> {
     len: AtomicU32,
@@ -21,7 +23,7 @@ impl<const N: usize> SharedText<N> {
         Self { len: AtomicU32::new(0), bytes: [const { AtomicU8::new(0) }; N] }
     }
 
-    /// What does not fit is left out.
+    /// Sets the text; bytes beyond N are dropped.
     pub fn set(&self, text: &[u8]) {
         let len = text.len().min(N);
         for (to, from) in self.bytes.iter().zip(&text[..len]) {
@@ -30,6 +32,7 @@ impl<const N: usize> SharedText<N> {
         self.len.store(len as u32, Ordering::Relaxed);
     }
 
+    /// Takes over the text of `other`, without allocating.
     pub fn copy_from(&self, other: &Self) {
         let len = other.len();
         for (to, from) in self.bytes.iter().zip(&other.bytes[..len]) {
@@ -42,7 +45,7 @@ impl<const N: usize> SharedText<N> {
         self.len.store(0, Ordering::Relaxed);
     }
 
-    /// A copy that takes no memory: for those who hold a lock.
+    /// A copy on the stack, which can be made while a lock is held.
     pub fn copy(&self) -> Copied<N> {
         let mut copied = Copied { len: self.len(), bytes: [0; N] };
         for (to, from) in copied.bytes.iter_mut().zip(&self.bytes[..copied.len]) {
@@ -51,17 +54,18 @@ impl<const N: usize> SharedText<N> {
         copied
     }
 
+    /// A copy on the heap.
     pub fn get(&self) -> Vec<u8> {
         self.bytes[..self.len()].iter().map(|byte| byte.load(Ordering::Relaxed)).collect()
     }
 
-    /// Never more than there is room for, whatever another process wrote.
+    /// At most N, whatever another process has written.
     fn len(&self) -> usize {
         (self.len.load(Ordering::Relaxed) as usize).min(N)
     }
 }
 
-/// See [`SharedText::copy`].
+/// What [`SharedText::copy`] returns.
 pub struct Copied<const N: usize> {
     len: usize,
     bytes: [u8; N],

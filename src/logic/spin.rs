@@ -1,16 +1,23 @@
-//! Whether it pays to wait awake: a wake-up costs more than what a short wait costs, but only if the wait is short and there is
-//! a core to wait on.
+//! Whether it pays to wait awake (to spin) before sleeping.
+//!
+//! To be woken takes microseconds, so a wait that ends sooner is cheaper awake. A longer one wastes a core,
+//! and where other processes need that core it delays the very process that is waited for. So a process learns from its
+//! own waits, and a look at the load decides before each.
 
-/// What recent waits of this process have taught.
+/// What the recent waits of this process have taught.
+///
+/// Credit grows by two with each wait that ended while it was spent awake, and shrinks by one with each that did not.
+/// Suppose that a session launches long jobs only: after a few waits its credit is gone, and it sleeps at once. One
+/// wait in [`TRY_EVERY`] still begins awake, so that the session notices when its jobs have become short.
 pub struct Spin {
     credit: i32,
     /// Waits since the last try, while there is no credit.
     skipped: u32,
 }
 
-/// Successes that make up for a run of failures, and the reverse.
+/// The most credit: a short memory, so that a change is learned within some waits.
 const MAX_CREDIT: i32 = 8;
-/// Without credit, one wait in so many tries all the same.
+/// Without credit, one wait in this many begins awake all the same.
 const TRY_EVERY: u32 = 32;
 
 impl Default for Spin {
@@ -24,7 +31,7 @@ impl Spin {
         Self { credit: MAX_CREDIT / 2, skipped: 0 }
     }
 
-    /// Should this wait begin awake?
+    /// Decides whether this wait begins awake. Called once for each wait.
     pub fn wants(&mut self) -> bool {
         if self.credit > 0 {
             return true;
@@ -37,13 +44,14 @@ impl Spin {
         false
     }
 
-    /// The wait that began awake ended so, or not.
+    /// Learns whether a wait that began awake has ended awake.
     pub fn learn(&mut self, paid: bool) {
         self.credit = if paid { (self.credit + 2).min(MAX_CREDIT) } else { (self.credit - 1).max(0) };
     }
 }
 
-/// A core each for those who work and for those who wait awake.
+/// Is there a core to spare for one more process that waits awake, beside those that work and those that wait awake
+/// already?
 pub fn has_room(cores: u32, working: u32, spinning: u32) -> bool {
     cores > 1 && working.saturating_add(spinning) < cores
 }
@@ -65,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_the_cores_to_those_who_work() {
+    fn leaves_the_cores_to_processes_that_work() {
         assert!(!has_room(1, 0, 0));
         assert!(has_room(2, 1, 0));
         assert!(!has_room(2, 1, 1));

@@ -78,7 +78,7 @@ fn at_exit() -> Result<()> {
         if !current.segment.header().is_final() {
             outcome::failure(&current, report(), Full::Leave)?;
         }
-        outcome::leave(&current, AfterJob::Leave)
+        outcome::end_job(&current, AfterJob::Leave)
     });
     // Also after an error: the slot must not stay behind.
     let offered = OFFERED.lock().take();

@@ -1,5 +1,8 @@
-//! The job that this process runs, for those who are called from elsewhere: message and exit callbacks, and
-//! `pg_background_progress()`.
+//! The job that this process runs, for code that the server calls and that is handed nothing: message and exit
+//! callbacks, and `pg_background_progress()`.
+//!
+//! No lock here is held while the server is called: what it calls back would wait for it forever, and an ERROR would
+//! leave it locked.
 
 use crate::channel::Sender;
 use crate::pg::dsm::Segment;
@@ -14,37 +17,39 @@ use parking_lot::Mutex;
 use std::ffi::CString;
 use std::sync::Arc;
 
+/// A job that this process has taken, or is about to take.
 pub struct Current {
     pub segment: Arc<Segment>,
     /// The job's slot in the registry, if there is one.
     pub slot: Option<&'static JobSlot>,
     /// This process's entry in the registry, if there is one.
     pub registration: Option<Registration>,
-    /// Locked for moments only: taken out while it is used, for its use can throw, wait and call back.
+    /// `None` while it is used: a send can throw, can wait, and can raise a message that is to be sent.
     sender: Mutex<Option<Box<Sender>>>,
-    /// Messages that were raised while the sender was out.
+    /// Messages that were raised while the sender was in use, to be sent after that.
     missed: Mutex<Vec<Vec<u8>>>,
-    /// Which job this is, for log lines.
+    /// Names the job in log lines.
     pub detail: CString,
 }
 
 static CURRENT: Mutex<Option<Arc<Current>>> = Mutex::new(None);
 
-/// `None` in a process that runs no job.
+/// The job that this process runs; `None` between two jobs, and in a process that is no worker.
 pub fn get() -> Option<Arc<Current>> {
     CURRENT.lock().clone()
 }
 
-/// How the process has come to the job.
+/// How this process has come to the job.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Start {
-    /// It was started for it.
+    /// The process was started for the job.
     New,
+    /// The process was idle, or at the end of another job, and was offered the job.
     Warm,
 }
 
 impl Current {
-    /// All that a job needs, before it is taken: from then on nothing may fail for want of memory.
+    /// All that a job needs, made before it is taken: from then on nothing may fail because memory is short.
     pub fn new(
         segment: Arc<Segment>,
         slot: Option<&'static JobSlot>,
@@ -64,7 +69,12 @@ impl Current {
     }
 }
 
-/// Begins with a job.
+/// Makes the job, which was taken, the one that this process runs. Cancels, terminations and stop requests reach it
+/// from here on.
+///
+/// A termination that came before is the job's if the process was started for it: the process is to end. It is the
+/// job's also in a worker that was dismissed, for a command (DROP DATABASE, say) waits for all its processes. Otherwise
+/// it was meant for the idle worker, which ends after the job.
 pub fn set(current: &Arc<Current>, start: Start) {
     let has_to_end = start == Start::New
         || current.registration.is_some_and(|registration| registration.registry.is_dismissed(registration.worker));
@@ -74,7 +84,7 @@ pub fn set(current: &Arc<Current>, start: Start) {
     signals::begin_job(Arc::clone(&current.segment), other, early);
 }
 
-/// Is done with the job. The segment is its launcher's alone from the moment that the sender left the queue.
+/// Forgets the job. After the sender has left the queue; the segment is its launcher's alone from that moment on.
 pub fn clear() {
     signals::end_job();
     let job = CURRENT.lock().take();
@@ -82,13 +92,14 @@ pub fn clear() {
 }
 
 impl Current {
-    /// What the launcher, or somebody else, asks of the job.
+    /// What the launcher or another session asks of the job: the stronger of the two requests.
     pub fn stop(&self) -> Stop {
         let others = self.slot.map_or(Stop::No, JobSlot::stop);
         self.segment.header().stop().max(others)
     }
 
-    /// Uses the sender, then sends what was missed meanwhile. `None` while somebody further up the stack uses it.
+    /// Uses the sender, then sends the messages that came meanwhile. `None` if a function further up the stack is using
+    /// the sender.
     pub fn with_sender<R>(&self, body: impl FnOnce(&mut Sender) -> Result<R>) -> Result<Option<R>> {
         let Some(mut sender) = self.sender.lock().take() else {
             return Ok(None);
@@ -107,7 +118,7 @@ impl Current {
         result.map(Some)
     }
 
-    /// Sends a message of the job, now or when the sender is back.
+    /// Sends a message of the job, at once or when the present use of the sender ends.
     pub fn notice(&self, report: Vec<u8>) -> Result<()> {
         if self.with_sender(|sender| sender.notice(&report))?.is_none() {
             self.missed.lock().push(report);
@@ -115,7 +126,7 @@ impl Current {
         Ok(())
     }
 
-    /// As the launcher and the view see it; `None` keeps the percentage.
+    /// Shows the job's progress to the launcher and in the view; `None` keeps the percentage.
     pub fn report_progress(&self, percent: Option<i32>, message: &[u8]) {
         let message = &message[..clip(message, Progress::MAX_MESSAGE)];
         self.segment.header().progress.set(percent, message);
@@ -124,7 +135,7 @@ impl Current {
         }
     }
 
-    /// The first statement begins at `now`; there are so many.
+    /// Notes that the job runs, since `now`.
     pub fn start(&self, now: i64) {
         self.segment.header().start(now);
         if let Some(slot) = self.slot {
@@ -132,14 +143,14 @@ impl Current {
         }
     }
 
-    /// Statement `n` of `of` begins, with that command tag.
+    /// Shows that statement `n` of `of` begins, by its command tag.
     pub fn show_statement(&self, n: usize, of: usize, command: u32) {
         if let Some(slot) = self.slot {
             slot.show_statement(n as u32, of as u32, command);
         }
     }
 
-    /// Rows that the last statement returned or changed.
+    /// Shows how many rows the last statement returned or changed.
     pub fn show_rows(&self, rows: u64) {
         if let Some(slot) = self.slot {
             slot.show_rows(i64::try_from(rows).unwrap_or(i64::MAX));

@@ -32,7 +32,7 @@ use std::sync::Arc;
 /// What became of a job that this worker had taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Performed {
-    /// The job has an outcome. [`outcome::leave`] has not been called yet.
+    /// The job has an outcome. [`outcome::end_job`] has not been called yet.
     Ended,
     /// Another worker runs the job, or none. This process has left the job and must end.
     Refused,
@@ -147,7 +147,7 @@ fn refuse(current: &Current) -> Result<()> {
     if current.segment.header().reply() == Reply::NotAwaited {
         let error = PgError::new(sqlstate::INTERNAL_ERROR, "worker could not take over the session's settings");
         fail(current, &error)?;
-        return outcome::leave(current, AfterJob::Leave);
+        return outcome::end_job(current, AfterJob::Leave);
     }
     current.with_sender(|sender| {
         sender.leave();

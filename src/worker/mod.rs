@@ -1,14 +1,15 @@
 //! The background worker: a process that runs jobs, one after the other.
 //!
 //! ```text
-//! main: take the segment ─▶ connect ─▶ session: settings, identity ─▶ execute: statements ─▶ outcome: publish, leave
-//!            ▲                              ▲                                                        │
-//!            │                              └────── idle: wait for the next job ◀─── reset ◀─────────┤
-//!          start                                              └──▶ end                               └──▶ end
+//!  start ──▶ take the job ──▶ connect ──▶ session: settings, users ──▶ statements ──▶ outcome: publish, end
+//!                 ▲                                                                       │
+//!                 └── idle: offered a job ◀─────────── session: take back, forget ◀───────┤
+//!                       └──▶ end                             └──▶ end                     └──▶ end
 //! ```
 //!
-//! Whatever ends the process on the way (an ERROR anywhere, FATAL, a termination) publishes an outcome first: an exit
-//! callback is registered before the worker takes a job.
+//! The launcher is another session, which the worker knows only by the job's segment and the registry. Whatever ends
+//! the process on the way (an ERROR anywhere, FATAL, a termination) publishes an outcome first: the exit callback is
+//! registered before the worker takes a job.
 
 mod callbacks;
 pub mod current;

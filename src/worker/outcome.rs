@@ -1,4 +1,9 @@
-//! The job's last word: into the header, readable from then on; into the registry; and only then out of the queue.
+//! The outcome of a job: published, then told to the registry, then to the launcher.
+//!
+//! The order is what other processes rely on. The outcome is in the segment's header before the job ends in the
+//! registry, so a session that has waited for that end finds the outcome there; and both come before the worker leaves
+//! the queue, so a launcher that has read up to the queue's end does, too. After it has left the queue the worker does
+//! not touch the segment any more: the launcher may use it for its next job.
 
 use super::current::{self, Current};
 use super::statements::Done;
@@ -16,7 +21,8 @@ use logic::wire::frame::Kind;
 use logic::wire::report::Report;
 use logic::wire::tags;
 
-/// Committed, which nothing that happens from now on can change.
+/// Publishes that the job has committed, and sends what the queue still lacks, waiting for room. Right after the
+/// commit. An error of the sending does not change the outcome.
 pub fn success(current: &Current, done: &Done) -> Result<()> {
     let mut body = Vec::new();
     if !done.has_rows {
@@ -33,8 +39,11 @@ pub fn success(current: &Current, done: &Done) -> Result<()> {
     Ok(())
 }
 
-/// Rolled back. The job's messages, and an error that does not fit into the outcome, still go to the reader; `full`
-/// says whether they wait for room. Nobody waits for what is left of a job that was cancelled.
+/// Publishes that the job has failed, or was canceled if the error is a cancel that was asked for. After the rollback.
+///
+/// The job's messages, and an error that does not fit into the header, still go to the reader; rows that are not sent
+/// yet are dropped. `full` says whether that waits for room in the queue. It never waits after a cancel: the session
+/// that has cancelled the job need not be reading.
 pub fn failure(current: &Current, mut report: Report, full: Full) -> Result<()> {
     let canceled = report.sqlstate == sqlstate::QUERY_CANCELED && current.stop() != Stop::No;
     report.level = report.level.min(level::ERROR);
@@ -83,7 +92,7 @@ pub fn give_back(offered: Option<&Segment>, words: impl FnOnce() -> Report) -> R
     registration.exit(&end)
 }
 
-/// Why the process ends that was to run the job, and has done nothing of it.
+/// Publishes the error that ends this process as the outcome of a job that the process was to take, and has not.
 fn publish_untaken(segment: &Segment, report: &Report) {
     let mut report = report.clone();
     report.level = report.level.min(level::ERROR);
@@ -93,19 +102,20 @@ fn publish_untaken(segment: &Segment, report: &Report) {
     segment.header().finish(State::Error, identity::now(), &body);
 }
 
-/// Did the job run out of its own time?
+/// Is this the error of a job that ran longer than its `worker_timeout`? The server has only cancelled a statement.
 pub fn timed_out(current: &Current, report: &Report) -> bool {
     let limit = i64::from(current.segment.header().identity.worker_timeout);
     let ran = || identity::now().saturating_sub(current.segment.header().started_at()) / 1000;
     limit > 0 && report.sqlstate == sqlstate::QUERY_CANCELED && current.stop() == Stop::No && ran() >= limit
 }
 
-/// The job is over, for the registry, and then for its launcher: from here on the segment is not touched any more. The
-/// process has nothing to do with a job any more, and may be claimed for another unless it leaves.
-pub fn leave(current: &Current, then: AfterJob) -> Result<()> {
+/// Ends the job in the registry, then leaves the queue, which wakes the launcher. After the outcome was published,
+/// outside a transaction. From here on this process has no job; it may be claimed for another unless `after` says that
+/// it leaves.
+pub fn end_job(current: &Current, after: AfterJob) -> Result<()> {
     statement::report_idle();
     point::reach("end")?;
-    let told = tell(current, then);
+    let told = end_in_registry(current, after);
     point::reach("ended")?;
     current.with_sender(|sender| {
         sender.leave();
@@ -115,7 +125,7 @@ pub fn leave(current: &Current, then: AfterJob) -> Result<()> {
     told
 }
 
-fn tell(current: &Current, then: AfterJob) -> Result<()> {
+fn end_in_registry(current: &Current, after: AfterJob) -> Result<()> {
     let header = current.segment.header();
     let (Some(registration), Some(slot)) = (current.registration, header.slot()) else {
         return Ok(());
@@ -134,5 +144,5 @@ fn tell(current: &Current, then: AfterJob) -> Result<()> {
         finished_at: header.finished_at(),
         timed_out: report.as_ref().is_some_and(|report| timed_out(current, report)),
     };
-    registration.exclusive(|r, me| r.end_job(me, slot, header.identity.cookie, &end, then))
+    registration.exclusive(|r, me| r.end_job(me, slot, header.identity.cookie, &end, after))
 }

@@ -41,7 +41,7 @@ fn live(handle: u32) -> Result<()> {
         return Ok(());
     };
 
-    // From here on an error has somebody to go to: the exit callback makes it the job's outcome.
+    // From here on an error is not lost: the exit callback makes it the job's outcome.
     callbacks::install()?;
 
     // Register as a worker. A launcher that has no registry has given the job no slot; then this process runs the one
@@ -109,7 +109,7 @@ impl Worker {
             }
             Err(error) => {
                 job::fail(current, &error)?;
-                outcome::leave(current, AfterJob::Leave)?;
+                outcome::end_job(current, AfterJob::Leave)?;
                 Ok(None)
             }
         }
@@ -136,8 +136,8 @@ impl Worker {
             return Ok(false);
         }
         let stays = self.may_stay(current);
-        let then = if stays { self.after_job(current)? } else { AfterJob::Leave };
-        outcome::leave(current, then)?;
+        let after = if stays { self.after_job(current)? } else { AfterJob::Leave };
+        outcome::end_job(current, after)?;
         // The launcher was woken. What is left to do here takes longer than what it has waited for; where other jobs
         // run, the processor goes round anyway.
         if current.registration.is_none_or(|registration| registration.registry.running() == 0) {

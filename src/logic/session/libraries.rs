@@ -1,7 +1,13 @@
-//! Libraries that may be loaded in a session which one job has had and another one gets.
+//! Which libraries may be loaded in a session that serves one job after another.
+//!
+//! A library can keep state in variables of its own (an open connection, a cache, a seed), which the server neither
+//! knows nor resets. A later job of another launcher could see it. So a worker that has loaded a library serves no
+//! other job, unless the library is known to keep nothing: it is in a list here, or an administrator has named it in
+//! `pg_background.stateless_libraries`.
 
-/// They keep nothing between transactions that a statement could see, and change nothing but what is called of them: no hooks,
-/// connections, variables. Their settings are the session's. A job may leave them loaded.
+/// These keep nothing between transactions that a statement could see: no connections, no variables. They install no
+/// hooks, so they do nothing unless they are called. Their settings are the session's, and are reset with it. A job may
+/// leave them loaded.
 const STATELESS: &[&str] = &[
     // the server's own
     "plpgsql",
@@ -67,7 +73,8 @@ const STATELESS: &[&str] = &[
     "uuid-ossp",
 ];
 
-/// They keep nothing that a statement could see either, but install hooks: harmless where every session has them from its start.
+/// These keep nothing that a statement could see either, but install hooks, which change what later jobs do. That is
+/// harmless where every session has them from its start, and not if a job has loaded them.
 const PRELOADED: &[&str] = &[
     "auth_delay",
     "auto_explain",
@@ -87,8 +94,9 @@ pub enum Loaded {
     ByJob,
 }
 
-/// May a session with this library be given to another job? `path` as the server opened it, `directory` where the server's own
-/// libraries are: one of the same name that lies elsewhere is another library. `named`: those that an administrator vouches for.
+/// May a session with this library serve another job? `path` is the file as the server opened it, `directory` where the
+/// server's own libraries are: a file of the same name that lies elsewhere is another library. `named` is the value of
+/// `pg_background.stateless_libraries`.
 pub fn is_harmless(path: &[u8], directory: &[u8], loaded: Loaded, named: &[u8]) -> bool {
     let own = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix(b"/"));
     let is_listed = |name: &[u8]| {
@@ -99,7 +107,7 @@ pub fn is_harmless(path: &[u8], directory: &[u8], loaded: Loaded, named: &[u8]) 
         || named.split(|byte| *byte == b',').any(|name| is_named(path, own, name))
 }
 
-/// Is it the library that an entry of the setting names: in the server's directory, or by its whole path?
+/// Does an entry of the setting name this library, by its name in the server's directory or by its whole path?
 fn is_named(path: &[u8], own: Option<&[u8]>, entry: &[u8]) -> bool {
     let entry = entry.trim_ascii();
     let entry = entry.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(entry);
@@ -111,12 +119,12 @@ fn is_named(path: &[u8], own: Option<&[u8]>, entry: &[u8]) -> bool {
     own.is_some_and(|file| is(file, entry))
 }
 
-/// The file's name without what tells that it is a library.
+/// The file's name without its suffix.
 fn stem(file: &[u8]) -> &[u8] {
     file.iter().rposition(|byte| *byte == b'.').map_or(file, |dot| &file[..dot])
 }
 
-/// As people call it: without directories and suffix.
+/// The library's name as users write it: without directories and suffix.
 pub fn name(path: &[u8]) -> &[u8] {
     let file = path.iter().rposition(|byte| *byte == b'/').map_or(path, |slash| &path[slash + 1..]);
     stem(file)
@@ -133,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn knows_libraries_by_place_and_name() {
+    fn a_library_is_known_by_directory_and_name() {
         for loaded in [Loaded::AtStart, Loaded::ByJob] {
             let is = |path: &str| is(path, loaded, "");
             assert!(is("/usr/lib/postgresql/plpgsql.so"));
@@ -147,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn allows_hooks_at_the_start_only() {
+    fn libraries_with_hooks_are_harmless_from_the_start_only() {
         assert!(is("/usr/lib/postgresql/auto_explain.so", Loaded::AtStart, ""));
         assert!(!is("/usr/lib/postgresql/auto_explain.so", Loaded::ByJob, ""));
         assert!(!is("/tmp/auto_explain.so", Loaded::AtStart, ""));
     }
 
     #[test]
-    fn believes_the_setting() {
+    fn the_setting_names_more() {
         let is = |path: &str, named: &str| is(path, Loaded::AtStart, named);
         let dblink = "/usr/lib/postgresql/dblink.so";
         for named in
@@ -170,13 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn names_them_for_people() {
+    fn names_are_without_directory_and_suffix() {
         assert_eq!(name(b"/usr/lib/postgresql/dblink.so"), b"dblink");
         assert_eq!(name(b"x"), b"x");
     }
 
     #[test]
-    fn lists_each_once() {
+    fn each_library_is_listed_once() {
         let all: Vec<_> = STATELESS.iter().chain(PRELOADED).collect();
         for (i, name) in all.iter().enumerate() {
             assert!(!all[..i].contains(name), "{name}");
