@@ -1,11 +1,14 @@
 //! The head of a job's shared memory segment: who launched what, and what became of it.
 //!
-//! The launcher fills the plain fields before the worker exists; they never change afterwards. The atomics change
-//! while both look: each has one writer, named at the field. A reader that has seen a final `state` (Acquire) sees the
-//! whole outcome, which its writer wrote before (Release).
+//! The launcher writes the plain fields before any worker knows of the job; for this job they never change. All that
+//! changes while both processes look is atomic, and each atomic has one writer, named at the field; there are no locks.
+//! A reader that has seen a final `state` (Acquire) sees the whole outcome, which the worker wrote before it (Release).
 //!
-//! Layout: this struct, then the regions at the offsets it names, in this order: SQL text (NUL-terminated), settings,
-//! client information, queue. Offsets and lengths are checked against the segment's true size before use.
+//! Layout: this struct, then the regions at the offsets that it names, in this order: SQL text (NUL-terminated),
+//! settings, client information, queue. [`JobHeader::is_valid`] checks the offsets and lengths against the segment's
+//! true size before their first use.
+//!
+//! A change of the layout, or of what a field means, adds one to [`LAYOUT`].
 
 use crate::job::progress::Progress;
 use crate::job::state::{State, Stop};
@@ -15,7 +18,8 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, Ordering};
 pub const OUTCOME_SIZE: usize = 4096;
 
 const MAGIC: u64 = 0x7067_5f62_6b67_6e64;
-/// Counts changes of this file's layout and of the frames: a library that finds another number refuses the segment.
+/// Counts the changes of this file's layout and of the frames. A library that finds another number refuses the segment:
+/// it was replaced while sessions of the older one go on.
 const LAYOUT: u32 = 3;
 
 /// Offset and length in bytes, from the segment's start.
@@ -41,21 +45,24 @@ pub struct Identity {
     pub security_context: i32,
     /// Milliseconds; 0 is no limit.
     pub worker_timeout: i32,
-    /// 1 when the launcher wants rows and messages.
+    /// 1 if the launcher wants rows and messages.
     pub wants_results: u32,
+    /// Keeps the size a multiple of eight; 0.
     pub reserved: u32,
 }
 
 /// Does the launcher await a reply from the worker that it offers the job to?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Yes: the worker accepts the job, or refuses it when its session cannot become the launcher's; then another worker runs it.
+    /// Yes: the worker accepts the job, or refuses it when its session cannot become the launcher's; then another
+    /// worker runs it.
     Awaited,
-    /// No: the worker is a new process, which can become any session, or a warm one whose session has these very settings.
+    /// No: the worker is a new process, which can become any session, or a warm one whose session has these very
+    /// settings.
     NotAwaited,
 }
 
-/// For jobs that no registry knows.
+/// The slot number of a job that is in no registry.
 pub const NO_SLOT: u32 = u32::MAX;
 
 #[repr(C)]
@@ -73,20 +80,23 @@ pub struct JobHeader {
     slot: AtomicU32,
     /// Launcher, likewise: 1 when it awaits a reply to its offer ([`Reply`]).
     awaits_reply: AtomicU32,
-    /// Launcher: what it asks of the worker (`Stop`).
+    /// Launcher: what it asks of the worker ([`Stop`]); only grows.
     stop: AtomicU32,
-    /// Worker: its pid, from the moment it has the job.
+    /// Worker: its pid, once it has taken the job; 0 before. (The launcher sets it back before each offer.)
     worker_pid: AtomicI32,
-    /// Worker: `State`.
+    /// Worker: [`State`]. A final one is never replaced.
     state: AtomicU32,
-    /// Worker: bytes used of `outcome`.
+    /// Worker: how many bytes of `outcome` are used.
     outcome_len: AtomicU32,
-    /// Worker: microseconds since 2000-01-01, as the server counts; 0 before.
+    /// Worker: when the first statement began, in microseconds since 2000-01-01, as the server counts; 0 before.
     started_at: AtomicI64,
+    /// Worker: when the outcome was written, likewise.
     finished_at: AtomicI64,
+    /// Worker.
     pub progress: Progress,
-    /// Worker: 1 once it runs the job for sure. (One that refuses says so in the registry.)
+    /// Worker: 1 once it is sure to run the job. (A worker that refuses the job says so in the registry.)
     accepted: AtomicU32,
+    /// Worker, before `state`: the error report or the command tags, as far as they fit.
     outcome: [AtomicU8; OUTCOME_SIZE],
 }
 
@@ -95,7 +105,8 @@ const _: () =
 const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
 
 impl JobHeader {
-    /// For a segment of that size whose regions are as given. The progress starts at "none".
+    /// The header of a new job, in a segment of that size, with these regions: SQL, settings, client information,
+    /// queue.
     pub fn new(segment_size: u64, identity: Identity, regions: [Region; 4]) -> Self {
         let [sql, settings, client_info, queue] = regions;
         Self {
@@ -122,7 +133,8 @@ impl JobHeader {
         }
     }
 
-    /// Written by this very version of the library, with all regions inside a segment of `segment_size` bytes?
+    /// Was the header written by a library with this layout, and do all regions lie inside a segment of `segment_size`
+    /// bytes?
     pub fn is_valid(&self, segment_size: usize) -> bool {
         let inside = |region: &Region| {
             region.offset >= size_of::<Self>() as u64
@@ -136,38 +148,43 @@ impl JobHeader {
             && self.sql.len > 0
     }
 
+    /// The job's state; `None` for a number that this library does not know.
     pub fn state(&self) -> Option<State> {
         State::from_u32(self.state.load(Ordering::Acquire))
     }
 
+    /// Has the job an outcome?
     pub fn is_final(&self) -> bool {
         self.state().is_some_and(State::is_final)
     }
 
+    /// What the launcher asks of the job. (Other sessions ask in the registry's slot.)
     pub fn stop(&self) -> Stop {
         Stop::from_u32(self.stop.load(Ordering::SeqCst))
     }
 
-    /// Asks the worker to stop; never takes back an earlier, stronger request.
+    /// Asks the worker to stop. Does not take back an earlier, stronger request.
     pub fn request_stop(&self, stop: Stop) {
         self.stop.fetch_max(stop as u32, Ordering::SeqCst);
     }
 
-    /// 0 before a worker has the job.
+    /// The pid of the worker that has taken the job; 0 before.
     pub fn worker_pid(&self) -> i32 {
         self.worker_pid.load(Ordering::Acquire)
     }
 
+    /// Called by the worker when it has taken the job.
     pub fn set_worker_pid(&self, pid: i32) {
         self.worker_pid.store(pid, Ordering::Release);
     }
 
-    /// The job's slot in the registry.
+    /// The job's slot in the registry; `None` if it is in none.
     pub fn slot(&self) -> Option<u32> {
         Some(self.slot.load(Ordering::Relaxed)).filter(|slot| *slot != NO_SLOT)
     }
 
-    /// Makes the header ready for an offer of the job to a worker. Called by the launcher, before any worker knows of the job.
+    /// Makes the header ready for an offer of the job to a worker. Called by the launcher, before any worker knows of
+    /// the job.
     pub fn prepare_offer(&self, slot: Option<u32>, reply: Reply) {
         self.slot.store(slot.unwrap_or(NO_SLOT), Ordering::Relaxed);
         self.awaits_reply.store(u32::from(reply == Reply::Awaited), Ordering::Relaxed);
@@ -180,26 +197,29 @@ impl JobHeader {
         if self.awaits_reply.load(Ordering::Relaxed) == 0 { Reply::NotAwaited } else { Reply::Awaited }
     }
 
+    /// Has the worker accepted the job?
     pub fn is_accepted(&self) -> bool {
         self.accepted.load(Ordering::Acquire) != 0
     }
 
+    /// Tells the launcher that awaits a reply that the worker runs the job. By the worker, before the first statement.
     pub fn accept(&self) {
         self.accepted.store(1, Ordering::Release);
     }
 
-    /// For a signal handler: this is where [`Self::request_stop`] writes.
+    /// Where [`Self::request_stop`] writes, for a signal handler that looks there.
     pub fn stop_flag(&self) -> &AtomicU32 {
         &self.stop
     }
 
-    /// The worker begins with the first statement at `now`.
+    /// Notes that the job runs, since `now`. By the worker, before the first statement.
     pub fn start(&self, now: i64) {
         self.started_at.store(now, Ordering::Relaxed);
         self.state.store(State::Running as u32, Ordering::Release);
     }
 
-    /// The worker's last word; later ones are ignored. `text` is cut to [`OUTCOME_SIZE`]: the caller makes it fit.
+    /// Publishes the outcome, by the worker: a final state, and the error report or the command tags. The first outcome
+    /// stands; later ones are ignored. `text` is cut to [`OUTCOME_SIZE`]: the caller makes it fit.
     pub fn finish(&self, state: State, now: i64, text: &[u8]) {
         if self.is_final() {
             return;
@@ -213,7 +233,7 @@ impl JobHeader {
         self.state.store(state as u32, Ordering::Release);
     }
 
-    /// The outcome's text; empty before the end.
+    /// The outcome's text; empty before there is one.
     pub fn outcome(&self) -> Vec<u8> {
         if !self.is_final() {
             return Vec::new();
@@ -232,7 +252,7 @@ impl JobHeader {
         self.finished_at.load(Ordering::Relaxed)
     }
 
-    /// Microseconds from start to end of a job that ran and ended.
+    /// Microseconds from start to end; `None` if the job has not run, or not ended.
     pub fn run_time(&self) -> Option<i64> {
         let ended = self.is_final();
         let (start, end) = (self.started_at.load(Ordering::Relaxed), self.finished_at.load(Ordering::Relaxed));

@@ -2,7 +2,7 @@
 
 use super::{Malformed, Result};
 
-/// A position in bytes that are not trusted.
+/// Reads from bytes that are not trusted. A read that fails takes nothing.
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -10,10 +10,12 @@ impl<'a> Reader<'a> {
         Self(bytes)
     }
 
+    /// Has everything been read?
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The next `len` bytes.
     pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(len).ok_or(Malformed("a length exceeds the message"))?;
         self.0 = rest;
@@ -25,6 +27,7 @@ impl<'a> Reader<'a> {
         self.0
     }
 
+    /// The next `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<&'a [u8; N]> {
         let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(Malformed("the message ends too early"))?;
         self.0 = rest;
@@ -51,14 +54,14 @@ impl<'a> Reader<'a> {
         self.array().map(|bytes| i32::from_ne_bytes(*bytes))
     }
 
-    /// A string with its length before it.
+    /// The next string, whose length comes before it.
     pub fn counted(&mut self) -> Result<&'a [u8]> {
         let len = self.u32()?;
         self.take(len as usize)
     }
 }
 
-/// Appends a string with its length before it. Server strings are under 1 GB.
+/// Appends a string, its length before it. Strings of the server have less than 1 GB.
 pub fn put_counted(to: &mut Vec<u8>, bytes: &[u8]) {
     to.extend_from_slice(&(bytes.len() as u32).to_ne_bytes());
     to.extend_from_slice(bytes);

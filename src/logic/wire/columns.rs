@@ -1,4 +1,4 @@
-//! The columns of a result.
+//! The columns of a result: what the launcher must know to read rows, and to refuse those that it would misread.
 
 use super::bytes::{Reader, put_counted};
 use super::tuple::Attribute;
@@ -9,11 +9,12 @@ use super::{Malformed, Result};
 pub enum Form {
     /// As the bytes that the server stores.
     Native,
-    /// As text: the type means nothing outside the process that made the value.
+    /// As text, because the stored bytes mean nothing outside the process that made the value.
     Text,
 }
 
-/// A row type that values of a column are made of, as it was when they were.
+/// A row type that values of a column are made of, as it was when the values were made. The launcher compares it with
+/// its own: the type may have been altered since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowType {
     pub type_id: u32,
@@ -22,22 +23,25 @@ pub struct RowType {
     pub shape: u64,
 }
 
+/// One column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// The result's own type, also when the values travel as text.
+    /// The type in the result, also if the values travel as text.
     pub type_id: u32,
     pub typmod: i32,
     pub form: Form,
-    /// How the bytes lie in a tuple.
+    /// How the values lie in a tuple.
     pub attribute: Attribute,
     pub name: Vec<u8>,
-    /// Those anywhere in it: the bytes of its values mean nothing to who knows these otherwise.
+    /// All row types in the column's type, at any depth. Where the launcher knows one of them otherwise, the bytes of
+    /// the values mean nothing to it.
     pub row_types: Vec<RowType>,
 }
 
-/// As many columns as a target list can have.
+/// As many columns as a target list of the server can have.
 pub const MAX_COLUMNS: u32 = 1664;
 
+/// Appends the columns.
 pub fn encode(columns: &[Column], to: &mut Vec<u8>) {
     to.extend_from_slice(&(columns.len() as u32).to_ne_bytes());
     for column in columns {
@@ -56,6 +60,7 @@ pub fn encode(columns: &[Column], to: &mut Vec<u8>) {
     }
 }
 
+/// The columns in `bytes`, which must have nothing else.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Column>> {
     let mut from = Reader::new(bytes);
     let count = from.u32()?;

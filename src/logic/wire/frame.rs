@@ -1,33 +1,41 @@
-//! Frames: the messages of the queue.
+//! Frames: the messages of a job's queue.
 //!
-//! Eight bytes of head (kind, three bytes of zero, a count), then the body. The head keeps the tuples of a batch aligned to
-//! eight bytes, as the server wants them, whenever the message is. A row too long for a batch travels in pieces.
+//! ```text
+//! byte 0      1 2 3     4 5 6 7     8 ...
+//!      kind   0 0 0     count       body
+//! ```
+//!
+//! A head of eight bytes keeps the tuples of a batch aligned to eight bytes, as the server needs them, whenever the
+//! message itself is. A row that is too long for a batch travels in pieces.
 
 use super::tuple;
 use super::{Malformed, Result};
 
+/// Bytes before the body.
 pub const HEAD: usize = 8;
-/// A row longer than this travels in pieces of this size: no message is near the size at which the server refuses it.
+/// A row longer than this travels in pieces of this size, so that no message comes near the size that the server
+/// refuses.
 pub const PIECE: usize = 1 << 18;
 
+/// What a frame's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// The columns (`describe`); once, before any row.
+    /// The columns ([`super::columns`]); once, before any row.
     Description = 1,
-    /// Whole rows, as many as the count says, each padded to eight bytes.
+    /// As many whole rows as the count says, each padded to eight bytes.
     Batch = 2,
-    /// A part of one row. The count is 1 for its last.
+    /// A part of one row. The count is 1 in the row's last piece.
     Piece = 3,
-    /// A message of the job (`report`) below ERROR.
+    /// A message of the job below ERROR ([`super::report`]).
     Notice = 4,
-    /// The job's error, when it does not fit into the outcome.
+    /// The whole error of a job whose outcome has no room for it.
     Error = 5,
-    /// The command tags, when they do not fit into the outcome.
+    /// The command tags ([`super::tags`]) of a job whose outcome has no room for them.
     Tags = 6,
 }
 
-/// Starts a frame; its body is appended.
+/// Starts a frame in `to`; the caller appends its body.
 pub fn begin(kind: Kind, count: u32, to: &mut Vec<u8>) {
     to.clear();
     to.extend_from_slice(&[kind as u8, 0, 0, 0]);
@@ -45,7 +53,7 @@ pub fn put_tuple(frame: &mut Vec<u8>, tuple: &[u8]) {
     frame.resize(frame.len().next_multiple_of(8), 0);
 }
 
-/// Kind, count and body.
+/// The kind, count and body of a frame.
 pub fn parse(frame: &[u8]) -> Result<(Kind, u32, &[u8])> {
     let (head, body) = frame.split_first_chunk::<HEAD>().ok_or(Malformed("a message is too short"))?;
     let kind = match head[0] {
@@ -63,12 +71,14 @@ pub fn parse(frame: &[u8]) -> Result<(Kind, u32, &[u8])> {
     Ok((kind, u32::from_ne_bytes([head[4], head[5], head[6], head[7]]), body))
 }
 
-/// The rows of a batch: exactly `count`, which fill the body.
+/// The rows of a batch, one after the other; an error if they are not as many as the count says, or do not fill the
+/// body.
 pub struct BatchRows<'a> {
     left: u32,
     body: &'a [u8],
 }
 
+/// The rows in the body of a [`Kind::Batch`].
 pub fn rows(count: u32, body: &[u8]) -> BatchRows<'_> {
     BatchRows { left: count, body }
 }

@@ -1,7 +1,8 @@
-//! What a worker and its launcher say to each other: frames and what is in them.
+//! What a worker and its launcher send each other, as bytes: frames, and what is in them.
 //!
-//! Pure: bytes in, values out. Integers are in the machine's own byte order, for both sides are processes of one
-//! server. Nothing that is read is believed before it has been checked against the bytes that are really there.
+//! Bytes in, values out; nothing here sends or receives. Integers are in the machine's own byte order, because both
+//! sides are processes of one server. No number that is read is believed before it has been checked against the bytes
+//! that are really there: property tests here, and the fuzz targets in `fuzz/`, try any bytes.
 
 pub mod bytes;
 pub mod columns;
@@ -10,7 +11,7 @@ pub mod report;
 pub mod tags;
 pub mod tuple;
 
-/// The bytes are not what a worker of this version writes.
+/// The bytes are not what a worker of this version writes; why, in the words of the error's detail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
 

@@ -3,7 +3,7 @@
 use super::bytes::{Reader, put_counted};
 use super::{Malformed, Result};
 
-/// The texts of a report.
+/// The names of a report's texts, as `ErrorData` has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Field {
@@ -36,16 +36,16 @@ impl Field {
     ];
 }
 
-/// Texts are in the database encoding, without NULs.
+/// An error or a notice. Its texts are in the database encoding, without NULs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The server's elevel.
     pub level: i32,
     /// Packed SQLSTATE.
     pub sqlstate: i32,
-    /// Character position in the job's text, from 1; 0 is none.
+    /// Position in the job's text, in characters from 1; 0 is none.
     pub cursor: i32,
-    /// The same in the internal query.
+    /// Likewise in the internal query.
     pub internal_cursor: i32,
     texts: [Option<Vec<u8>>; Field::ALL.len()],
 }
@@ -54,13 +54,14 @@ const FIXED: usize = 16;
 const PER_TEXT: usize = 5;
 
 impl Report {
+    /// A report that has nothing but these.
     pub fn new(level: i32, sqlstate: i32, message: impl Into<Vec<u8>>) -> Self {
         let mut report = Self { level, sqlstate, ..Self::default() };
         report.set(Field::Message, message);
         report
     }
 
-    /// A text ends at its first NUL, as it would for the server.
+    /// Sets a text, which ends at its first NUL, as it would for the server.
     pub fn set(&mut self, field: Field, text: impl Into<Vec<u8>>) {
         let mut text = text.into();
         if let Some(nul) = memchr::memchr(0, &text) {
@@ -69,15 +70,17 @@ impl Report {
         self.texts[field as usize] = Some(text);
     }
 
+    /// A text, if the report has it.
     pub fn get(&self, field: Field) -> Option<&[u8]> {
         self.texts[field as usize].as_deref()
     }
 
+    /// The message, or nothing.
     pub fn message(&self) -> &[u8] {
         self.get(Field::Message).unwrap_or(b"")
     }
 
-    /// Adds a line below what is there.
+    /// Adds a line below the context that is there.
     pub fn add_context(&mut self, line: &[u8]) {
         let mut context = self.texts[Field::Context as usize].take().unwrap_or_default();
         if !context.is_empty() {
@@ -92,6 +95,7 @@ impl Report {
         FIXED + self.texts.iter().flatten().map(|text| PER_TEXT + text.len()).sum::<usize>()
     }
 
+    /// Appends the report.
     pub fn encode(&self, to: &mut Vec<u8>) {
         for number in [self.level, self.sqlstate, self.cursor, self.internal_cursor] {
             to.extend_from_slice(&number.to_ne_bytes());
@@ -104,9 +108,9 @@ impl Report {
         }
     }
 
-    /// Makes the report fit into `max` bytes by cutting its longest texts, and tells whether anything was lost. `clip` gives the
-    /// length, at most the given one, at which a text may be cut without breaking a character. `max` must leave room for
-    /// the numbers and every field's head.
+    /// Makes the report fit into `max` bytes by cutting its longest texts; true if anything was lost. `clip` gives the
+    /// length, at most the given one, at which a text may be cut without breaking a character. `max` must leave room
+    /// for the numbers and for the head of each field.
     pub fn fit(&mut self, max: usize, clip: impl Fn(&[u8], usize) -> usize) -> bool {
         let texts = || self.texts.iter().flatten();
         let heads = FIXED + PER_TEXT * texts().count();
@@ -123,6 +127,7 @@ impl Report {
         cut
     }
 
+    /// The report in `bytes`, which must have nothing else. Of a field that comes twice the last text counts.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut from = Reader::new(bytes);
         let mut report = Self {

@@ -3,12 +3,14 @@
 use super::Result;
 use super::bytes::{Reader, put_counted};
 
+/// Appends the tags.
 pub fn encode<'a>(tags: impl IntoIterator<Item = &'a [u8]>, to: &mut Vec<u8>) {
     for tag in tags {
         put_counted(to, tag);
     }
 }
 
+/// The tags in `bytes`, which must have nothing else.
 pub fn decode(bytes: &[u8]) -> Result<Vec<&[u8]>> {
     let mut from = Reader::new(bytes);
     let mut tags = Vec::new();

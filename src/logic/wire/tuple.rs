@@ -1,12 +1,13 @@
 //! The bytes of a row: the server's MinimalTuple, looked at without believing it.
 //!
-//! A tuple that passes [`check`] can be walked by the server: every attribute that the descriptor names lies inside it,
-//! and none points elsewhere. The values themselves (is this text valid? is this array well-formed?) are the
-//! worker's word, which is a process of the same server.
+//! The server can walk a tuple that passes [`check`]: every attribute that the descriptor names lies inside the tuple,
+//! and none points elsewhere. Whether a value is a good one of its type (is this text valid, is this array
+//! well-formed?) is not checked. For that the launcher trusts the worker, which is a process of the same server.
 
 use super::{Malformed, Result};
 
-/// `t_len`, padding, `t_infomask2`, `t_infomask`, `t_hoff` (htup_details.h). `src/pg` asserts these against the server's headers.
+/// `t_len`, padding, `t_infomask2`, `t_infomask`, `t_hoff` (htup_details.h). `src/pg` asserts these against the
+/// server's headers.
 pub const INFOMASK2_AT: usize = 10;
 pub const INFOMASK_AT: usize = 12;
 pub const HOFF_AT: usize = 14;
@@ -20,7 +21,7 @@ pub const HAS_EXTERNAL: u16 = 0x0004;
 const OUTSIDE: Malformed = Malformed("a value lies outside its tuple");
 const ELSEWHERE: Malformed = Malformed("a value lives in no tuple");
 
-/// How an attribute lies in a tuple.
+/// How the values of a column lie in a tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attribute {
     /// Bytes, or -1 for a varlena.
@@ -30,6 +31,7 @@ pub struct Attribute {
 }
 
 impl Attribute {
+    /// An error for a length or alignment that no type has.
     pub fn new(len: i16, align: u8) -> Result<Self> {
         if (len > 0 || len == -1) && matches!(align, 1 | 2 | 4 | 8) {
             Ok(Self { len, align })
@@ -43,14 +45,14 @@ fn u16_at(tuple: &[u8], at: usize) -> u16 {
     u16::from_ne_bytes([tuple[at], tuple[at + 1]])
 }
 
-/// `t_len`, which must be the tuple's size within `bytes`.
+/// The size of the tuple at the start of `bytes`: its `t_len`, if the bytes are as many.
 pub fn length(bytes: &[u8]) -> Result<usize> {
     let len = bytes.first_chunk::<4>().ok_or(Malformed("a tuple ends too early"))?;
     let len = u32::from_ne_bytes(*len) as usize;
     if len < BITS_AT || len > bytes.len() { Err(Malformed("a tuple has an impossible length")) } else { Ok(len) }
 }
 
-/// Size in bytes, header included, of a varlena with a header of one byte, when `first` is such a header.
+/// If `first` is a varlena's header of one byte: the varlena's size in bytes, header included.
 fn short_size(first: u8) -> Option<usize> {
     let (is_short, size) = if cfg!(target_endian = "little") {
         (first & 1 == 1 && first != 1, first >> 1)
@@ -60,7 +62,7 @@ fn short_size(first: u8) -> Option<usize> {
     is_short.then_some(size as usize)
 }
 
-/// Size of a varlena at the start of `bytes`, header included. The low bits of the first byte tell its form on
+/// The size of the varlena at the start of `bytes`, header included. The low bits of the first byte tell its form on
 /// little-endian machines, the high bits on big-endian ones (varatt.h).
 fn varlena_size(bytes: &[u8]) -> Result<usize> {
     const BAD: Malformed = Malformed("a value has an impossible length");
@@ -90,14 +92,15 @@ pub fn check(tuple: &[u8], attributes: &[Attribute]) -> Result<()> {
     let has_null = infomask & HAS_NULL != 0;
     let bitmap = if has_null { natts.div_ceil(8) } else { 0 };
     let data = (tuple[HOFF_AT] as usize).checked_sub(HEAP_OFFSET).ok_or(Malformed("a tuple has no room for itself"))?;
-    // Attributes that a tuple lacks are NULL: columns added to a table after the row.
+    // Attributes that a tuple lacks are NULL: those of columns that were added to a table after the row.
     if natts > attributes.len() || data % 8 != 0 || data < BITS_AT + bitmap || data > tuple.len() {
         return Err(Malformed("a tuple's header does not fit its columns"));
     }
     if infomask & HAS_EXTERNAL != 0 {
         return Err(ELSEWHERE);
     }
-    // Fixed lengths only move on, without a look: what they moved past is found out at the next varlena, or at the end.
+    // A fixed length only moves `at` on, without a look: the next varlena finds out whether that led outside, or else
+    // the end.
     let mut at = data;
     for (i, attribute) in attributes[..natts].iter().enumerate() {
         if has_null && tuple[BITS_AT + i / 8] & (1 << (i % 8)) == 0 {
