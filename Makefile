@@ -116,7 +116,7 @@ ifneq ($(shell cat .build-id 2>/dev/null),$(build_id))
 $(library): FORCE
 endif
 
-rust_sources = Cargo.toml $(wildcard Cargo.lock .cargo/config.toml) build.rs $(wildcard *.h) $(shell find src c_shim bindings -type f 2>/dev/null)
+rust_sources = Cargo.toml $(wildcard Cargo.lock .cargo/config.toml) build.rs $(wildcard *.h) $(shell find src c_shim bindings -path src/logic/fuzz -prune -o -type f -print 2>/dev/null)
 
 $(library): $(rust_sources)
 	@scripts/deps --check

@@ -1,0 +1,23 @@
+//! A session's serialized settings: names and values lie inside the bytes, and are the same as themselves.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use logic::session::settings;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(whole) = settings::whole(bytes) {
+        assert!(bytes.starts_with(whole));
+    }
+    for has_role in [true, false] {
+        let Ok(parsed) = settings::parse(bytes, has_role) else {
+            continue;
+        };
+        for setting in parsed.now.iter().chain(&parsed.resets) {
+            for text in [setting.name, setting.value] {
+                assert_eq!(text.iter().position(|byte| *byte == 0), Some(text.len() - 1));
+            }
+            assert!(parsed.has(setting.name));
+        }
+        assert!(settings::same(&parsed, &parsed, true) && settings::same(&parsed, &parsed, false));
+    }
+});
