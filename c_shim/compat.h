@@ -26,15 +26,6 @@
 #define PGBG_ANALYZE(raw, sql) pg_analyze_and_rewrite(raw, sql, NULL, 0, NULL)
 #endif
 
-/* 15: shm_mq_send can leave the receiver asleep until more has been written. */
-#if PG_VERSION_NUM >= 150000
-#define PGBG_MQ_SEND(mqh, len, data, nowait, flush) \
-	shm_mq_send(mqh, len, data, nowait, flush)
-#else
-#define PGBG_MQ_SEND(mqh, len, data, nowait, flush) \
-	((void) (flush), shm_mq_send(mqh, len, data, nowait))
-#endif
-
 /* 15: EmitWarningsOnPlaceholders became MarkGUCPrefixReserved. */
 #if PG_VERSION_NUM >= 150000
 #define PGBG_RESERVE_PREFIX(prefix) MarkGUCPrefixReserved(prefix)
@@ -168,18 +159,10 @@
 /* 16: SYSTEM_USER, carried by the client connection info. */
 #define PGBG_HAVE_CLIENT_CONNECTION_INFO (PG_VERSION_NUM >= 160000)
 
-/* 18: a connection keeps the text of its own address, for the log. */
-#define PGBG_HAVE_LOCAL_HOST (PG_VERSION_NUM >= 180000)
-
-/* 15: shared memory is asked for in a hook. */
-#define PGBG_HAVE_SHMEM_REQUEST_HOOK (PG_VERSION_NUM >= 150000)
-
 /* 16: one function checks the privileges on all kinds of objects. */
 #if PG_VERSION_NUM >= 160000
-#define PGBG_DATABASE_ACLCHECK(database, role, mode) object_aclcheck(DatabaseRelationId, database, role, mode)
 #define PGBG_DATABASE_OWNERCHECK(database, role) object_ownercheck(DatabaseRelationId, database, role)
 #else
-#define PGBG_DATABASE_ACLCHECK(database, role, mode) pg_database_aclcheck(database, role, mode)
 #define PGBG_DATABASE_OWNERCHECK(database, role) pg_database_ownercheck(database, role)
 #endif
 
@@ -188,20 +171,6 @@
 #define PGBG_PROC_NUMBER(proc) GetNumberFromPGProc(proc)
 #else
 #define PGBG_PROC_NUMBER(proc) ((proc)->pgprocno)
-#endif
-
-/* 17: segments that are found by name.  19: their callback takes an argument, and tranches are named when they are made. */
-#define PGBG_HAVE_NAMED_SEGMENTS (PG_VERSION_NUM >= 170000)
-#if PG_VERSION_NUM >= 190000
-#define PGBG_INIT_SEGMENT_ARG , void *arg pg_attribute_unused()
-#define PGBG_NAMED_SEGMENT(name, size, init, found) GetNamedDSMSegment(name, size, init, found, NULL)
-#define PGBG_NEW_TRANCHE(name) LWLockNewTrancheId(name)
-#define PGBG_REGISTER_TRANCHE(tranche, name) ((void) 0)
-#else
-#define PGBG_INIT_SEGMENT_ARG
-#define PGBG_NAMED_SEGMENT(name, size, init, found) GetNamedDSMSegment(name, size, init, found)
-#define PGBG_NEW_TRANCHE(name) LWLockNewTrancheId()
-#define PGBG_REGISTER_TRANCHE(tranche, name) LWLockRegisterTranche(tranche, name)
 #endif
 
 /* 17: wait events of extensions have names, and the server's are spelled out. */

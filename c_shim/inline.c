@@ -30,6 +30,34 @@ pgbg_finfo_v1(void)
 	return &v1;
 }
 
+/* This process's number among the server's; none outside of it. */
+uint32
+pgbg_proc_number(void)
+{
+	return MyProc ? (uint32) PGBG_PROC_NUMBER(MyProc) : PG_UINT32_MAX;
+}
+
+PGPROC *
+pgbg_proc(uint32 number)
+{
+	return number < ProcGlobal->allProcCount ? GetPGProcByNumber(number) : NULL;
+}
+
+/* NULL: there can be no such process. */
+Latch *
+pgbg_proc_latch(uint32 number)
+{
+	PGPROC	   *proc = pgbg_proc(number);
+
+	return proc ? &proc->procLatch : NULL;
+}
+
+LWLock *
+pgbg_addin_shmem_init_lock(void)
+{
+	return AddinShmemInitLock;
+}
+
 /* pqsignal is a macro since 18. */
 void
 pgbg_set_handler(int signal, pqsigfunc handler)
@@ -240,19 +268,6 @@ MinimalTuple
 pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls)
 {
 	return PGBG_FORM_MINIMAL_TUPLE(desc, values, nulls);
-}
-
-/* Never waits: the ERROR of an interrupt in there would lose count of the bytes that are in the queue. */
-shm_mq_result
-pgbg_mq_send(shm_mq_handle *mqh, Size len, const void *data, bool flush)
-{
-	return PGBG_MQ_SEND(mqh, len, data, true, flush);
-}
-
-Size
-pgbg_mq_minimum_size(void)
-{
-	return shm_mq_minimum_size;
 }
 
 List *

@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "commands/dbcommands.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
@@ -43,6 +44,8 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "storage/shm_mq.h"
+#include "storage/shmem.h"
+#include "storage/sinval.h"
 #include "tcop/cmdtag.h"
 #include "tcop/dest.h"
 #include "tcop/pquery.h"
@@ -51,15 +54,20 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
 #include "utils/ps_status.h"
 #include "utils/regproc.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
+#if __has_include("storage/dsm_registry.h")
+#include "storage/dsm_registry.h"
+#endif
 
 /* Macros that bindgen cannot read, as constants. */
 enum {PGBG_PROTOCOL_LATEST = PG_PROTOCOL_LATEST};
@@ -101,22 +109,6 @@ extern void pgbg_log_error(ErrorData *error, const char *context);
 /* ---- hooks.c ---- */
 
 extern void pgbg_watch_statements(void (*before) (Oid database), void (*committed) (Oid database, Oid role));
-
-/* ---- shmem.c ---- */
-
-/* Is given the registry's area and its lock; is_new: only to fill it, it is zeroed so far. */
-typedef void (*pgbg_area_callback) (void *area, bool is_new, LWLock *lock);
-extern void pgbg_request_area(Size size, pgbg_area_callback callback);
-extern bool pgbg_attach_area(const char *name, Size size, pgbg_area_callback callback);
-extern uint32 pgbg_my_proc_number(void);
-extern bool pgbg_is_alive(uint32 proc, int pid);
-extern void pgbg_wake(uint32 proc);
-extern bool pgbg_is_asleep(uint32 proc);
-extern void pgbg_mq_set_sender(shm_mq *mq, uint32 proc);
-extern void pgbg_mq_detach_quietly(shm_mq_handle *mqh, Size size);
-extern bool pgbg_connection_versions(Oid user, uint64 *user_version, uint64 *database_version);
-extern uint64 pgbg_hash(const char *bytes, Size len);
-extern bool pgbg_serve_idle(void);
 
 /* ---- session.c ---- */
 
@@ -182,6 +174,10 @@ typedef struct PgbgDeclaration
 	bool		is_c_function;
 } PgbgDeclaration;
 
+extern uint32 pgbg_proc_number(void);
+extern PGPROC *pgbg_proc(uint32 number);
+extern Latch *pgbg_proc_latch(uint32 number);
+extern LWLock *pgbg_addin_shmem_init_lock(void);
 extern void pgbg_set_handler(int signal, pqsigfunc handler);
 extern void pgbg_set_my_latch(void);
 extern const Pg_magic_struct *pgbg_magic(void);
@@ -204,9 +200,6 @@ extern void pgbg_slot_deform(TupleTableSlot *slot);
 extern void pgbg_store_tuples(Tuplestorestate *store, TupleTableSlot *slot, const char *first, Size rows);
 extern bool pgbg_slot_next(Tuplestorestate *store, TupleTableSlot *slot);
 extern MinimalTuple pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls);
-
-extern shm_mq_result pgbg_mq_send(shm_mq_handle *mqh, Size len, const void *data, bool flush);
-extern Size pgbg_mq_minimum_size(void);
 
 extern List *pgbg_analyze(RawStmt *raw, const char *sql);
 extern void pgbg_portal_run(Portal portal, bool toplevel, DestReceiver *dest, QueryCompletion *qc);

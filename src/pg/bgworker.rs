@@ -83,8 +83,18 @@ impl Handle {
 /// What a session does between commands: catches up with invalidations, reads the configuration again. Outside a
 /// transaction. True when the configuration was read.
 pub fn serve_idle() -> Result<bool> {
-    // SAFETY: no transaction is open.
-    guard(|| unsafe { sys::pgbg_serve_idle() })
+    // SAFETY: no transaction is open; flags that signal handlers set.
+    guard(|| unsafe {
+        let reload = (&raw const sys::ConfigReloadPending).read_volatile() != 0;
+        if (&raw const sys::catchupInterruptPending).read_volatile() != 0 {
+            sys::ProcessCatchupInterrupt();
+        }
+        if reload {
+            (&raw mut sys::ConfigReloadPending).write_volatile(0);
+            sys::ProcessConfigFile(sys::GucContext_PGC_SIGHUP);
+        }
+        reload
+    })
 }
 
 /// In the process title.

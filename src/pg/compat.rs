@@ -3,7 +3,14 @@
 
 #[cfg(pg18_up)]
 use super::bgworker;
+use super::error::Result;
+use super::guard::guard;
 use super::sys;
+use std::ffi::{CStr, c_int, c_void};
+#[cfg(pg19_up)]
+use std::ptr;
+#[cfg(pg17_up)]
+use std::sync::OnceLock;
 
 /// 15: the serialized state of a setting says which role set it.
 pub const SETTINGS_HAVE_ROLE: bool = cfg!(pg15_up);
@@ -41,3 +48,129 @@ macro_rules! signal_handler {
     };
 }
 pub(super) use signal_handler;
+
+/// 15: shared memory is asked for in a hook. Returns the hook that was there, which `ask` is to call. Before, `ask` is called here.
+pub(super) fn set_request_hook(ask: unsafe extern "C-unwind" fn()) -> Result<Option<unsafe extern "C-unwind" fn()>> {
+    #[cfg(pg15_up)]
+    // SAFETY: the server's variable, in this one thread.
+    return Ok(unsafe { (&raw mut sys::shmem_request_hook).replace(Some(ask)) });
+    #[cfg(not(pg15_up))]
+    // SAFETY: while the postmaster loads libraries.
+    return guard(|| unsafe { ask() }).map(|()| None);
+}
+
+/// 16: one function checks the privileges on objects of any kind. For [`guard`].
+///
+/// # Safety
+/// Inside a transaction.
+pub(super) unsafe fn may_connect(database: sys::Oid, role: sys::Oid) -> bool {
+    let mode = sys::AclMode::from(sys::ACL_CONNECT);
+    #[cfg(pg16_up)]
+    // SAFETY: a catalog lookup.
+    let result = unsafe { sys::object_aclcheck(sys::DatabaseRelationId, database, role, mode) };
+    #[cfg(not(pg16_up))]
+    // SAFETY: as above.
+    let result = unsafe { sys::pg_database_aclcheck(database, role, mode) };
+    result == sys::AclResult_ACLCHECK_OK
+}
+
+/// 17: segments that are found by name, for as long as the server lives; `None` before. `init` fills a new one: it gets the segment's
+/// start, and may throw. An ERROR leaves a lock of the server held.
+///
+/// 19: the callback of the server takes an argument.
+pub(super) fn named_segment(
+    name: &'static CStr,
+    size: usize,
+    init: unsafe fn(*mut c_void),
+) -> Result<Option<*mut c_void>> {
+    #[cfg(pg17_up)]
+    {
+        static INIT: OnceLock<unsafe fn(*mut c_void)> = OnceLock::new();
+
+        #[cfg(not(pg19_up))]
+        unsafe extern "C-unwind" fn on_new(base: *mut c_void) {
+            if let Some(init) = INIT.get() {
+                // SAFETY: the segment that the caller has asked for.
+                unsafe { init(base) };
+            }
+        }
+
+        #[cfg(pg19_up)]
+        unsafe extern "C-unwind" fn on_new(base: *mut c_void, _argument: *mut c_void) {
+            if let Some(init) = INIT.get() {
+                // SAFETY: as above.
+                unsafe { init(base) };
+            }
+        }
+
+        let _ = INIT.set(init);
+        let name = name.as_ptr();
+        let mut found = false;
+        let found = &raw mut found;
+        // SAFETY: a C string, and a place for the answer.
+        #[cfg(not(pg19_up))]
+        return guard(|| unsafe { sys::GetNamedDSMSegment(name, size, Some(on_new), found) }).map(Some);
+        // SAFETY: as above.
+        #[cfg(pg19_up)]
+        return guard(|| unsafe { sys::GetNamedDSMSegment(name, size, Some(on_new), found, ptr::null_mut()) })
+            .map(Some);
+    }
+    #[cfg(not(pg17_up))]
+    {
+        let _ = (name, size, init);
+        Ok(None)
+    }
+}
+
+/// 19: the name of a tranche of locks is said when it is made, and known in all processes; before, each process says it.
+///
+/// # Safety
+/// For code that the server calls: may throw.
+pub(super) unsafe fn new_tranche(name: &'static CStr) -> c_int {
+    #[cfg(pg19_up)]
+    // SAFETY: a C string.
+    return unsafe { sys::LWLockNewTrancheId(name.as_ptr()) };
+    #[cfg(not(pg19_up))]
+    {
+        let _ = name;
+        // SAFETY: no arguments.
+        unsafe { sys::LWLockNewTrancheId() }
+    }
+}
+
+/// See [`new_tranche`].
+pub(super) fn name_tranche(tranche: u16, name: &'static CStr) -> Result<()> {
+    #[cfg(not(pg19_up))]
+    {
+        let name = name.as_ptr();
+        // SAFETY: a string that lives as long as the process.
+        guard(|| unsafe { sys::LWLockRegisterTranche(c_int::from(tranche), name) })
+    }
+    #[cfg(pg19_up)]
+    {
+        let _ = (tranche, name);
+        Ok(())
+    }
+}
+
+/// 15: the reader can be left asleep until more has been written.
+///
+/// # Safety
+/// As of the server's function, which may throw. For [`guard`].
+pub(super) unsafe fn mq_send(
+    handle: *mut sys::shm_mq_handle,
+    len: usize,
+    data: *const c_void,
+    nowait: bool,
+    flush: bool,
+) -> sys::shm_mq_result {
+    #[cfg(pg15_up)]
+    // SAFETY: promised by the caller.
+    return unsafe { sys::shm_mq_send(handle, len, data, nowait, flush) };
+    #[cfg(not(pg15_up))]
+    {
+        let _ = flush;
+        // SAFETY: promised by the caller.
+        unsafe { sys::shm_mq_send(handle, len, data, nowait) }
+    }
+}

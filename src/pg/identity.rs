@@ -1,5 +1,6 @@
 //! Who this process is, and as whom it acts.
 
+use super::compat;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
@@ -157,4 +158,43 @@ pub fn restore_client_info(state: &[u8]) -> Result<()> {
     let start = state.as_ptr();
     // SAFETY: the state is what `save_client_info` wrote in a process of the same server.
     guard(|| unsafe { sys::pgbg_client_info_restore(start.cast_mut().cast()) })
+}
+
+/// Versions of the catalog rows that a connection of `user` to this database would be made with, the role's and the database's: another
+/// number whenever the row was changed. `None` when the connection would be refused. Inside a transaction.
+pub fn connection_versions(user: u32) -> Result<Option<(u64, u64)>> {
+    // SAFETY: inside a transaction.
+    let database = guard(|| unsafe {
+        sys::AcceptInvalidationMessages();
+        sys::MyDatabaseId
+    })?;
+    let (roles, databases) = (sys::SysCacheIdentifier_AUTHOID, sys::SysCacheIdentifier_DATABASEOID);
+    // SAFETY: a row of pg_authid.
+    let role = look(roles, user, |row| unsafe { (*row.cast::<sys::FormData_pg_authid>()).rolcanlogin })?;
+    // SAFETY: a row of pg_database.
+    let place = look(databases, database, |row| unsafe { (*row.cast::<sys::FormData_pg_database>()).datallowconn })?;
+    let (Some((role_version, true)), Some((database_version, true))) = (role, place) else {
+        return Ok(None);
+    };
+    // SAFETY: inside a transaction.
+    let allowed = guard(|| unsafe { compat::may_connect(database, user) })?;
+    Ok(allowed.then_some((role_version, database_version)))
+}
+
+/// The version of the row that the cache has under that OID, and what `allows` says of the row; `None` when there is none.
+fn look(cache: sys::SysCacheIdentifier, oid: u32, allows: fn(*const u8) -> bool) -> Result<Option<(u64, bool)>> {
+    // SAFETY: the cache has a copy of the row with its header, until it is released; the columns begin at `t_hoff`.
+    guard(|| unsafe {
+        let tuple = sys::SearchSysCache1(cache as _, oid as sys::Datum);
+        if tuple.is_null() {
+            return None;
+        }
+        let header = (*tuple).t_data;
+        let allowed = allows(header.cast::<u8>().add(usize::from((*header).t_hoff)));
+        let (writer, place) = ((*header).t_choice.t_heap.t_xmin, (*tuple).t_self);
+        let block = (u64::from(place.ip_blkid.bi_hi) << 16) | u64::from(place.ip_blkid.bi_lo);
+        let version = (u64::from(writer) << 32) ^ (block << 16) ^ u64::from(place.ip_posid);
+        sys::ReleaseSysCache(tuple);
+        Some((version, allowed))
+    })
 }

@@ -31,6 +31,7 @@ pub mod leftovers;
 pub mod lwlock;
 pub mod memory;
 pub mod mq;
+pub mod procs;
 pub mod result_set;
 pub mod shmem;
 pub mod signals;

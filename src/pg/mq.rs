@@ -1,5 +1,6 @@
 //! The queue of a job: one shm_mq in its segment, written by the worker, read by the launcher.
 
+use super::compat;
 use super::dsm::{Filler, Segment};
 use super::error::{PgError, Result};
 use super::guard::guard;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 /// The smallest queue that the server makes, in bytes.
 pub fn minimum_size() -> usize {
     // SAFETY: reads a constant.
-    unsafe { sys::pgbg_mq_minimum_size() }
+    unsafe { sys::shm_mq_minimum_size }
 }
 
 /// Makes an empty queue in the region; this process is its reader.
@@ -45,9 +46,7 @@ impl Drop for Queue {
         let (handle, len) = (self.handle.as_ptr(), self.segment.header().queue.len as usize);
         let quietly = self.ended;
         // SAFETY: attached by this value, detached once.
-        let _ = guard(|| unsafe {
-            if quietly { sys::pgbg_mq_detach_quietly(handle, len) } else { sys::shm_mq_detach(handle) }
-        });
+        let _ = guard(|| unsafe { if quietly { detach_quietly(handle, len) } else { sys::shm_mq_detach(handle) } });
         if quietly {
             self.segment.mark_reusable();
         }
@@ -135,12 +134,13 @@ impl Queue {
         })
     }
 
-    /// Sends a message, or as much of it as there is room for. Does not wait: see `pgbg_mq_send`.
+    /// Sends a message, or as much of it as there is room for. Does not wait: the ERROR of an interrupt in there would
+    /// lose count of the bytes that are in the queue.
     pub fn send(&mut self, message: &[u8], wake: Wake) -> Result<Sent> {
         let (handle, start, len) = (self.handle.as_ptr(), message.as_ptr(), message.len());
         let flush = wake == Wake::Now;
         // SAFETY: a live handle, and the bytes of one slice.
-        let result = guard(|| unsafe { sys::pgbg_mq_send(handle, len, start.cast(), flush) })?;
+        let result = guard(|| unsafe { compat::mq_send(handle, len, start.cast(), true, flush) })?;
         Ok(match result {
             sys::shm_mq_result_SHM_MQ_SUCCESS => Sent::Yes,
             sys::shm_mq_result_SHM_MQ_DETACHED => Sent::NoReader,
@@ -150,10 +150,30 @@ impl Queue {
 }
 
 /// The launcher names the process that will write, so that its coming need not wake anybody.
+///
+/// The server sets the latch of the queue's reader: of this process itself. It stays set, so that the next wait looks once more. Suppose
+/// it were reset here, at the moment when another process has set it, or a signal handler of a background worker that launches jobs:
+/// what they have set it for would wait for the next wake-up.
 pub fn appoint_writer(segment: &Segment, proc: u32) {
     let mq = queue_of(segment);
-    // SAFETY: the queue has no sender yet; the place is that of a living process. Takes a spinlock, throws nothing.
-    unsafe { sys::pgbg_mq_set_sender(mq, proc) };
+    // SAFETY: the queue has no sender yet; the number is that of a living process. Takes a spinlock, throws nothing.
+    unsafe { sys::shm_mq_set_sender(mq, sys::pgbg_proc(proc)) };
+}
+
+/// Detaches from a queue whose other end has gone. `shm_mq_detach` would wake that process, which has long turned to something else; a
+/// queue that is made anew knows no process to wake.
+///
+/// # Safety
+/// A live handle of this process, of a queue of that length that no other process uses; it is gone then.
+unsafe fn detach_quietly(handle: *mut sys::shm_mq_handle, len: usize) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let mq = sys::shm_mq_get_queue(handle);
+        // takes the spinlock, and so waits until the other process has released it
+        sys::shm_mq_get_sender(mq);
+        sys::shm_mq_set_receiver(sys::shm_mq_create(mq.cast(), len), sys::MyProc);
+        sys::shm_mq_detach(handle);
+    }
 }
 
 /// Makes the queue anew, for another writer. Nobody is attached to it.

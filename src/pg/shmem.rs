@@ -1,13 +1,13 @@
-//! The registry's memory, and the processes that it names.
+//! The registry's memory: in main shared memory where the library is preloaded, else in a segment that lives as long as the server.
 
+use super::compat;
 use super::entry::callback;
 use super::error::{PgError, Result};
-use super::guard::guard;
 use super::lwlock::Lock;
 use super::sys;
 use logic::registry::layout::{Head, HistoryEntry, JobSlot, Totals, WorkerSlot};
 use logic::sqlstate;
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
@@ -57,14 +57,32 @@ impl Area {
 /// Is told of the area and its lock; first, when it is new, only to fill it.
 pub type Ready = fn(Area, bool, Lock) -> Result<()>;
 
+/// The area's length, and whom to tell.
 static READY: OnceLock<(usize, Ready)> = OnceLock::new();
 
-unsafe extern "C-unwind" fn on_area(base: *mut c_void, is_new: bool, lock: *mut sys::LWLock) {
-    // SAFETY: the server's frame has no destructor.
+/// Of the memory and of its lock's tranche.
+const NAME: &CStr = c"pg_background";
+
+fn len() -> usize {
+    READY.get().map_or(0, |(len, _)| *len)
+}
+
+/// What the server has made, as `ready` is told of it.
+fn area(base: *mut c_void, lock: *mut sys::LWLock) -> Result<(Area, Lock)> {
+    match (NonNull::new(base.cast()), NonNull::new(lock)) {
+        (Some(base), Some(lock)) => Ok((Area { base, len: len() }, Lock::new(lock))),
+        _ => Err(PgError::new(sqlstate::INTERNAL_ERROR, "registry has no memory")),
+    }
+}
+
+/// # Safety
+/// The area and its lock, in shared memory that stays. No destructor is pending in the calling frame.
+unsafe fn tell(base: *mut c_void, is_new: bool, lock: *mut sys::LWLock) {
+    // SAFETY: promised by the caller.
     unsafe {
-        callback(|| match (READY.get(), NonNull::new(base.cast()), NonNull::new(lock)) {
-            (Some((len, ready)), Some(base), Some(lock)) => ready(Area { base, len: *len }, is_new, Lock::new(lock)),
-            _ => Err(PgError::new(sqlstate::INTERNAL_ERROR, "registry has no memory")),
+        callback(|| {
+            let (area, lock) = area(base, lock)?;
+            READY.get().map_or(Ok(()), |(_, ready)| ready(area, is_new, lock))
         });
     }
 }
@@ -75,19 +93,99 @@ pub fn can_request() -> bool {
     unsafe { sys::process_shared_preload_libraries_in_progress }
 }
 
-/// Asks for `len` bytes of main shared memory.
+static PREVIOUS_REQUEST: OnceLock<Option<unsafe extern "C-unwind" fn()>> = OnceLock::new();
+static PREVIOUS_STARTUP: OnceLock<sys::shmem_startup_hook_type> = OnceLock::new();
+
+/// Asks for `len` bytes of main shared memory, while the postmaster loads libraries. `ready` is told of them each time that the server
+/// makes shared memory: also after a crash.
 pub fn request(len: usize, ready: Ready) -> Result<()> {
     let _ = READY.set((len, ready));
-    // SAFETY: a function that lives as long as the process.
-    guard(|| unsafe { sys::pgbg_request_area(len, Some(on_area)) })
+    // SAFETY: the server's variables, in this one thread.
+    unsafe {
+        let _ = PREVIOUS_STARTUP.set(sys::shmem_startup_hook);
+        sys::shmem_startup_hook = Some(startup);
+    }
+    let _ = PREVIOUS_REQUEST.set(compat::set_request_hook(ask)?);
+    Ok(())
 }
 
-/// The same in a segment of that name; false before 17, where there is none.
+/// Says to the server what it has to make room for.
+unsafe extern "C-unwind" fn ask() {
+    // SAFETY: called while the server adds up what extensions need.
+    unsafe {
+        if let Some(Some(previous)) = PREVIOUS_REQUEST.get() {
+            previous();
+        }
+        sys::RequestAddinShmemSpace(len());
+        sys::RequestNamedLWLockTranche(NAME.as_ptr(), 1);
+    }
+}
+
+/// Shared memory is there.
+unsafe extern "C-unwind" fn startup() {
+    let mut found = false;
+    // SAFETY: what the server has been asked for; an ERROR leaves this frame, which has no destructor.
+    unsafe {
+        if let Some(Some(previous)) = PREVIOUS_STARTUP.get() {
+            previous();
+        }
+        let server = sys::pgbg_addin_shmem_init_lock();
+        sys::LWLockAcquire(server, sys::LWLockMode_LW_EXCLUSIVE);
+        let base = sys::ShmemInitStruct(NAME.as_ptr(), len(), &raw mut found);
+        let lock = sys::GetNamedLWLockTranche(NAME.as_ptr()).cast();
+        if !found {
+            base.cast::<u8>().write_bytes(0, len());
+            tell(base, true, lock);
+        }
+        tell(base, false, lock);
+        sys::LWLockRelease(server);
+    }
+}
+
+/// In a segment of the server the lock lies behind the area.
+const fn lock_at(len: usize) -> usize {
+    len.next_multiple_of(8)
+}
+
+/// # Safety
+/// A segment of that layout.
+unsafe fn lock_of(base: *mut c_void) -> *mut sys::LWLock {
+    // SAFETY: promised by the caller.
+    unsafe { base.byte_add(lock_at(len())).cast() }
+}
+
+/// A segment is new.
+unsafe fn init_segment(base: *mut c_void) {
+    // SAFETY: the server has made the segment, of the size that `attach` has said.
+    unsafe {
+        base.cast::<u8>().write_bytes(0, len());
+        let lock = lock_of(base);
+        sys::LWLockInitialize(lock, compat::new_tranche(NAME));
+        tell(base, true, lock);
+    }
+}
+
+/// The same in a segment of that name, at any time and in any process; false before 17, where there are none.
 pub fn attach(name: &'static CStr, len: usize, ready: Ready) -> Result<bool> {
     let _ = READY.set((len, ready));
-    let name = name.as_ptr();
-    // SAFETY: as above.
-    guard(|| unsafe { sys::pgbg_attach_area(name, len, Some(on_area)) })
+    let found =
+        compat::named_segment(name, lock_at(len) + size_of::<sys::LWLockPadded>(), init_segment).inspect_err(|_| {
+            // Suppose the segment cannot be made for want of memory. The server throws with the lock of its directory of segments held; a
+            // caller that goes on would keep every process out of the directory. We hold no other lock here.
+            // SAFETY: as the server does at the end of a transaction that failed.
+            unsafe { sys::LWLockReleaseAll() };
+        })?;
+    let Some(base) = found else {
+        return Ok(false);
+    };
+    // SAFETY: such a segment, mapped as long as the process lives.
+    let lock = unsafe { lock_of(base) };
+    // SAFETY: an initialized lock, which knows its tranche.
+    compat::name_tranche(unsafe { (*lock).tranche }, NAME)?;
+    // not before the mapping is there to stay
+    let (area, lock) = area(base, lock)?;
+    ready(area, false, lock)?;
+    Ok(true)
 }
 
 /// As many background workers as there can be.
@@ -96,42 +194,8 @@ pub fn max_workers() -> u32 {
     unsafe { sys::max_worker_processes }.max(0).unsigned_abs()
 }
 
-/// This process's place among the server's processes.
-pub fn my_proc() -> u32 {
-    // SAFETY: reads variables.
-    unsafe { sys::pgbg_my_proc_number() }
-}
-
-/// Is the process with that place and pid still there?
-pub fn is_alive(proc: u32, pid: i32) -> bool {
-    // SAFETY: reads shared memory, within its bounds.
-    unsafe { sys::pgbg_is_alive(proc, pid) }
-}
-
-/// Sets the latch of the process with that place.
-pub fn wake(proc: u32) {
-    // SAFETY: as above; setting a latch does not throw.
-    unsafe { sys::pgbg_wake(proc) };
-}
-
-/// Would setting that latch have to wake the process?
-pub fn is_asleep(proc: u32) -> bool {
-    // SAFETY: reads shared memory, within its bounds.
-    unsafe { sys::pgbg_is_asleep(proc) }
-}
-
-/// Versions of the catalog rows that a connection of `user` to this database would be made with; `None` when it would be
-/// refused. Inside a transaction.
-pub fn connection_versions(user: u32) -> Result<Option<(u64, u64)>> {
-    let (mut user_version, mut database_version) = (0, 0);
-    // SAFETY: catalog lookups, and places for the answers.
-    let allowed =
-        guard(|| unsafe { sys::pgbg_connection_versions(user, &raw mut user_version, &raw mut database_version) })?;
-    Ok(allowed.then_some((user_version, database_version)))
-}
-
 /// A hash of bytes, the same in all processes of the server.
 pub fn hash(bytes: &[u8]) -> u64 {
     // SAFETY: reads the slice.
-    unsafe { sys::pgbg_hash(bytes.as_ptr().cast(), bytes.len()) }
+    unsafe { sys::hash_bytes_extended(bytes.as_ptr(), bytes.len() as c_int, 0) }
 }

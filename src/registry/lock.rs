@@ -2,7 +2,7 @@
 
 use super::area::Registry;
 use crate::pg::error::Result;
-use crate::pg::{condvar::Condition, identity, shmem, signals};
+use crate::pg::{condvar::Condition, identity, procs, signals};
 use logic::registry::layout::ConditionVariable;
 use logic::registry::locked::{Locked, Process, Server, Shared, Wakes};
 
@@ -11,7 +11,7 @@ struct ThisServer;
 
 impl Server for ThisServer {
     fn me(&self) -> Process {
-        Process { pid: identity::process_id(), proc: shmem::my_proc() }
+        Process { pid: identity::process_id(), proc: procs::my_number() }
     }
 
     fn now(&self) -> i64 {
@@ -19,7 +19,7 @@ impl Server for ThisServer {
     }
 
     fn is_alive(&self, process: Process) -> bool {
-        shmem::is_alive(process.proc, process.pid)
+        procs::is_alive(process.proc, process.pid)
     }
 
     fn interrupt(&self, pid: i32) {
@@ -31,7 +31,7 @@ impl Server for ThisServer {
     }
 
     fn wake(&self, proc: u32) {
-        shmem::wake(proc);
+        procs::wake(proc);
     }
 
     fn broadcast(&self, condition: &ConditionVariable) {

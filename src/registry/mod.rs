@@ -61,7 +61,7 @@
 //! launches that are refused and by the views: see `logic/registry/departed.rs`.
 
 use crate::pg::error::Result;
-use crate::pg::shmem;
+use crate::pg::{identity, shmem};
 use logic::registry::layout::Key;
 use logic::segment::header::Identity;
 
@@ -87,7 +87,7 @@ pub use spin::{wait, wake_early};
 pub fn key(identity: &Identity, client_info: &[u8]) -> Result<Option<Key>> {
     let user = identity.authenticated_user;
     let client = shmem::hash(client_info);
-    Ok(shmem::connection_versions(user)?.map(|(user_version, database_version)| Key {
+    Ok(identity::connection_versions(user)?.map(|(user_version, database_version)| Key {
         database: identity.database,
         user,
         user_version,

@@ -3,7 +3,7 @@
 use super::area::{Registry, known};
 use crate::pg::error::Result;
 use crate::pg::latch::{self, Event};
-use crate::pg::shmem;
+use crate::pg::procs;
 use crate::settings;
 use logic::spin::{self, Spin};
 use parking_lot::Mutex;
@@ -34,8 +34,8 @@ fn may_spin(registry: &Registry) -> bool {
 /// there.
 pub fn wake_early(proc: u32, pid: i32) {
     if let Some(registry) = known() {
-        if shmem::is_asleep(proc) && may_spin(registry) && shmem::is_alive(proc, pid) {
-            shmem::wake(proc);
+        if procs::is_asleep(proc) && may_spin(registry) && procs::is_alive(proc, pid) {
+            procs::wake(proc);
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::pg::latch;
 use crate::pg::memory::Context;
 use crate::pg::mq::Queue;
 use crate::pg::signals::Cancellable;
-use crate::pg::{identity, shmem, statement};
+use crate::pg::{identity, procs, statement};
 use crate::point;
 use crate::registry::{AfterJob, Registration};
 use logic::segment::header::Reply;
@@ -115,7 +115,7 @@ fn accept(current: &Current) {
     if header.reply() == Reply::Awaited {
         header.accept();
         if let Some(slot) = current.slot {
-            shmem::wake(slot.launcher_proc());
+            procs::wake(slot.launcher_proc());
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{callbacks, outcome};
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::memory::Context;
-use crate::pg::{bgworker, entry, identity, latch, shmem, signals, statement};
+use crate::pg::{bgworker, entry, identity, latch, procs, signals, statement};
 use crate::point;
 use crate::registry::{AfterJob, IdleOutcome, Registration};
 use crate::settings;
@@ -164,7 +164,7 @@ impl Worker {
     /// launcher of the present job. A launcher that sleeps hardly notices, beside its wake-up; one that waits awake
     /// would wait that much longer, so then nothing is promised.
     fn after_job(&mut self, current: &Current) -> Result<AfterJob> {
-        let sleeps = current.slot.is_some_and(|slot| shmem::is_asleep(slot.launcher_proc()));
+        let sleeps = current.slot.is_some_and(|slot| procs::is_asleep(slot.launcher_proc()));
         Ok(AfterJob::Reset {
             promised: sleeps && self.baseline.promise_reset()?,
             settings: self.baseline.settings_hash(),
