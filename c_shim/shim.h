@@ -74,36 +74,7 @@ enum {PGBG_PROTOCOL_LATEST = PG_PROTOCOL_LATEST};
 
 /* ---- error.c ---- */
 
-/*
- * A message to raise, or one that was caught.  Strings are NUL-terminated
- * and in the database encoding; NULL where absent.
- */
-typedef struct PgbgReport
-{
-	int			elevel;
-	int			sqlerrcode;
-	int			cursorpos;
-	int			internalpos;
-	const char *message;
-	const char *detail;
-	const char *detail_log;
-	const char *hint;
-	const char *context;
-	const char *schema_name;
-	const char *table_name;
-	const char *column_name;
-	const char *datatype_name;
-	const char *constraint_name;
-	const char *internalquery;
-	/* frees the report; called once the server has its own copies */
-	void		(*release) (struct PgbgReport *report);
-} PgbgReport;
-
 extern bool pgbg_try(void (*body) (void *), void *arg, ErrorData **error);
-extern void pgbg_free_error(ErrorData *error);
-extern void pgbg_rethrow(ErrorData *error);
-extern void pgbg_report(PgbgReport *report);
-extern void pgbg_out_of_memory(void);
 extern void pgbg_log_error(ErrorData *error, const char *context);
 
 /* ---- hooks.c ---- */

@@ -18,14 +18,14 @@ enum Kind {
     Ours(Box<Report>),
 }
 
-/// A copy of an error, in a memory context of its own.
+/// A copy of an error, in a memory context of its own, which the copy names as its `assoc_context`.
 struct Caught(NonNull<sys::ErrorData>);
 
 impl Drop for Caught {
     fn drop(&mut self) {
         let error = self.0.as_ptr();
-        // SAFETY: made by the guard, owned by this value, freed once.
-        let _ = guard(|| unsafe { sys::pgbg_free_error(error) });
+        // SAFETY: made by the guard, owned by this value, freed once, with the context that was made for it.
+        let _ = guard(|| unsafe { sys::MemoryContextDelete((*error).assoc_context) });
     }
 }
 
@@ -81,9 +81,9 @@ impl PgError {
             }
             Kind::Ours(report) => {
                 // thrown and caught, it is one of the server's
-                let report = c_report(report);
+                let report = prepare(report);
                 // SAFETY: the report was just made; raising it releases it.
-                if let Err(caught @ Self(Kind::Caught(_))) = guard(|| unsafe { sys::pgbg_report(report) }) {
+                if let Err(caught @ Self(Kind::Caught(_))) = guard(|| unsafe { report_to_server(report) }) {
                     caught.log(context_line);
                 }
             }
@@ -98,7 +98,7 @@ impl PgError {
                 std::mem::forget(error);
                 Thrown::Caught(raw)
             }
-            Kind::Ours(report) => Thrown::Ours(c_report(&report)),
+            Kind::Ours(report) => Thrown::Ours(prepare(&report)),
         }
     }
 }
@@ -113,17 +113,21 @@ impl From<Malformed> for PgError {
 #[derive(Clone, Copy)]
 pub(super) enum Thrown {
     Caught(*mut sys::ErrorData),
-    Ours(*mut sys::PgbgReport),
+    Ours(*mut Prepared),
 }
 
 impl Thrown {
     /// Raises it. No Rust destructor may be pending in any frame up to the server's.
     pub(super) unsafe fn throw(self) -> ! {
         match self {
-            // SAFETY: the pointer came from an owning value that was given up; the callers keep the frames clean.
-            Self::Caught(error) => unsafe { sys::pgbg_rethrow(error) },
+            // SAFETY: the pointer came from an owning value that was given up; the callers keep the frames clean. The copy goes when
+            // the error has been dealt with.
+            Self::Caught(error) => unsafe {
+                sys::MemoryContextSetParent((*error).assoc_context, sys::ErrorContext);
+                sys::ReThrowError(error);
+            },
             // SAFETY: as above.
-            Self::Ours(report) => unsafe { sys::pgbg_report(report) },
+            Self::Ours(report) => unsafe { report_to_server(report) },
         }
         unreachable!("an ERROR did not leave")
     }
@@ -132,9 +136,9 @@ impl Thrown {
 /// Raises a message below ERROR here and now. An ERROR can come of it all the same, from an interrupt or lack of memory.
 pub fn raise(report: &Report) -> Result<()> {
     debug_assert!(report.level < sys::ERROR as i32);
-    let report = c_report(report);
+    let report = prepare(report);
     // SAFETY: below ERROR it returns, having released the report.
-    guard(|| unsafe { sys::pgbg_report(report) })
+    guard(|| unsafe { report_to_server(report) })
 }
 
 /// The fields of a server error.
@@ -169,48 +173,93 @@ pub(super) unsafe fn report_of(error: &sys::ErrorData) -> Report {
     report
 }
 
-/// A report for C, which owns its strings. Freed by its `release`.
-#[repr(C)]
-struct Owned {
-    report: sys::PgbgReport,
-    strings: Vec<CString>,
+/// A report as the server's functions take it: its texts end with NULs.
+pub(super) struct Prepared {
+    level: c_int,
+    sqlstate: c_int,
+    cursor: c_int,
+    internal_cursor: c_int,
+    texts: Vec<(Field, CString)>,
 }
 
-unsafe extern "C-unwind" fn release(report: *mut sys::PgbgReport) {
-    // SAFETY: the report is the first field of the box that c_report leaked, and is released once.
-    drop(unsafe { Box::from_raw(report.cast::<Owned>()) });
+fn prepare(report: &Report) -> *mut Prepared {
+    // a report's texts hold no NUL
+    let text = |field| report.get(field).map(|bytes| (field, CString::new(bytes).unwrap_or_default()));
+    Box::into_raw(Box::new(Prepared {
+        level: report.level,
+        sqlstate: report.sqlstate,
+        cursor: report.cursor,
+        internal_cursor: report.internal_cursor,
+        texts: Field::ALL.into_iter().filter_map(text).collect(),
+    }))
 }
 
-fn c_report(report: &Report) -> *mut sys::PgbgReport {
-    let mut strings = Vec::new();
-    let mut text = |field| {
-        report.get(field).map_or(ptr::null(), |bytes| {
-            // a report's texts hold no NUL
-            let string = CString::new(bytes).unwrap_or_default();
-            let pointer = string.as_ptr();
-            strings.push(string);
-            pointer
-        })
-    };
-    let c = sys::PgbgReport {
-        elevel: report.level as c_int,
-        sqlerrcode: report.sqlstate,
-        cursorpos: report.cursor,
-        internalpos: report.internal_cursor,
-        message: text(Field::Message),
-        detail: text(Field::Detail),
-        detail_log: text(Field::DetailLog),
-        hint: text(Field::Hint),
-        context: text(Field::Context),
-        schema_name: text(Field::Schema),
-        table_name: text(Field::Table),
-        column_name: text(Field::Column),
-        datatype_name: text(Field::Datatype),
-        constraint_name: text(Field::Constraint),
-        internalquery: text(Field::InternalQuery),
-        release: Some(release),
-    };
-    Box::into_raw(Box::new(Owned { report: c, strings })).cast()
+/// In a frame of its own, which is gone when the server leaves by longjmp.
+///
+/// # Safety
+/// Made by `prepare`, released once.
+#[inline(never)]
+unsafe fn release(report: *mut Prepared) {
+    // SAFETY: promised by the caller.
+    drop(unsafe { Box::from_raw(report) });
+}
+
+/// Raises what the report says, at its level, and releases it once the server has its own copy. Does not return at ERROR and above.
+/// Its frame holds nothing that has a destructor.
+///
+/// # Safety
+/// Made by `prepare`. Throws: to be called in a guard, or where no destructor is pending up to the server's frame.
+unsafe fn report_to_server(report: *mut Prepared) {
+    const TEXT: *const c_char = c"%s".as_ptr();
+    // SAFETY: promised by the caller; each format takes one string; errfinish follows on errstart.
+    unsafe {
+        let r = &*report;
+        if !sys::errstart(r.level, ptr::null()) {
+            release(report);
+            return;
+        }
+        sys::errcode(r.sqlstate);
+        sys::errmsg_internal(c"missing error text".as_ptr());
+        for (field, text) in &r.texts {
+            let text = text.as_ptr();
+            match field {
+                Field::Message => sys::errmsg_internal(TEXT, text),
+                Field::Schema => sys::err_generic_string(c_int::from(sys::PG_DIAG_SCHEMA_NAME), text),
+                Field::Table => sys::err_generic_string(c_int::from(sys::PG_DIAG_TABLE_NAME), text),
+                Field::Column => sys::err_generic_string(c_int::from(sys::PG_DIAG_COLUMN_NAME), text),
+                Field::Datatype => sys::err_generic_string(c_int::from(sys::PG_DIAG_DATATYPE_NAME), text),
+                Field::Constraint => sys::err_generic_string(c_int::from(sys::PG_DIAG_CONSTRAINT_NAME), text),
+                Field::Detail => sys::errdetail_internal(TEXT, text),
+                Field::DetailLog => sys::errdetail_log(TEXT, text),
+                Field::Hint => sys::errhint(TEXT, text),
+                Field::Context => {
+                    sys::set_errcontext_domain(ptr::null());
+                    sys::errcontext_msg(TEXT, text)
+                }
+                Field::InternalQuery => {
+                    sys::internalerrposition(r.internal_cursor);
+                    sys::internalerrquery(text)
+                }
+            };
+        }
+        sys::errposition(r.cursor);
+        release(report);
+        sys::errfinish(c"error.rs".as_ptr(), line!() as c_int, c"report_to_server".as_ptr());
+    }
+}
+
+/// Ends the session: what Rust was about to do cannot be undone halfway. Allocates nothing in Rust.
+pub(super) fn out_of_memory() -> ! {
+    // SAFETY: FATAL ends the process in an orderly way; no Rust code runs after it.
+    unsafe {
+        if sys::errstart(sys::FATAL as c_int, ptr::null()) {
+            sys::errcode(sqlstate::OUT_OF_MEMORY);
+            sys::errmsg(c"out of memory".as_ptr());
+            sys::errdetail(c"pg_background could not allocate memory.".as_ptr());
+            sys::errfinish(c"error.rs".as_ptr(), line!() as c_int, c"out_of_memory".as_ptr());
+        }
+    }
+    std::process::abort()
 }
 
 /// The levels that the layers above name.

@@ -135,8 +135,7 @@ struct Allocator;
 impl Allocator {
     fn checked(memory: *mut u8) -> *mut u8 {
         if memory.is_null() {
-            // SAFETY: ends the process in an orderly way; no Rust code runs after it.
-            unsafe { sys::pgbg_out_of_memory() };
+            super::error::out_of_memory();
         }
         memory
     }
