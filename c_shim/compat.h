@@ -9,23 +9,6 @@
 #error "pg_background needs PostgreSQL 14 or later"
 #endif
 
-/* 18: PortalRun lost run_once. */
-#if PG_VERSION_NUM >= 180000
-#define PGBG_PORTAL_RUN(portal, toplevel, dest, alt, qc) \
-	PortalRun(portal, FETCH_ALL, toplevel, dest, alt, qc)
-#else
-#define PGBG_PORTAL_RUN(portal, toplevel, dest, alt, qc) \
-	PortalRun(portal, FETCH_ALL, toplevel, true, dest, alt, qc)
-#endif
-
-/* 15: pg_analyze_and_rewrite was split by the kind of its parameters. */
-#if PG_VERSION_NUM >= 150000
-#define PGBG_ANALYZE(raw, sql) \
-	pg_analyze_and_rewrite_fixedparams(raw, sql, NULL, 0, NULL)
-#else
-#define PGBG_ANALYZE(raw, sql) pg_analyze_and_rewrite(raw, sql, NULL, 0, NULL)
-#endif
-
 /* 15: EmitWarningsOnPlaceholders became MarkGUCPrefixReserved. */
 #if PG_VERSION_NUM >= 150000
 #define PGBG_RESERVE_PREFIX(prefix) MarkGUCPrefixReserved(prefix)
@@ -56,11 +39,6 @@
 #define PGBG_FINISH_DESC(desc) TupleDescFinalize(desc)
 #else
 #define PGBG_FINISH_DESC(desc) ((void) (desc))
-#endif
-
-/* 19: CLUSTER is a form of REPACK. */
-#if PG_VERSION_NUM >= 190000
-#define T_ClusterStmt T_RepackStmt
 #endif
 
 /* 15, 18 and 19 added hooks; 19 took one away and shows its replacement. */
@@ -158,13 +136,6 @@
 
 /* 16: SYSTEM_USER, carried by the client connection info. */
 #define PGBG_HAVE_CLIENT_CONNECTION_INFO (PG_VERSION_NUM >= 160000)
-
-/* 16: one function checks the privileges on all kinds of objects. */
-#if PG_VERSION_NUM >= 160000
-#define PGBG_DATABASE_OWNERCHECK(database, role) object_ownercheck(DatabaseRelationId, database, role)
-#else
-#define PGBG_DATABASE_OWNERCHECK(database, role) pg_database_ownercheck(database, role)
-#endif
 
 /* 17: the place in the array of processes is computed. */
 #if PG_VERSION_NUM >= 170000

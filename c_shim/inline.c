@@ -4,11 +4,7 @@
 #include "shim.h"
 #include "compat.h"
 
-#include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
 #include "libpq/auth.h"
-#include "nodes/pg_list.h"
-#include "utils/syscache.h"
 #if PGBG_HAVE_CUSTOM_WAIT_EVENTS
 #include "utils/wait_event.h"
 #endif
@@ -129,37 +125,6 @@ pgbg_finish_desc(TupleDesc desc)
 	PGBG_FINISH_DESC(desc);
 }
 
-/* What pg_proc has of the function. */
-void
-pgbg_declaration(Oid function, PgbgDeclaration *declaration)
-{
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Form_pg_proc proc;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for function %u", function);
-	proc = (Form_pg_proc) GETSTRUCT(tuple);
-	declaration->result = proc->prorettype;
-	declaration->nargs = proc->pronargs;
-	memcpy(declaration->arguments, proc->proargtypes.values, proc->pronargs * sizeof(Oid));
-	declaration->returns_set = proc->proretset;
-	declaration->is_strict = proc->proisstrict;
-	declaration->is_c_function = proc->prolang == ClanguageId && proc->prokind == PROKIND_FUNCTION;
-	ReleaseSysCache(tuple);
-}
-
-void
-pgbg_column(TupleDesc desc, int i, PgbgColumn *column)
-{
-	Form_pg_attribute att = TupleDescAttr(desc, i);
-
-	column->name = NameStr(att->attname);
-	column->type_id = att->atttypid;
-	column->typmod = att->atttypmod;
-	column->len = att->attlen;
-	column->align = (uint8) att_align_nominal(1, att->attalign);
-}
-
 /* The bytes of a detoasted value; short headers are fine. */
 const char *
 pgbg_varlena(const void *datum, Size *len)
@@ -179,20 +144,6 @@ pgbg_receive(FmgrInfo *send, FmgrInfo *receive, Datum value, Oid typioparam, int
 	initStringInfo(&buf);
 	appendBinaryStringInfo(&buf, VARDATA(sent), VARSIZE(sent) - VARHDRSZ);
 	return ReceiveFunctionCall(receive, &buf, typioparam, typmod);
-}
-
-/* Can another session be sent a value of the type? */
-bool
-pgbg_type_has_receive(Oid type_id)
-{
-	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type_id));
-	bool		has;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for type %u", type_id);
-	has = OidIsValid(((Form_pg_type) GETSTRUCT(tuple))->typreceive);
-	ReleaseSysCache(tuple);
-	return has;
 }
 
 /* Does the value live elsewhere?  (Expanded objects are made flat when a tuple is formed.) */
@@ -270,44 +221,6 @@ pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls)
 	return PGBG_FORM_MINIMAL_TUPLE(desc, values, nulls);
 }
 
-List *
-pgbg_analyze(RawStmt *raw, const char *sql)
-{
-	return PGBG_ANALYZE(raw, sql);
-}
-
-/* What queries that a rule has added return is for nobody: the result is the statement's. */
-void
-pgbg_portal_run(Portal portal, bool toplevel, DestReceiver *dest, QueryCompletion *qc)
-{
-	(void) PGBG_PORTAL_RUN(portal, toplevel, dest, None_Receiver, qc);
-}
-
-/* As the server logs a client's statement, plus which job it is. */
-void
-pgbg_log_statement(const char *sql, const char *detail)
-{
-	ereport(LOG,
-			(errmsg("statement: %s", sql),
-			 errhidestmt(true),
-			 errdetail_log("%s", detail)));
-}
-
-void
-pgbg_log_duration(const char *sql, const char *duration, bool was_logged, const char *detail)
-{
-	if (was_logged)
-		ereport(LOG,
-				(errmsg("duration: %s ms", duration),
-				 errhidestmt(true),
-				 errdetail_log("%s", detail)));
-	else
-		ereport(LOG,
-				(errmsg("duration: %s ms  statement: %s", duration, sql),
-				 errhidestmt(true),
-				 errdetail_log("%s", detail)));
-}
-
 /* The name of a command tag; NULL of 0 (no command) and of what is none. */
 const char *
 pgbg_tag_name(uint32 tag)
@@ -321,52 +234,6 @@ pgbg_tag_name(uint32 tag)
 #undef PG_CMDTAG
 
 	return tag > 0 && tag < TAGS ? GetCommandTagName((CommandTag) tag) : NULL;
-}
-
-/* COPY … FROM STDIN or TO STDOUT? */
-bool
-pgbg_is_copy_with_client(const Node *stmt)
-{
-	return IsA(stmt, CopyStmt) && ((const CopyStmt *) stmt)->filename == NULL;
-}
-
-/* Can the statement run code that ends transactions? */
-bool
-pgbg_is_procedural(const Node *stmt)
-{
-	return IsA(stmt, CallStmt) || IsA(stmt, DoStmt);
-}
-
-/* Does the command itself end the transaction and go on in another? */
-PgbgCommits
-pgbg_commits(const Node *stmt)
-{
-	ListCell   *cell;
-
-	switch (nodeTag(stmt))
-	{
-		case T_VacuumStmt:
-		case T_ClusterStmt:
-		case T_ReindexStmt:
-		case T_AlterDatabaseStmt:	/* SET TABLESPACE */
-			return PGBG_COMMITS;
-		case T_DropStmt:
-			return ((const DropStmt *) stmt)->concurrent ? PGBG_COMMITS : PGBG_COMMITS_NOT;
-		case T_IndexStmt:
-			return ((const IndexStmt *) stmt)->concurrent ? PGBG_COMMITS_AND_EVALUATES : PGBG_COMMITS_NOT;
-		case T_AlterTableStmt:
-			foreach(cell, ((const AlterTableStmt *) stmt)->cmds)
-			{
-				const AlterTableCmd *cmd = lfirst_node(AlterTableCmd, cell);
-
-				if (cmd->subtype == AT_DetachPartition &&
-					castNode(PartitionCmd, cmd->def)->concurrent)
-					return PGBG_COMMITS_AND_EVALUATES;
-			}
-			return PGBG_COMMITS_NOT;
-		default:
-			return PGBG_COMMITS_NOT;
-	}
 }
 
 void

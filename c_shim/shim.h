@@ -1,7 +1,6 @@
 /*
  * shim.h: the C side of the boundary.  Only what Rust cannot do: setjmp
- * (error.c), hooks (hooks.c), macros and inlines (inline.c), and walks
- * through structs of the server (types.c).
+ * (error.c), macros and inlines (inline.c).
  */
 #ifndef PGBG_SHIM_H
 #define PGBG_SHIM_H
@@ -77,10 +76,6 @@ enum {PGBG_PROTOCOL_LATEST = PG_PROTOCOL_LATEST};
 extern bool pgbg_try(void (*body) (void *), void *arg, ErrorData **error);
 extern void pgbg_log_error(ErrorData *error, const char *context);
 
-/* ---- hooks.c ---- */
-
-extern void pgbg_watch_statements(void (*before) (Oid database), void (*committed) (Oid database, Oid role));
-
 /* ---- session.c ---- */
 
 extern void pgbg_session_watch(void);
@@ -105,12 +100,6 @@ extern const char *pgbg_library_directory(void);
 extern const char *pgbg_own_library(void);
 extern Size pgbg_memory_allocated(void);
 
-/* ---- types.c ---- */
-
-extern bool pgbg_examine_type(Oid type_id, List **row_types);
-extern uint64 pgbg_row_type_shape(Oid type_id, int *natts);
-extern bool pgbg_hold_row_type(Oid type_id, int natts, uint64 *shape);
-
 /* ---- inline.c ---- */
 
 typedef enum PgbgWait
@@ -124,26 +113,6 @@ typedef enum PgbgWait
 	/* a worker, for its reader */
 	PGBG_WAIT_ROOM,
 } PgbgWait;
-
-typedef struct PgbgColumn
-{
-	const char *name;
-	Oid			type_id;
-	int32		typmod;
-	int16		len;
-	uint8		align;			/* in bytes */
-} PgbgColumn;
-
-typedef struct PgbgDeclaration
-{
-	Oid			result;
-	Oid			arguments[FUNC_MAX_ARGS];
-	int			nargs;
-	bool		returns_set;
-	bool		is_strict;
-	/* not a procedure, nor a window function; and of the language C itself */
-	bool		is_c_function;
-} PgbgDeclaration;
 
 extern uint32 pgbg_proc_number(void);
 extern PGPROC *pgbg_proc(uint32 number);
@@ -159,11 +128,8 @@ extern void pgbg_set_option(const char *name, const char *value, GucContext cont
 extern uint32 pgbg_wait_event(PgbgWait wait);
 
 extern void pgbg_finish_desc(TupleDesc desc);
-extern void pgbg_declaration(Oid function, PgbgDeclaration *declaration);
-extern void pgbg_column(TupleDesc desc, int i, PgbgColumn *column);
 extern const char *pgbg_varlena(const void *datum, Size *len);
 extern Datum pgbg_receive(FmgrInfo *send, FmgrInfo *receive, Datum value, Oid typioparam, int32 typmod);
-extern bool pgbg_type_has_receive(Oid type_id);
 extern bool pgbg_is_external(const void *datum);
 extern MinimalTuple pgbg_slot_tuple(TupleTableSlot *slot, bool *should_free);
 extern void pgbg_slot_clear(TupleTableSlot *slot);
@@ -172,23 +138,7 @@ extern void pgbg_store_tuples(Tuplestorestate *store, TupleTableSlot *slot, cons
 extern bool pgbg_slot_next(Tuplestorestate *store, TupleTableSlot *slot);
 extern MinimalTuple pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls);
 
-extern List *pgbg_analyze(RawStmt *raw, const char *sql);
-extern void pgbg_portal_run(Portal portal, bool toplevel, DestReceiver *dest, QueryCompletion *qc);
-extern void pgbg_log_statement(const char *sql, const char *detail);
-extern void pgbg_log_duration(const char *sql, const char *duration, bool was_logged, const char *detail);
 extern const char *pgbg_tag_name(uint32 tag);
-extern bool pgbg_is_copy_with_client(const Node *stmt);
-extern bool pgbg_is_procedural(const Node *stmt);
-
-typedef enum PgbgCommits
-{
-	PGBG_COMMITS_NOT,
-	/* users' code in it (of indexes, say) runs as the table's owner and restricted */
-	PGBG_COMMITS,
-	/* its own text can run users' code: a literal's input function, a domain's check */
-	PGBG_COMMITS_AND_EVALUATES,
-} PgbgCommits;
-extern PgbgCommits pgbg_commits(const Node *stmt);
 
 extern void pgbg_ps_display(const char *activity);
 

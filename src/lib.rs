@@ -12,6 +12,7 @@
 mod api;
 mod channel;
 mod errors;
+mod hooks;
 mod launcher;
 #[allow(unsafe_code)]
 mod pg;
@@ -26,8 +27,7 @@ mod worker;
 mod exports {
     use crate::api::declared;
     use crate::pg::entry::{self, Datum, FunctionCallInfo, Pg_finfo_record, Pg_magic_struct};
-    use crate::pg::hooks;
-    use crate::{registry, settings, worker};
+    use crate::{hooks, registry, settings, worker};
 
     #[unsafe(no_mangle)]
     pub extern "C" fn Pg_magic_func() -> *const Pg_magic_struct {
@@ -41,10 +41,7 @@ mod exports {
         unsafe {
             entry::callback(|| {
                 settings::define()?;
-                hooks::install(hooks::Watch {
-                    before: registry::dismiss_before,
-                    committed: registry::dismiss_at_commit,
-                });
+                hooks::install();
                 registry::request()
             });
         };

@@ -5,7 +5,7 @@
 use super::{admin, v1, v2, views};
 use crate::pg::declaration::{Column, Form, OnNull, Returns};
 use crate::pg::error::Result;
-use crate::pg::tupdesc::types::{BOOL, FLOAT8, INT4, INT8, OID, TEXT, TIMESTAMPTZ, VOID};
+use crate::pg::types::{BOOL, FLOAT8, INT4, INT8, OID, TEXT, TIMESTAMPTZ, VOID};
 use crate::pg::value::{Call, Datum};
 
 type Body = fn(&Call) -> Result<Datum>;

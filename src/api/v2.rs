@@ -6,7 +6,7 @@ use crate::launcher::launch::{Results, launch};
 use crate::launcher::read;
 use crate::pg::error::Result;
 use crate::pg::memory::Context;
-use crate::pg::tupdesc::types;
+use crate::pg::types;
 use crate::pg::value::{Call, Datum, Value, boolean, void};
 use crate::{settings, worker};
 use logic::job::state::Stop;

@@ -6,8 +6,7 @@ use super::bgworker;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
-use std::ffi::{CStr, c_int, c_void};
-#[cfg(pg19_up)]
+use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::ptr;
 #[cfg(pg17_up)]
 use std::sync::OnceLock;
@@ -172,5 +171,105 @@ pub(super) unsafe fn mq_send(
         let _ = flush;
         // SAFETY: promised by the caller.
         unsafe { sys::shm_mq_send(handle, len, data, nowait) }
+    }
+}
+
+/// 19: CLUSTER is a form of REPACK.
+#[cfg(not(pg19_up))]
+pub const CLUSTER: sys::NodeTag = sys::NodeTag_T_ClusterStmt;
+#[cfg(pg19_up)]
+pub const CLUSTER: sys::NodeTag = sys::NodeTag_T_RepackStmt;
+
+/// 15: a name in a parse tree is a node of its own.
+///
+/// # Safety
+/// `node` must be what the server's strVal takes.
+pub unsafe fn string_of(node: *const c_void) -> *const c_char {
+    // SAFETY: promised by the caller.
+    #[cfg(pg15_up)]
+    unsafe {
+        (*node.cast::<sys::String>()).sval
+    }
+    // SAFETY: as above.
+    #[cfg(not(pg15_up))]
+    unsafe {
+        (*node.cast::<sys::Value>()).val.str_
+    }
+}
+
+/// 16: one function checks who owns an object of any kind.
+///
+/// # Safety
+/// May throw: to be called in a guard.
+pub unsafe fn owns_database(database: sys::Oid, role: sys::Oid) -> bool {
+    // SAFETY: a catalog lookup.
+    #[cfg(pg16_up)]
+    unsafe {
+        sys::object_ownercheck(sys::DatabaseRelationId, database, role)
+    }
+    // SAFETY: as above.
+    #[cfg(not(pg16_up))]
+    unsafe {
+        sys::pg_database_ownercheck(database, role)
+    }
+}
+
+/// 15: analysing was split by the kind of a statement's parameters. It has none here.
+///
+/// # Safety
+/// As for the server's function, which may throw: to be called in a guard.
+pub unsafe fn analyze(raw: *mut sys::RawStmt, sql: *const c_char) -> *mut sys::List {
+    // SAFETY: promised by the caller.
+    #[cfg(pg15_up)]
+    unsafe {
+        sys::pg_analyze_and_rewrite_fixedparams(raw, sql, ptr::null(), 0, ptr::null_mut())
+    }
+    // SAFETY: as above.
+    #[cfg(not(pg15_up))]
+    unsafe {
+        sys::pg_analyze_and_rewrite(raw, sql, ptr::null_mut(), 0, ptr::null_mut())
+    }
+}
+
+/// 18: PortalRun, here of all rows, lost `run_once`.
+///
+/// # Safety
+/// As for the server's function, which may throw: to be called in a guard.
+pub unsafe fn run_portal(
+    portal: sys::Portal,
+    is_top_level: bool,
+    dest: *mut sys::DestReceiver,
+    other_dest: *mut sys::DestReceiver,
+    done: *mut sys::QueryCompletion,
+) {
+    // SAFETY: promised by the caller.
+    #[cfg(pg18_up)]
+    unsafe {
+        sys::PortalRun(portal, c_long::MAX, is_top_level, dest, other_dest, done);
+    }
+    // SAFETY: as above.
+    #[cfg(not(pg18_up))]
+    unsafe {
+        sys::PortalRun(portal, c_long::MAX, is_top_level, true, dest, other_dest, done);
+    }
+}
+
+/// 18: a descriptor's attributes lie behind a short form of each.
+///
+/// # Safety
+/// `desc` must be a valid descriptor that has that attribute, counted from 0.
+pub unsafe fn attribute<'a>(desc: sys::TupleDesc, i: c_int) -> &'a sys::FormData_pg_attribute {
+    // SAFETY: promised by the caller.
+    #[cfg(pg18_up)]
+    unsafe {
+        let short = &raw const (*desc).compact_attrs;
+        let behind = short.cast::<sys::CompactAttribute>().add((*desc).natts as usize);
+        &*behind.cast::<sys::FormData_pg_attribute>().add(i as usize)
+    }
+    // SAFETY: as above.
+    #[cfg(not(pg18_up))]
+    unsafe {
+        let attributes = &raw const (*desc).attrs;
+        &*attributes.cast::<sys::FormData_pg_attribute>().add(i as usize)
     }
 }

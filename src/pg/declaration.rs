@@ -1,10 +1,11 @@
 //! How an exported function was declared. `CREATE FUNCTION` takes any declaration of a C function, so the library looks for
 //! itself what it is given and what it is to give back, before anything is done.
 
+use super::catalog::{missing, row};
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::sys;
-use super::tupdesc::raw_column;
+use super::tupdesc::raw_columns;
 use super::value::{Call, result_type};
 use logic::sqlstate;
 use std::ffi::{CStr, c_char};
@@ -85,14 +86,14 @@ impl Form {
     /// All but the columns.
     fn is(&self, declared: &Declaration) -> bool {
         let result = match self.returns {
-            Returns::Value(type_id) => declared.0.result == type_id && !declared.0.returns_set,
-            Returns::Row(_) => !declared.0.returns_set,
-            Returns::Records => declared.0.result == sys::RECORDOID && declared.0.returns_set,
-            Returns::Rows(_) => declared.0.returns_set,
+            Returns::Value(type_id) => declared.result == type_id && !declared.returns_set,
+            Returns::Row(_) => !declared.returns_set,
+            Returns::Records => declared.result == sys::RECORDOID && declared.returns_set,
+            Returns::Rows(_) => declared.returns_set,
         };
-        declared.0.is_c_function
+        declared.is_c_function
             && declared.arguments() == self.arguments
-            && (declared.0.is_strict || self.on_null == OnNull::Called)
+            && (declared.is_strict || self.on_null == OnNull::Called)
             && result
     }
 
@@ -114,30 +115,50 @@ impl Form {
 /// # Safety
 /// `desc` must be a valid descriptor.
 unsafe fn has(desc: sys::TupleDesc, columns: &[Column]) -> bool {
-    // SAFETY: promised by the caller; an attribute's name is a C string inside the descriptor.
-    unsafe {
-        (*desc).natts as usize == columns.len()
-            && columns.iter().zip(0..).all(|((name, type_id), i)| {
-                let column = raw_column(desc, i);
-                column.type_id == *type_id && CStr::from_ptr(column.name).to_bytes() == name.as_bytes()
-            })
-    }
+    // SAFETY: promised by the caller.
+    let there = unsafe { raw_columns(desc) };
+    there.len() == columns.len()
+        && there.iter().zip(columns).all(|(column, (name, type_id))| {
+            // SAFETY: of the descriptor.
+            column.type_id == *type_id && unsafe { column.name() } == name.as_bytes()
+        })
 }
 
-struct Declaration(sys::PgbgDeclaration);
+/// What pg_proc has of a function.
+#[derive(Clone, Copy)]
+struct Declaration {
+    result: u32,
+    arguments: [u32; sys::FUNC_MAX_ARGS as usize],
+    nargs: usize,
+    returns_set: bool,
+    is_strict: bool,
+    /// Not a procedure, nor a window function; and of the language C itself.
+    is_c_function: bool,
+}
 
 impl Declaration {
     fn of(function: u32) -> Result<Self> {
-        // SAFETY: all-zero is a valid PgbgDeclaration.
-        let mut declared = unsafe { std::mem::zeroed() };
-        let to = &raw mut declared;
-        // SAFETY: a catalog lookup, and a place for the answer.
-        guard(|| unsafe { sys::pgbg_declaration(function, to) })?;
-        Ok(Self(declared))
+        // SAFETY: `row` gives a row, in which so many arguments follow on the head of their array.
+        let read = |function: *const sys::FormData_pg_proc| unsafe {
+            let mut arguments = [0; sys::FUNC_MAX_ARGS as usize];
+            let nargs = ((*function).pronargs.max(0) as usize).min(arguments.len());
+            let types = (&raw const (*function).proargtypes.values).cast::<u32>();
+            std::ptr::copy_nonoverlapping(types, arguments.as_mut_ptr(), nargs);
+            Self {
+                result: (*function).prorettype,
+                arguments,
+                nargs,
+                returns_set: (*function).proretset,
+                is_strict: (*function).proisstrict,
+                is_c_function: (*function).prolang == sys::ClanguageId
+                    && (*function).prokind as u8 == sys::PROKIND_FUNCTION,
+            }
+        };
+        row(function, read)?.ok_or_else(|| missing("function", function))
     }
 
     fn arguments(&self) -> &[u32] {
-        &self.0.arguments[..self.0.nargs as usize]
+        &self.arguments[..self.nargs]
     }
 }
 

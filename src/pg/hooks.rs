@@ -1,59 +1,98 @@
-//! Statements that no idle worker should outlive, seen before they run and when they have committed.
+//! The server's hooks, in: what is called around its own work. What is done there is decided above.
+//!
+//! A hook calls the one that was installed before it, and the server's own work last. All of that may leave by longjmp, through the
+//! hook's frame, and so no destructor may be pending there: see [`around`].
 
-use super::entry::{callback, contain};
-use super::error::{self, PgError, Result};
+use super::entry::callback;
+use super::error::Result;
+use super::parse_tree::Tree;
 use super::sys;
-use logic::sqlstate;
-use logic::wire::report::Report;
+use std::mem::needs_drop;
 use std::sync::OnceLock;
 
-/// What is told.
+/// A utility command (all but SELECT, INSERT, UPDATE, DELETE and MERGE) that is about to run.
 #[derive(Clone, Copy)]
-pub struct Watch {
-    /// A statement is about to run that needs this database to be without sessions; or one of the others, with 0. May wait.
-    pub before: fn(u32) -> Result<()>,
-    /// A statement has committed after which no session in this database and of this role (0: of any) is like a new one. May not
-    /// wait.
-    pub committed: fn(u32, u32) -> Result<()>,
+pub struct Command<'a> {
+    pub statement: Tree<'a>,
+    is_top_level: bool,
 }
 
-static WATCH: OnceLock<Watch> = OnceLock::new();
-
-/// To be called once.
-pub fn install(watch: Watch) {
-    if WATCH.set(watch).is_ok() {
-        // SAFETY: two functions that live as long as the process; one thread.
-        unsafe { sys::pgbg_watch_statements(Some(before), Some(committed)) };
+impl Command<'_> {
+    /// Will the server refuse what cannot run in a transaction block?
+    pub fn is_in_block(self) -> bool {
+        // SAFETY: looks at the transaction's state.
+        unsafe { sys::IsInTransactionBlock(self.is_top_level) }
     }
 }
 
-/// The statement is worth more than the workers: only what would have ended it anyway does.
-unsafe extern "C-unwind" fn before(database: sys::Oid) {
-    let tell = || match WATCH.get().map_or(Ok(()), |watch| (watch.before)(database)) {
-        Err(error) if database != 0 && is_the_users(&error) => Err(error),
-        Err(error) => note(&error),
-        Ok(()) => Ok(()),
-    };
-    // SAFETY: called by C, which has no destructor.
-    unsafe { callback(tell) }
+/// What is done around each utility command of this process.
+pub trait UtilityHook {
+    /// What `before` hands to `after`.
+    type Memo: Copy;
+
+    /// An error fails the command before it begins.
+    fn before(command: Command) -> Result<Self::Memo>;
+
+    /// After a command that succeeded. An error fails it all the same.
+    fn after(memo: Self::Memo) -> Result<()>;
 }
 
-/// The transaction has committed: nothing may fail any more.
-unsafe extern "C-unwind" fn committed(database: sys::Oid, role: sys::Oid) {
-    let _ = contain(|| {
-        if let Err(error) = WATCH.get().map_or(Ok(()), |watch| (watch.committed)(database, role)) {
-            let _ = note(&error);
+/// Runs `before`, then what the hook stands around, then `after`.
+///
+/// `call` may leave by longjmp. Whatever has a destructor is gone by then: errors of `before` have been thrown, and what it hands on
+/// is Copy.
+///
+/// # Safety
+/// No destructor may be pending in the calling frame, nor in one that `call` adds.
+unsafe fn around<M: Copy, B, C, A>(before: B, call: C, after: A)
+where
+    B: FnOnce() -> Result<M>,
+    C: FnOnce(),
+    A: FnOnce(M) -> Result<()>,
+{
+    const { assert!(!needs_drop::<B>() && !needs_drop::<C>() && !needs_drop::<A>()) };
+    // SAFETY: promised by the caller.
+    let memo = unsafe { callback(before) };
+    call();
+    // SAFETY: as above.
+    unsafe { callback(|| after(memo)) };
+}
+
+/// The hook that was there before.
+static PREVIOUS_UTILITY: OnceLock<sys::ProcessUtility_hook_type> = OnceLock::new();
+
+/// Installs the hook, when the library is loaded. Once.
+pub fn install_utility<H: UtilityHook>() {
+    // SAFETY: a plain variable of this one thread.
+    unsafe {
+        if PREVIOUS_UTILITY.set(sys::ProcessUtility_hook).is_ok() {
+            sys::ProcessUtility_hook = Some(process_utility::<H>);
         }
-        Ok(())
-    });
+    }
 }
 
-fn is_the_users(error: &PgError) -> bool {
-    matches!(error.report().sqlstate, sqlstate::QUERY_CANCELED | sqlstate::OUT_OF_MEMORY)
-}
-
-fn note(error: &PgError) -> Result<()> {
-    let mut message = b"pg_background could not dismiss its idle workers: ".to_vec();
-    message.extend_from_slice(error.report().message());
-    error::raise(&Report::new(error::level::DEBUG1, sqlstate::INTERNAL_ERROR, message))
+unsafe extern "C-unwind" fn process_utility<H: UtilityHook>(
+    planned: *mut sys::PlannedStmt,
+    text: *const std::ffi::c_char,
+    read_only_tree: bool,
+    context: sys::ProcessUtilityContext,
+    params: sys::ParamListInfo,
+    environment: *mut sys::QueryEnvironment,
+    dest: *mut sys::DestReceiver,
+    done: *mut sys::QueryCompletion,
+) {
+    // SAFETY: the command's tree outlives the command; the frame, like that of the call, holds plain values alone.
+    unsafe {
+        let command = Command {
+            statement: Tree::new((*planned).utilityStmt),
+            is_top_level: context == sys::ProcessUtilityContext_PROCESS_UTILITY_TOPLEVEL,
+        };
+        let call = || match PREVIOUS_UTILITY.get() {
+            Some(Some(hook)) => hook(planned, text, read_only_tree, context, params, environment, dest, done),
+            _ => {
+                sys::standard_ProcessUtility(planned, text, read_only_tree, context, params, environment, dest, done);
+            }
+        };
+        around(|| H::before(command), call, H::after);
+    }
 }

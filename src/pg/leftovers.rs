@@ -84,6 +84,13 @@ pub fn placeholders() -> Result<Vec<Vec<u8>>> {
     }
 }
 
+/// Loads what `session_preload_libraries` names, as a client's session does. Inside a transaction: a library's settings may
+/// need the catalogs.
+pub fn load_session_libraries() -> Result<()> {
+    // SAFETY: once per process.
+    guard(|| unsafe { sys::process_session_preload_libraries() })
+}
+
 /// How long the list of loaded libraries is, which only grows.
 pub fn libraries_len() -> Result<usize> {
     // SAFETY: no arguments.

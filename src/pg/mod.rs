@@ -10,7 +10,9 @@
 //!   the server's own exit callbacks, never by `Drop` alone.
 //! - A backend is one thread. Types that hold server pointers are `Send` and `Sync` for that reason.
 
+pub mod activity;
 pub mod bgworker;
+pub mod catalog;
 mod compat;
 pub mod condvar;
 pub mod declaration;
@@ -28,14 +30,19 @@ pub mod identity;
 pub mod latch;
 mod layout;
 pub mod leftovers;
+pub mod locks;
 pub mod lwlock;
 pub mod memory;
 pub mod mq;
+pub mod parse_tree;
 pub mod procs;
 pub mod result_set;
 pub mod shmem;
 pub mod signals;
 pub mod statement;
 pub mod sys;
+pub mod timeout;
 pub mod tupdesc;
+pub mod types;
 pub mod value;
+pub mod xact;

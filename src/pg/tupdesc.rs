@@ -1,16 +1,18 @@
 //! The columns of a result: what a worker sends, what a caller declared, and how one becomes the other.
 
+use super::compat;
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::Context;
 use super::result_set::Rows;
 use super::sys;
+use super::types;
 use super::value::text_datum;
 use logic::sqlstate;
 use logic::wire::columns::{Column, Form, RowType};
 use logic::wire::frame;
 use logic::wire::tuple::{self, Attribute};
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 
 /// A column of the caller's column definition list.
@@ -20,38 +22,47 @@ pub struct Declared {
     pub typmod: i32,
 }
 
-/// The types that functions with a fixed result name.
-pub mod types {
-    use super::sys;
+pub const TEXT: u32 = sys::TEXTOID;
 
-    pub const BOOL: u32 = sys::BOOLOID;
-    pub const FLOAT8: u32 = sys::FLOAT8OID;
-    pub const INT4: u32 = sys::INT4OID;
-    pub const INT8: u32 = sys::INT8OID;
-    pub const OID: u32 = sys::OIDOID;
-    pub const TEXT: u32 = sys::TEXTOID;
-    pub const TIMESTAMPTZ: u32 = sys::TIMESTAMPTZOID;
-    pub const VOID: u32 = sys::VOIDOID;
+/// What Rust asks of an attribute.
+pub(super) struct RawColumn {
+    /// A C string inside the descriptor.
+    name: *const c_char,
+    pub(super) type_id: u32,
+    typmod: i32,
+    len: i16,
+    /// In bytes.
+    align: u8,
 }
 
-pub const TEXT: u32 = types::TEXT;
-
-/// # Safety
-/// `desc` must be a valid descriptor that has that attribute, counted from 0.
-pub(super) unsafe fn raw_column(desc: sys::TupleDesc, i: c_int) -> sys::PgbgColumn {
-    // SAFETY: promised by the caller; the shim fills every field.
-    unsafe {
-        let mut column = std::mem::zeroed();
-        sys::pgbg_column(desc, i, &raw mut column);
-        column
+impl RawColumn {
+    /// # Safety
+    /// The descriptor that it is of must still be there.
+    pub(super) unsafe fn name(&self) -> &[u8] {
+        // SAFETY: promised by the caller.
+        unsafe { CStr::from_ptr(self.name) }.to_bytes()
     }
 }
 
 /// # Safety
 /// `desc` must be a valid descriptor.
-unsafe fn raw_columns(desc: sys::TupleDesc) -> Vec<sys::PgbgColumn> {
+pub(super) unsafe fn raw_columns(desc: sys::TupleDesc) -> Vec<RawColumn> {
     // SAFETY: promised by the caller.
-    unsafe { (0..(*desc).natts).map(|i| raw_column(desc, i)).collect() }
+    let attributes = (0..unsafe { (*desc).natts }).map(|i| unsafe { compat::attribute(desc, i) });
+    attributes
+        .map(|attribute| RawColumn {
+            name: attribute.attname.data.as_ptr(),
+            type_id: attribute.atttypid,
+            typmod: attribute.atttypmod,
+            len: attribute.attlen,
+            align: match attribute.attalign as u8 {
+                sys::TYPALIGN_CHAR => 1,
+                sys::TYPALIGN_SHORT => 2,
+                sys::TYPALIGN_INT => 4,
+                _ => 8,
+            },
+        })
+        .collect()
 }
 
 /// # Safety
@@ -72,37 +83,29 @@ pub(super) unsafe fn describe(desc: sys::TupleDesc) -> Result<Vec<Column>> {
     for column in raw {
         // A pseudo-type's value (void, an anonymous record) means nothing in another process; and what has one in it, as some row
         // types of the catalogs have, cannot be declared.
-        let (type_id, mut row_types) = (column.type_id, ptr::null_mut());
-        let list = &raw mut row_types;
-        // SAFETY: catalog lookups; the list is in the memory of the query.
-        let text = !guard(|| unsafe { sys::pgbg_examine_type(type_id, list) })?;
+        let mut row_types = Vec::new();
+        let text = !types::examine(column.type_id, &mut row_types)?;
         let attribute = if text { Attribute::new(-1, 4) } else { Attribute::new(column.len, column.align) };
         columns.push(Column {
             type_id: column.type_id,
             typmod: column.typmod,
             form: if text { Form::Text } else { Form::Native },
             attribute: attribute?,
-            // SAFETY: an attribute's name, a C string inside the descriptor.
-            name: unsafe { CStr::from_ptr(column.name) }.to_bytes().to_vec(),
-            row_types: if text { Vec::new() } else { shapes(row_types)? },
+            // SAFETY: of the descriptor.
+            name: unsafe { column.name() }.to_vec(),
+            row_types: if text { Vec::new() } else { shapes(&row_types)? },
         });
     }
     Ok(columns)
 }
 
-/// The row types of a list, as they are now.
-fn shapes(row_types: *mut sys::List) -> Result<Vec<RowType>> {
-    // SAFETY: a list of the server, NULL when empty.
-    let len = unsafe { if row_types.is_null() { 0 } else { (*row_types).length.max(0) as usize } };
-    (0..len)
-        .map(|i| {
-            // SAFETY: a list of so many OIDs.
-            let type_id = unsafe { (*(*row_types).elements.add(i)).oid_value };
-            let mut natts = 0;
-            let natts_at = &raw mut natts;
-            // SAFETY: a row type, of which the server has just told.
-            let shape = guard(|| unsafe { sys::pgbg_row_type_shape(type_id, natts_at) })?;
-            Ok(RowType { type_id, natts, shape })
+/// The row types as they are now.
+fn shapes(row_types: &[u32]) -> Result<Vec<RowType>> {
+    row_types
+        .iter()
+        .map(|&type_id| {
+            let (natts, shape) = types::row_type_shape(type_id)?;
+            Ok(RowType { type_id, natts: natts as i32, shape })
         })
         .collect()
 }
@@ -113,13 +116,9 @@ fn shapes(row_types: *mut sys::List) -> Result<Vec<RowType>> {
 /// Not before the job's own transaction has ended: it may have altered them itself, and holds them until then.
 pub fn hold_row_types(columns: &[Column]) -> Result<()> {
     for row_type in columns.iter().flat_map(|column| &column.row_types) {
-        let (type_id, natts) = (row_type.type_id, row_type.natts);
-        let mut shape = 0;
-        let shape_at = &raw mut shape;
-        // SAFETY: catalog lookups and a lock, which the transaction's end gives back.
-        let is_there = guard(|| unsafe { sys::pgbg_hold_row_type(type_id, natts, shape_at) })?;
-        if !is_there || shape != row_type.shape {
-            return Err(altered(type_id));
+        let natts = usize::try_from(row_type.natts).unwrap_or(usize::MAX);
+        if types::hold_row_type(row_type.type_id, natts)? != Some(row_type.shape) {
+            return Err(altered(row_type.type_id));
         }
     }
     Ok(())
@@ -340,7 +339,7 @@ fn conversion(position: usize, from: &Column, to: Declared, context: &Context) -
             typmod: to.typmod,
         });
     }
-    if to.type_id == TEXT && !has_receive(from.type_id)? {
+    if to.type_id == TEXT && !types::has_receive(from.type_id)? {
         return Ok(Conversion::ToText { out: output(from.type_id, context)? });
     }
     Err(wrong_type(position, from, to))
@@ -378,9 +377,4 @@ pub(super) fn output(type_id: u32, context: &Context) -> Result<sys::FmgrInfo> {
     // SAFETY: a catalog lookup.
     guard(|| unsafe { sys::getTypeOutputInfo(type_id, id_at, varlena_at) })?;
     function(id, context)
-}
-
-fn has_receive(type_id: u32) -> Result<bool> {
-    // SAFETY: a catalog lookup.
-    guard(|| unsafe { sys::pgbg_type_has_receive(type_id) })
 }

@@ -4,7 +4,7 @@ use super::area::{Registry, get};
 use super::key;
 use crate::pg::dsm::{self, Segment};
 use crate::pg::error::{self, PgError, Result, level};
-use crate::pg::{encoding, shmem, signals, statement};
+use crate::pg::{encoding, shmem, signals, xact};
 use crate::point;
 use logic::registry::jobs::End;
 use logic::registry::layout::{Key, LIBRARY_SIZE};
@@ -54,9 +54,9 @@ impl Registration {
 
     /// Shows what later launchers must have in common with the first. Once connected.
     pub fn show_key(self, identity: &Identity, client_info: &[u8]) -> Result<()> {
-        statement::begin()?;
+        xact::begin()?;
         let key = key(identity, client_info)?;
-        statement::commit()?;
+        xact::commit()?;
         // without one the connection would have been refused, or is about to be
         let key = key.unwrap_or_default();
         self.exclusive(|r, me| r.set_versions(me, &key))

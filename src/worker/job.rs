@@ -21,7 +21,7 @@ use crate::pg::latch;
 use crate::pg::memory::Context;
 use crate::pg::mq::Queue;
 use crate::pg::signals::Cancellable;
-use crate::pg::{identity, procs, statement};
+use crate::pg::{identity, procs, timeout, xact};
 use crate::point;
 use crate::registry::{AfterJob, Registration};
 use logic::segment::header::Reply;
@@ -168,7 +168,7 @@ fn run(current: &Current, trees: &Context) -> Result<()> {
     drop(cancellable);
     // Nothing between the commit and the outcome serves an interrupt: a job that has committed is never called failed.
     let sent = outcome::success(current, &done);
-    statement::stop_timeout()?;
+    timeout::stop()?;
     script.log_duration(&current.detail)?;
     sent
 }
@@ -184,7 +184,7 @@ pub fn fail(current: &Current, error: &PgError) -> Result<()> {
     }
     // The log first, as a session does: the statement is still known.
     error.log(&current.detail);
-    statement::forget_interrupts()?;
-    statement::abort()?;
+    timeout::forget_interrupts()?;
+    xact::abort()?;
     outcome::failure(current, report, Full::Wait)
 }

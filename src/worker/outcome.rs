@@ -10,7 +10,7 @@ use super::statements::Done;
 use crate::channel::Full;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
-use crate::pg::{encoding, identity, statement};
+use crate::pg::{activity, encoding, identity};
 use crate::point;
 use crate::registry::{AfterJob, End, Registration};
 use logic::job::state::{State, Stop};
@@ -113,7 +113,7 @@ pub fn timed_out(current: &Current, report: &Report) -> bool {
 /// outside a transaction. From here on this process has no job; it may be claimed for another unless `after` says that
 /// it leaves.
 pub fn end_job(current: &Current, after: AfterJob) -> Result<()> {
-    statement::report_idle();
+    activity::report_idle();
     point::reach("end")?;
     let told = end_in_registry(current, after);
     point::reach("ended")?;

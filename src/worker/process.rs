@@ -17,7 +17,7 @@ use super::{callbacks, outcome};
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::memory::Context;
-use crate::pg::{bgworker, entry, identity, latch, procs, signals, statement};
+use crate::pg::{activity, bgworker, entry, identity, latch, procs, signals};
 use crate::point;
 use crate::registry::{AfterJob, IdleOutcome, Registration};
 use crate::settings;
@@ -176,12 +176,12 @@ impl Worker {
     /// must end: its session cannot be made as new, or the registry does not want the worker any more.
     fn prepare(&mut self, registration: Registration) -> Result<bool> {
         if let Verdict::Retire(reason) = self.baseline.reset()? {
-            statement::debug(&format!("background worker ends: {reason}"))?;
+            activity::debug(&format!("background worker ends: {reason}"))?;
             idle::decline(registration)?;
             return Ok(false);
         }
         // all of them: the next job would find what is held back in pg_stat_xact_...
-        statement::send_statistics()?;
+        activity::send_statistics()?;
         bgworker::show_idle()?;
         let (settings, mapped) = (self.baseline.settings_hash(), self.mapped.handles());
         let outcome = registration.exclusive(|r, me| r.become_idle(me, settings, mapped))?;

@@ -7,8 +7,9 @@ use super::transaction;
 use crate::errors;
 use crate::pg::dest::Receiver;
 use crate::pg::error::Result;
-use crate::pg::statement::{self, Script, Statement};
-use crate::pg::{guc, identity};
+use crate::pg::parse_tree::Tree;
+use crate::pg::statement::Script;
+use crate::pg::{guc, identity, timeout, xact};
 
 /// What a job that ended well leaves: its command tags, and whether its last statement returned rows.
 pub struct Done {
@@ -24,26 +25,27 @@ pub struct Done {
 pub fn run(current: &Current, script: &Script) -> Result<Done> {
     let statements = script.statements();
     let count = statements.len();
-    let single = (count <= 1).then(|| statements.first().copied()).flatten();
+    let single = (count <= 1).then(|| statements.first().map(|statement| statement.tree())).flatten();
     transaction::adopt_user(current, single)?;
     let mut done = Done { tags: Vec::new(), has_rows: false };
     let mut rows_of_last = 0;
     for (i, statement) in statements.into_iter().enumerate() {
-        check(statement)?;
+        let tree = statement.tree();
+        check(tree)?;
         transaction::refuse_if_stopped(current)?;
-        current.show_statement(i + 1, count, statement.tag());
+        current.show_statement(i + 1, count, tree.tag());
         if i > 0 {
-            Script::between_statements()?;
+            xact::between_statements()?;
         }
         if count > 1 {
-            Script::begin_block()?;
+            xact::begin_block()?;
         }
         // worker_timeout, which bounds the job, stands in for statement_timeout
         let is_timed = current.segment.header().identity.worker_timeout == 0;
         if is_timed {
-            statement::start_timeout(guc::statement_timeout())?;
+            timeout::start(guc::statement_timeout())?;
         }
-        let toplevel = transaction::may_end_transactions(current, statement);
+        let toplevel = transaction::may_end_transactions(current, tree);
         let tag = if i + 1 == count {
             let mut rows = RowSink::new(current);
             let (tag, counted) = script.run(statement, toplevel, Some(&mut Receiver::new(&mut rows)?))?;
@@ -55,7 +57,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
             script.run(statement, toplevel, None)?.0
         };
         if is_timed {
-            statement::stop_timeout()?;
+            timeout::stop()?;
         }
         done.tags.push(tag);
     }
@@ -67,7 +69,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
 }
 
 /// Refuses a statement that a job may not run.
-fn check(statement: Statement) -> Result<()> {
+fn check(statement: Tree) -> Result<()> {
     if statement.is_transaction_control() {
         return Err(errors::transaction_control());
     }

@@ -5,7 +5,9 @@ use crate::errors;
 use crate::pg::error::Result;
 use crate::pg::identity;
 use crate::pg::memory::Context;
-use crate::pg::statement::{self, Commits, Script, Statement};
+use crate::pg::parse_tree::{Commits, Tree};
+use crate::pg::statement::Script;
+use crate::pg::{timeout, xact};
 use logic::job::state::Stop;
 
 /// No security context: neither a SECURITY DEFINER function nor a restricted operation launched the job.
@@ -15,8 +17,8 @@ const UNRESTRICTED: i32 = 0;
 pub fn begin<'a>(current: &'a Current, trees: &'a Context) -> Result<Script<'a>> {
     refuse_if_stopped(current)?;
     // Bounds the whole job and then stands in for statement_timeout, which the server applies to each statement.
-    statement::start_timeout(current.segment.header().identity.worker_timeout)?;
-    statement::begin()?;
+    timeout::start(current.segment.header().identity.worker_timeout)?;
+    xact::begin()?;
     Script::parse(current.segment.sql()?, trees, &current.detail)
 }
 
@@ -32,11 +34,11 @@ pub fn begin<'a>(current: &'a Current, trees: &'a Context) -> Result<Script<'a>>
 ///
 /// `single` is the job's statement if it has only one; several are one transaction block, in which no command can end
 /// it.
-pub fn adopt_user(current: &Current, single: Option<Statement>) -> Result<()> {
+pub fn adopt_user(current: &Current, single: Option<Tree>) -> Result<()> {
     let identity = &current.segment.header().identity;
     let mut context = identity.security_context;
     if context != UNRESTRICTED {
-        match single.map_or(Commits::No, Statement::commits) {
+        match single.map_or(Commits::No, Tree::commits) {
             Commits::No => {}
             Commits::Yes => context = UNRESTRICTED,
             Commits::AndEvaluates if identity::is_whole(identity)? => context = UNRESTRICTED,
@@ -49,7 +51,7 @@ pub fn adopt_user(current: &Current, single: Option<Statement>) -> Result<()> {
 
 /// May the statement end transactions, as one at a client's top level? A CALL in a SECURITY DEFINER function cannot;
 /// nor can one that such a function has launched.
-pub fn may_end_transactions(current: &Current, statement: Statement) -> bool {
+pub fn may_end_transactions(current: &Current, statement: Tree) -> bool {
     current.segment.header().identity.security_context == UNRESTRICTED || !statement.is_procedural()
 }
 
@@ -57,15 +59,15 @@ pub fn may_end_transactions(current: &Current, statement: Statement) -> bool {
 ///
 /// What has committed on its own (VACUUM, CREATE INDEX CONCURRENTLY) cannot be called off any more. A procedure that
 /// has trapped its cancel can, as far as its last part is concerned: what came after its last commit is rolled back.
-pub fn commit(current: &Current, statements: usize, single: Option<Statement>) -> Result<()> {
+pub fn commit(current: &Current, statements: usize, single: Option<Tree>) -> Result<()> {
     let has_committed = single.is_some_and(|statement| statement.commits() != Commits::No);
     if current.stop() == Stop::Now && !has_committed {
         return Err(errors::canceled());
     }
     if statements > 1 {
-        Script::end_block()?;
+        xact::end_block()?;
     }
-    statement::commit()
+    xact::commit()
 }
 
 /// An error if a stop was requested, at whatever strength. Before each statement.

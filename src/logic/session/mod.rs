@@ -1,4 +1,6 @@
-//! What makes one session like another: its settings, and the libraries that it has loaded.
+//! What makes one session like another: its settings, the libraries that it has loaded, and
+//! what others have committed since it began.
 
 pub mod libraries;
+pub mod outdated;
 pub mod settings;

@@ -11,7 +11,7 @@
 use super::{Restored, Session};
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
-use crate::pg::{leftovers, statement};
+use crate::pg::{leftovers, xact};
 use crate::{process, settings};
 use logic::session::libraries::{self, Loaded};
 
@@ -57,9 +57,9 @@ impl Baseline {
     /// It first loads what `session_preload_libraries` names, as a client's session does. That comes before the
     /// launcher's settings are restored, so that those of the libraries are known.
     pub fn new() -> Result<Self> {
-        statement::begin()?;
-        statement::load_session_libraries()?;
-        statement::commit()?;
+        xact::begin()?;
+        leftovers::load_session_libraries()?;
+        xact::commit()?;
         leftovers::watch()?;
         let libraries_at_start = leftovers::libraries_len()?;
         Ok(Self {

@@ -21,7 +21,7 @@ mod restore;
 mod users;
 
 use crate::pg::error::Result;
-use crate::pg::{guc, identity, leftovers, statement};
+use crate::pg::{guc, identity, leftovers, xact};
 use logic::segment::header::{Identity, Reply};
 use users::Users;
 
@@ -113,7 +113,7 @@ impl Session {
         if matches!(self.switch_to(settings, identity), Ok(true)) {
             return Ok(Restored::Yes);
         }
-        statement::abort()?;
+        xact::abort()?;
         if had_these && reply == Reply::NotAwaited {
             self.adopt_users(identity)?;
             return Ok(Restored::Yes);

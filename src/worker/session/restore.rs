@@ -3,7 +3,7 @@
 use super::users::Users;
 use super::{Session, State};
 use crate::pg::error::Result;
-use crate::pg::{frontend, guc, identity, leftovers, statement};
+use crate::pg::{frontend, guc, identity, leftovers, xact};
 use logic::segment::header::Identity;
 use logic::session::settings::{self, Settings};
 
@@ -16,11 +16,11 @@ impl Session {
     /// the defaults.
     pub(super) fn first_restore(&mut self, serialized: &[u8], identity: &Identity) -> Result<()> {
         self.now.take()?;
-        statement::begin()?;
+        xact::begin()?;
         frontend::feign_client()?;
         self.state = if guc::restore(serialized)? { State::ByDifference } else { State::Wholesale };
         identity::adopt_session(identity)?;
-        statement::commit()?;
+        xact::commit()?;
         leftovers::forget_transaction_settings();
         let before = guc::parse(self.now.bytes()).unwrap_or_default();
         let theirs = guc::parse(serialized).unwrap_or_default();
@@ -45,12 +45,12 @@ impl Session {
         if self.state == State::Wholesale || !settings::replaces_defaults(&self.defaults, &theirs) {
             return Ok(false);
         }
-        statement::begin()?;
+        xact::begin()?;
         if !guc::change_to(&theirs)? {
             return Ok(false);
         }
         identity::adopt_session(identity)?;
-        statement::commit()?;
+        xact::commit()?;
         self.now.take()?;
         let now = guc::parse(self.now.bytes()).unwrap_or_default();
         let theirs = guc::in_words_of(&now, &theirs)?;
@@ -97,7 +97,7 @@ impl Session {
         };
         if !is_back(&self.now)? || !self.users.are_unchanged()? {
             if !matches!(self.switch_back(&wanted), Ok(true)) {
-                statement::abort()?;
+                xact::abort()?;
                 return Ok(false);
             }
             self.now.take()?;
@@ -111,7 +111,7 @@ impl Session {
     }
 
     fn switch_back(&self, wanted: &Settings) -> Result<bool> {
-        statement::begin()?;
+        xact::begin()?;
         if !self.users.is_role_unchanged()? {
             guc::reset_role()?;
         }
@@ -120,7 +120,7 @@ impl Session {
         }
         // a SET SESSION AUTHORIZATION that was taken back has taken SET ROLE with it
         identity::adopt_session(&self.users.identity())?;
-        statement::commit()?;
+        xact::commit()?;
         Ok(true)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::pg::error::Result;
-use crate::pg::{identity, leftovers, statement};
+use crate::pg::{identity, leftovers, xact};
 use logic::segment::header::Identity;
 
 /// A session's users at one moment.
@@ -46,9 +46,9 @@ impl Session {
     pub(super) fn adopt_users(&mut self, identity: &Identity) -> Result<()> {
         // should it fail, the next job's are looked up again
         self.users.ids = Default::default();
-        statement::begin()?;
+        xact::begin()?;
         identity::adopt_session(identity)?;
-        statement::commit()?;
+        xact::commit()?;
         self.users = Users::now()?;
         Ok(())
     }

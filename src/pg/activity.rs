@@ -1,0 +1,69 @@
+//! What others see of a session's work: pg_stat_activity, statistics, the server log.
+
+use super::error::{self, Result};
+use super::guard::guard;
+use super::sys;
+use logic::wire::report::Report;
+use std::ffi::{CStr, c_char};
+use std::ptr;
+
+/// Shows that the session is idle. The statement has ended, and its text may go. Outside a transaction.
+pub fn report_idle() {
+    // SAFETY: outside a transaction.
+    let _ = guard(|| unsafe {
+        sys::pgstat_report_activity(sys::BackendState_STATE_IDLE, ptr::null());
+        sys::debug_query_string = ptr::null();
+    });
+}
+
+/// What a session does before it waits for its next command, without waiting for more to come. Outside a transaction.
+pub fn send_statistics() -> Result<()> {
+    // SAFETY: no transaction is open.
+    guard(|| unsafe {
+        sys::pgbg_send_statistics();
+    })
+}
+
+/// Writes a message of level DEBUG1.
+pub fn debug(text: &str) -> Result<()> {
+    error::raise(&Report::new(error::level::DEBUG1, 0, text))
+}
+
+/// Logs a job's text as the server logs a client's statement, plus which job it is.
+///
+/// # Safety
+/// C strings. Can throw: to be called in a guard.
+pub(super) unsafe fn log_statement(sql: *const c_char, detail: *const c_char) {
+    // SAFETY: promised by the caller; the format takes one string.
+    unsafe { log(c"statement: %s".as_ptr(), sql, ptr::null(), detail) };
+}
+
+/// Logs how long it took, when the settings ask for it. `was_logged`: the text has been.
+pub(super) fn log_duration(sql: &CStr, was_logged: bool, detail: &CStr) -> Result<()> {
+    let mut duration = [0 as c_char; 32];
+    let (duration, sql, detail) = (duration.as_mut_ptr(), sql.as_ptr(), detail.as_ptr());
+    // SAFETY: the buffer is as large as the server wants it; the formats take the strings that they are given.
+    guard(|| unsafe {
+        match sys::check_log_duration(duration, was_logged) {
+            1 => log(c"duration: %s ms".as_ptr(), duration, ptr::null(), detail),
+            2 => log(c"duration: %s ms  statement: %s".as_ptr(), duration, sql, detail),
+            _ => {}
+        }
+    })
+}
+
+/// A message of level LOG, without the line that shows the statement.
+///
+/// # Safety
+/// C strings, as many as the format takes; the last may be NULL then. Can throw, as the server's functions can.
+unsafe fn log(format: *const c_char, first: *const c_char, second: *const c_char, detail: *const c_char) {
+    // SAFETY: promised by the caller; errfinish follows on errstart.
+    unsafe {
+        if sys::errstart(sys::LOG as i32, ptr::null()) {
+            sys::errmsg(format, first, second);
+            sys::errhidestmt(true);
+            sys::errdetail_log(c"%s".as_ptr(), detail);
+            sys::errfinish(c"activity.rs".as_ptr(), line!() as i32, c"log".as_ptr());
+        }
+    }
+}

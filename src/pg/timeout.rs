@@ -1,0 +1,28 @@
+//! The timeout of a statement, and interrupts that came too late for it.
+
+use super::error::Result;
+use super::guard::guard;
+use super::sys;
+
+/// Cancels what runs after so many milliseconds, with the server's own message; 0 is never.
+pub fn start(milliseconds: i32) -> Result<()> {
+    if milliseconds <= 0 {
+        return Ok(());
+    }
+    // SAFETY: the server registered this timeout when the worker connected.
+    guard(|| unsafe { sys::enable_timeout_after(sys::TimeoutId_STATEMENT_TIMEOUT, milliseconds) })
+}
+
+pub fn stop() -> Result<()> {
+    // SAFETY: as above.
+    guard(|| unsafe { sys::disable_timeout(sys::TimeoutId_STATEMENT_TIMEOUT, false) })
+}
+
+/// After an error: no timeout or cancel of the failed statement reaches what follows.
+pub fn forget_interrupts() -> Result<()> {
+    // SAFETY: as above; a plain flag of this process.
+    guard(|| unsafe {
+        sys::disable_all_timeouts(false);
+        sys::QueryCancelPending = 0;
+    })
+}

@@ -1,0 +1,116 @@
+//! Transactions (access/xact.h): opening and ending those of a worker, and hearing of the end of any.
+
+use super::entry::contain;
+use super::error::Result;
+use super::guard::guard;
+use super::sys;
+use std::ffi::c_void;
+
+/// Opens a transaction for a statement that starts now. None may be open.
+pub fn begin() -> Result<()> {
+    // SAFETY: no transaction is open.
+    guard(|| unsafe {
+        sys::SetCurrentStatementStartTimestamp();
+        sys::StartTransactionCommand();
+    })
+}
+
+/// Commits the open transaction.
+pub fn commit() -> Result<()> {
+    // SAFETY: a transaction is open.
+    guard(|| unsafe { sys::CommitTransactionCommand() })
+}
+
+/// Rolls back whatever is open, with its portals.
+pub fn abort() -> Result<()> {
+    // SAFETY: does nothing without a transaction.
+    guard(|| unsafe {
+        sys::AbortOutOfAnyTransaction();
+        sys::PortalErrorCleanup();
+    })
+}
+
+/// Several statements are one implicit transaction block, as in a client's simple query: VACUUM and the like refuse.
+pub fn begin_block() -> Result<()> {
+    // SAFETY: a transaction is open.
+    guard(|| unsafe { sys::BeginImplicitTransactionBlock() })
+}
+
+pub fn end_block() -> Result<()> {
+    // SAFETY: a transaction is open.
+    guard(|| unsafe { sys::EndImplicitTransactionBlock() })
+}
+
+/// Makes what a statement did visible to the next one.
+pub fn between_statements() -> Result<()> {
+    // SAFETY: a transaction is open.
+    guard(|| unsafe { sys::CommandCounterIncrement() })
+}
+
+/// The number of the innermost subtransaction that is open, which is the transaction itself if there is none.
+pub fn subtransaction() -> u32 {
+    // SAFETY: looks at the transaction's state.
+    unsafe { sys::GetCurrentSubTransactionId() }
+}
+
+/// How a transaction or a subtransaction has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Committed,
+    /// Rolled back; or prepared, and so this session's no longer.
+    Gone,
+    SubtransactionCommitted {
+        id: u32,
+        parent: u32,
+    },
+    SubtransactionAborted {
+        id: u32,
+    },
+}
+
+/// From now on calls `ended` at the end of each transaction and subtransaction of this process. It is called in the midst of the
+/// end, and so may neither fail nor wait; what it panics with is ignored. To be called once.
+pub fn watch(ended: fn(End)) -> Result<()> {
+    let argument = ended as *mut c_void;
+    // SAFETY: two functions that live as long as the process, as does the one that they are given.
+    guard(|| unsafe {
+        sys::RegisterXactCallback(Some(transaction_ended), argument);
+        sys::RegisterSubXactCallback(Some(subtransaction_ended), argument);
+    })
+}
+
+/// # Safety
+/// `ended` must be what `watch` has registered.
+unsafe fn tell(ended: *mut c_void, end: End) {
+    // SAFETY: promised by the caller.
+    let ended = unsafe { std::mem::transmute::<*mut c_void, fn(End)>(ended) };
+    let _ = contain(|| {
+        ended(end);
+        Ok(())
+    });
+}
+
+unsafe extern "C-unwind" fn transaction_ended(event: sys::XactEvent, ended: *mut c_void) {
+    let end = match event {
+        sys::XactEvent_XACT_EVENT_COMMIT => End::Committed,
+        sys::XactEvent_XACT_EVENT_ABORT | sys::XactEvent_XACT_EVENT_PREPARE => End::Gone,
+        _ => return,
+    };
+    // SAFETY: registered by `watch`.
+    unsafe { tell(ended, end) };
+}
+
+unsafe extern "C-unwind" fn subtransaction_ended(
+    event: sys::SubXactEvent,
+    id: sys::SubTransactionId,
+    parent: sys::SubTransactionId,
+    ended: *mut c_void,
+) {
+    let end = match event {
+        sys::SubXactEvent_SUBXACT_EVENT_COMMIT_SUB => End::SubtransactionCommitted { id, parent },
+        sys::SubXactEvent_SUBXACT_EVENT_ABORT_SUB => End::SubtransactionAborted { id },
+        _ => return,
+    };
+    // SAFETY: registered by `watch`.
+    unsafe { tell(ended, end) };
+}
