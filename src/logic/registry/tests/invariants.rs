@@ -5,7 +5,7 @@ use super::memory::{HISTORY, JOBS};
 use super::model::{END, LAUNCHERS, PROCS, Sleep, WORKER_PROCESSES, World};
 use super::observers::State as Observing;
 use super::workers::State as Working;
-use crate::registry::layout::Activity;
+use crate::registry::layout::{Activity, JobSlot};
 use crate::registry::quota;
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicI64;
@@ -72,6 +72,11 @@ impl World {
         if present.iter().any(|cookie| self.ended.contains_key(cookie)) {
             self.complain("a cookie is in a slot and in the history");
         }
+        let has_no_pid =
+            |job: &JobSlot| job.worker_pid.load(Relaxed) == 0 && self.returned.contains(&job.cookie.load(Relaxed));
+        if self.memory.tables().jobs.iter().any(has_no_pid) {
+            self.complain("a handle was returned, and the job does not know its worker");
+        }
         let lost = self.returned.iter().find(|c| !present.contains(c) && !self.ended.contains_key(c)).copied();
         if let Some(cookie) = lost {
             self.complain(format!("job {cookie}, whose handle was returned, is nowhere"));
@@ -90,7 +95,7 @@ impl World {
             let activity = worker.activity();
             let cookie = worker.cookie.load(Relaxed);
             let (pid, proc) = (worker.pid.load(Relaxed), worker.proc.load(Relaxed));
-            if cookie != 0 && matches!(activity, Activity::Free | Activity::Idle | Activity::Resetting) {
+            if cookie != 0 && !matches!(activity, Activity::Busy | Activity::Claimed) {
                 complaints.push(format!("worker {index} is {activity:?} and has a job"));
             }
             if activity == Activity::Claimed {
@@ -200,7 +205,7 @@ impl World {
             if tables.offered(index).is_some() {
                 return Some("it was offered a job");
             }
-            if worker.state == Working::Declining && slot.activity() != Activity::Claimed {
+            if worker.was_claimed && slot.activity() != Activity::Claimed {
                 return Some("its claim was dropped");
             }
             return (slot.activity() == Activity::Idle && tables.is_dismissed(index)).then_some("it is dismissed");

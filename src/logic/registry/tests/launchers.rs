@@ -1,13 +1,12 @@
 //! What a launching session does: `launcher/launch`, and waiting for its jobs.
 
-use super::model::{END, Job, LAUNCHERS, NEXT, Planted, Segment, Sleep, World};
+use super::model::{END, Job, NEXT, Planted, Segment, Sleep, World};
 use super::workers;
 use crate::job::state::Stop;
 use crate::registry::claims::Claim;
 use crate::registry::jobs::Admission;
 use crate::registry::layout::{Activity, WorkerSlot};
 use crate::registry::queue::Queue;
-use crate::registry::quota::Limits;
 use crate::registry::totals::LaunchEvent;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -43,14 +42,6 @@ pub struct Launcher {
     /// The process has called its exit callback.
     pub is_exiting: bool,
 }
-
-const LIMITS: [Limits; 5] = [
-    Limits { total: 0, per_database: 0, per_role: 0 },
-    Limits { total: 0, per_database: 0, per_role: 0 },
-    Limits { total: 2, per_database: 0, per_role: 0 },
-    Limits { total: 0, per_database: 1, per_role: 0 },
-    Limits { total: 0, per_database: 0, per_role: 2 },
-];
 
 impl World {
     fn launcher(&mut self, proc: u32) -> &mut Launcher {
@@ -97,7 +88,7 @@ impl World {
                 self.go(proc, State::Rejected(job));
                 "waits no longer".into()
             }
-            State::Queued(job, ticket) => match self.exclusive(proc, |r| r.admit(&job.ask(), Some(ticket))) {
+            State::Queued(job, ticket) => match self.admit(proc, &job, Some(ticket)) {
                 Admission::Admitted(slot, claim) => {
                     self.launcher(proc).ticket = Some(ticket);
                     self.admitted(proc, job, slot, claim)
@@ -159,7 +150,7 @@ impl World {
             cookie: self.next_cookie,
             database: 1 + u32::from(what == 1),
             settings: u64::from(what == 2),
-            limits: LIMITS[self.next_cookie as usize % LIMITS.len()],
+            limits: self.limits,
             handle,
         };
         self.segments[handle] = Segment {
@@ -170,13 +161,35 @@ impl World {
             ..Segment::default()
         };
         self.launcher(proc).launching = job.cookie;
-        match self.exclusive(proc, |r| r.admit(&job.ask(), None)) {
+        match self.admit(proc, &job, None) {
             Admission::Admitted(slot, claim) => self.admitted(proc, job, slot, claim),
             Admission::Refused(scope) => {
                 self.go(proc, State::Refused(job));
                 format!("launches {}: refused, {scope:?}", job.cookie)
             }
         }
+    }
+
+    /// A launch that waits, and whose turn it is, may not be overtaken.
+    fn admit(&mut self, proc: u32, job: &Job, ticket: Option<u64>) -> Admission {
+        let ready = self.ready(ticket);
+        let admission = self.exclusive(proc, |r| r.admit(&job.ask(), ticket));
+        let still = self.ready(ticket);
+        if ready.iter().any(|waiter| !still.contains(waiter)) {
+            self.complain("a launch that waits was overtaken");
+        }
+        admission
+    }
+
+    /// The launches that wait before that ticket, and would be admitted now.
+    fn ready(&self, before: Option<u64>) -> Vec<u64> {
+        let launchers = self.launchers.iter().filter(|launcher| !launcher.is_exiting);
+        let waiting = launchers.filter_map(|launcher| match launcher.state {
+            State::Queued(job, ticket) if before.is_none_or(|before| ticket < before) => Some((job, ticket)),
+            _ => None,
+        });
+        let would_be = |(job, ticket): &(Job, u64)| self.shared(0, |r| r.verdict(&job.ask(), Some(*ticket))).is_none();
+        waiting.filter(would_be).map(|(_, ticket)| ticket).collect()
     }
 
     fn admitted(&mut self, proc: u32, job: Job, slot: u32, claim: Option<Claim>) -> String {
@@ -360,9 +373,9 @@ impl World {
 
     /// Is there a launcher that will offer a job to this worker, or give the claim back?
     pub fn holds_claim(&self, index: u32, pid: i32) -> bool {
-        (0..LAUNCHERS).any(|proc| match self.launchers[proc as usize].state {
+        self.launchers.iter().filter(|launcher| !launcher.is_exiting).any(|launcher| match launcher.state {
             State::Admitted(_, _, Some(claim)) | State::Failing(_, _, Some(claim)) => {
-                super::model::is_same(&claim, index, pid)
+                claim.index == index && claim.pid == pid
             }
             _ => false,
         })

@@ -8,7 +8,7 @@ use super::launchers::Launcher;
 use super::memory::{Acting, HISTORY, JOBS, Machine, Memory, address};
 use super::observers::Observer;
 use super::workers::WorkerProcess;
-use crate::registry::claims::{Claim, WorkerRequirements};
+use crate::registry::claims::WorkerRequirements;
 use crate::registry::jobs::{End, NewJob};
 use crate::registry::layout::Key;
 use crate::registry::locked::{Locked, Process, Shared, Wakes};
@@ -41,6 +41,13 @@ pub enum Planted {
     /// A launcher that ends leaves its claim.
     ForgetClaim,
 }
+
+const LIMITS: [Limits; 4] = [
+    Limits { total: 0, per_database: 0, per_role: 0 },
+    Limits { total: 2, per_database: 0, per_role: 0 },
+    Limits { total: 0, per_database: 1, per_role: 0 },
+    Limits { total: 0, per_database: 0, per_role: 2 },
+];
 
 /// What a process sleeps on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +125,8 @@ pub struct World {
     /// Wakes that a process has still to deliver.
     pub pending: Vec<Option<Wakes>>,
     pub next_cookie: i64,
+    /// The same for all sessions.
+    pub limits: Limits,
     pub planted: Planted,
     /// Processes may vanish without a call of their exit callbacks.
     pub is_brutal: bool,
@@ -151,6 +160,7 @@ impl World {
             sleeps: vec![Sleep::Awake; PROCS as usize],
             pending: (0..PROCS).map(|_| None).collect(),
             next_cookie: 1000,
+            limits: Limits::default(),
             planted,
             is_brutal,
             has_vanished: false,
@@ -174,6 +184,9 @@ impl World {
 
     /// One process makes a move: `who` chooses it, `what` one of its moves. Then all invariants are looked at.
     pub fn step(&mut self, who: u8, what: u8) -> Result<(), String> {
+        if self.trace.is_empty() {
+            self.limits = LIMITS[usize::from(what) % LIMITS.len()];
+        }
         let proc = u32::from(who) % PROCS;
         if !self.could_move(proc, what) {
             return Ok(());
@@ -343,9 +356,4 @@ pub fn end_of(what: u8) -> End<'static> {
         _ => (State::Stopped, false),
     };
     End { state, timed_out, started_at: 1, ..End::lost_worker(2) }
-}
-
-/// Which claim a launcher holds and has not offered a job yet.
-pub fn is_same(claim: &Claim, index: u32, pid: i32) -> bool {
-    claim.index == index && claim.pid == pid
 }

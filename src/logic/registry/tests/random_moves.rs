@@ -1,7 +1,8 @@
 //! Random moves of launchers, workers and other sessions over a small registry; processes end at every step.
 //!
 //! A case is a list of pairs: which process, and which of its moves. So a failure shrinks to the few moves that make
-//! it.
+//! it. The cases are the same each time; `RANDOM_MOVES=20000 cargo test -p pg_background_logic random_moves` plays so
+//! many others.
 
 use super::model::{END, LAST, NEXT, Planted, World};
 use proptest::prelude::*;
@@ -9,9 +10,13 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 use std::cell::RefCell;
 
 fn runner(cases: u32) -> TestRunner {
+    let others = std::env::var("RANDOM_MOVES").ok().and_then(|cases| cases.parse().ok());
+    let cases = others.unwrap_or(cases);
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
-    // always the same moves: what failed once fails again
-    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+    match others {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    }
 }
 
 /// Most moves are what a process does next. Few are a cancel or a failure, fewer the process's end or a dismissal.

@@ -40,6 +40,8 @@ pub enum State {
 pub struct WorkerProcess {
     pub state: State,
     pub index: Option<u32>,
+    /// It sleeps until its claim is followed by an offer, or dropped.
+    pub was_claimed: bool,
     /// Its exit callback runs.
     is_ending: bool,
     database: u32,
@@ -262,6 +264,7 @@ impl World {
 
     fn wait_for_job(&mut self, proc: u32, what: u8) -> String {
         self.sleeps[proc as usize] = Sleep::Awake;
+        self.worker_mut(proc).was_claimed = false;
         let index = self.index(proc);
         let tables = self.memory.tables();
         if let Some((handle, pinned)) = tables.offered(index) {
@@ -287,11 +290,13 @@ impl World {
             self.exclusive(proc, |r| r.show_settings(index, 9));
             return "has other settings".into();
         }
+        self.worker_mut(proc).was_claimed = is_claimed;
         self.sleep(proc, Sleep::Latch).into()
     }
 
     fn decline(&mut self, proc: u32) -> String {
         self.sleeps[proc as usize] = Sleep::Awake;
+        self.worker_mut(proc).was_claimed = false;
         let index = self.index(proc);
         if self.exclusive(proc, |r| r.try_leave(index, None)) {
             self.turn(proc, State::Closing(None));
@@ -306,6 +311,7 @@ impl World {
             self.turn(proc, State::Closing(None));
             return "declines".into();
         }
+        self.worker_mut(proc).was_claimed = true;
         self.sleep(proc, Sleep::Latch).into()
     }
 
