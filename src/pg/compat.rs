@@ -49,6 +49,7 @@ macro_rules! signal_handler {
 pub(super) use signal_handler;
 
 /// 15: shared memory is asked for in a hook. Returns the hook that was there, which `ask` is to call. Before, `ask` is called here.
+#[allow(clippy::unnecessary_wraps)] // before 15 it can fail
 pub(super) fn set_request_hook(ask: unsafe extern "C-unwind" fn()) -> Result<Option<unsafe extern "C-unwind" fn()>> {
     #[cfg(pg15_up)]
     // SAFETY: the server's variable, in this one thread.
@@ -77,6 +78,7 @@ pub(super) unsafe fn may_connect(database: sys::Oid, role: sys::Oid) -> bool {
 /// start, and may throw. An ERROR leaves a lock of the server held.
 ///
 /// 19: the callback of the server takes an argument.
+#[allow(clippy::unnecessary_wraps)] // since 17 it can fail
 pub(super) fn named_segment(
     name: &'static CStr,
     size: usize,
@@ -138,6 +140,7 @@ pub(super) unsafe fn new_tranche(name: &'static CStr) -> c_int {
 }
 
 /// See [`new_tranche`].
+#[allow(clippy::unnecessary_wraps)] // before 19 it can fail
 pub(super) fn name_tranche(tranche: u16, name: &'static CStr) -> Result<()> {
     #[cfg(not(pg19_up))]
     {

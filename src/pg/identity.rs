@@ -5,7 +5,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::sys;
 use logic::segment::header::Identity;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 
 pub fn current_user() -> u32 {
     // SAFETY: reads variables.
@@ -182,7 +182,7 @@ pub fn connection_versions(user: u32) -> Result<Option<(u64, u64)>> {
 }
 
 /// The version of the row that the cache has under that OID, and what `allows` says of the row; `None` when there is none.
-fn look(cache: sys::SysCacheIdentifier, oid: u32, allows: fn(*const u8) -> bool) -> Result<Option<(u64, bool)>> {
+fn look(cache: sys::SysCacheIdentifier, oid: u32, allows: fn(*const c_void) -> bool) -> Result<Option<(u64, bool)>> {
     // SAFETY: the cache has a copy of the row with its header, until it is released; the columns begin at `t_hoff`.
     guard(|| unsafe {
         let tuple = sys::SearchSysCache1(cache as _, oid as sys::Datum);
@@ -190,7 +190,7 @@ fn look(cache: sys::SysCacheIdentifier, oid: u32, allows: fn(*const u8) -> bool)
             return None;
         }
         let header = (*tuple).t_data;
-        let allowed = allows(header.cast::<u8>().add(usize::from((*header).t_hoff)));
+        let allowed = allows(header.byte_add(usize::from((*header).t_hoff)).cast());
         let (writer, place) = ((*header).t_choice.t_heap.t_xmin, (*tuple).t_self);
         let block = (u64::from(place.ip_blkid.bi_hi) << 16) | u64::from(place.ip_blkid.bi_lo);
         let version = (u64::from(writer) << 32) ^ (block << 16) ^ u64::from(place.ip_posid);
