@@ -9,13 +9,6 @@
 #error "pg_background needs PostgreSQL 14 or later"
 #endif
 
-/* 15: EmitWarningsOnPlaceholders became MarkGUCPrefixReserved. */
-#if PG_VERSION_NUM >= 150000
-#define PGBG_RESERVE_PREFIX(prefix) MarkGUCPrefixReserved(prefix)
-#else
-#define PGBG_RESERVE_PREFIX(prefix) EmitWarningsOnPlaceholders(prefix)
-#endif
-
 /* 15: settings know which role set them. */
 #if PG_VERSION_NUM >= 150000
 #define PGBG_SET_OPTION(name, value, context, source, role) \
@@ -23,22 +16,6 @@
 #else
 #define PGBG_SET_OPTION(name, value, context, source, role) \
 	((void) (role), set_config_option(name, value, context, source, GUC_ACTION_SET, true, ERROR, true))
-#endif
-
-/* 18: heap_form_minimal_tuple can reserve room before the tuple. */
-#if PG_VERSION_NUM >= 180000
-#define PGBG_FORM_MINIMAL_TUPLE(desc, values, nulls) \
-	heap_form_minimal_tuple(desc, values, nulls, 0)
-#else
-#define PGBG_FORM_MINIMAL_TUPLE(desc, values, nulls) \
-	heap_form_minimal_tuple(desc, values, nulls)
-#endif
-
-/* 19: a descriptor made by hand is to be finished before it is used. */
-#if PG_VERSION_NUM >= 190000
-#define PGBG_FINISH_DESC(desc) TupleDescFinalize(desc)
-#else
-#define PGBG_FINISH_DESC(desc) ((void) (desc))
 #endif
 
 /* 15, 18 and 19 added hooks; 19 took one away and shows its replacement. */
@@ -134,22 +111,11 @@
 #define PGBG_MAGIC_DATA PG_MODULE_MAGIC_DATA
 #endif
 
-/* 16: SYSTEM_USER, carried by the client connection info. */
-#define PGBG_HAVE_CLIENT_CONNECTION_INFO (PG_VERSION_NUM >= 160000)
-
 /* 17: the place in the array of processes is computed. */
 #if PG_VERSION_NUM >= 170000
 #define PGBG_PROC_NUMBER(proc) GetNumberFromPGProc(proc)
 #else
 #define PGBG_PROC_NUMBER(proc) ((proc)->pgprocno)
-#endif
-
-/* 17: wait events of extensions have names, and the server's are spelled out. */
-#define PGBG_HAVE_CUSTOM_WAIT_EVENTS (PG_VERSION_NUM >= 170000)
-#if PG_VERSION_NUM >= 170000
-#define PGBG_WAIT_EVENT_MQ_SEND WAIT_EVENT_MESSAGE_QUEUE_SEND
-#else
-#define PGBG_WAIT_EVENT_MQ_SEND WAIT_EVENT_MQ_SEND
 #endif
 
 #endif

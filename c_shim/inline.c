@@ -4,10 +4,6 @@
 #include "shim.h"
 #include "compat.h"
 
-#include "libpq/auth.h"
-#if PGBG_HAVE_CUSTOM_WAIT_EVENTS
-#include "utils/wait_event.h"
-#endif
 
 /* Rust exports Pg_magic_func: symbols of a C archive stay hidden in a cdylib. */
 const Pg_magic_struct *
@@ -77,12 +73,6 @@ pgbg_check_for_interrupts(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
-void
-pgbg_reserve_guc_prefix(const char *prefix)
-{
-	PGBG_RESERVE_PREFIX(prefix);
-}
-
 /* As RestoreGUCState sets one of its settings. */
 void
 pgbg_set_option(const char *name, const char *value, GucContext context, GucSource source, Oid role)
@@ -93,57 +83,12 @@ pgbg_set_option(const char *name, const char *value, GucContext context, GucSour
 				 errmsg("parameter \"%s\" could not be set", name)));
 }
 
-/* What pg_stat_activity shows. */
-uint32
-pgbg_wait_event(PgbgWait wait)
-{
-#if PGBG_HAVE_CUSTOM_WAIT_EVENTS
-	static const char *const names[] = {
-		[PGBG_WAIT_JOB] = "PgBackgroundJob",
-		[PGBG_WAIT_LAUNCH] = "PgBackgroundLaunch",
-		[PGBG_WAIT_IDLE] = "PgBackgroundIdle",
-	};
-	static uint32 events[lengthof(names)];
-#endif
-
-	/* as if shm_mq waited itself */
-	if (wait == PGBG_WAIT_ROOM)
-		return PGBG_WAIT_EVENT_MQ_SEND;
-#if PGBG_HAVE_CUSTOM_WAIT_EVENTS
-	if (events[wait] == 0)
-		events[wait] = WaitEventExtensionNew(names[wait]);
-	return events[wait];
-#else
-	return PG_WAIT_EXTENSION;
-#endif
-}
-
-/* After the last attribute has been set. */
-void
-pgbg_finish_desc(TupleDesc desc)
-{
-	PGBG_FINISH_DESC(desc);
-}
-
 /* The bytes of a detoasted value; short headers are fine. */
 const char *
 pgbg_varlena(const void *datum, Size *len)
 {
 	*len = VARSIZE_ANY_EXHDR(datum);
 	return VARDATA_ANY(datum);
-}
-
-/* The value as the receive function makes it of what the send function wrote. */
-Datum
-pgbg_receive(FmgrInfo *send, FmgrInfo *receive, Datum value, Oid typioparam, int32 typmod)
-{
-	bytea	   *sent = SendFunctionCall(send, value);
-	StringInfoData buf;
-
-	/* a copy: receive functions expect a NUL behind the data, and array_recv writes there */
-	initStringInfo(&buf);
-	appendBinaryStringInfo(&buf, VARDATA(sent), VARSIZE(sent) - VARHDRSZ);
-	return ReceiveFunctionCall(receive, &buf, typioparam, typmod);
 }
 
 /* Does the value live elsewhere?  (Expanded objects are made flat when a tuple is formed.) */
@@ -208,19 +153,6 @@ pgbg_store_tuples(Tuplestorestate *store, TupleTableSlot *slot, const char *firs
 	}
 }
 
-/* The next row of a store into a slot of minimal tuples, not copied. */
-bool
-pgbg_slot_next(Tuplestorestate *store, TupleTableSlot *slot)
-{
-	return tuplestore_gettupleslot(store, true, false, slot);
-}
-
-MinimalTuple
-pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls)
-{
-	return PGBG_FORM_MINIMAL_TUPLE(desc, values, nulls);
-}
-
 /* The name of a command tag; NULL of 0 (no command) and of what is none. */
 const char *
 pgbg_tag_name(uint32 tag)
@@ -240,39 +172,4 @@ void
 pgbg_ps_display(const char *activity)
 {
 	set_ps_display(activity);
-}
-
-/* SYSTEM_USER of the launcher. */
-Size
-pgbg_client_info_size(void)
-{
-#if PGBG_HAVE_CLIENT_CONNECTION_INFO
-	return EstimateClientConnectionInfoSpace();
-#else
-	return 0;
-#endif
-}
-
-void
-pgbg_client_info_save(Size size, char *to)
-{
-#if PGBG_HAVE_CLIENT_CONNECTION_INFO
-	SerializeClientConnectionInfo(size, to);
-#else
-	(void) size;
-	(void) to;
-#endif
-}
-
-void
-pgbg_client_info_restore(char *from)
-{
-#if PGBG_HAVE_CLIENT_CONNECTION_INFO
-	RestoreClientConnectionInfo(from);
-	if (MyClientConnectionInfo.authn_id)
-		InitializeSystemUser(MyClientConnectionInfo.authn_id,
-							 hba_authname(MyClientConnectionInfo.auth_method));
-#else
-	(void) from;
-#endif
 }

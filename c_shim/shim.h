@@ -102,18 +102,6 @@ extern Size pgbg_memory_allocated(void);
 
 /* ---- inline.c ---- */
 
-typedef enum PgbgWait
-{
-	/* for a job */
-	PGBG_WAIT_JOB,
-	/* for a place or a worker to run a job */
-	PGBG_WAIT_LAUNCH,
-	/* a worker, for its next job */
-	PGBG_WAIT_IDLE,
-	/* a worker, for its reader */
-	PGBG_WAIT_ROOM,
-} PgbgWait;
-
 extern uint32 pgbg_proc_number(void);
 extern PGPROC *pgbg_proc(uint32 number);
 extern Latch *pgbg_proc_latch(uint32 number);
@@ -123,27 +111,18 @@ extern void pgbg_set_my_latch(void);
 extern const Pg_magic_struct *pgbg_magic(void);
 extern const Pg_finfo_record *pgbg_finfo_v1(void);
 extern void pgbg_check_for_interrupts(void);
-extern void pgbg_reserve_guc_prefix(const char *prefix);
 extern void pgbg_set_option(const char *name, const char *value, GucContext context, GucSource source, Oid role);
-extern uint32 pgbg_wait_event(PgbgWait wait);
 
-extern void pgbg_finish_desc(TupleDesc desc);
 extern const char *pgbg_varlena(const void *datum, Size *len);
-extern Datum pgbg_receive(FmgrInfo *send, FmgrInfo *receive, Datum value, Oid typioparam, int32 typmod);
 extern bool pgbg_is_external(const void *datum);
 extern MinimalTuple pgbg_slot_tuple(TupleTableSlot *slot, bool *should_free);
 extern void pgbg_slot_clear(TupleTableSlot *slot);
 extern void pgbg_slot_deform(TupleTableSlot *slot);
 extern void pgbg_store_tuples(Tuplestorestate *store, TupleTableSlot *slot, const char *first, Size rows);
-extern bool pgbg_slot_next(Tuplestorestate *store, TupleTableSlot *slot);
-extern MinimalTuple pgbg_form_minimal_tuple(TupleDesc desc, Datum *values, bool *nulls);
 
 extern const char *pgbg_tag_name(uint32 tag);
 
 extern void pgbg_ps_display(const char *activity);
 
-extern Size pgbg_client_info_size(void);
-extern void pgbg_client_info_save(Size size, char *to);
-extern void pgbg_client_info_restore(char *from);
 
 #endif

@@ -10,6 +10,7 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::ptr;
 #[cfg(pg17_up)]
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
 
 /// 15: the serialized state of a setting says which role set it.
 pub const SETTINGS_HAVE_ROLE: bool = cfg!(pg15_up);
@@ -275,4 +276,123 @@ pub unsafe fn attribute<'a>(desc: sys::TupleDesc, i: c_int) -> &'a sys::FormData
         let attributes = &raw const (*desc).attrs;
         &*attributes.cast::<sys::FormData_pg_attribute>().add(i as usize)
     }
+}
+
+/// 17: the server's own wait events are spelled out. A wait for room in a queue, as if shm_mq waited itself.
+#[cfg(pg17_up)]
+pub(super) const WAIT_FOR_ROOM: sys::WaitEventIPC = sys::WaitEventIPC_WAIT_EVENT_MESSAGE_QUEUE_SEND;
+#[cfg(not(pg17_up))]
+pub(super) const WAIT_FOR_ROOM: sys::WaitEventIPC = sys::WaitEventIPC_WAIT_EVENT_MQ_SEND;
+
+/// 17: wait events of extensions have names; before, they are one. The first use of a name asks the server for its number, which
+/// `number` keeps.
+#[allow(clippy::unnecessary_wraps)] // in some majors
+pub(super) fn wait_event(name: &'static CStr, number: &AtomicU32) -> Result<u32> {
+    #[cfg(pg17_up)]
+    {
+        use std::sync::atomic::Ordering::Relaxed;
+        if number.load(Relaxed) == 0 {
+            let name = name.as_ptr();
+            // SAFETY: a C string.
+            number.store(guard(|| unsafe { sys::WaitEventExtensionNew(name) })?, Relaxed);
+        }
+        Ok(number.load(Relaxed))
+    }
+    #[cfg(not(pg17_up))]
+    {
+        let _ = (name, number);
+        Ok(sys::PG_WAIT_EXTENSION)
+    }
+}
+
+/// 15: no other setting may bear the prefix; before, one that does is warned of. For [`guard`].
+///
+/// # Safety
+/// A C string.
+pub(super) unsafe fn reserve_prefix(prefix: *const c_char) {
+    #[cfg(pg15_up)]
+    // SAFETY: promised by the caller.
+    unsafe {
+        sys::MarkGUCPrefixReserved(prefix);
+    }
+    #[cfg(not(pg15_up))]
+    // SAFETY: as above.
+    unsafe {
+        sys::EmitWarningsOnPlaceholders(prefix);
+    }
+}
+
+/// 19: a descriptor made by hand is to be finished before it is used. For [`guard`].
+///
+/// # Safety
+/// All attributes are set.
+pub(super) unsafe fn finish_desc(desc: sys::TupleDesc) {
+    #[cfg(pg19_up)]
+    // SAFETY: promised by the caller.
+    unsafe {
+        sys::TupleDescFinalize(desc);
+    }
+    #[cfg(not(pg19_up))]
+    let _ = desc;
+}
+
+/// 18: room can be kept before the tuple. For [`guard`].
+///
+/// # Safety
+/// As many values as the descriptor has attributes.
+pub(super) unsafe fn form_minimal_tuple(
+    desc: sys::TupleDesc,
+    values: *mut sys::Datum,
+    nulls: *mut bool,
+) -> sys::MinimalTuple {
+    #[cfg(pg18_up)]
+    // SAFETY: promised by the caller.
+    return unsafe { sys::heap_form_minimal_tuple(desc, values, nulls, 0) };
+    #[cfg(not(pg18_up))]
+    // SAFETY: as above.
+    return unsafe { sys::heap_form_minimal_tuple(desc, values, nulls) };
+}
+
+/// 16: SYSTEM_USER, which is part of what the server knows of a client's connection. Bytes that it takes; 0 before.
+///
+/// # Safety
+/// For [`guard`].
+pub(super) unsafe fn client_info_size() -> usize {
+    #[cfg(pg16_up)]
+    // SAFETY: no arguments.
+    return unsafe { sys::EstimateClientConnectionInfoSpace() };
+    #[cfg(not(pg16_up))]
+    0
+}
+
+/// See [`client_info_size`].
+///
+/// # Safety
+/// Room for so many bytes. For [`guard`].
+pub(super) unsafe fn client_info_save(len: usize, to: *mut c_char) {
+    #[cfg(pg16_up)]
+    // SAFETY: promised by the caller.
+    unsafe {
+        sys::SerializeClientConnectionInfo(len, to);
+    }
+    #[cfg(not(pg16_up))]
+    let _ = (len, to);
+}
+
+/// See [`client_info_size`].
+///
+/// # Safety
+/// What [`client_info_save`] has written. For [`guard`].
+pub(super) unsafe fn client_info_restore(from: *mut c_char) {
+    #[cfg(pg16_up)]
+    // SAFETY: promised by the caller.
+    unsafe {
+        sys::RestoreClientConnectionInfo(from);
+        let info = &raw const sys::MyClientConnectionInfo;
+        if !(*info).authn_id.is_null() {
+            sys::InitializeSystemUser((*info).authn_id, sys::hba_authname((*info).auth_method));
+        }
+    }
+    #[cfg(not(pg16_up))]
+    let _ = from;
 }

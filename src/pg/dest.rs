@@ -1,5 +1,6 @@
 //! A destination for the rows of a statement: the server's DestReceiver, with a [`Sink`] behind it.
 
+use super::compat;
 use super::entry::contain;
 use super::error::{PgError, Result};
 use super::guard::guard;
@@ -120,7 +121,7 @@ impl<'a> Receiver<'a> {
         }
         let (desc, flat, is_null) = (self.desc, flat.as_mut_ptr(), is_null.as_mut_ptr());
         // SAFETY: as many values as the descriptor has attributes.
-        let tuple = guard(|| unsafe { sys::pgbg_form_minimal_tuple(desc, flat, is_null) })?;
+        let tuple = guard(|| unsafe { compat::form_minimal_tuple(desc, flat, is_null) })?;
         // SAFETY: the tuple was just formed.
         let bytes = unsafe { tuple_bytes(tuple) };
         self.sink.row(bytes)?;

@@ -128,7 +128,7 @@ pub fn define_list(variable: &'static Str, name: &'static CStr, description: &'s
 pub fn reserve_prefix(prefix: &'static CStr) -> Result<()> {
     let prefix = prefix.as_ptr();
     // SAFETY: a static string.
-    guard(|| unsafe { sys::pgbg_reserve_guc_prefix(prefix) })
+    guard(|| unsafe { compat::reserve_prefix(prefix) })
 }
 
 /// Bytes that the settings need at most.

@@ -145,19 +145,19 @@ pub fn leave_user(identity: &Identity) {
 /// Text for the launcher's SYSTEM_USER; empty before 16.
 pub fn client_info_size() -> usize {
     // SAFETY: no arguments.
-    guard(|| unsafe { sys::pgbg_client_info_size() }).unwrap_or(0)
+    guard(|| unsafe { compat::client_info_size() }).unwrap_or(0)
 }
 
 pub fn save_client_info(filler: &mut super::dsm::Filler, region: logic::segment::header::Region) -> Result<()> {
     let (start, len) = (filler.start(region), region.len as usize);
     // SAFETY: writes at most `len` bytes.
-    guard(|| unsafe { sys::pgbg_client_info_save(len, start.cast()) })
+    guard(|| unsafe { compat::client_info_save(len, start.cast()) })
 }
 
 pub fn restore_client_info(state: &[u8]) -> Result<()> {
     let start = state.as_ptr();
     // SAFETY: the state is what `save_client_info` wrote in a process of the same server.
-    guard(|| unsafe { sys::pgbg_client_info_restore(start.cast_mut().cast()) })
+    guard(|| unsafe { compat::client_info_restore(start.cast_mut().cast()) })
 }
 
 /// Versions of the catalog rows that a connection of `user` to this database would be made with, the role's and the database's: another

@@ -1,8 +1,10 @@
 //! Waiting: on this process's latch, and nothing else.
 
+use super::compat;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 /// What is waited for, as `pg_stat_activity` shows it.
@@ -16,15 +18,17 @@ pub enum Event {
 }
 
 impl Event {
+    /// The server's number of it.
     pub(super) fn number(self) -> Result<u32> {
-        let wait = match self {
-            Self::Job => sys::PgbgWait_PGBG_WAIT_JOB,
-            Self::Launch => sys::PgbgWait_PGBG_WAIT_LAUNCH,
-            Self::Idle => sys::PgbgWait_PGBG_WAIT_IDLE,
-            Self::Room => sys::PgbgWait_PGBG_WAIT_ROOM,
-        };
-        // SAFETY: the first use of a name allocates its number.
-        guard(|| unsafe { sys::pgbg_wait_event(wait) })
+        static JOB: AtomicU32 = AtomicU32::new(0);
+        static LAUNCH: AtomicU32 = AtomicU32::new(0);
+        static IDLE: AtomicU32 = AtomicU32::new(0);
+        match self {
+            Self::Job => compat::wait_event(c"PgBackgroundJob", &JOB),
+            Self::Launch => compat::wait_event(c"PgBackgroundLaunch", &LAUNCH),
+            Self::Idle => compat::wait_event(c"PgBackgroundIdle", &IDLE),
+            Self::Room => Ok(compat::WAIT_FOR_ROOM),
+        }
     }
 }
 

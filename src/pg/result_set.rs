@@ -1,6 +1,7 @@
 //! Tuplestores: the rows of a result on their way to the executor, and frames that wait for a reader. Both spill to disk
 //! beyond work_mem.
 
+use super::compat;
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::{Context, Entered};
@@ -142,7 +143,7 @@ impl Spool {
         let made = guard(|| unsafe {
             let desc = sys::CreateTemplateTupleDesc(1);
             sys::TupleDescInitEntry(desc, 1, c"frame".as_ptr(), sys::BYTEAOID, -1, 0);
-            sys::pgbg_finish_desc(desc);
+            compat::finish_desc(desc);
             let slot = sys::MakeSingleTupleTableSlot(desc, &raw const sys::TTSOpsMinimalTuple);
             let owner = sys::CurrentResourceOwner;
             sys::CurrentResourceOwner = ptr::null_mut();
@@ -184,7 +185,7 @@ impl Spool {
         let _entered = self.context.enter();
         // SAFETY: a row of one bytea, not toasted.
         guard(|| unsafe {
-            if sys::pgbg_slot_next(store, slot) {
+            if sys::tuplestore_gettupleslot(store, true, false, slot) {
                 sys::pgbg_slot_deform(slot);
                 start = sys::pgbg_varlena(*(*slot).tts_values as *const _, &raw mut len);
             }

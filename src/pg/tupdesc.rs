@@ -7,7 +7,7 @@ use super::memory::Context;
 use super::result_set::Rows;
 use super::sys;
 use super::types;
-use super::value::text_datum;
+use super::value::{received, text_datum};
 use logic::sqlstate;
 use logic::wire::columns::{Column, Form, RowType};
 use logic::wire::frame;
@@ -153,7 +153,7 @@ pub(super) fn sent_desc(columns: &[Column]) -> Result<sys::TupleDesc> {
         guard(|| unsafe { sys::TupleDescInitEntry(desc, i, ptr::null(), type_id, typmod, 0) })?;
     }
     // SAFETY: all attributes are set.
-    guard(|| unsafe { sys::pgbg_finish_desc(desc) })?;
+    guard(|| unsafe { compat::finish_desc(desc) })?;
     Ok(desc)
 }
 
@@ -292,7 +292,7 @@ impl Conversions {
                     let (send, receive, typioparam, typmod): (*mut _, *mut _, _, _) =
                         (send, receive, *typioparam, *typmod);
                     // SAFETY: send function of the value's type, receive function of the declared one.
-                    guard(|| unsafe { sys::pgbg_receive(send, receive, value, typioparam, typmod) })?
+                    guard(|| unsafe { received(send, receive, value, typioparam, typmod) })?
                 }
             });
         }

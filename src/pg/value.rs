@@ -7,7 +7,8 @@ use super::result_set::Rows;
 use super::sys;
 use super::tupdesc::Declared;
 use logic::sqlstate;
-use std::ffi::c_char;
+use std::ffi::{c_char, c_int};
+use std::mem::MaybeUninit;
 use std::ptr;
 
 pub use super::sys::Datum;
@@ -225,5 +226,27 @@ pub(super) unsafe fn slice_or_empty<'a>(start: *const u8, len: usize) -> &'a [u8
     } else {
         // SAFETY: promised by the caller.
         unsafe { std::slice::from_raw_parts(start, len) }
+    }
+}
+
+/// The value as the receive function makes it of what the send function wrote.
+///
+/// # Safety
+/// Functions of the value's type, and of the type that is wanted. For [`guard`].
+pub(super) unsafe fn received(
+    send: *mut sys::FmgrInfo,
+    receive: *mut sys::FmgrInfo,
+    value: sys::Datum,
+    typioparam: sys::Oid,
+    typmod: i32,
+) -> sys::Datum {
+    let (mut len, mut copy) = (0, MaybeUninit::<sys::StringInfoData>::uninit());
+    // SAFETY: promised by the caller; what is sent is a varlena.
+    unsafe {
+        let sent = sys::pgbg_varlena(sys::SendFunctionCall(send, value).cast(), &raw mut len);
+        // a copy: receive functions expect a NUL behind the data, and array_recv writes there
+        sys::initStringInfo(copy.as_mut_ptr());
+        sys::appendBinaryStringInfo(copy.as_mut_ptr(), sent.cast(), len as c_int);
+        sys::ReceiveFunctionCall(receive, copy.as_mut_ptr(), typioparam, typmod)
     }
 }
