@@ -30,7 +30,7 @@ impl Deref for Registry {
 }
 
 enum Known {
-    /// Nobody has asked.
+    /// This process has not looked yet.
     Unknown,
     Missing,
     There(&'static Registry),

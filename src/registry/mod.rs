@@ -30,21 +30,21 @@
 //!
 //! - *Admit* a job (`admit`): fills a free slot, the cookie last, and claims a fitting worker. A launch that is refused
 //!   reaps first; if that frees anything, all who wait are woken.
-//! - *Claim* a worker (`admit`, `claim_for`): *idle* or *resetting* → *claimed*. Wakes nobody: the worker has nothing
+//! - *Claim* a worker (`admit`, `claim_for`): *idle* or *resetting* → *claimed*. No wake: the worker has nothing
 //!   to do yet.
 //! - *Offer* it the job (`offer`): of a sure claim the job's worker pid; `pinned`, `sure`, and `handle` last. Wakes the
 //!   worker.
 //! - *Drop* the claim (`withdraw`): *claimed* → what it was. Wakes the worker.
 //! - *Take* the job (`take_job`): the job's `taken` and worker pid, *claimed* → *busy*; *resetting* if the job is gone.
-//!   Wakes nobody: the launcher hears from the segment or the queue.
+//!   No wake: the launcher hears from the segment or the queue.
 //! - *See* whether the worker is on its way (`is_on_its_way`): shared.
 //! - *Refuse* the job (`refuse`): the job has no worker, or is freed if abandoned; → *leaving*. Wakes the launcher; if
 //!   the job is freed, also who waits for it or for a slot.
 //! - *Stop* a job (`stop`): shared. The stop flag only grows. The worker gets a signal, under the lock.
 //! - *End* a job (`end_job`): slot → history and totals, *busy* → *resetting* or *leaving*. Wakes who waits for the job
 //!   or for a slot; the launcher hears from the queue.
-//! - *Become idle* (`become_idle`): *resetting* → *idle*. *Leave* (`try_leave`): any but *claimed* → *leaving*. Wake
-//!   nobody.
+//! - *Become idle* (`become_idle`): *resetting* → *idle*. *Leave* (`try_leave`): any but *claimed* → *leaving*. No
+//!   wake.
 //! - *Exit* as a worker (`close`, then `worker_exits`): a claim without an offer is dropped; a job that no launcher
 //!   finds another worker for → history; → *free*. Wakes the launcher, who waits for the job, and launches that wait.
 //! - *Exit* or *fail* as a launcher (`launcher_exits`, `give_up`): frees the job's slot, or abandons the job and asks

@@ -25,7 +25,7 @@ pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
     latch::wait(event, deadline)
 }
 
-/// Does waiting awake cost nobody a core?
+/// Is there a core for waiting awake, which no job needs?
 fn may_spin(registry: &Registry) -> bool {
     !settings::spin().is_zero() && spin::has_room(cores(), registry.running(), registry.spinning().load(Relaxed))
 }
@@ -40,7 +40,7 @@ pub fn wake_early(proc: u32, pid: i32) {
     }
 }
 
-/// A wait that ends in a few microseconds ends before anybody must be woken.
+/// Waits awake for a moment, where that pays. If the wait ends within it, the other process has no process to wake.
 fn spin() {
     // without a registry each job is a new process, which takes milliseconds
     let Some(registry) = known() else {

@@ -87,11 +87,11 @@ pub struct Waiter {
 #[derive(Default)]
 #[repr(C)]
 pub struct JobSlot {
-    /// 0 in a free slot. Launcher, then whoever ends the job; under the lock.
+    /// 0 in a free slot. The launcher, then the process that ends the job; under the lock.
     pub(crate) cookie: AtomicI64,
     /// Index + 1 of the next free slot.
     pub(crate) next_free: AtomicU32,
-    /// Anybody who may: what is asked of the worker (`Stop`). Under the lock, with the cookie compared.
+    /// What is asked of the worker (`Stop`), by any session that may. Under the lock, with the cookie compared.
     pub(crate) stop: AtomicU32,
     // Launcher, under the lock:
     pub(crate) launcher_pid: AtomicI32,
@@ -119,7 +119,7 @@ pub struct JobSlot {
     pub(crate) taken: AtomicU32,
     reserved: AtomicU32,
     pub progress: Progress,
-    /// The slot is free again: those who wait for a job of another session.
+    /// Broadcast when the job has ended: sessions wait here for a job of another session.
     pub(crate) done: ConditionVariable,
 }
 
@@ -180,7 +180,7 @@ pub enum Activity {
 }
 
 impl Activity {
-    /// An unknown number is a worker that nobody should talk to.
+    /// An unknown number is a worker that is not to be claimed.
     pub fn from_u32(value: u32) -> Self {
         match value {
             0 => Self::Free,
@@ -240,7 +240,7 @@ pub struct WorkerSlot {
     pub(crate) cookie: AtomicI64,
     /// Launcher: 1 when the segment is pinned for the way.
     pub(crate) pinned: AtomicU32,
-    /// Anybody: 1 when an idle worker is asked to leave.
+    /// 1 when the worker is to run no further job, and to leave when it is idle. By any session that may.
     pub(crate) dismissed: AtomicU32,
     /// 1 when it will be idle in a moment, for sure, and with these settings.
     pub(crate) promised: AtomicU32,

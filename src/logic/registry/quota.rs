@@ -1,4 +1,4 @@
-//! How many jobs may run at a time, and in which order those that must wait come in.
+//! How many jobs may run at a time, and in which order launches that wait are admitted.
 
 /// Whose jobs a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,9 +113,9 @@ impl Counts {
     }
 }
 
-/// The first limit that keeps `me` out; `None`: come in. `running` counts running jobs by scope; `ahead` are those that
-/// asked before, in their order, at most [`MAX_WAITERS`]. One of them that could come in now goes first; one that is
-/// kept out by a limit of its own keeps nobody else out.
+/// The first limit that keeps `me` out; `None`: it is admitted. `running` counts running jobs by scope; `ahead` are
+/// those that asked before, in their order, at most [`MAX_WAITERS`]. A request ahead that could be admitted now goes
+/// first; one that is kept out by a limit of its own keeps no other out.
 pub fn verdict<'a>(
     me: &Request,
     ahead: impl Iterator<Item = &'a Request>,
