@@ -1,8 +1,8 @@
 //! What the server calls in a worker process: for each message that a statement raises, and when the process ends.
 //!
 //! The exit callback is what makes a promise hold: the job that this process has, or has promised to take, gets an
-//! outcome, whatever ends the process. It can be an ERROR on the way, which [`super::process::run`] leaves here; a
-//! FATAL error, which comes as a message and unwinds no Rust frame; or a termination, which the server turns into a
+//! outcome, whatever ends the process. The cause may be an ERROR on the way, which [`super::process::run`] leaves here;
+//! a FATAL error, which comes as a message and unwinds no Rust frame; or a termination, which the server turns into a
 //! FATAL error.
 
 use super::current;
@@ -11,9 +11,10 @@ use crate::channel::Full;
 use crate::errors;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
-use crate::pg::{exit, frontend, identity};
-use crate::registry::AfterJob;
+use crate::pg::{encoding, exit, frontend, identity};
+use crate::registry::{AfterJob, End, Registration};
 use logic::job::state::State;
+use logic::registry::layout::MESSAGE_SIZE;
 use logic::wire::report::Report;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -24,8 +25,8 @@ static CAUSE_OF_EXIT: Mutex<Option<Report>> = Mutex::new(None);
 /// The segment of the job that this worker was offered and has not taken yet.
 static OFFERED: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
 
-/// Sets both callbacks. Once per process, before it connects to the database: the exit callback of the connection, which
-/// aborts the transaction, is then registered later, and so called before ours.
+/// Sets both callbacks. Once per process, before it connects to the database: the exit callback of the connection,
+/// which aborts the transaction, is then registered later, and so called before ours.
 pub fn install() -> Result<()> {
     frontend::capture_messages(message);
     exit::at_exit(at_exit)
@@ -82,6 +83,32 @@ fn at_exit() -> Result<()> {
     });
     // Also after an error: the slot must not stay behind.
     let offered = OFFERED.lock().take();
-    outcome::give_back(offered.as_deref(), report)?;
+    leave_registry(offered.as_deref(), report)?;
     last_job
+}
+
+/// Frees this worker's slot in the registry. A job that the worker had promised to take, and has not taken, ends with
+/// `report`; it is in the segment, too, if the worker has that mapped (`offered`). Any other job that the worker was
+/// offered goes to another process.
+fn leave_registry(offered: Option<&Segment>, report: impl FnOnce() -> Report) -> Result<()> {
+    let Some(registration) = Registration::mine() else {
+        return Ok(());
+    };
+    // First of all no launcher may claim this worker any more: what was promised does not change from here on.
+    registration.exclusive(|r, me| r.close(me))?;
+    let now = identity::now();
+    let report = registration.registry.is_promised(registration.worker).then(report);
+    let message = report.as_ref().map_or(&b""[..], Report::message);
+    let end = match &report {
+        Some(report) => End {
+            sqlstate: report.sqlstate,
+            message: &message[..encoding::clip(message, MESSAGE_SIZE)],
+            ..End::lost_worker(now)
+        },
+        None => End::lost_worker(now),
+    };
+    if let (Some(segment), Some(report)) = (offered, &report) {
+        outcome::publish_untaken(segment, report);
+    }
+    registration.exit(&end)
 }

@@ -12,7 +12,7 @@ use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
 use crate::pg::{activity, encoding, identity};
 use crate::point;
-use crate::registry::{AfterJob, End, Registration};
+use crate::registry::{AfterJob, End};
 use logic::job::state::{State, Stop};
 use logic::registry::layout::MESSAGE_SIZE;
 use logic::segment::header::OUTCOME_SIZE;
@@ -66,34 +66,8 @@ fn publish(current: &Current, state: State, body: &[u8]) {
     current.segment.header().finish(state, identity::now(), body);
 }
 
-/// The worker process ends: frees its entry in the registry. A job that was promised to this worker, and that it has
-/// not taken, ends with `words`, of which its launcher hears if the worker has mapped the segment (`offered`). Any other
-/// job that it was offered goes to another process.
-pub fn give_back(offered: Option<&Segment>, words: impl FnOnce() -> Report) -> Result<()> {
-    let Some(registration) = Registration::mine() else {
-        return Ok(());
-    };
-    // Before it is asked what was promised: nothing more is, from here on.
-    registration.exclusive(|r, me| r.close(me))?;
-    let now = identity::now();
-    let report = registration.registry.is_promised(registration.worker).then(words);
-    let message = report.as_ref().map_or(&b""[..], Report::message);
-    let end = match &report {
-        Some(report) => End {
-            sqlstate: report.sqlstate,
-            message: &message[..encoding::clip(message, MESSAGE_SIZE)],
-            ..End::lost_worker(now)
-        },
-        None => End::lost_worker(now),
-    };
-    if let (Some(segment), Some(report)) = (offered, &report) {
-        publish_untaken(segment, report);
-    }
-    registration.exit(&end)
-}
-
 /// Publishes the error that ends this process as the outcome of a job that the process was to take, and has not.
-fn publish_untaken(segment: &Segment, report: &Report) {
+pub fn publish_untaken(segment: &Segment, report: &Report) {
     let mut report = report.clone();
     report.level = report.level.min(level::ERROR);
     report.fit(OUTCOME_SIZE, encoding::clip);

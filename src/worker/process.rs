@@ -69,11 +69,13 @@ fn live(handle: u32) -> Result<()> {
     }
     drop(current);
 
-    // Run the jobs that launchers offer. No launcher waits for this process while it is idle. One that has claimed it
-    // while it was preparing is told when it leaves, and finds another.
+    // A worker without a registry cannot be offered another job. (`Worker::run` has said so already.)
     let Some(registration) = registration else {
         return Ok(());
     };
+
+    // Run the jobs that launchers offer. No launcher waits for this process while it is idle. A launcher that has
+    // claimed it while it was preparing is told when it leaves, and finds another worker.
     while worker.prepare(registration)? {
         let Some(offered) = worker.wait_for_job(registration)? else {
             break;
