@@ -1,5 +1,5 @@
-//! What differs between major versions of the server, as far as Rust sees it: the one file with `cfg(pgNN_up)`, which build.rs
-//! sets. Each item says what changed, and since when. What only C sees is in c_shim/compat.h.
+//! What differs between major versions of the server, as far as Rust sees it: the one file with `cfg(pgNN_up)`, which
+//! build.rs sets. Each item says what changed, and since when. What only C sees is in c_shim/compat.h.
 
 #[cfg(pg18_up)]
 use super::bgworker;
@@ -27,7 +27,8 @@ pub(super) unsafe fn set_local_host(port: *mut sys::Port) {
     let _ = port;
 }
 
-/// 19: a signal handler is told who sent the signal. Makes a handler of a function that may return the server's handler to go on with.
+/// 19: a signal handler is told who sent the signal. Makes a handler of a function that may return the server's
+/// handler to go on with.
 macro_rules! signal_handler {
     ($name:ident, $body:ident) => {
         #[cfg(not(pg19_up))]
@@ -49,7 +50,8 @@ macro_rules! signal_handler {
 }
 pub(super) use signal_handler;
 
-/// 15: shared memory is asked for in a hook. Returns the hook that was there, which `ask` is to call. Before, `ask` is called here.
+/// 15: shared memory is asked for in a hook. Returns the hook that was there, which `ask` is to call. Before, `ask`
+/// is called here.
 #[allow(clippy::unnecessary_wraps)] // before 15 it can fail
 pub(super) fn set_request_hook(ask: unsafe extern "C-unwind" fn()) -> Result<Option<unsafe extern "C-unwind" fn()>> {
     #[cfg(pg15_up)]
@@ -75,8 +77,8 @@ pub(super) unsafe fn may_connect(database: sys::Oid, role: sys::Oid) -> bool {
     result == sys::AclResult_ACLCHECK_OK
 }
 
-/// 17: segments that are found by name, for as long as the server lives; `None` before. `init` fills a new one: it gets the segment's
-/// start, and may throw. An ERROR leaves a lock of the server held.
+/// 17: segments that are found by name, for as long as the server lives; `None` before. `init` fills a new one: it
+/// gets the segment's start, and may throw. An ERROR leaves a lock of the server held.
 ///
 /// 19: the callback of the server takes an argument.
 #[allow(clippy::unnecessary_wraps)] // since 17 it can fail
@@ -124,7 +126,7 @@ pub(super) fn named_segment(
     }
 }
 
-/// 19: the name of a tranche of locks is said when it is made, and known in all processes; before, each process says it.
+/// 19: a tranche of locks has its name from the beginning, in all processes; before, each process says it.
 ///
 /// # Safety
 /// For code that the server calls: may throw.
@@ -284,8 +286,8 @@ pub(super) const WAIT_FOR_ROOM: sys::WaitEventIPC = sys::WaitEventIPC_WAIT_EVENT
 #[cfg(not(pg17_up))]
 pub(super) const WAIT_FOR_ROOM: sys::WaitEventIPC = sys::WaitEventIPC_WAIT_EVENT_MQ_SEND;
 
-/// 17: wait events of extensions have names; before, they are one. The first use of a name asks the server for its number, which
-/// `number` keeps.
+/// 17: wait events of extensions have names; before, they are one. The first use of a name asks the server for its
+/// number, which `number` keeps.
 #[allow(clippy::unnecessary_wraps)] // in some majors
 pub(super) fn wait_event(name: &'static CStr, number: &AtomicU32) -> Result<u32> {
     #[cfg(pg17_up)]

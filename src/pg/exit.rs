@@ -6,8 +6,8 @@ use super::guard::guard;
 use super::sys;
 use std::ffi::c_int;
 
-/// Calls `function` when this process ends: after the server has aborted its transaction, before it detaches from shared memory. Of
-/// several functions the last one that was registered is called first.
+/// Calls `function` when this process ends: after the server has aborted its transaction, before it detaches from
+/// shared memory. Of several functions the last one that was registered is called first.
 pub fn at_exit(function: fn() -> Result<()>) -> Result<()> {
     let argument = function as usize as sys::Datum;
     // SAFETY: the callback gets back what it is given here.

@@ -1,14 +1,14 @@
-//! What a worker has instead of a client. Its job's messages have a reader, the launcher; and a job's functions may take a client for
-//! granted.
+//! What a worker has instead of a client. Its job's messages have a reader, the launcher; and a job's functions may
+//! take a client for granted.
 //!
-//! `ereport` drops NOTICEs where `whereToSendOutput` is not DestRemote. With DestRemote the server writes protocol messages, which the
-//! methods below throw away. The message itself is taken from an error context callback, the outermost one: it is called last, so all
-//! lines of context are there.
+//! `ereport` drops NOTICEs where `whereToSendOutput` is not DestRemote. With DestRemote the server writes protocol
+//! messages, which the methods below throw away. The message itself is taken from an error context callback, the
+//! outermost one: it is called last, so all lines of context are there.
 //!
-//! After the callback the server converts the message that is to be thrown away to `client_encoding`, and that may fail: suppose a
-//! client with LATIN1 launches a job that says '€'. So the conversion is switched off from the callback to the end of the message.
-//! `client_encoding` keeps its value for the job's own uses of it (COPY). Should a message end in an ERROR before its end, the next
-//! one switches the conversion on again.
+//! After the callback the server converts the message that is to be thrown away to `client_encoding`, and that may
+//! fail: suppose a client with LATIN1 launches a job that says '€'. So the conversion is switched off from the
+//! callback to the end of the message. `client_encoding` keeps its value for the job's own uses of it (COPY). Should
+//! a message end in an ERROR before its end, the next one switches the conversion on again.
 //!
 //! ERRORs leave the functions that the server calls here by longjmp: their frames own nothing that has a destructor.
 
@@ -50,8 +50,8 @@ fn restore_client_encoding() {
 /// The outermost error context: gets each message when it is complete.
 unsafe extern "C-unwind" fn on_message(_argument: *mut c_void) {
     restore_client_encoding();
-    // SAFETY: variables of this one thread, and functions that the server's own context callbacks may call. The copy lives until its
-    // context is deleted.
+    // SAFETY: variables of this one thread, and functions that the server's own context callbacks may call. The copy
+    // lives until its context is deleted.
     unsafe {
         // nothing may allocate there, and what is said there is of no use to a launcher
         if sys::CritSectionCount > 0 {
@@ -109,8 +109,8 @@ static METHODS: sys::PQcommMethods = sys::PQcommMethods {
     putmessage_noblock: Some(put_noblock),
 };
 
-/// Calls `use_it` with each message below ERROR that the job wants its client to see, and with a FATAL error. Once per process, outside
-/// of any guard: the end of a guard takes back the error context that is set here.
+/// Calls `use_it` with each message below ERROR that the job wants its client to see, and with a FATAL error. Once
+/// per process, outside of any guard: the end of a guard takes back the error context that is set here.
 pub fn capture_messages(use_it: Callback) {
     static OUTERMOST: Static<MaybeUninit<sys::ErrorContextCallback>> = Static(UnsafeCell::new(MaybeUninit::uninit()));
     let _ = CALLBACK.set(use_it);
@@ -128,12 +128,12 @@ pub fn capture_messages(use_it: Callback) {
     }
 }
 
-/// Makes a connection for the functions, and the log, that look for one where `whereToSendOutput` says that there is a client;
-/// contrib/sslinfo crashes without. It is by no network, without encryption. Its socket is neither read nor written: the methods above
-/// throw away what is said, and COPY FROM STDIN is refused.
+/// Makes a connection for the functions, and the log, that look for one where `whereToSendOutput` says that there is
+/// a client; contrib/sslinfo crashes without. It is by no network, without encryption. Its socket is neither read nor
+/// written: the methods above throw away what is said, and COPY FROM STDIN is refused.
 ///
-/// Once per process, in a transaction, and after the worker has connected: then the server neither authenticates this client nor arms
-/// the timer that looks whether it is still there.
+/// Once per process, in a transaction, and after the worker has connected: then the server neither authenticates this
+/// client nor arms the timer that looks whether it is still there.
 pub fn feign_client() -> Result<()> {
     /// All zero but for what is set below: SSL, GSSAPI, SCRAM keys and the HBA line are not used.
     static PORT: Static<MaybeUninit<sys::Port>> = Static(UnsafeCell::new(MaybeUninit::zeroed()));

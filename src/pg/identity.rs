@@ -113,8 +113,8 @@ pub fn adopt_session(identity: &Identity) -> Result<()> {
     })
 }
 
-/// Takes over current user and security context, for the transaction. An abort takes them back; a commit does not, and is
-/// followed by [`leave_user`].
+/// Takes over current user and security context, for the transaction. An abort takes them back; a commit does not,
+/// and is followed by [`leave_user`].
 pub fn adopt_user(user: u32, security_context: i32) {
     // SAFETY: writes variables; the transaction's end restores them.
     unsafe { sys::SetUserIdAndSecContext(user, security_context) };
@@ -160,8 +160,9 @@ pub fn restore_client_info(state: &[u8]) -> Result<()> {
     guard(|| unsafe { compat::client_info_restore(start.cast_mut().cast()) })
 }
 
-/// Versions of the catalog rows that a connection of `user` to this database would be made with, the role's and the database's: another
-/// number whenever the row was changed. `None` when the connection would be refused. Inside a transaction.
+/// Versions of the catalog rows that a connection of `user` to this database would be made with, the role's and the
+/// database's: another number whenever the row was changed. `None` when the connection would be refused. Inside a
+/// transaction.
 pub fn connection_versions(user: u32) -> Result<Option<(u64, u64)>> {
     // SAFETY: inside a transaction.
     let database = guard(|| unsafe {
@@ -181,7 +182,8 @@ pub fn connection_versions(user: u32) -> Result<Option<(u64, u64)>> {
     Ok(allowed.then_some((role_version, database_version)))
 }
 
-/// The version of the row that the cache has under that OID, and what `allows` says of the row; `None` when there is none.
+/// The version of the row that the cache has under that OID, and what `allows` says of the row; `None` when there is
+/// none.
 fn look(cache: sys::SysCacheIdentifier, oid: u32, allows: fn(*const c_void) -> bool) -> Result<Option<(u64, bool)>> {
     // SAFETY: the cache has a copy of the row with its header, until it is released; the columns begin at `t_hoff`.
     guard(|| unsafe {

@@ -38,8 +38,8 @@ pub(super) fn milliseconds_until(deadline: Instant) -> i64 {
     i64::try_from(left.as_micros().div_ceil(1000)).unwrap_or(i64::MAX).min(i64::from(i32::MAX))
 }
 
-/// Sleeps until the latch is set, the deadline has passed or the postmaster has died (the process then exits), and serves
-/// interrupts. The caller checks its condition before each call: a set latch is no promise.
+/// Sleeps until the latch is set, the deadline has passed or the postmaster has died (the process then exits), and
+/// serves interrupts. The caller checks its condition before each call: a set latch is no promise.
 pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
     let mut events = sys::WL_LATCH_SET | sys::WL_EXIT_ON_PM_DEATH;
     let mut timeout = -1;
@@ -63,8 +63,8 @@ pub fn check_for_interrupts() -> Result<()> {
     guard(|| unsafe { sys::pgbg_check_for_interrupts() })
 }
 
-/// Waits awake until the latch is set or an interrupt has come, at most so long; tells whether it was so. Whoever sets the
-/// latch meanwhile has no process to wake. The latch stays set.
+/// Waits awake until the latch is set or an interrupt has come, at most so long; tells whether it was so. Whoever
+/// sets the latch meanwhile has no process to wake. The latch stays set.
 ///
 /// Now and then the processor is offered to others: to the process that is waited for, perhaps.
 pub fn spin(longest: Duration) -> bool {

@@ -26,8 +26,9 @@ pub fn create(filler: &mut Filler, region: Region) -> Result<()> {
     })
 }
 
-/// One end of a queue. Sends and receives never wait, and so serve no interrupt: after an ERROR of either, what was half sent or
-/// half received goes on where it was. Dropping it tells the other end, which then gets what was sent and no more.
+/// One end of a queue. Sends and receives never wait, and so serve no interrupt: after an ERROR of either, what was
+/// half sent or half received goes on where it was. Dropping it tells the other end, which then gets what was sent
+/// and no more.
 pub struct Queue {
     handle: NonNull<sys::shm_mq_handle>,
     /// Outlives the handle.
@@ -72,7 +73,8 @@ pub enum Wake {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
     Yes,
-    /// The queue is full, and its reader awake. The same message must be sent again before any other, once the latch is set.
+    /// The queue is full, and its reader awake. The same message must be sent again before any other, once the latch
+    /// is set.
     Full,
     /// The reader is gone.
     NoReader,
@@ -151,17 +153,17 @@ impl Queue {
 
 /// The launcher names the process that will write, so that its coming need not wake anybody.
 ///
-/// The server sets the latch of the queue's reader: of this process itself. It stays set, so that the next wait looks once more. Suppose
-/// it were reset here, at the moment when another process has set it, or a signal handler of a background worker that launches jobs:
-/// what they have set it for would wait for the next wake-up.
+/// The server sets the latch of the queue's reader: of this process itself. It stays set, so that the next wait looks
+/// once more. Suppose it were reset here, at the moment when another process has set it, or a signal handler of a
+/// background worker that launches jobs: what they have set it for would wait for the next wake-up.
 pub fn appoint_writer(segment: &Segment, proc: u32) {
     let mq = queue_of(segment);
     // SAFETY: the queue has no sender yet; the number is that of a living process. Takes a spinlock, throws nothing.
     unsafe { sys::shm_mq_set_sender(mq, sys::pgbg_proc(proc)) };
 }
 
-/// Detaches from a queue whose other end has gone. `shm_mq_detach` would wake that process, which has long turned to something else; a
-/// queue that is made anew knows no process to wake.
+/// Detaches from a queue whose other end has gone. `shm_mq_detach` would wake that process, which has long turned to
+/// something else; a queue that is made anew knows no process to wake.
 ///
 /// # Safety
 /// A live handle of this process, of a queue of that length that no other process uses; it is gone then.

@@ -1,5 +1,5 @@
-//! The server's processes, by their number in the server's array of them. The number is one that the process itself has given; once the
-//! process is gone, another may have its place.
+//! The server's processes, by their number in the server's array of them. The number is one that the process itself
+//! has given; once the process is gone, another may have its place.
 
 use super::sys;
 use std::ptr::NonNull;
@@ -24,7 +24,8 @@ pub fn is_alive(number: u32, pid: i32) -> bool {
         && latch(number).is_some_and(|latch| unsafe { (&raw const (*latch.as_ptr()).owner_pid).read_volatile() } == pid)
 }
 
-/// Wakes the process with that number: sets its latch. Should it be gone, the process that has its place by now wakes for nothing.
+/// Wakes the process with that number: sets its latch. Should it be gone, the process that has its place by now wakes
+/// for nothing.
 pub fn wake(number: u32) {
     if let Some(latch) = latch(number) {
         // SAFETY: setting a latch does not throw.

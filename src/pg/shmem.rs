@@ -1,4 +1,5 @@
-//! The registry's memory: in main shared memory where the library is preloaded, else in a segment that lives as long as the server.
+//! The registry's memory: in main shared memory where the library is preloaded, else in a segment that lives as long
+//! as the server.
 
 use super::compat;
 use super::entry::callback;
@@ -96,8 +97,8 @@ pub fn can_request() -> bool {
 static PREVIOUS_REQUEST: OnceLock<Option<unsafe extern "C-unwind" fn()>> = OnceLock::new();
 static PREVIOUS_STARTUP: OnceLock<sys::shmem_startup_hook_type> = OnceLock::new();
 
-/// Asks for `len` bytes of main shared memory, while the postmaster loads libraries. `ready` is told of them each time that the server
-/// makes shared memory: also after a crash.
+/// Asks for `len` bytes of main shared memory, while the postmaster loads libraries. `ready` is told of them each
+/// time that the server makes shared memory: also after a crash.
 pub fn request(len: usize, ready: Ready) -> Result<()> {
     let _ = READY.set((len, ready));
     // SAFETY: the server's variables, in this one thread.
@@ -170,8 +171,9 @@ pub fn attach(name: &'static CStr, len: usize, ready: Ready) -> Result<bool> {
     let _ = READY.set((len, ready));
     let found =
         compat::named_segment(name, lock_at(len) + size_of::<sys::LWLockPadded>(), init_segment).inspect_err(|_| {
-            // Suppose the segment cannot be made for want of memory. The server throws with the lock of its directory of segments held; a
-            // caller that goes on would keep every process out of the directory. We hold no other lock here.
+            // Suppose the segment cannot be made for want of memory. The server throws with the lock of its directory
+            // of segments held; a caller that goes on would keep every process out of the directory. We hold no other
+            // lock here.
             // SAFETY: as the server does at the end of a transaction that failed.
             unsafe { sys::LWLockReleaseAll() };
         })?;

@@ -1,24 +1,28 @@
 //! What SIGINT, SIGTERM and SIGUSR2 do to a worker, and the job that they mean.
 //!
-//! A signal names a process; its sender means what that process does. So the handlers look where everybody else looks: in the worker's
-//! slot in the registry. From the moment that the slot shows a job (its handle is set) until the job has ended there (the worker is
-//! not busy any more) a signal means that job, whatever the worker has come to by then.
+//! A signal names a process; its sender means what that process does. So the handlers look where everybody else
+//! looks: in the worker's slot in the registry. From the moment that the slot shows a job (its handle is set) until
+//! the job has ended there (the worker is not busy any more) a signal means that job, whatever the worker has come to
+//! by then.
 //!
-//! - Suppose a launcher is sure of an idle worker: its launch has returned, the view shows the worker's pid, and the worker has not
-//!   woken up. `pg_cancel_backend` comes. The slot says *claimed*, with a handle: the signal is the coming job's. It is noted, and
-//!   [`begin_job`] makes it a cancel that the first statement finds.
-//! - Suppose the worker has taken its job in the registry and is on its way to `begin_job`. The slot says *busy*: the same.
-//! - Suppose `pg_terminate_backend` comes when the job has committed, and the registry does not know yet. The slot still says *busy*:
-//!   the signal is the job's. It comes too late to end it; [`end_job`] turns it into a wish that the process leaves, so that it does
-//!   not end the next job.
-//! - Suppose the worker resets its session or is idle. There is no job: SIGINT does nothing, SIGTERM asks the process to leave.
-//! - Suppose the job is gone before its worker could take it. [`forget_coming_job`] drops the cancel that was noted for it, and turns
-//!   a termination into the wish to leave.
+//! - Suppose a launcher is sure of an idle worker: its launch has returned, the view shows the worker's pid, and the
+//!   worker has not woken up. `pg_cancel_backend` comes. The slot says *claimed*, with a handle: the signal is the
+//!   coming job's. It is noted, and [`begin_job`] makes it a cancel that the first statement finds.
+//! - Suppose the worker has taken its job in the registry and is on its way to `begin_job`. The slot says *busy*: the
+//!   same.
+//! - Suppose `pg_terminate_backend` comes when the job has committed, and the registry does not know yet. The slot
+//!   still says *busy*: the signal is the job's. It comes too late to end it; [`end_job`] turns it into a wish that
+//!   the process leaves, so that it does not end the next job.
+//! - Suppose the worker resets its session or is idle. There is no job: SIGINT does nothing, SIGTERM asks the process
+//!   to leave.
+//! - Suppose the job is gone before its worker could take it. [`forget_coming_job`] drops the cancel that was noted
+//!   for it, and turns a termination into the wish to leave.
 //!
-//! Without a registry there is no slot, and a worker runs one job: a signal means the job from `begin_job` to `end_job`.
+//! Without a registry there is no slot, and a worker runs one job: a signal means the job from `begin_job` to
+//! `end_job`.
 //!
-//! Handlers interrupt this one thread anywhere. They touch atomics, set the latch or go on in the server's own handler, and do nothing
-//! else: no allocation, no lock, no guard, nothing that can panic.
+//! Handlers interrupt this one thread anywhere. They touch atomics, set the latch or go on in the server's own
+//! handler, and do nothing else: no allocation, no lock, no guard, nothing that can panic.
 
 use super::compat::signal_handler;
 use super::dsm::Segment;
@@ -54,7 +58,8 @@ impl Word {
 static ACTIVITY: Word = Word::none();
 static HANDLE: Word = Word::none();
 
-/// Where the running job's launcher, and where other sessions ask it to stop. The first is there from `begin_job` to `end_job`.
+/// Where the running job's launcher, and where other sessions ask it to stop. The first is there from `begin_job` to
+/// `end_job`.
 static STOP: Word = Word::none();
 static OTHER_STOP: Word = Word::none();
 
@@ -97,8 +102,8 @@ fn is_job_asked_to_stop() -> bool {
     [&STOP, &OTHER_STOP].iter().any(|word| word.value().is_some_and(|stop| stop >= Stop::Now as u32))
 }
 
-/// SIGINT, which is `pg_cancel_backend`'s: cancels the job while its statements run. One that comes earlier waits for the first
-/// statement, one that comes later does nothing. Returns the server's handler that is to go on.
+/// SIGINT, which is `pg_cancel_backend`'s: cancels the job while its statements run. One that comes earlier waits for
+/// the first statement, one that comes later does nothing. Returns the server's handler that is to go on.
 fn on_interrupt() -> sys::pqsigfunc {
     match target() {
         Target::Job if IS_CANCELLABLE.load(SeqCst) => return Some(sys::StatementCancelHandler),
@@ -109,8 +114,8 @@ fn on_interrupt() -> sys::pqsigfunc {
     None
 }
 
-/// SIGUSR2, which is this library's: some job was asked to stop. It may be one that has ended by now; the flags of the running job say
-/// whether it is this one.
+/// SIGUSR2, which is this library's: some job was asked to stop. It may be one that has ended by now; the flags of
+/// the running job say whether it is this one.
 fn on_stop() -> sys::pqsigfunc {
     if IS_CANCELLABLE.load(SeqCst) && is_job_asked_to_stop() { Some(sys::StatementCancelHandler) } else { None }
 }
@@ -152,7 +157,8 @@ pub fn watch_slot(activity: &'static AtomicU32, handle: &'static AtomicU32) {
 /// The segment that holds the job's flag, kept mapped while the handlers look there.
 static JOB: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
 
-/// What becomes of a termination that came while this process had no job, and before anybody could have seen it with one.
+/// What becomes of a termination that came while this process had no job, and before anybody could have seen it with
+/// one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum EarlyTermination {
     /// It ends the job as well: the process was started for this job, or its database must be left.
@@ -161,8 +167,8 @@ pub enum EarlyTermination {
     Waits,
 }
 
-/// From here on this process has a job, which its launcher asks to stop in the segment, and other sessions at `other`. What came for
-/// the job before is its own.
+/// From here on this process has a job, which its launcher asks to stop in the segment, and other sessions at
+/// `other`. What came for the job before is its own.
 pub fn begin_job(segment: Arc<Segment>, other: Option<&'static AtomicU32>, early: EarlyTermination) {
     OTHER_STOP.set(other);
     STOP.set(Some(segment.header().stop_flag()));
@@ -188,7 +194,8 @@ fn die_with_job() {
     }
 }
 
-/// The job that this process was given is gone before it has begun. Under the registry's lock: nobody can give it another meanwhile.
+/// The job that this process was given is gone before it has begun. Under the registry's lock: nobody can give it
+/// another meanwhile.
 pub fn forget_coming_job() {
     COMING_CANCEL.store(false, SeqCst);
     if COMING_TERMINATION.swap(false, SeqCst) {
@@ -215,8 +222,8 @@ fn is_dying() -> bool {
     unsafe { (&raw const sys::ProcDiePending).read_volatile() != 0 }
 }
 
-/// Has the postmaster begun to shut down? It says so in its file before it signals anybody. When the file cannot be read, the answer
-/// is yes: the process is not to be in the way.
+/// Has the postmaster begun to shut down? It says so in its file before it signals anybody. When the file cannot be
+/// read, the answer is yes: the process is not to be in the way.
 fn is_server_stopping() -> bool {
     // a server process works in the data directory
     let status = std::fs::read_to_string("postmaster.pid");

@@ -90,9 +90,8 @@ pub fn boolean(value: bool) -> Datum {
 }
 
 impl Call {
-    /// # Safety
-    /// `fcinfo` must be a valid call that outlives this value, of a function with the argument types that are asked for; `desc`
-    /// one of its descriptors.
+    /// # Safety `fcinfo` must be a valid call that outlives this value, of a function with the argument types that
+    /// are asked for; `desc` one of its descriptors.
     pub(super) unsafe fn new(fcinfo: sys::FunctionCallInfo, desc: Option<sys::TupleDesc>) -> Self {
         Self { fcinfo, desc }
     }
@@ -243,10 +242,10 @@ pub(super) unsafe fn received(
     let (mut len, mut copy) = (0, MaybeUninit::<sys::StringInfoData>::uninit());
     // SAFETY: promised by the caller; what is sent is a varlena.
     unsafe {
-        let sent = sys::pgbg_varlena(sys::SendFunctionCall(send, value).cast(), &raw mut len);
+        let bytes = sys::pgbg_varlena(sys::SendFunctionCall(send, value).cast(), &raw mut len);
         // a copy: receive functions expect a NUL behind the data, and array_recv writes there
         sys::initStringInfo(copy.as_mut_ptr());
-        sys::appendBinaryStringInfo(copy.as_mut_ptr(), sent.cast(), len as c_int);
+        sys::appendBinaryStringInfo(copy.as_mut_ptr(), bytes.cast(), len as c_int);
         sys::ReceiveFunctionCall(receive, copy.as_mut_ptr(), typioparam, typmod)
     }
 }
