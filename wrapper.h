@@ -16,3 +16,35 @@
 #include "utils/fmgroids.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
+
+/* What a job can leave in its session */
+#include "catalog/objectaccess.h"
+#include "commands/explain.h"
+/* since 18 */
+#if __has_include("commands/explain_state.h")
+#include "commands/explain_state.h"
+#endif
+#include "commands/prepare.h"
+#include "commands/sequence.h"
+#include "commands/user.h"
+/* since 15 */
+#if __has_include("common/pg_prng.h")
+#include "common/pg_prng.h"
+#endif
+#include "executor/instrument.h"
+#include "executor/spi.h"
+#include "jit/jit.h"
+#include "libpq/auth.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/plancat.h"
+#include "optimizer/planner.h"
+#include "replication/origin.h"
+#include "replication/slot.h"
+#include "rewrite/rowsecurity.h"
+#include "storage/bufmgr.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc_tables.h"
+#include "utils/inval.h"
+#include "utils/plancache.h"
+#include "utils/selfuncs.h"

@@ -73,16 +73,6 @@ pgbg_check_for_interrupts(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* As RestoreGUCState sets one of its settings. */
-void
-pgbg_set_option(const char *name, const char *value, GucContext context, GucSource source, Oid role)
-{
-	if (PGBG_SET_OPTION(name, value, context, source, role) <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("parameter \"%s\" could not be set", name)));
-}
-
 /* The bytes of a detoasted value; short headers are fine. */
 const char *
 pgbg_varlena(const void *datum, Size *len)

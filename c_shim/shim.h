@@ -76,29 +76,6 @@ enum {PGBG_PROTOCOL_LATEST = PG_PROTOCOL_LATEST};
 extern bool pgbg_try(void (*body) (void *), void *arg, ErrorData **error);
 extern void pgbg_log_error(ErrorData *error, const char *context);
 
-/* ---- session.c ---- */
-
-extern void pgbg_session_watch(void);
-extern const char *pgbg_session_left(void);
-extern void pgbg_session_forget(void);
-extern void pgbg_send_statistics(void);
-extern bool pgbg_roles_changed(void);
-extern uint64 pgbg_settings_mark(void);
-typedef struct PgbgSettings PgbgSettings;
-extern PgbgSettings *pgbg_remember_settings(void);
-extern bool pgbg_settings_are(const PgbgSettings *settings);
-extern void pgbg_forget_settings(PgbgSettings *settings);
-extern Size pgbg_placeholders(char *to, Size size);
-extern Size pgbg_serialize_resets(char *to, Size size);
-extern bool pgbg_setting_means(const char *name, const char *text, int reset);
-extern void pgbg_forget_transaction_settings(void);
-extern void pgbg_set_reset(const char *name, const char *value, GucContext context, GucSource source, Oid role);
-extern void pgbg_make_placeholder(const char *name, Oid role);
-extern void pgbg_reset_option(const char *name, Oid role);
-extern const char *pgbg_role_setting(void);
-extern const char *pgbg_library_directory(void);
-extern const char *pgbg_own_library(void);
-extern Size pgbg_memory_allocated(void);
 
 /* ---- inline.c ---- */
 
@@ -111,7 +88,6 @@ extern void pgbg_set_my_latch(void);
 extern const Pg_magic_struct *pgbg_magic(void);
 extern const Pg_finfo_record *pgbg_finfo_v1(void);
 extern void pgbg_check_for_interrupts(void);
-extern void pgbg_set_option(const char *name, const char *value, GucContext context, GucSource source, Oid role);
 
 extern const char *pgbg_varlena(const void *datum, Size *len);
 extern bool pgbg_is_external(const void *datum);

@@ -12,9 +12,6 @@ use std::ptr;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
 
-/// 15: the serialized state of a setting says which role set it.
-pub const SETTINGS_HAVE_ROLE: bool = cfg!(pg15_up);
-
 /// 18: a connection keeps the text of its own address, for the log; `[none]` where it has none.
 ///
 /// # Safety

@@ -1,43 +1,165 @@
-//! What a job leaves behind in its session, settings aside.
+//! What a job can leave in its session, settings aside. A warm worker looks for it after each job.
+//!
+//! What the server can forget is forgotten always, for nothing tells whether there is any. What the server cannot forget is
+//! looked for, and ends the worker.
 
+use super::compat_session::{self as compat, Hook, SysCacheId};
 use super::error::Result;
 use super::guard::guard;
-use super::sys;
-use std::ffi::CStr;
+use super::{guc_table, sys};
+use std::ffi::{CStr, c_void};
+use std::mem::MaybeUninit;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Remembers what the session is like. Once per process, outside a transaction.
+/// Where libraries change what a session does.
+fn hooks() -> Vec<*const Hook> {
+    let mut hooks: Vec<*const Hook> = vec![
+        (&raw const sys::ClientAuthentication_hook).cast(),
+        (&raw const sys::ExecutorCheckPerms_hook).cast(),
+        (&raw const sys::ExecutorEnd_hook).cast(),
+        (&raw const sys::ExecutorFinish_hook).cast(),
+        (&raw const sys::ExecutorRun_hook).cast(),
+        (&raw const sys::ExecutorStart_hook).cast(),
+        (&raw const sys::ExplainOneQuery_hook).cast(),
+        (&raw const sys::ProcessUtility_hook).cast(),
+        (&raw const sys::check_password_hook).cast(),
+        (&raw const sys::create_upper_paths_hook).cast(),
+        (&raw const sys::emit_log_hook).cast(),
+        (&raw const sys::explain_get_index_name_hook).cast(),
+        (&raw const sys::fmgr_hook).cast(),
+        (&raw const sys::get_attavgwidth_hook).cast(),
+        (&raw const sys::get_index_stats_hook).cast(),
+        (&raw const sys::get_relation_stats_hook).cast(),
+        (&raw const sys::join_search_hook).cast(),
+        (&raw const sys::needs_fmgr_hook).cast(),
+        (&raw const sys::object_access_hook).cast(),
+        (&raw const sys::planner_hook).cast(),
+        (&raw const sys::post_parse_analyze_hook).cast(),
+        (&raw const sys::row_security_policy_hook_permissive).cast(),
+        (&raw const sys::row_security_policy_hook_restrictive).cast(),
+        (&raw const sys::set_join_pathlist_hook).cast(),
+        (&raw const sys::set_rel_pathlist_hook).cast(),
+    ];
+    hooks.extend(compat::more_hooks());
+    hooks
+}
+
+/// The session as it was when it was new.
+struct First {
+    /// The variables of the hooks, and what each held.
+    hooks: Vec<(*const Hook, Hook)>,
+    error_context: *mut sys::ErrorContextCallback,
+    interrupt_holdoff: u32,
+    in_recovery: bool,
+}
+
+// SAFETY: a backend is one thread.
+unsafe impl Send for First {}
+// SAFETY: as above.
+unsafe impl Sync for First {}
+
+static FIRST: OnceLock<First> = OnceLock::new();
+
+/// Set by the server's invalidation messages, cleared by [`roles_changed`].
+static ROLES_CHANGED: AtomicBool = AtomicBool::new(false);
+
+unsafe extern "C-unwind" fn role_changed(_arg: sys::Datum, _cache: SysCacheId, _hash: u32) {
+    ROLES_CHANGED.store(true, Ordering::Relaxed);
+}
+
+/// Remembers what the session is like. Once per process, outside a transaction, before the first job.
 pub fn watch() -> Result<()> {
-    // SAFETY: registers a callback that lives as long as the process.
-    guard(|| unsafe { sys::pgbg_session_watch() })
+    // SAFETY: variables of the server, of one pointer each.
+    let hooks = hooks().into_iter().map(|at| (at, unsafe { *at })).collect();
+    // SAFETY: reads variables, and perhaps shared memory.
+    let (error_context, interrupt_holdoff, in_recovery) =
+        unsafe { (sys::error_context_stack, sys::InterruptHoldoffCount, sys::RecoveryInProgress()) };
+    FIRST.get_or_init(|| First { hooks, error_context, interrupt_holdoff, in_recovery });
+    guc_table::find_transaction_settings()?;
+    let cache = sys::SysCacheIdentifier_AUTHOID as SysCacheId;
+    // SAFETY: the callback only writes to a variable, and lives as long as the process.
+    guard(|| unsafe { sys::CacheRegisterSyscacheCallback(cache, Some(role_changed), sys::Datum::default()) })
 }
 
-/// Why nobody else may have this session.
+/// Why no other job may have this session; `None` when nothing is known against it. Outside a transaction, after [`watch`].
 pub fn left() -> Result<Option<&'static str>> {
-    // SAFETY: no arguments.
-    let reason = guard(|| unsafe { sys::pgbg_session_left() })?;
-    if reason.is_null() {
-        return Ok(None);
+    let Some(first) = FIRST.get() else {
+        return Ok(Some("it was not watched"));
+    };
+    // SAFETY: reads variables.
+    unsafe {
+        if sys::IsTransactionOrTransactionBlock() {
+            return Ok(Some("a transaction is open"));
+        }
+        let held_off = sys::InterruptHoldoffCount != first.interrupt_holdoff;
+        if held_off || sys::QueryCancelHoldoffCount != 0 || sys::CritSectionCount != 0 {
+            return Ok(Some("interrupts are held off"));
+        }
+        if sys::error_context_stack != first.error_context {
+            return Ok(Some("an error context was left"));
+        }
     }
-    // SAFETY: a literal in C.
-    Ok(Some(unsafe { CStr::from_ptr(reason) }.to_str().unwrap_or("unknown")))
+    let (mut temp, mut temp_toast) = (0, 0);
+    let (temp_at, temp_toast_at) = (&raw mut temp, &raw mut temp_toast);
+    // SAFETY: two places for the answers, and variables.
+    let (buffers, backup, in_recovery) = guard(|| unsafe {
+        sys::GetTempNamespaceState(temp_at, temp_toast_at);
+        (sys::NLocBuffer, sys::get_backup_status(), sys::RecoveryInProgress())
+    })?;
+    // buffers: temp_buffers cannot be changed any more, even if the table was rolled back
+    if temp != 0 || buffers != 0 {
+        return Ok(Some("it has used temporary tables"));
+    }
+    if backup != sys::SessionBackupState_SESSION_BACKUP_NONE {
+        return Ok(Some("a backup is in progress"));
+    }
+    if compat::has_session_origin() {
+        return Ok(Some("it has a replication origin"));
+    }
+    if in_recovery != first.in_recovery {
+        return Ok(Some("recovery has ended"));
+    }
+    // SAFETY: variables of the server, of one pointer each.
+    if first.hooks.iter().any(|(at, was)| unsafe { **at } != *was) {
+        return Ok(Some("a library has installed a hook"));
+    }
+    Ok(None)
 }
 
-/// Forgets what the server can forget. Outside a transaction.
+/// Does what DISCARD ALL and a session's error recovery do, settings and temporary tables aside. Outside a transaction.
 pub fn forget() -> Result<()> {
-    // SAFETY: no arguments.
-    guard(|| unsafe { sys::pgbg_session_forget() })
-}
-
-/// Forgets what SET TRANSACTION has said in a transaction that has ended; see [`forget`], which does, too.
-pub fn forget_transaction_settings() {
-    // SAFETY: writes to settings that the server has for as long as the process lives; throws nothing.
-    unsafe { sys::pgbg_forget_transaction_settings() }
+    // SAFETY: each may be called between two transactions, also if there is nothing to forget.
+    guard(|| unsafe {
+        sys::disable_all_timeouts(false);
+        sys::PortalHashTableDeleteAll();
+        sys::DropAllPreparedStatements();
+        sys::LockReleaseAll(sys::USER_LOCKMETHOD as sys::LOCKMETHODID, true);
+        sys::ResetPlanCache();
+        sys::ResetSequenceCaches();
+        compat::clean_up_spi();
+        if !sys::MyReplicationSlot.is_null() {
+            sys::ReplicationSlotRelease();
+        }
+        if sys::max_replication_slots > 0 {
+            compat::drop_temporary_replication_slots();
+        }
+    })?;
+    guc_table::forget_transaction_settings();
+    let seed = compat::random_fraction().to_bits() as sys::Datum;
+    // the next job's random() must not go on with this job's setseed()
+    // SAFETY: `setseed` takes a float8, which is a Datum's bits.
+    guard(|| unsafe {
+        sys::jit_reset_after_error();
+        sys::DirectFunctionCall1Coll(Some(sys::setseed), 0, seed);
+    })
 }
 
 /// Has any role changed since the last call? Outside a transaction.
 pub fn roles_changed() -> Result<bool> {
     // SAFETY: no arguments.
-    guard(|| unsafe { sys::pgbg_roles_changed() })
+    guard(|| unsafe { sys::AcceptInvalidationMessages() })?;
+    Ok(ROLES_CHANGED.swap(false, Ordering::Relaxed))
 }
 
 /// Session user, SET ROLE, current user; `None` in a security context.
@@ -50,38 +172,10 @@ pub fn users() -> Option<[u32; 3]> {
     }
 }
 
-/// Passes on what SET ROLE has said last; not every minor version serializes it with the other settings.
-pub fn with_role_setting<R>(use_it: impl FnOnce(&[u8]) -> R) -> Result<R> {
-    // SAFETY: looks up a setting that every server has.
-    let role = guard(|| unsafe { sys::pgbg_role_setting() })?;
-    // SAFETY: the setting's own string, which stays until the setting changes.
-    Ok(use_it(if role.is_null() { b"" } else { unsafe { CStr::from_ptr(role) }.to_bytes() }))
-}
-
 /// Bytes that the server's functions have allocated.
 pub fn memory() -> Result<usize> {
-    // SAFETY: no arguments.
-    guard(|| unsafe { sys::pgbg_memory_allocated() })
-}
-
-/// Another number whenever a setting came into being, and most often the same when none did.
-pub fn settings_mark() -> Result<u64> {
-    // SAFETY: no arguments.
-    guard(|| unsafe { sys::pgbg_settings_mark() })
-}
-
-/// The names, with their NULs, of the settings that are there because somebody has set them, and that no library has defined.
-pub fn placeholders() -> Result<Vec<Vec<u8>>> {
-    let mut names = vec![0; 1024];
-    loop {
-        let (start, room) = (names.as_mut_ptr(), names.len());
-        // SAFETY: writes at most as many bytes.
-        let len = guard(|| unsafe { sys::pgbg_placeholders(start.cast(), room) })?;
-        names.resize(len, 0);
-        if len <= room {
-            return Ok(names.split_inclusive(|byte| *byte == 0).map(<[u8]>::to_vec).collect());
-        }
-    }
+    // SAFETY: a live context.
+    guard(|| unsafe { sys::MemoryContextMemAllocated(sys::TopMemoryContext, true) })
 }
 
 /// Loads what `session_preload_libraries` names, as a client's session does. Inside a transaction: a library's settings may
@@ -108,14 +202,19 @@ pub fn libraries_since(len: usize) -> Result<Vec<Vec<u8>>> {
     Ok(added.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(<[u8]>::to_vec).collect())
 }
 
-/// This library's file.
+/// This library's file, as the server has opened it.
 pub fn own_library() -> &'static [u8] {
-    // SAFETY: the loader's string, which lives as long as the library, or a literal.
-    unsafe { CStr::from_ptr(sys::pgbg_own_library()) }.to_bytes()
+    let mut info = MaybeUninit::<libc::Dl_info>::uninit();
+    // SAFETY: an address of this library's; the answer is written if it is not 0.
+    let known = unsafe { libc::dladdr((&raw const ROLES_CHANGED).cast::<c_void>(), info.as_mut_ptr()) } != 0;
+    // SAFETY: written, as it says.
+    let path = if known { unsafe { info.assume_init() }.dli_fname } else { std::ptr::null() };
+    // SAFETY: the loader's string, which lives as long as the library.
+    if path.is_null() { b"" } else { unsafe { CStr::from_ptr(path) }.to_bytes() }
 }
 
-/// Where the server's own libraries are.
+/// Where the server's own libraries are: what $libdir means.
 pub fn library_directory() -> &'static [u8] {
     // SAFETY: a string that lives as long as the process.
-    unsafe { CStr::from_ptr(sys::pgbg_library_directory()) }.to_bytes()
+    unsafe { CStr::from_ptr((&raw const sys::pkglib_path).cast()) }.to_bytes()
 }

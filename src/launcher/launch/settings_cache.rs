@@ -4,12 +4,12 @@
 //! used again.
 
 use crate::pg::error::Result;
-use crate::pg::guc;
+use crate::pg::guc_state;
 use parking_lot::Mutex;
 
 #[derive(Default)]
 pub struct SettingsCache {
-    now: guc::State,
+    now: guc_state::SerializedSettings,
     /// The bytes that `hash` belongs to.
     hashed: Vec<u8>,
     hash: u64,
@@ -26,7 +26,7 @@ impl SettingsCache {
         if cache.hashed != cache.now.bytes() {
             cache.hashed.clear();
             cache.hashed.extend_from_slice(cache.now.bytes());
-            cache.hash = guc::settings_hash(&cache.hashed);
+            cache.hash = guc_state::settings_hash(&cache.hashed);
         }
         Ok(cache)
     }

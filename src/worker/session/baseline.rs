@@ -11,7 +11,7 @@
 use super::{Restored, Session};
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
-use crate::pg::{leftovers, xact};
+use crate::pg::{guc_table, leftovers, xact};
 use crate::{process, settings};
 use logic::session::libraries::{self, Loaded};
 
@@ -43,7 +43,7 @@ pub struct Baseline {
     libraries_at_start: usize,
     /// The name of a library that may keep state, because of which this session serves no other job.
     stateful_library: Option<Vec<u8>>,
-    /// [`leftovers::settings_mark`] when the placeholders were last listed.
+    /// [`guc_table::mark`] when the placeholders were last listed.
     settings_mark: u64,
     /// Placeholders that every new session has, by a file or ALTER ROLE.
     own_placeholders: Vec<Vec<u8>>,
@@ -70,8 +70,8 @@ impl Baseline {
             libraries_len: libraries_at_start,
             libraries_at_start,
             stateful_library: stateful_library(libraries_at_start)?,
-            settings_mark: leftovers::settings_mark()?,
-            own_placeholders: leftovers::placeholders()?,
+            settings_mark: guc_table::mark(),
+            own_placeholders: guc_table::placeholders()?,
             brought_placeholders: Vec::new(),
         })
     }
@@ -95,7 +95,7 @@ impl Baseline {
         self.stateful_library.as_deref()
     }
 
-    /// The hash (`guc::settings_hash`) by which a launcher finds its settings in this session; 0 if no launcher may. A
+    /// The hash (`guc_state::settings_hash`) by which a launcher finds its settings in this session; 0 if no launcher may. A
     /// launcher without a placeholder that a job has made here may not: it must await a reply, and is refused.
     pub fn settings_hash(&self) -> u64 {
         if self.session.has_all(&self.brought_placeholders) { self.session.hash() } else { 0 }
@@ -110,7 +110,7 @@ impl Baseline {
             && leftovers::left()?.is_none()
             && leftovers::libraries_len()? == self.libraries_len
             && self.session.look_unchanged()?
-            && leftovers::settings_mark()? == self.settings_mark
+            && guc_table::mark() == self.settings_mark
             && (self.resets + 1) % MEMORY_INTERVAL != 0;
         Ok(self.is_promised)
     }
@@ -151,9 +151,9 @@ impl Baseline {
     /// Takes note that the configuration files were read again, between two jobs.
     pub fn note_reload(&mut self) -> Result<()> {
         // what the files have brought, a new session has as well
-        let new = leftovers::placeholders()?.into_iter().filter(|name| !self.brought_placeholders.contains(name));
+        let new = guc_table::placeholders()?.into_iter().filter(|name| !self.brought_placeholders.contains(name));
         self.own_placeholders = new.collect();
-        self.settings_mark = leftovers::settings_mark()?;
+        self.settings_mark = guc_table::mark();
         self.judge_libraries()?;
         self.session.note_reload()
     }
@@ -167,13 +167,13 @@ impl Baseline {
     /// Lists the placeholders that a launcher or a job has brought, if any setting came into being since they were
     /// listed.
     fn note_placeholders(&mut self) -> Result<()> {
-        if leftovers::settings_mark()? == self.settings_mark {
+        if guc_table::mark() == self.settings_mark {
             return Ok(());
         }
-        let new = leftovers::placeholders()?.into_iter().filter(|name| !self.own_placeholders.contains(name));
+        let new = guc_table::placeholders()?.into_iter().filter(|name| !self.own_placeholders.contains(name));
         self.brought_placeholders = new.collect();
         // last: the list may have taken memory
-        self.settings_mark = leftovers::settings_mark()?;
+        self.settings_mark = guc_table::mark();
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ mod restore;
 mod users;
 
 use crate::pg::error::Result;
-use crate::pg::{guc, identity, leftovers, xact};
+use crate::pg::{guc_state, identity, leftovers, xact};
 use logic::segment::header::{Identity, Reply};
 use users::Users;
 
@@ -57,9 +57,9 @@ pub struct Session {
     /// here, or configuration files were read since, and the session may have other settings than that launcher.
     launcher_hash: u64,
     /// The settings right after they became the launcher's.
-    restored: guc::State,
+    restored: guc_state::SerializedSettings,
     /// Room for the settings as they are, to be compared with `restored`.
-    now: guc::State,
+    now: guc_state::SerializedSettings,
     /// The names of the settings whose RESET value came from a launcher.
     defaults: Vec<Vec<u8>>,
     /// The users right after they became the launcher's.
@@ -137,7 +137,7 @@ impl Session {
         if names.is_empty() {
             return true;
         }
-        let Some(settings) = guc::parse(&self.launcher) else {
+        let Some(settings) = guc_state::parse(&self.launcher) else {
             return false;
         };
         names.iter().all(|name| settings.has(name))

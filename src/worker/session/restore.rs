@@ -3,9 +3,10 @@
 use super::users::Users;
 use super::{Session, State};
 use crate::pg::error::Result;
-use crate::pg::{frontend, guc, identity, leftovers, xact};
+use crate::pg::{frontend, guc_state, guc_table, identity, xact};
 use logic::segment::header::Identity;
-use logic::session::settings::{self, Settings};
+use logic::session::change::{self, OfTransaction};
+use logic::session::settings::Settings;
 
 impl Session {
     /// Makes the new session the launcher's, whose settings come `serialized`. An error leaves it between the two; the
@@ -18,12 +19,12 @@ impl Session {
         self.now.take()?;
         xact::begin()?;
         frontend::feign_client()?;
-        self.state = if guc::restore(serialized)? { State::ByDifference } else { State::Wholesale };
+        self.state = if guc_state::restore(serialized)? { State::ByDifference } else { State::Wholesale };
         identity::adopt_session(identity)?;
         xact::commit()?;
-        leftovers::forget_transaction_settings();
-        let before = guc::parse(self.now.bytes()).unwrap_or_default();
-        let theirs = guc::parse(serialized).unwrap_or_default();
+        guc_table::forget_transaction_settings();
+        let before = guc_state::parse(self.now.bytes()).unwrap_or_default();
+        let theirs = guc_state::parse(serialized).unwrap_or_default();
         self.defaults = theirs.defaults_beyond(&before).map(|s| s.name.to_vec()).collect();
         self.restored.take()?;
         self.note_launcher(serialized)
@@ -39,25 +40,25 @@ impl Session {
     /// value in this session, because the role has no right to it or another one stands in the way: the comparison
     /// finds out, and the job goes to another process.
     pub(super) fn switch_to(&mut self, serialized: &[u8], identity: &Identity) -> Result<bool> {
-        let Some(theirs) = guc::parse(serialized) else {
+        let Some(theirs) = guc_state::parse(serialized) else {
             return Ok(false);
         };
-        if self.state == State::Wholesale || !settings::replaces_defaults(&self.defaults, &theirs) {
+        if self.state == State::Wholesale || !change::replaces_defaults(&self.defaults, &theirs) {
             return Ok(false);
         }
         xact::begin()?;
-        if !guc::change_to(&theirs)? {
+        if !guc_state::change_to(&theirs)? {
             return Ok(false);
         }
         identity::adopt_session(identity)?;
         xact::commit()?;
         self.now.take()?;
-        let now = guc::parse(self.now.bytes()).unwrap_or_default();
-        let theirs = guc::in_words_of(&now, &theirs)?;
-        if !settings::same(&now, &theirs, true) {
+        let now = guc_state::parse(self.now.bytes()).unwrap_or_default();
+        let theirs = guc_state::in_words_of(&now, &theirs)?;
+        if !change::same(&now, &theirs, OfTransaction::Ignored) {
             return Ok(false);
         }
-        let before = guc::parse(self.restored.bytes()).unwrap_or_default();
+        let before = guc_state::parse(self.restored.bytes()).unwrap_or_default();
         let changed = theirs.defaults_beyond(&before).map(|s| s.name.to_vec());
         self.defaults.extend(changed.filter(|name| !self.defaults.contains(name)).collect::<Vec<_>>());
         std::mem::swap(&mut self.restored, &mut self.now);
@@ -68,7 +69,7 @@ impl Session {
     fn note_launcher(&mut self, serialized: &[u8]) -> Result<()> {
         self.launcher.clear();
         self.launcher.extend_from_slice(serialized);
-        self.launcher_hash = guc::settings_hash(serialized);
+        self.launcher_hash = guc_state::settings_hash(serialized);
         self.users = Users::now()?;
         Ok(())
     }
@@ -90,10 +91,11 @@ impl Session {
     /// first, and set only if they differ; and are compared again, as an assign hook may have its own mind.
     #[cold]
     fn undo_changes(&mut self) -> Result<bool> {
-        let wanted = guc::parse(self.restored.bytes()).unwrap_or_default();
-        let is_back = |now: &guc::State| {
-            let now = guc::parse(now.bytes()).unwrap_or_default();
-            guc::in_words_of(&now, &wanted).map(|wanted| settings::same(&now, &wanted, false))
+        let wanted = guc_state::parse(self.restored.bytes()).unwrap_or_default();
+        let is_back = |now: &guc_state::SerializedSettings| {
+            let now = guc_state::parse(now.bytes()).unwrap_or_default();
+            guc_state::in_words_of(&now, &wanted)
+                .map(|wanted| change::same(&now, &wanted, OfTransaction::ComparedBySource))
         };
         if !is_back(&self.now)? || !self.users.are_unchanged()? {
             if !matches!(self.switch_back(&wanted), Ok(true)) {
@@ -113,9 +115,9 @@ impl Session {
     fn switch_back(&self, wanted: &Settings) -> Result<bool> {
         xact::begin()?;
         if !self.users.is_role_unchanged()? {
-            guc::reset_role()?;
+            guc_state::reset_role()?;
         }
-        if !guc::change_to(wanted)? {
+        if !guc_state::change_to(wanted)? {
             return Ok(false);
         }
         // a SET SESSION AUTHORIZATION that was taken back has taken SET ROLE with it

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::pg::error::Result;
-use crate::pg::{identity, leftovers, xact};
+use crate::pg::{guc_state, identity, leftovers, xact};
 use logic::segment::header::Identity;
 
 /// A session's users at one moment.
@@ -17,7 +17,7 @@ pub struct Users {
 impl Users {
     /// As they are now. Outside a security context.
     pub(super) fn now() -> Result<Self> {
-        Ok(Self { ids: leftovers::users().unwrap_or_default(), role: leftovers::with_role_setting(<[u8]>::to_vec)? })
+        Ok(Self { ids: leftovers::users().unwrap_or_default(), role: guc_state::with_role_setting(<[u8]>::to_vec)? })
     }
 
     /// Is everything still as it was then?
@@ -26,7 +26,7 @@ impl Users {
     }
 
     pub(super) fn is_role_unchanged(&self) -> Result<bool> {
-        leftovers::with_role_setting(|role| role == self.role.as_slice())
+        guc_state::with_role_setting(|role| role == self.role.as_slice())
     }
 
     /// Session user and SET ROLE, to be adopted.

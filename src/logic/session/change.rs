@@ -1,0 +1,264 @@
+//! How one session's settings become another's with the fewest changes, and whether two sessions have the same.
+
+use super::settings::{FILE, Setting, Settings};
+
+/// What must be set so that a session that has `mine` has `theirs`, in their order; `None` when setting is not enough: when
+/// mine has something that theirs has not, or that outranks theirs, or when the place in a file would be lost. What begins
+/// and ends with a transaction is nobody's.
+pub fn difference<'a>(mine: &[Setting], theirs: &[Setting<'a>]) -> Option<Vec<Setting<'a>>> {
+    let same_name = |a: &Setting, b: &Setting| a.name == b.name;
+    let mine = || mine.iter().filter(|m| !m.is_of_transaction());
+    if mine().any(|m| !theirs.iter().any(|t| same_name(m, t))) {
+        return None;
+    }
+    let mut changes = Vec::new();
+    for wanted in theirs.iter().filter(|t| !t.is_of_transaction()) {
+        match mine().find(|m| same_name(m, wanted)) {
+            Some(here) if here == wanted => {}
+            Some(here) if here.source > wanted.source => return None,
+            // what was SET keeps the place of the value that RESET gives
+            Some(here) if wanted.has_file && here.has_file && wanted.source > FILE => changes.push(*wanted),
+            _ if wanted.has_file => return None,
+            _ => changes.push(*wanted),
+        }
+    }
+    Some(changes)
+}
+
+/// `theirs` in the words of `mine`, where a customized option means the same in both: a library's option is text where its library is
+/// not loaded. `means(setting, text, reset)`: does the option of this session have that value, or what RESET gives?
+pub fn in_words_of<'a, E>(
+    mine: &Settings<'a>,
+    theirs: &Settings<'a>,
+    mut means: impl FnMut(&Setting<'a>, Which) -> Result<bool, E>,
+) -> Result<Settings<'a>, E> {
+    let mut translated = theirs.clone();
+    for (mine, theirs, which) in
+        [(&mine.now, &mut translated.now, Which::Now), (&mine.resets, &mut translated.resets, Which::Reset)]
+    {
+        for setting in theirs.iter_mut().filter(|s| s.has_value() && s.name.contains(&b'.')) {
+            let Some(here) = mine.iter().find(|m| m.name == setting.name && m.value != setting.value) else {
+                continue;
+            };
+            // the same line of the same file, which the other session has understood
+            let same_line = here.source == FILE && setting.source == FILE && is_like(here.value, setting.value);
+            if same_line || means(setting, which)? {
+                setting.value = here.value;
+            }
+        }
+    }
+    Ok(translated)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    Now,
+    Reset,
+}
+
+/// Two texts, with their NULs, for the same truth value or number.
+fn is_like(a: &[u8], b: &[u8]) -> bool {
+    fn text(value: &[u8]) -> Option<&str> {
+        std::str::from_utf8(value.strip_suffix(b"\0")?).ok().map(str::trim)
+    }
+    fn truth(value: &str) -> Option<bool> {
+        match value.to_ascii_lowercase().as_str() {
+            "on" | "true" | "yes" | "1" => Some(true),
+            "off" | "false" | "no" | "0" => Some(false),
+            _ => None,
+        }
+    }
+    let (Some(a), Some(b)) = (text(a), text(b)) else {
+        return false;
+    };
+    let number = |value: &str| value.parse::<f64>().ok();
+    truth(a).zip(truth(b)).is_some_and(|(a, b)| a == b)
+        || number(a).zip(number(b)).is_some_and(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+/// What must be reset before [`difference`] has an answer, where that helps: what only mine has, or what outranks theirs.
+pub fn resets<'a>(mine: &[Setting<'a>], theirs: &[Setting]) -> Vec<Setting<'a>> {
+    let in_the_way = |m: &&Setting| match theirs.iter().find(|t| t.name == m.name) {
+        Some(wanted) => m.source > wanted.source,
+        None => true,
+    };
+    mine.iter().filter(|m| !m.is_of_transaction() && !m.is_default()).filter(in_the_way).copied().collect()
+}
+
+/// What of the settings that begin and end with a transaction counts when two sessions are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfTransaction {
+    /// Neither session is in a transaction: the source of the value, since a transaction that has ended leaves the value.
+    ComparedBySource,
+    /// One of the two was in a transaction: nothing.
+    Ignored,
+}
+
+/// Do two sessions have the same settings, in any order? A setting without a value does not count.
+pub fn same(a: &Settings, b: &Settings, of_transaction: OfTransaction) -> bool {
+    fn sorted<'a>(settings: impl Iterator<Item = Setting<'a>>) -> Vec<Setting<'a>> {
+        let mut sorted: Vec<_> = settings.collect();
+        sorted.sort_unstable_by_key(|setting| setting.name);
+        sorted
+    }
+    fn now<'a>(settings: &Settings<'a>, of_transaction: OfTransaction) -> Vec<Setting<'a>> {
+        sorted(settings.now.iter().filter_map(|setting| match of_transaction {
+            _ if !setting.is_of_transaction() => Some(*setting),
+            OfTransaction::ComparedBySource => Some(Setting { value: b"", ..*setting }),
+            OfTransaction::Ignored => None,
+        }))
+    }
+    fn resets<'a>(settings: &Settings<'a>) -> Vec<Setting<'a>> {
+        sorted(settings.resets.iter().filter(|setting| setting.has_value()).copied())
+    }
+    now(a, of_transaction) == now(b, of_transaction) && resets(a) == resets(b)
+}
+
+/// Does `theirs` replace all of these values that RESET gives?
+pub fn replaces_defaults(names: &[Vec<u8>], theirs: &Settings) -> bool {
+    names.iter().all(|name| theirs.defaults().any(|t| t.name == name.as_slice()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::Roles;
+    use super::super::settings::tests::{self, IN_FILE, Row, parsed, with_resets};
+    use super::*;
+
+    fn state(settings: &[Row]) -> Vec<u8> {
+        tests::state(settings, Roles::Written)
+    }
+
+    fn changed(mine: &[Row], theirs: &[Row]) -> Option<Vec<String>> {
+        let (mine, theirs) = (state(mine), state(theirs));
+        let (mine, theirs) = (parsed(&mine), parsed(&theirs));
+        let names = |s: Vec<Setting>| s.iter().map(|s| String::from_utf8_lossy(s.name).replace('\0', "")).collect();
+        difference(&mine.now, &theirs.now).map(names)
+    }
+
+    #[test]
+    fn sets_what_differs_and_what_is_new() {
+        assert_eq!(changed(&[IN_FILE], &[IN_FILE]), Some(vec![]));
+        let app = ("application_name", "psql", "", 9);
+        assert_eq!(changed(&[IN_FILE], &[app, IN_FILE]), Some(vec!["application_name".into()]));
+        assert_eq!(changed(&[IN_FILE], &[("work_mem", "64", "", 13)]), Some(vec!["work_mem".into()]));
+        // SET where a file has a value, too
+        assert_eq!(
+            changed(&[IN_FILE], &[("work_mem", "64", "/etc/postgresql.conf", 13)]),
+            Some(vec!["work_mem".into()])
+        );
+    }
+
+    #[test]
+    fn leaves_transactions_alone() {
+        let default = ("transaction_isolation", "read committed", "", 10);
+        let set = ("transaction_isolation", "serializable", "", 13);
+        assert_eq!(changed(&[default], &[set]), Some(vec![]));
+        assert_eq!(changed(&[set], &[]), Some(vec![]));
+        assert!(alike(&[default], &[set], OfTransaction::Ignored));
+        assert!(!alike(&[default], &[set], OfTransaction::ComparedBySource));
+        assert!(alike(
+            &[default],
+            &[("transaction_isolation", "serializable", "", 10)],
+            OfTransaction::ComparedBySource
+        ));
+    }
+
+    fn alike(a: &[Row], b: &[Row], of_transaction: OfTransaction) -> bool {
+        let (a, b) = (state(a), state(b));
+        same(&parsed(&a), &parsed(&b), of_transaction)
+    }
+
+    #[test]
+    fn compares_in_any_order() {
+        let (a, b) = (("a", "1", "", 13), ("b", "2", "", 9));
+        assert!(alike(&[a, b], &[b, a], OfTransaction::ComparedBySource));
+        assert!(!alike(&[a, b], &[a], OfTransaction::ComparedBySource));
+        assert!(!alike(&[a], &[("a", "2", "", 13)], OfTransaction::Ignored));
+        assert!(!alike(&[a], &[("a", "1", "", 12)], OfTransaction::Ignored));
+    }
+
+    #[test]
+    fn resets_what_is_in_the_way() {
+        let to_reset = |mine: &[Row], theirs: &[Row]| {
+            let (mine, theirs) = (state(mine), state(theirs));
+            let (mine, theirs) = (parsed(&mine), parsed(&theirs));
+            resets(&mine.now, &theirs.now)
+                .iter()
+                .map(|s| String::from_utf8_lossy(s.name).replace('\0', ""))
+                .collect::<Vec<_>>()
+        };
+        let set = ("work_mem", "1", "", 13);
+        assert_eq!(to_reset(&[set], &[]), ["work_mem"]);
+        assert_eq!(to_reset(&[set], &[IN_FILE]), ["work_mem"]);
+        assert_eq!(to_reset(&[set], &[("work_mem", "2", "", 13)]), [""; 0]);
+        // RESET gives just this
+        assert_eq!(to_reset(&[IN_FILE, ("a", "1", "", 10)], &[]), [""; 0]);
+        assert_eq!(to_reset(&[("transaction_isolation", "serializable", "", 13)], &[]), [""; 0]);
+    }
+
+    #[test]
+    fn knows_which_defaults_stay() {
+        let theirs = state(&[("a", "1", "", 10), ("b", "1", "", 13)]);
+        let theirs = parsed(&theirs);
+        let replaced = |name: &[u8]| replaces_defaults(&[name.to_vec()], &theirs);
+        assert!(replaced(b"a\0"));
+        assert!(!replaced(b"b\0") && !replaced(b"c\0"));
+        assert!(replaces_defaults(&[], &theirs));
+    }
+
+    #[test]
+    fn understands_other_words() {
+        fn translated(mine: Row, theirs: Row, means: bool) -> String {
+            let (mine, theirs) = (state(&[mine]), state(&[theirs]));
+            let (mine, theirs) = (parsed(&mine), parsed(&theirs));
+            let translated = in_words_of(&mine, &theirs, |_, _| Ok::<_, ()>(means)).unwrap();
+            String::from_utf8_lossy(translated.now[0].value).replace('\0', "")
+        }
+        let (file, set) = (|value| ("a.b", value, "/etc/postgresql.conf", 3), |value| ("a.b", value, "", 13));
+        assert_eq!(translated(file("on"), file("true"), false), "on");
+        assert_eq!(translated(file("0.3"), file("2.99999999999999989e-01"), false), "0.3");
+        assert_eq!(translated(file("on"), file("off"), false), "off");
+        assert_eq!(translated(file("100ms"), file("100"), false), "100");
+        // a text is just that unless the setting says otherwise
+        assert_eq!(translated(set("on"), set("true"), false), "true");
+        assert_eq!(translated(set("on"), set("true"), true), "on");
+        // settings of the server have one word for each value
+        assert_eq!(translated(("jit", "on", "", 13), ("jit", "true", "", 13), true), "true");
+    }
+
+    #[test]
+    fn knows_what_reset_gives() {
+        let set = ("work_mem", "1", "", 13);
+        let plain = state(&[set]);
+        let reset = with_resets(plain.clone(), &[("work_mem", "64", 9), ("a.b", "", 0)]);
+        let (plain, reset) = (parsed(&plain), parsed(&reset));
+        assert_eq!((reset.now.clone(), reset.resets.len()), (plain.now.clone(), 2));
+        assert!(
+            !same(&plain, &reset, OfTransaction::ComparedBySource)
+                && same(&reset, &reset, OfTransaction::ComparedBySource)
+        );
+        assert!(reset.has(b"a.b\0") && !plain.has(b"a.b\0"));
+        // a setting without a value makes no difference
+        let empty = with_resets(state(&[set]), &[("a.b", "", 0)]);
+        assert!(same(&plain, &parsed(&empty), OfTransaction::ComparedBySource));
+        let names =
+            |s: &Settings, other: &Settings| s.defaults_beyond(other).map(|s| s.name.to_vec()).collect::<Vec<_>>();
+        assert_eq!(names(&reset, &plain), [b"work_mem\0".to_vec()]);
+        let client = state(&[("work_mem", "64", "", 9)]);
+        let client = parsed(&client);
+        assert!(names(&reset, &client).is_empty() && names(&client, &reset).is_empty());
+        assert!(
+            replaces_defaults(&[b"work_mem\0".to_vec()], &reset)
+                && !replaces_defaults(&[b"work_mem\0".to_vec()], &plain)
+        );
+    }
+
+    #[test]
+    fn gives_up_where_setting_is_not_enough() {
+        assert_eq!(changed(&[IN_FILE], &[]), None);
+        assert_eq!(changed(&[], &[IN_FILE]), None);
+        assert_eq!(changed(&[("work_mem", "1", "", 7)], &[("work_mem", "2", "", 3)]), None);
+        assert_eq!(changed(&[IN_FILE], &[("work_mem", "1", "/other", 3)]), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! The state of all of a session's settings: taken, and given to another session.
+
+use super::error::{PgError, Result};
+use super::guard::guard;
+use super::{compat_session as compat, guc_table, sys};
+use logic::session::change;
+use logic::session::settings::{self, Setting, Settings};
+use logic::session::snapshot::SettingsSnapshot;
+use logic::sqlstate;
+use std::ffi::CStr;
+use std::ptr;
+
+pub fn parse(state: &[u8]) -> Option<Settings<'_>> {
+    settings::parse(state, compat::SETTINGS_HAVE_ROLE).ok()
+}
+
+/// This session's settings, serialized. The room is used again, and what is in it stays as long as the settings are the same.
+#[derive(Default)]
+pub struct SerializedSettings {
+    room: Vec<u8>,
+    len: usize,
+    /// The settings that are serialized in `room`, and [`guc_table::mark`] then; `None` before there are any.
+    taken: Option<(u64, SettingsSnapshot)>,
+}
+
+impl SerializedSettings {
+    /// Takes the settings as they are now.
+    pub fn take(&mut self) -> Result<()> {
+        if self.is_current() {
+            return Ok(());
+        }
+        self.taken = None;
+        self.len = 0;
+        guc_table::prepare()?;
+        // what it took last time will do, most often
+        if self.room.is_empty() || self.serialize().is_err() {
+            self.room = vec![0; estimate()? + 1024];
+            self.serialize()?;
+        }
+        self.len = settings::whole(&self.room).map_or(0, <[u8]>::len);
+        let mut resets = Vec::new();
+        guc_table::append_resets(&mut resets)?;
+        let len = self.len + resets.len();
+        self.room.resize(self.room.len().max(len), 0);
+        self.room[self.len..len].copy_from_slice(&resets);
+        self.len = len;
+        // SAFETY: the snapshot copies what it is given; nothing is set meanwhile.
+        let snapshot = SettingsSnapshot::new(unsafe { guc_table::views() });
+        self.taken = Some((guc_table::mark(), snapshot));
+        Ok(())
+    }
+
+    /// Would [`Self::take`] find what it found last time? To look takes a fifth of the time, and throws nothing.
+    fn is_current(&self) -> bool {
+        // SAFETY: the comparison only reads.
+        self.taken
+            .as_ref()
+            .is_some_and(|(mark, snapshot)| guc_table::mark() == *mark && snapshot.has(unsafe { guc_table::views() }))
+    }
+
+    fn serialize(&mut self) -> Result<()> {
+        let (start, len) = (self.room.as_mut_ptr(), self.room.len());
+        // SAFETY: writes at most `len` bytes, or throws.
+        guard(|| unsafe { sys::SerializeGUCState(len, start.cast()) })
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.room[..self.len]
+    }
+}
+
+/// Bytes that the settings need at most.
+fn estimate() -> Result<usize> {
+    // SAFETY: no arguments.
+    guard(|| unsafe { sys::EstimateGUCStateSpace() })
+}
+
+/// Gives this process, whose session has just begun, another session's settings. Inside a transaction that has no snapshot
+/// yet. The server's own function sets every setting anew, some two hundred microseconds' worth; most are the same
+/// already. True when only differences were set, so that RESET gives what it gave before.
+pub fn restore(state: &[u8]) -> Result<bool> {
+    let Some(theirs) = parse(state) else {
+        return restore_all(state).map(|()| false);
+    };
+    let mut mine = SerializedSettings::default();
+    mine.take()?;
+    let mine = parse(mine.bytes()).unwrap_or_default();
+    let theirs = in_words_of(&mine, &theirs)?;
+    let changes = change::difference(&mine.now, &theirs.now);
+    let only_differences = changes.is_some();
+    match changes {
+        Some(changes) => changes.iter().try_for_each(set)?,
+        None => restore_all(state)?,
+    }
+    set_resets(&theirs)?;
+    Ok(only_differences)
+}
+
+/// Gives this session, which has had others before, another session's settings; false when it cannot. Inside a transaction, which
+/// is to be aborted then.
+pub fn change_to(theirs: &Settings) -> Result<bool> {
+    let mut state = SerializedSettings::default();
+    state.take()?;
+    let Some(mine) = parse(state.bytes()) else {
+        return Ok(false);
+    };
+    let theirs = &in_words_of(&mine, theirs)?;
+    let resets = change::resets(&mine.now, &theirs.now);
+    resets.iter().try_for_each(reset)?;
+    let mut after = SerializedSettings::default();
+    let mine = if resets.is_empty() {
+        mine
+    } else {
+        after.take()?;
+        parse(after.bytes()).unwrap_or_default()
+    };
+    let Some(changes) = change::difference(&mine.now, &theirs.now) else {
+        return Ok(false);
+    };
+    changes.iter().try_for_each(set)?;
+    set_resets(theirs)?;
+    Ok(true)
+}
+
+/// Their settings in the words that this session has for the same values; see [`change::in_words_of`].
+pub fn in_words_of<'a>(mine: &Settings<'a>, theirs: &Settings<'a>) -> Result<Settings<'a>> {
+    change::in_words_of(mine, theirs, |setting, which| {
+        guc_table::means(c_string(setting.name), c_string(setting.value), which)
+    })
+}
+
+/// A text of a setting, which has its NUL.
+fn c_string(text: &[u8]) -> &CStr {
+    CStr::from_bytes_with_nul(text).unwrap_or_default()
+}
+
+/// What RESET gives where something else is set, and settings that are only known. After all others.
+fn set_resets(theirs: &Settings) -> Result<()> {
+    if theirs.resets.is_empty() {
+        return Ok(());
+    }
+    let mut state = SerializedSettings::default();
+    state.take()?;
+    let mine = parse(state.bytes()).unwrap_or_default();
+    for wanted in theirs.resets.iter().filter(|wanted| !mine.resets.contains(wanted)) {
+        if wanted.has_value() {
+            set_reset(wanted)?;
+        } else {
+            make_placeholder(wanted)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets what RESET gives, while another value is set, which stays.
+fn set_reset(setting: &Setting) -> Result<()> {
+    // the answer is that the setting itself has not changed
+    set_option(c_string(setting.name), Some(c_string(setting.value)), setting.context, setting.source, setting.role)?;
+    Ok(())
+}
+
+/// Makes a setting known that belongs to no library and has no value. Nothing is left of who has set it.
+fn make_placeholder(setting: &Setting) -> Result<()> {
+    let role = sys::BOOTSTRAP_SUPERUSERID;
+    if option(c_string(setting.name))?.is_none() {
+        let (context, source) = (sys::GucContext_PGC_USERSET, sys::GucSource_PGC_S_SESSION);
+        set(&Setting { value: b"\0", context, source, role, ..*setting })?;
+        reset_option(c_string(setting.name), role)?;
+    }
+    Ok(())
+}
+
+fn reset(setting: &Setting) -> Result<()> {
+    reset_option(c_string(setting.name), setting.role)
+}
+
+/// RESET ROLE. Inside a transaction.
+pub fn reset_role() -> Result<()> {
+    // the role is that of the bootstrap superuser, as for all that no user has set
+    reset_option(c"role", sys::BOOTSTRAP_SUPERUSERID)
+}
+
+/// Gives a setting its reset value, whoever may set it. Inside a transaction.
+fn reset_option(name: &CStr, role: u32) -> Result<()> {
+    if set_option(name, None, sys::GucContext_PGC_SUSET, sys::GucSource_PGC_S_SESSION, role)? {
+        Ok(())
+    } else {
+        Err(not_done(name, "reset"))
+    }
+}
+
+/// As the server sets one setting of a serialized state. Inside a transaction.
+fn set(setting: &Setting) -> Result<()> {
+    let (name, value) = (c_string(setting.name), c_string(setting.value));
+    if set_option(name, Some(value), setting.context, setting.source, setting.role)? {
+        Ok(())
+    } else {
+        Err(not_done(name, "set"))
+    }
+}
+
+#[cold]
+fn not_done(name: &CStr, what: &str) -> PgError {
+    let name = name.to_string_lossy();
+    PgError::new(sqlstate::INTERNAL_ERROR, format!("parameter \"{name}\" could not be {what}"))
+}
+
+/// Sets a setting, or with no value resets it; false when the setting has not changed.
+fn set_option(name: &CStr, value: Option<&CStr>, context: u32, source: u32, role: u32) -> Result<bool> {
+    let (name, value) = (name.as_ptr(), value.map_or(ptr::null(), CStr::as_ptr));
+    // SAFETY: C strings, which the server copies.
+    Ok(guard(|| unsafe { compat::set_option(name, value, context, source, role) })? > 0)
+}
+
+/// The text of a setting, if there is such a setting. It stays until the setting changes, or the next call.
+fn option<'a>(name: &CStr) -> Result<Option<&'a CStr>> {
+    let name = name.as_ptr();
+    // SAFETY: a C string.
+    let value = guard(|| unsafe { sys::GetConfigOption(name, true, false) })?;
+    // SAFETY: the server's string.
+    Ok((!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }))
+}
+
+/// Passes on what SET ROLE has said last; not every minor version serializes it with the other settings.
+pub fn with_role_setting<R>(use_it: impl FnOnce(&[u8]) -> R) -> Result<R> {
+    Ok(use_it(option(c"role")?.unwrap_or_default().to_bytes()))
+}
+
+fn restore_all(state: &[u8]) -> Result<()> {
+    let start = state.as_ptr();
+    // On a standby a transaction begins read-only, and the server would refuse the reset of that setting. The next
+    // transaction sets its own.
+    // SAFETY: the state is what `save` wrote in a process of the same server; it is only read. A flag of this transaction.
+    guard(|| unsafe {
+        sys::XactReadOnly = false;
+        sys::RestoreGUCState(start.cast_mut().cast());
+    })
+}
+
+/// What a launcher's settings are known by, to it and to the worker that has them; never 0.
+pub fn settings_hash(state: &[u8]) -> u64 {
+    super::shmem::hash(state).max(1)
+}
