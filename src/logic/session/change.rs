@@ -1,6 +1,6 @@
 //! How one session's settings become another's with the fewest changes, and whether two sessions have the same.
 
-use super::settings::{FILE, Setting, Settings};
+use super::settings::{FILE, Setting, Settings, real_text};
 
 /// What must be set so that a session that has `mine` has `theirs`, in their order; `None` when setting is not enough: when
 /// mine has something that theirs has not, or that outranks theirs, or when the place in a file would be lost. What begins
@@ -40,9 +40,9 @@ pub fn in_words_of<'a, E>(
             let Some(here) = mine.iter().find(|m| m.name == setting.name && m.value != setting.value) else {
                 continue;
             };
-            // the same line of the same file, which the other session has understood
-            let same_line = here.source == FILE && setting.source == FILE && is_like(here.value, setting.value);
-            if same_line || means(setting, which)? {
+            // the same line of the same file, as text here and as the library's value there
+            let is_same_line = here.source == FILE && setting.source == FILE && reads_as(here.value, setting.value);
+            if is_same_line || means(setting, which)? {
                 setting.value = here.value;
             }
         }
@@ -56,24 +56,29 @@ pub enum Which {
     Reset,
 }
 
-/// Two texts, with their NULs, for the same truth value or number.
-fn is_like(a: &[u8], b: &[u8]) -> bool {
-    fn text(value: &[u8]) -> Option<&str> {
-        std::str::from_utf8(value.strip_suffix(b"\0")?).ok().map(str::trim)
+/// Would a library's option that has this `text` in a file be written as `written` in a state? Both have their NULs.
+///
+/// A state has one word for each value of an option with a type: `true` or `false`, a number in decimal digits, or a real
+/// number with an exponent. Any other word is a text that was set as it stands: suppose the file has said `1` and now says `on`;
+/// to an option that is a text these are two values.
+fn reads_as(text: &[u8], written: &[u8]) -> bool {
+    fn word(value: &[u8]) -> Option<&str> {
+        std::str::from_utf8(value.strip_suffix(b"\0")?).ok()
     }
-    fn truth(value: &str) -> Option<bool> {
-        match value.to_ascii_lowercase().as_str() {
-            "on" | "true" | "yes" | "1" => Some(true),
-            "off" | "false" | "no" | "0" => Some(false),
-            _ => None,
-        }
-    }
-    let (Some(a), Some(b)) = (text(a), text(b)) else {
+    let (Some(text), Some(written)) = (word(text).map(str::trim), word(written)) else {
         return false;
     };
-    let number = |value: &str| value.parse::<f64>().ok();
-    truth(a).zip(truth(b)).is_some_and(|(a, b)| a == b)
-        || number(a).zip(number(b)).is_some_and(|(a, b)| a.to_bits() == b.to_bits())
+    let is_number = || {
+        let number = text.parse::<f64>().ok();
+        number.zip(written.parse::<f64>().ok()).is_some_and(|(a, b)| a.to_bits() == b.to_bits())
+    };
+    match written {
+        "true" => ["on", "true", "yes", "1"].contains(&text.to_ascii_lowercase().as_str()),
+        "false" => ["off", "false", "no", "0"].contains(&text.to_ascii_lowercase().as_str()),
+        _ if written.parse::<i32>().is_ok_and(|n| n.to_string() == written) => is_number(),
+        _ if written.parse::<f64>().is_ok_and(|n| real_text(n) == written) => is_number(),
+        _ => false,
+    }
 }
 
 /// What must be reset before [`difference`] has an answer, where that helps: what only mine has, or what outranks theirs.
@@ -220,6 +225,10 @@ mod tests {
         assert_eq!(translated(file("0.3"), file("2.99999999999999989e-01"), false), "0.3");
         assert_eq!(translated(file("on"), file("off"), false), "off");
         assert_eq!(translated(file("100ms"), file("100"), false), "100");
+        // a text that the file had and another that it has now: no option with a type is written so
+        assert_eq!(translated(file("1"), file("on"), false), "on");
+        assert_eq!(translated(file("true"), file("1"), false), "1");
+        assert_eq!(translated(file("1"), file("1.0"), false), "1.0");
         // a text is just that unless the setting says otherwise
         assert_eq!(translated(set("on"), set("true"), false), "true");
         assert_eq!(translated(set("on"), set("true"), true), "on");
