@@ -4,8 +4,8 @@
 //! api → launcher, worker → channel, registry → settings, errors, point → pg → logic
 //! ```
 //!
-//! Imports go to the right only (`scripts/check-layers`). `pg` is the only module with `unsafe` code and the only one that
-//! names the server's bindings; this file holds the exports, which cannot be elsewhere.
+//! Imports go to the right only (`scripts/check-layers`). `pg` is the only module with `unsafe` code and the only one
+//! that names the server's bindings; this file holds the exports, which cannot be elsewhere.
 
 #![deny(unsafe_code)]
 

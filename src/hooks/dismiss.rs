@@ -1,12 +1,13 @@
 //! Dismisses idle workers that a statement would find in its way, or that are outdated after it.
 //!
-//! *Before* a statement that needs a database without sessions (to drop, copy, move or rename it): the workers in that database, if
-//! the user may do so at all, and the statement may be run here.
+//! *Before* a statement that needs a database without sessions (to drop, copy, move or rename it): the workers in that
+//! database, if the user may do so at all, and the statement may be run here.
 //!
-//! *After the commit* of a statement that changes what a new session would be like, or that ends a role or changes this extension:
-//! the workers of all sessions that it concerns. A statement that fails, changes nothing, or is rolled back, by itself or with a
-//! subtransaction around it, does not count. A transaction that is prepared bears a mark: the session that commits it, perhaps after
-//! a restart, does not know what it has done, and dismisses all workers if any prepared transaction bears one.
+//! *After the commit* of a statement that changes what a new session would be like, or that ends a role or changes this
+//! extension: the workers of all sessions that it concerns. A statement that fails, changes nothing, or is rolled back,
+//! by itself or with a subtransaction around it, does not count. A transaction that is prepared bears a mark: the
+//! session that commits it, perhaps after a restart, does not know what it has done, and dismisses all workers if any
+//! prepared transaction bears one.
 
 use crate::pg::catalog;
 use crate::pg::error::{self, PgError, Result};
@@ -48,8 +49,8 @@ impl UtilityHook for Dismiss {
         let utility = command.statement.utility();
         let in_the_way = database_to_empty(&utility, command)?;
         let outdated = outdated_by(&utility)?;
-        // COMMIT PREPARED is in no transaction that can be prepared. With a mark of its own, another COMMIT PREPARED at the same time
-        // would take it for that of a prepared transaction.
+        // COMMIT PREPARED is in no transaction that can be prepared. With a mark of its own, another COMMIT PREPARED at
+        // the same time would take it for that of a prepared transaction.
         let is_marked = outdated.is_some() && locks::can_prepare() && !matches!(utility, Utility::CommitPrepared);
         if let Some(database) = in_the_way {
             empty(database)?;
@@ -137,8 +138,8 @@ fn any(names: &[&CStr], mut is: impl FnMut(&CStr) -> Result<bool>) -> Result<boo
     Ok(false)
 }
 
-/// Dismisses the workers in the database. Our errors must not fail the user's statement, and are logged at DEBUG1, apart from a
-/// cancel and out of memory, which would have ended it anyway.
+/// Dismisses the workers in the database. Our errors must not fail the user's statement, and are logged at DEBUG1,
+/// apart from a cancel and out of memory, which would have ended it anyway.
 fn empty(database: u32) -> Result<()> {
     match registry::dismiss_before(database) {
         Err(error) if matches!(error.report().sqlstate, sqlstate::QUERY_CANCELED | sqlstate::OUT_OF_MEMORY) => {

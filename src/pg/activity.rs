@@ -18,11 +18,12 @@ pub fn report_idle() {
     });
 }
 
-/// What a session does before it waits for its next command, without waiting for more to come: the next job is not to see this
-/// job's counts in pg_stat_xact_*. Outside a transaction.
+/// What a session does before it waits for its next command, without waiting for more to come: the next job is not to
+/// see this job's counts in pg_stat_xact_*. Outside a transaction.
 ///
-/// Where statistics are messages, one makes a short job take half as long again. A job that has touched no block and counts no
-/// functions has nothing that the next one could see, but scans of tables without a block; its transaction's count may wait.
+/// Where statistics are messages, one makes a short job take half as long again. A job that has touched no block and
+/// counts no functions has nothing that the next one could see, but scans of tables without a block; its transaction's
+/// count may wait.
 pub fn send_statistics() -> Result<()> {
     static SENT: AtomicI64 = AtomicI64::new(0);
     let force = !compat::STATISTICS_ARE_MESSAGES || {

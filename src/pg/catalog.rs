@@ -36,8 +36,8 @@ unsafe impl Row for sys::FormData_pg_database {
     const CACHE: sys::SysCacheIdentifier = sys::SysCacheIdentifier_DATABASEOID;
 }
 
-/// What `read` takes of the row with that OID; `None` if there is no such row. The row is there only for `read`, which may not
-/// throw.
+/// What `read` takes of the row with that OID; `None` if there is no such row. The row is there only for `read`, which
+/// may not throw.
 pub(super) fn row<T: Row, R: Copy>(oid: u32, read: fn(*const T) -> R) -> Result<Option<R>> {
     // SAFETY: a tuple of the catalog, whose row starts at t_hoff; it is pinned until it is released.
     guard(|| unsafe {

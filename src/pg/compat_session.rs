@@ -158,11 +158,13 @@ pub unsafe fn changed_link(setting: *const sys::config_generic) -> *const sys::d
     }
 }
 
-/// The settings that are not at their built-in defaults, in an order that stays while nothing is set. Reads what the server has,
-/// and calls nothing that can throw. 16: from the list, whose `head` is in no setting; before, from all, and the head is not used.
+/// The settings that are not at their built-in defaults, in an order that stays while nothing is set. Reads what the
+/// server has, and calls nothing that can throw. 16: from the list, whose `head` is in no setting; before, from all,
+/// and the head is not used.
 ///
 /// # Safety
-/// While the iterator is used no setting may be set, added or removed; `head` must be the list's, or NULL for no settings.
+/// While the iterator is used no setting may be set, added or removed; `head` must be the list's, or NULL for no
+/// settings.
 pub unsafe fn changed_settings(head: *const sys::dlist_node) -> impl Iterator<Item = *const sys::config_generic> {
     #[cfg(pg16_up)]
     {

@@ -20,8 +20,8 @@ pub trait Condition {
     fn init(&self);
     /// Wakes all who wait. Not while the registry's lock is held.
     fn broadcast(&self);
-    /// Sleeps until `ready` gives something, looking each time that somebody broadcasts; `None` when the deadline passed
-    /// first. Serves interrupts.
+    /// Sleeps until `ready` gives something, looking each time that somebody broadcasts; `None` when the deadline
+    /// passed first. Serves interrupts.
     fn wait<T>(
         &self,
         event: Event,

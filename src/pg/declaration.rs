@@ -1,5 +1,5 @@
-//! How an exported function was declared. `CREATE FUNCTION` takes any declaration of a C function, so the library looks for
-//! itself what it is given and what it is to give back, before anything is done.
+//! How an exported function was declared. `CREATE FUNCTION` takes any declaration of a C function, so the library looks
+//! for itself what it is given and what it is to give back, before anything is done.
 
 use super::catalog::{missing, row};
 use super::error::{PgError, Result};
@@ -62,8 +62,8 @@ pub(super) unsafe fn check(
             format!("C function \"{symbol}\" cannot be called without an SQL declaration"),
         ));
     }
-    // SAFETY: only this function writes there, for as long as the FmgrInfo lives: the call's arguments are those of the declaration
-    // that was looked at.
+    // SAFETY: only this function writes there, for as long as the FmgrInfo lives: the call's arguments are those of the
+    // declaration that was looked at.
     let known = unsafe { (*info).fn_extra.cast::<Form>().as_ref() };
     if let Some(form) = known {
         // A row type may have been altered since.

@@ -47,8 +47,8 @@ impl Segment {
         Ok(Arc::new(segment))
     }
 
-    /// Makes a segment that is reusable ready for another job, whose header must fit into it. Gives it back when it cannot be
-    /// had for oneself.
+    /// Makes a segment that is reusable ready for another job, whose header must fit into it. Gives it back when it
+    /// cannot be had for oneself.
     pub fn renew(
         segment: &mut Arc<Self>,
         header: JobHeader,
@@ -73,8 +73,8 @@ impl Segment {
         fill(&mut Filler(self))
     }
 
-    /// Records that the segment may serve another job of this session: the launch failed before any worker saw the segment, or
-    /// the worker has left its queue.
+    /// Records that the segment may serve another job of this session: the launch failed before any worker saw the
+    /// segment, or the worker has left its queue.
     pub fn mark_reusable(&self) {
         self.reusable.store(true, Relaxed);
     }
@@ -140,7 +140,8 @@ impl Segment {
     }
 
     pub fn header(&self) -> &JobHeader {
-        // SAFETY: written by `create` or checked by `attach`; its plain fields no longer change and the others are atomics.
+        // SAFETY: written by `create` or checked by `attach`; its plain fields no longer change and the others are
+        // atomics.
         unsafe { self.base.cast::<JobHeader>().as_ref() }
     }
 

@@ -120,8 +120,8 @@ impl Thrown {
     /// Raises it. No Rust destructor may be pending in any frame up to the server's.
     pub(super) unsafe fn throw(self) -> ! {
         match self {
-            // SAFETY: the pointer came from an owning value that was given up; the callers keep the frames clean. The copy goes when
-            // the error has been dealt with.
+            // SAFETY: the pointer came from an owning value that was given up; the callers keep the frames clean. The
+            // copy goes when the error has been dealt with.
             Self::Caught(error) => unsafe {
                 sys::MemoryContextSetParent((*error).assoc_context, sys::ErrorContext);
                 sys::ReThrowError(error);
@@ -133,7 +133,8 @@ impl Thrown {
     }
 }
 
-/// Raises a message below ERROR here and now. An ERROR can come of it all the same, from an interrupt or lack of memory.
+/// Raises a message below ERROR here and now. An ERROR can come of it all the same, from an interrupt or lack of
+/// memory.
 pub fn raise(report: &Report) -> Result<()> {
     debug_assert!(report.level < sys::ERROR as i32);
     let report = prepare(report);
@@ -204,8 +205,8 @@ unsafe fn release(report: *mut Prepared) {
     drop(unsafe { Box::from_raw(report) });
 }
 
-/// Raises what the report says, at its level, and releases it once the server has its own copy. Does not return at ERROR and above.
-/// Its frame holds nothing that has a destructor.
+/// Raises what the report says, at its level, and releases it once the server has its own copy. Does not return at
+/// ERROR and above. Its frame holds nothing that has a destructor.
 ///
 /// # Safety
 /// Made by `prepare`. Throws: to be called in a guard, or where no destructor is pending up to the server's frame.

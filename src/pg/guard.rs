@@ -45,7 +45,8 @@ pub fn guard<F: FnOnce() -> R, R>(function: F) -> Result<R> {
         .map_or_else(|| PgError::new(logic::sqlstate::INTERNAL_ERROR, "lost an error"), PgError::caught))
 }
 
-/// Is this a place where waiting, which serves interrupts, is allowed? Not while an LWLock is held or in a critical section.
+/// Is this a place where waiting, which serves interrupts, is allowed? Not while an LWLock is held or in a critical
+/// section.
 pub fn may_wait() -> bool {
     // SAFETY: plain variables of this one thread.
     unsafe { sys::InterruptHoldoffCount == 0 && sys::CritSectionCount == 0 }

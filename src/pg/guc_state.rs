@@ -14,7 +14,8 @@ pub fn parse(state: &[u8]) -> Option<Settings<'_>> {
     settings::parse(state, compat::SETTINGS_HAVE_ROLE).ok()
 }
 
-/// This session's settings, serialized. The room is used again, and what is in it stays as long as the settings are the same.
+/// This session's settings, serialized. The room is used again, and what is in it stays as long as the settings are the
+/// same.
 #[derive(Default)]
 pub struct SerializedSettings {
     room: Vec<u8>,
@@ -75,9 +76,9 @@ fn estimate() -> Result<usize> {
     guard(|| unsafe { sys::EstimateGUCStateSpace() })
 }
 
-/// Gives this process, whose session has just begun, another session's settings. Inside a transaction that has no snapshot
-/// yet. The server's own function sets every setting anew, some two hundred microseconds' worth; most are the same
-/// already. True when only differences were set, so that RESET gives what it gave before.
+/// Gives this process, whose session has just begun, another session's settings. Inside a transaction that has no
+/// snapshot yet. The server's own function sets every setting anew, some two hundred microseconds' worth; most are the
+/// same already. True when only differences were set, so that RESET gives what it gave before.
 pub fn restore(state: &[u8]) -> Result<bool> {
     let Some(theirs) = parse(state) else {
         return restore_all(state).map(|()| false);
@@ -96,8 +97,8 @@ pub fn restore(state: &[u8]) -> Result<bool> {
     Ok(only_differences)
 }
 
-/// Gives this session, which has had others before, another session's settings; false when it cannot. Inside a transaction, which
-/// is to be aborted then.
+/// Gives this session, which has had others before, another session's settings; false when it cannot. Inside a
+/// transaction, which is to be aborted then.
 pub fn change_to(theirs: &Settings) -> Result<bool> {
     let mut state = SerializedSettings::default();
     state.take()?;
@@ -230,7 +231,8 @@ fn restore_all(state: &[u8]) -> Result<()> {
     let start = state.as_ptr();
     // On a standby a transaction begins read-only, and the server would refuse the reset of that setting. The next
     // transaction sets its own.
-    // SAFETY: the state is what `save` wrote in a process of the same server; it is only read. A flag of this transaction.
+    // SAFETY: the state is what `save` wrote in a process of the same server; it is only read. A flag of this
+    // transaction.
     guard(|| unsafe {
         sys::XactReadOnly = false;
         sys::RestoreGUCState(start.cast_mut().cast());

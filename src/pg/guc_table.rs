@@ -1,8 +1,8 @@
 //! The server's table of settings: what each setting has now, and what RESET would give it.
 //!
-//! Everything here reads the structs of guc.c, as bindgen has seen them. A pointer to a setting is good until a library defines a
-//! setting of the same name; so none is kept but those of [`find`] for settings of the server's own. Texts are borrowed from the
-//! server until the setting is set again: what is kept of them is copied.
+//! Everything here reads the structs of guc.c, as bindgen has seen them. A pointer to a setting is good until a library
+//! defines a setting of the same name; so none is kept but those of [`find`] for settings of the server's own. Texts
+//! are borrowed from the server until the setting is set again: what is kept of them is copied.
 
 use super::compat_session as compat;
 use super::error::Result;
@@ -17,15 +17,16 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 type Setting = *const sys::config_generic;
 
-/// Settings that begin with a transaction. After a SET TRANSACTION that was committed, the server calls them the session's.
+/// Settings that begin with a transaction. After a SET TRANSACTION that was committed, the server calls them the
+/// session's.
 const OF_TRANSACTION: [&CStr; 3] = [c"transaction_isolation", c"transaction_read_only", c"transaction_deferrable"];
 
 /// Those of [`OF_TRANSACTION`], looked up once: they are in the server's own data, and stay.
 static TRANSACTION_SETTINGS: [AtomicPtr<sys::config_generic>; OF_TRANSACTION.len()] =
     [const { AtomicPtr::new(ptr::null_mut()) }; OF_TRANSACTION.len()];
 
-/// The head of guc.c's list of changed settings: the only link that is not inside a setting. NULL before it was looked for, and
-/// before 16, where there is no such list.
+/// The head of guc.c's list of changed settings: the only link that is not inside a setting. NULL before it was looked
+/// for, and before 16, where there is no such list.
 static CHANGED: AtomicPtr<sys::dlist_node> = AtomicPtr::new(ptr::null_mut());
 
 /// Where settings have their memory, since 16.
@@ -179,8 +180,8 @@ pub(super) unsafe fn views<'a>() -> impl Iterator<Item = SettingView<&'a [u8]>> 
 
 /// A number that is another one when settings were added, and most often the same when none was. Throws nothing.
 ///
-/// Since 16 it is the bytes in use, and can come out equal when as much was freed as was added. What is missed then is a
-/// customized option of a job: later jobs know its name, and find it empty.
+/// Since 16 it is the bytes in use, and can come out equal when as much was freed as was added. What is missed then is
+/// a customized option of a job: later jobs know its name, and find it empty.
 pub fn mark() -> u64 {
     if let Some(number) = compat::number_of_settings() {
         return number;
@@ -221,8 +222,8 @@ unsafe fn is_placeholder(setting: Setting) -> bool {
     unsafe { (*setting).flags & sys::GUC_CUSTOM_PLACEHOLDER as c_int != 0 }
 }
 
-/// The names, with their NULs, of the settings that are there because a session or a file has set them, and that no library has
-/// defined.
+/// The names, with their NULs, of the settings that are there because a session or a file has set them, and that no
+/// library has defined.
 pub fn placeholders() -> Result<Vec<Vec<u8>>> {
     with_all(|all| {
         // SAFETY: settings of the server.
@@ -232,8 +233,8 @@ pub fn placeholders() -> Result<Vec<Vec<u8>>> {
     })
 }
 
-/// Appends what the server does not serialize: the values that RESET would give where nothing else tells them, and the settings
-/// that belong to no library and have no value. After [`prepare`].
+/// Appends what the server does not serialize: the values that RESET would give where nothing else tells them, and the
+/// settings that belong to no library and have no value. After [`prepare`].
 pub(super) fn append_resets(state: &mut Vec<u8>) -> Result<()> {
     /// The mark at which no setting was without a library: to look at all settings takes time.
     static PLAIN: AtomicU64 = AtomicU64::new(0);
@@ -302,8 +303,8 @@ unsafe fn append_value(state: &mut Vec<u8>, setting: Setting) -> Result<()> {
     Ok(())
 }
 
-/// Is `text`, which was written where the setting's library was not loaded, another word for the value that the setting has here,
-/// or that RESET gives here?
+/// Is `text`, which was written where the setting's library was not loaded, another word for the value that the setting
+/// has here, or that RESET gives here?
 pub(super) fn means(name: &CStr, text: &CStr, which: Which) -> Result<bool> {
     let Some(setting) = find(name)? else {
         return Ok(false);
@@ -345,8 +346,8 @@ pub(super) fn find_transaction_settings() -> Result<()> {
     Ok(())
 }
 
-/// Forgets who has set isolation level and the like of a transaction that has ended. The next one begins with the defaults
-/// anyway. (The server cannot: RESET of them is an error since 16.) Outside a transaction; throws nothing.
+/// Forgets who has set isolation level and the like of a transaction that has ended. The next one begins with the
+/// defaults anyway. (The server cannot: RESET of them is an error since 16.) Outside a transaction; throws nothing.
 pub fn forget_transaction_settings() {
     for setting in &TRANSACTION_SETTINGS {
         let setting = setting.load(Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! The server's hooks, in: what is called around its own work. What is done there is decided above.
 //!
-//! A hook calls the one that was installed before it, and the server's own work last. All of that may leave by longjmp, through the
-//! hook's frame, and so no destructor may be pending there: see [`around`].
+//! A hook calls the one that was installed before it, and the server's own work last. All of that may leave by longjmp,
+//! through the hook's frame, and so no destructor may be pending there: see [`around`].
 
 use super::entry::callback;
 use super::error::Result;
@@ -39,8 +39,8 @@ pub trait UtilityHook {
 
 /// Runs `before`, then what the hook stands around, then `after`.
 ///
-/// `call` may leave by longjmp. Whatever has a destructor is gone by then: errors of `before` have been thrown, and what it hands on
-/// is Copy.
+/// `call` may leave by longjmp. Whatever has a destructor is gone by then: errors of `before` have been thrown, and
+/// what it hands on is Copy.
 ///
 /// # Safety
 /// No destructor may be pending in the calling frame, nor in one that `call` adds.

@@ -1,7 +1,7 @@
 //! What a job can leave in its session, settings aside. A warm worker looks for it after each job.
 //!
-//! What the server can forget is forgotten always, for nothing tells whether there is any. What the server cannot forget is
-//! looked for, and ends the worker.
+//! What the server can forget is forgotten always, for nothing tells whether there is any. What the server cannot
+//! forget is looked for, and ends the worker.
 
 use super::compat_session::{self as compat, Hook, SysCacheId};
 use super::error::Result;
@@ -82,7 +82,8 @@ pub fn watch() -> Result<()> {
     guard(|| unsafe { sys::CacheRegisterSyscacheCallback(cache, Some(role_changed), sys::Datum::default()) })
 }
 
-/// Why no other job may have this session; `None` when nothing is known against it. Outside a transaction, after [`watch`].
+/// Why no other job may have this session; `None` when nothing is known against it. Outside a transaction, after
+/// [`watch`].
 pub fn left() -> Result<Option<&'static str>> {
     let Some(first) = FIRST.get() else {
         return Ok(Some("it was not watched"));
@@ -178,8 +179,8 @@ pub fn memory() -> Result<usize> {
     guard(|| unsafe { sys::MemoryContextMemAllocated(sys::TopMemoryContext, true) })
 }
 
-/// Loads what `session_preload_libraries` names, as a client's session does. Inside a transaction: a library's settings may
-/// need the catalogs.
+/// Loads what `session_preload_libraries` names, as a client's session does. Inside a transaction: a library's settings
+/// may need the catalogs.
 pub fn load_session_libraries() -> Result<()> {
     // SAFETY: once per process.
     guard(|| unsafe { sys::process_session_preload_libraries() })

@@ -1,5 +1,5 @@
-//! Heavyweight locks that transactions hold as marks: other sessions see them, and so does the server after a restart, for a
-//! prepared transaction keeps its locks.
+//! Heavyweight locks that transactions hold as marks: other sessions see them, and so does the server after a restart,
+//! for a prepared transaction keeps its locks.
 
 use super::error::Result;
 use super::guard::guard;
@@ -9,8 +9,8 @@ const OBJECT: sys::LockTagType = sys::LockTagType_LOCKTAG_OBJECT;
 
 /// A lock that keeps nothing waiting, because all take it in the same mode, which does not conflict with itself.
 ///
-/// The object is a catalog's class in database 0, with the object number 0. None of the server's locks is on it: what has such a
-/// class belongs to a database.
+/// The object is a catalog's class in database 0, with the object number 0. None of the server's locks is on it: what
+/// has such a class belongs to a database.
 pub struct Mark {
     pub class: u32,
 }

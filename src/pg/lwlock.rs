@@ -13,8 +13,8 @@ unsafe impl Send for Lock {}
 // SAFETY: as above.
 unsafe impl Sync for Lock {}
 
-/// Released when dropped. While it is held no interrupt is served, and nothing may be called that can throw: no guard, no
-/// allocation.
+/// Released when dropped. While it is held no interrupt is served, and nothing may be called that can throw: no guard,
+/// no allocation.
 pub struct Held(NonNull<sys::LWLock>);
 
 impl Lock {

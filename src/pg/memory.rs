@@ -128,8 +128,8 @@ impl Drop for Entered {
     }
 }
 
-/// Memory comes from the system, and is never simply missing: Rust would abort, and the postmaster restart the whole cluster. The
-/// session ends instead.
+/// Memory comes from the system, and is never simply missing: Rust would abort, and the postmaster restart the whole
+/// cluster. The session ends instead.
 struct Allocator;
 
 impl Allocator {

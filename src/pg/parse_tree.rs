@@ -20,8 +20,8 @@ pub enum Commits {
     No,
     /// It does, and users' code in it (of indexes, say) runs as the table's owner and restricted.
     Yes,
-    /// It does, and its own text can run users' code, in the current security context: the input function of a literal, the check
-    /// of a domain.
+    /// It does, and its own text can run users' code, in the current security context: the input function of a literal,
+    /// the check of a domain.
     AndEvaluates,
 }
 
@@ -136,8 +136,8 @@ impl<'a> Tree<'a> {
 
     /// Which of the commands on databases, roles and extensions is it?
     pub fn utility(self) -> Utility<'a> {
-        // SAFETY: each node's type has been looked at, and what such a node holds is of the types of its fields; a name that the
-        // grammar demands is there.
+        // SAFETY: each node's type has been looked at, and what such a node holds is of the types of its fields; a name
+        // that the grammar demands is there.
         unsafe {
             match self.kind() {
                 sys::NodeTag_T_CreatedbStmt => {

@@ -1,5 +1,5 @@
-//! Tuplestores: the rows of a result on their way to the executor, and frames that wait for a reader. Both spill to disk
-//! beyond work_mem.
+//! Tuplestores: the rows of a result on their way to the executor, and frames that wait for a reader. Both spill to
+//! disk beyond work_mem.
 
 use super::compat;
 use super::error::{PgError, Result};
@@ -13,8 +13,8 @@ use logic::wire::frame;
 use std::ffi::c_int;
 use std::ptr;
 
-/// The result of a set-returning function, being filled. It belongs to the executor from [`Rows::finish`] on; before, an
-/// error throws it away with the query's memory.
+/// The result of a set-returning function, being filled. It belongs to the executor from [`Rows::finish`] on; before,
+/// an error throws it away with the query's memory.
 pub struct Rows {
     info: *mut sys::ReturnSetInfo,
     desc: sys::TupleDesc,
@@ -138,8 +138,8 @@ impl Spool {
         let context = Context::new(c"pg_background spool")?;
         let scratch = Context::new(c"pg_background spool row")?;
         let entered = context.enter();
-        // SAFETY: all three live in our context; `true` keeps the files of the store over the transaction's end, for which it
-        // must not be tied to the transaction's resource owner.
+        // SAFETY: all three live in our context; `true` keeps the files of the store over the transaction's end, for
+        // which it must not be tied to the transaction's resource owner.
         let made = guard(|| unsafe {
             let desc = sys::CreateTemplateTupleDesc(1);
             sys::TupleDescInitEntry(desc, 1, c"frame".as_ptr(), sys::BYTEAOID, -1, 0);

@@ -1,5 +1,5 @@
-//! Running a job's text as the server runs a client's simple query (exec_simple_query in tcop/postgres.c): parse all of it, then
-//! for each statement analyse, plan, portal.
+//! Running a job's text as the server runs a client's simple query (exec_simple_query in tcop/postgres.c): parse all of
+//! it, then for each statement analyse, plan, portal.
 
 use super::activity;
 use super::compat;
@@ -36,7 +36,8 @@ impl<'a> Script<'a> {
         let mut logged = false;
         let logged_at = &raw mut logged;
         let entered = context.enter();
-        // SAFETY: the text outlives the script. MessageContext is where the server's own code expects a statement's memory.
+        // SAFETY: the text outlives the script. MessageContext is where the server's own code expects a statement's
+        // memory.
         let statements = guard(|| unsafe {
             sys::MessageContext = tree;
             sys::debug_query_string = text;
@@ -69,8 +70,8 @@ impl<'a> Script<'a> {
         let dest = receiver.map_or_else(|| unsafe { sys::None_Receiver }, Receiver::as_ptr);
         // What an error comes back to must outlive the transaction, which a procedure may have ended.
         let entered = self.context.enter();
-        // SAFETY: what exec_simple_query does with a RawStmt; trees live in the script's context, the portal's name is its
-        // own, and everything that the closure makes belongs to the transaction.
+        // SAFETY: what exec_simple_query does with a RawStmt; trees live in the script's context, the portal's name is
+        // its own, and everything that the closure makes belongs to the transaction.
         guard(|| unsafe {
             let tag = sys::CreateCommandTag((*raw).stmt);
             sys::pgstat_report_query_id(0, true);

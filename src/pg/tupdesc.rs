@@ -81,8 +81,8 @@ pub(super) unsafe fn describe(desc: sys::TupleDesc) -> Result<Vec<Column>> {
     let raw = unsafe { raw_columns(desc) };
     let mut columns = Vec::with_capacity(raw.len());
     for column in raw {
-        // A pseudo-type's value (void, an anonymous record) means nothing in another process; and what has one in it, as some row
-        // types of the catalogs have, cannot be declared.
+        // A pseudo-type's value (void, an anonymous record) means nothing in another process; and what has one in it,
+        // as some row types of the catalogs have, cannot be declared.
         let mut row_types = Vec::new();
         let text = !types::examine(column.type_id, &mut row_types)?;
         let attribute = if text { Attribute::new(-1, 4) } else { Attribute::new(column.len, column.align) };
@@ -110,8 +110,8 @@ fn shapes(row_types: &[u32]) -> Result<Vec<RowType>> {
         .collect()
 }
 
-/// Refuses rows whose bytes are not what this session would take them for, because a row type in them has been altered since they
-/// were made. Until the transaction ends no other session can alter one.
+/// Refuses rows whose bytes are not what this session would take them for, because a row type in them has been altered
+/// since they were made. Until the transaction ends no other session can alter one.
 ///
 /// Not before the job's own transaction has ended: it may have altered them itself, and holds them until then.
 pub fn hold_row_types(columns: &[Column]) -> Result<()> {
@@ -249,8 +249,8 @@ impl Conversions {
                 count += 1;
                 continue;
             }
-            // SAFETY: a checked, aligned tuple of the slot's descriptor, which the slot borrows until it is cleared or given
-            // the next one; the server only reads it.
+            // SAFETY: a checked, aligned tuple of the slot's descriptor, which the slot borrows until it is cleared or
+            // given the next one; the server only reads it.
             guard(|| unsafe {
                 sys::pgbg_check_for_interrupts();
                 sys::ExecStoreMinimalTuple(start.cast_mut().cast(), slot, false);

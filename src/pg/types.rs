@@ -107,8 +107,8 @@ pub(super) fn row_type_shape(type_id: u32) -> Result<(usize, u64)> {
     Ok((natts, row_type.shape(natts)))
 }
 
-/// The shape of a row type's first attributes as they are now; until this transaction ends they stay so. `None` when they are not
-/// there. (A value that lacks the last ones is fine: they have been added since.)
+/// The shape of a row type's first attributes as they are now; until this transaction ends they stay so. `None` when
+/// they are not there. (A value that lacks the last ones is fine: they have been added since.)
 pub(super) fn hold_row_type(type_id: u32, natts: usize) -> Result<Option<u64>> {
     // SAFETY: a catalog lookup.
     let relation_of = || guard(|| unsafe { sys::get_typ_typrelid(type_id) });

@@ -68,8 +68,8 @@ pub enum End {
     },
 }
 
-/// From now on calls `ended` at the end of each transaction and subtransaction of this process. It is called in the midst of the
-/// end, and so may neither fail nor wait; what it panics with is ignored. To be called once.
+/// From now on calls `ended` at the end of each transaction and subtransaction of this process. It is called in the
+/// midst of the end, and so may neither fail nor wait; what it panics with is ignored. To be called once.
 pub fn watch(ended: fn(End)) -> Result<()> {
     let argument = ended as *mut c_void;
     // SAFETY: two functions that live as long as the process, as does the one that they are given.

@@ -2,9 +2,9 @@
 
 use super::settings::{FILE, Setting, Settings, real_text};
 
-/// What must be set so that a session that has `mine` has `theirs`, in their order; `None` when setting is not enough: when
-/// mine has something that theirs has not, or that outranks theirs, or when the place in a file would be lost. What begins
-/// and ends with a transaction is nobody's.
+/// What must be set so that a session that has `mine` has `theirs`, in their order; `None` when setting is not enough:
+/// when mine has something that theirs has not, or that outranks theirs, or when the place in a file would be lost.
+/// What begins and ends with a transaction is nobody's.
 pub fn difference<'a>(mine: &[Setting], theirs: &[Setting<'a>]) -> Option<Vec<Setting<'a>>> {
     let same_name = |a: &Setting, b: &Setting| a.name == b.name;
     let mine = || mine.iter().filter(|m| !m.is_of_transaction());
@@ -25,8 +25,9 @@ pub fn difference<'a>(mine: &[Setting], theirs: &[Setting<'a>]) -> Option<Vec<Se
     Some(changes)
 }
 
-/// `theirs` in the words of `mine`, where a customized option means the same in both: a library's option is text where its library is
-/// not loaded. `means(setting, text, reset)`: does the option of this session have that value, or what RESET gives?
+/// `theirs` in the words of `mine`, where a customized option means the same in both: a library's option is text where
+/// its library is not loaded. `means(setting, text, reset)`: does the option of this session have that value, or what
+/// RESET gives?
 pub fn in_words_of<'a, E>(
     mine: &Settings<'a>,
     theirs: &Settings<'a>,
@@ -58,9 +59,9 @@ pub enum Which {
 
 /// Would a library's option that has this `text` in a file be written as `written` in a state? Both have their NULs.
 ///
-/// A state has one word for each value of an option with a type: `true` or `false`, a number in decimal digits, or a real
-/// number with an exponent. Any other word is a text that was set as it stands: suppose the file has said `1` and now says `on`;
-/// to an option that is a text these are two values.
+/// A state has one word for each value of an option with a type: `true` or `false`, a number in decimal digits, or a
+/// real number with an exponent. Any other word is a text that was set as it stands: suppose the file has said `1` and
+/// now says `on`; to an option that is a text these are two values.
 fn reads_as(text: &[u8], written: &[u8]) -> bool {
     fn word(value: &[u8]) -> Option<&str> {
         std::str::from_utf8(value.strip_suffix(b"\0")?).ok()
@@ -81,7 +82,8 @@ fn reads_as(text: &[u8], written: &[u8]) -> bool {
     }
 }
 
-/// What must be reset before [`difference`] has an answer, where that helps: what only mine has, or what outranks theirs.
+/// What must be reset before [`difference`] has an answer, where that helps: what only mine has, or what outranks
+/// theirs.
 pub fn resets<'a>(mine: &[Setting<'a>], theirs: &[Setting]) -> Vec<Setting<'a>> {
     let in_the_way = |m: &&Setting| match theirs.iter().find(|t| t.name == m.name) {
         Some(wanted) => m.source > wanted.source,
@@ -93,7 +95,8 @@ pub fn resets<'a>(mine: &[Setting<'a>], theirs: &[Setting]) -> Vec<Setting<'a>> 
 /// What of the settings that begin and end with a transaction counts when two sessions are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfTransaction {
-    /// Neither session is in a transaction: the source of the value, since a transaction that has ended leaves the value.
+    /// Neither session is in a transaction: the source of the value, since a transaction that has ended leaves the
+    /// value.
     ComparedBySource,
     /// One of the two was in a transaction: nothing.
     Ignored,

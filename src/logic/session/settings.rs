@@ -1,9 +1,10 @@
 //! The state of a session's settings, as the server serializes it for parallel workers (guc.c).
 //!
 //! A state is its length and then, for each setting that is not at its built-in default: name, value and source file as
-//! NUL-terminated strings, the line when there is a file, and then source, context and (since 15) role. Behind it is what the
-//! server does not write, in our own format (see [`append_reset`]): the values that RESET would give where a setting has another
-//! one, and settings without a library that have no value. How one session's settings become another's is in `change`.
+//! NUL-terminated strings, the line when there is a file, and then source, context and (since 15) role. Behind it is
+//! what the server does not write, in our own format (see [`append_reset`]): the values that RESET would give where a
+//! setting has another one, and settings without a library that have no value. How one session's settings become
+//! another's is in `change`.
 
 use crate::wire::Malformed;
 use crate::wire::bytes::Reader;
@@ -120,8 +121,8 @@ fn parse_now(state: &[u8], roles: Roles) -> Result<Vec<Setting<'_>>> {
     Ok(settings)
 }
 
-/// Writes what is behind the server's part of the state: a setting and the value that RESET gives it, neither with its NUL.
-/// A `source` of [`DEFAULT`] means a setting without a library that is known and has no value.
+/// Writes what is behind the server's part of the state: a setting and the value that RESET gives it, neither with its
+/// NUL. A `source` of [`DEFAULT`] means a setting without a library that is known and has no value.
 pub fn append_reset(state: &mut Vec<u8>, name: &[u8], value: &[u8], source: u32, context: u32, role: u32) {
     for text in [name, value] {
         state.extend_from_slice(text);

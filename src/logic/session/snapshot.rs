@@ -1,10 +1,10 @@
-//! What the settings of a session were once, and whether they are the same still: to look takes a fifth of the time that
-//! serializing them takes, and a warm call looks several times.
+//! What the settings of a session were once, and whether they are the same still: to look takes a fifth of the time
+//! that serializing them takes, and a warm call looks several times.
 
 use super::settings;
 
-/// A setting that is part of the serialized state, as it is or was. `T` is its texts: borrowed from the server, or a place in a
-/// snapshot. The derived comparison goes from top to bottom: what changes most often is first.
+/// A setting that is part of the serialized state, as it is or was. `T` is its texts: borrowed from the server, or a
+/// place in a snapshot. The derived comparison goes from top to bottom: what changes most often is first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SettingView<T> {
     pub value: Value<T>,
@@ -53,7 +53,8 @@ struct Place {
     end: usize,
 }
 
-/// The settings of a session at one time, with copies of their texts: a setting without a library goes when its library comes.
+/// The settings of a session at one time, with copies of their texts: a setting without a library goes when its library
+/// comes.
 #[derive(Default)]
 pub struct SettingsSnapshot {
     settings: Vec<SettingView<Place>>,
@@ -102,9 +103,9 @@ impl Kind {
         self == Self::OfSession && source != settings::DEFAULT
     }
 
-    /// Would RESET give a value that a new session of the same role in the same database need not have, and that no other
-    /// setting tells? `role` and `session_authorization` come with the connection, what begins with `transaction_` with the
-    /// transaction.
+    /// Would RESET give a value that a new session of the same role in the same database need not have, and that no
+    /// other setting tells? `role` and `session_authorization` come with the connection, what begins with
+    /// `transaction_` with the transaction.
     pub fn has_reset(self, name: &[u8], source: u32, reset_source: u32) -> bool {
         self == Self::OfSession
             && source > settings::OVERRIDE

@@ -95,8 +95,8 @@ impl Baseline {
         self.stateful_library.as_deref()
     }
 
-    /// The hash (`guc_state::settings_hash`) by which a launcher finds its settings in this session; 0 if no launcher may. A
-    /// launcher without a placeholder that a job has made here may not: it must await a reply, and is refused.
+    /// The hash (`guc_state::settings_hash`) by which a launcher finds its settings in this session; 0 if no launcher
+    /// may. A launcher without a placeholder that a job has made here may not: it must await a reply, and is refused.
     pub fn settings_hash(&self) -> u64 {
         if self.session.has_all(&self.brought_placeholders) { self.session.hash() } else { 0 }
     }
