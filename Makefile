@@ -71,6 +71,7 @@ lint:
 	cargo fmt --all --check -- --color=never
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
 	scripts/check-layers
+	scripts/check-files
 	scripts/check-shell
 	scripts/check-sql
 
