@@ -1,8 +1,9 @@
 //! The functions for administrators.
 
 use crate::errors;
+use crate::pg::call::Call;
 use crate::pg::error::Result;
-use crate::pg::value::{Call, Datum, void};
+use crate::pg::value::{Datum, void};
 use crate::registry;
 
 /// `pg_background_stat_reset()`. SQL privileges alone decide which roles may call it.

@@ -3,10 +3,11 @@
 //! decides, not the symbol.
 
 use super::{admin, v1, v2, views};
+use crate::pg::call::Call;
 use crate::pg::declaration::{Column, Form, OnNull, Returns};
 use crate::pg::error::Result;
 use crate::pg::types::{BOOL, FLOAT8, INT4, INT8, OID, TEXT, TIMESTAMPTZ, VOID};
-use crate::pg::value::{Call, Datum};
+use crate::pg::value::Datum;
 
 type Body = fn(&Call) -> Result<Datum>;
 

@@ -3,8 +3,9 @@
 use crate::launcher::job;
 use crate::launcher::launch::{Results, launch};
 use crate::launcher::read;
+use crate::pg::call::Call;
 use crate::pg::error::Result;
-use crate::pg::value::{Call, Datum, int4, void};
+use crate::pg::value::{Datum, int4, void};
 
 /// `pg_background_launch(sql, queue_size)`
 pub fn pg_background_launch(call: &Call) -> Result<Datum> {

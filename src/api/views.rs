@@ -5,9 +5,10 @@
 //! members of pg_read_all_stats; to other roles they are NULL.
 
 use crate::launcher::job::own_rows::{self, UNKNOWN};
+use crate::pg::call::Call;
 use crate::pg::error::Result;
 use crate::pg::memory::Context;
-use crate::pg::value::{Call, Datum, Value, void};
+use crate::pg::value::{Datum, Value, void};
 use crate::pg::{encoding, identity, statement};
 use crate::registry;
 use logic::sqlstate;

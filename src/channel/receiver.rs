@@ -6,7 +6,7 @@
 
 use crate::pg::error::{PgError, Result};
 use crate::pg::mq::{self, Queue};
-use crate::pg::result_set::{Aligned, Spool};
+use crate::pg::spool::{AlignedBuffer, Spool};
 use logic::sqlstate;
 use logic::wire::frame::{self, Kind};
 
@@ -17,9 +17,9 @@ pub struct Receiver {
     /// The frames that a wait has put aside; `None` when all of them have been read.
     spool: Option<Spool>,
     /// The spooled frame that is being read.
-    current: Aligned,
+    current: AlignedBuffer,
     /// The pieces of a long row that have come so far.
-    pieces: Aligned,
+    pieces: AlignedBuffer,
 }
 
 /// What [`Receiver::next`] or [`Receiver::put_aside`] has taken out of the queue or the spool.
@@ -38,7 +38,7 @@ const MAX_ROW: usize = 0x3FFF_FFFF;
 
 impl Receiver {
     pub fn new(queue: Queue) -> Self {
-        Self { queue, ended: false, spool: None, current: Aligned::new(), pieces: Aligned::new() }
+        Self { queue, ended: false, spool: None, current: AlignedBuffer::new(), pieces: AlignedBuffer::new() }
     }
 
     /// Waits until the process that was started for the job has attached to the queue, or will not any more.

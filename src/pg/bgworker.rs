@@ -1,11 +1,12 @@
 //! Background worker processes: registering one, being one between two jobs.
 
+use super::encoding::copy_text;
 use super::entry::callback;
 use super::error::Result;
 use super::guard::guard;
 use super::memory::Entered;
 use super::sys;
-use std::ffi::{c_char, c_int};
+use std::ffi::c_int;
 use std::ptr::{self, NonNull};
 
 /// The library that the postmaster's child loads, and what the process is called in `pg_stat_activity`.
@@ -24,14 +25,6 @@ impl Drop for Handle {
         let handle = self.0.as_ptr();
         // SAFETY: allocated by the registration, freed once.
         let _ = guard(|| unsafe { sys::pfree(handle.cast()) });
-    }
-}
-
-/// Copies a text into zeroed memory, cut where the room ends before its NUL.
-pub(super) fn copy_text(to: &mut [c_char], from: &[u8]) {
-    let len = from.len().min(to.len() - 1);
-    for (to, from) in to.iter_mut().zip(&from[..len]) {
-        *to = *from as c_char;
     }
 }
 

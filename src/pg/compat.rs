@@ -2,7 +2,7 @@
 //! build.rs sets. Each item says what changed, and since when. What only C sees is in c_shim/compat.h.
 
 #[cfg(pg18_up)]
-use super::bgworker;
+use super::encoding;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicU32;
 pub(super) unsafe fn set_local_host(port: *mut sys::Port) {
     #[cfg(pg18_up)]
     // SAFETY: promised by the caller.
-    bgworker::copy_text(unsafe { &mut (*port).local_host }, b"[none]");
+    encoding::copy_text(unsafe { &mut (*port).local_host }, b"[none]");
     #[cfg(not(pg18_up))]
     let _ = port;
 }

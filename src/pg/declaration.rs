@@ -1,12 +1,12 @@
 //! How an exported function was declared. `CREATE FUNCTION` takes any declaration of a C function, so the library looks
 //! for itself what it is given and what it is to give back, before anything is done.
 
+use super::call::{Call, result_type};
 use super::catalog::{missing, row};
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::sys;
 use super::tupdesc::raw_columns;
-use super::value::{Call, result_type};
 use logic::sqlstate;
 use std::ffi::{CStr, c_char};
 use std::fmt::Write;

@@ -6,11 +6,11 @@ use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::Context;
 use super::sys;
-use super::tupdesc::{describe, output, sent_desc};
-use super::value::{slice_or_empty, text_datum};
+use super::tupdesc::{describe, sent_desc};
+use super::value::{output, output_text, slice_or_empty};
 use logic::sqlstate;
 use logic::wire::columns::{Column, Form};
-use std::ffi::{CStr, c_int};
+use std::ffi::c_int;
 use std::ptr;
 
 /// Gets a statement's rows.
@@ -21,22 +21,35 @@ pub trait Sink {
     fn row(&mut self, tuple: &[u8]) -> Result<()>;
 }
 
+/// Where the server puts the rows of one statement. It belongs to the function that runs the statement, and is dropped
+/// after the portal: also when the statement ends with an error, which the guard around the portal has caught by then.
 #[repr(C)]
-pub struct Receiver<'a> {
-    /// First, for the server.
+pub struct RowDestination<'a> {
+    /// The server's part: its functions, to which the server passes this field's address. It is first, so that its
+    /// address is that of the whole.
     base: sys::DestReceiver,
+    /// The caller's, who lends it for the statement.
     sink: &'a mut dyn Sink,
+    /// The columns as they are sent, from `start` on.
     columns: Vec<Column>,
-    /// Output functions of the columns that travel as text.
+    /// For each column that travels as text, the output function of its type, from `start` on. What the functions cache
+    /// is in `context`.
     outputs: Vec<Option<sys::FmgrInfo>>,
+    /// Is there any such column? If not, rows go to the sink as they are.
     has_text: bool,
+    /// The descriptor of rows as they are sent, from `start` on; NULL before. It is in `context`.
     desc: sys::TupleDesc,
+    /// Ours, under the session's top context, and deleted with this value.
     context: Context,
+    /// Likewise; it holds the values and the tuple of one row, and is reset after each.
     scratch: Context,
+    /// A statement has one result: `start` is called once.
     started: bool,
 }
 
-impl<'a> Receiver<'a> {
+const _: () = assert!(std::mem::offset_of!(RowDestination, base) == 0);
+
+impl<'a> RowDestination<'a> {
     pub fn new(sink: &'a mut dyn Sink) -> Result<Self> {
         Ok(Self {
             base: sys::DestReceiver {
@@ -57,7 +70,7 @@ impl<'a> Receiver<'a> {
         })
     }
 
-    /// Good for the whole receiver, of which the server sees the beginning.
+    /// Good for the whole value, of which the server sees the beginning.
     pub(super) fn as_ptr(&mut self) -> *mut sys::DestReceiver {
         ptr::from_mut(self).cast()
     }
@@ -101,11 +114,8 @@ impl<'a> Receiver<'a> {
             flat.push(if nulls[i] {
                 value
             } else if let Some(out) = &mut self.outputs[i] {
-                let out: *mut _ = out;
                 // SAFETY: the output function of the value's type.
-                let text = guard(|| unsafe { sys::OutputFunctionCall(out, value) })?;
-                // SAFETY: a C string of the server.
-                text_datum(unsafe { CStr::from_ptr(text) }.to_bytes())?
+                unsafe { output_text(out, value) }?
             } else if column.attribute.len == -1 {
                 // SAFETY: a varlena, by its column.
                 guard(|| unsafe {
@@ -145,15 +155,15 @@ unsafe fn tuple_bytes<'b>(tuple: sys::MinimalTuple) -> &'b [u8] {
 }
 
 unsafe extern "C-unwind" fn startup(this: *mut sys::DestReceiver, _operation: c_int, desc: sys::TupleDesc) {
-    // SAFETY: the server passes back our receiver, which lives as long as the statement runs.
-    unsafe { super::entry::callback(|| (*this.cast::<Receiver>()).start(desc)) };
+    // SAFETY: the server passes back our destination, which lives as long as the statement runs.
+    unsafe { super::entry::callback(|| (*this.cast::<RowDestination>()).start(desc)) };
 }
 
 unsafe extern "C-unwind" fn receive(slot: *mut sys::TupleTableSlot, this: *mut sys::DestReceiver) -> bool {
     // Calls that can throw leave this frame by longjmp: it holds nothing that has a destructor.
-    // SAFETY: the server passes back our receiver and a valid slot.
+    // SAFETY: the server passes back our destination and a valid slot.
     unsafe {
-        let this = this.cast::<Receiver>();
+        let this = this.cast::<RowDestination>();
         let mut should_free = false;
         let tuple = if (*this).has_text { ptr::null_mut() } else { sys::pgbg_slot_tuple(slot, &raw mut should_free) };
         let done = if tuple.is_null() {

@@ -3,6 +3,7 @@
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
+use std::ffi::c_char;
 
 /// A text from another database, which may have another encoding: bytes that make no sense in this one's become `?`.
 pub fn made_valid(mut text: Vec<u8>) -> Result<Vec<u8>> {
@@ -24,4 +25,12 @@ pub fn clip(text: &[u8], max: usize) -> usize {
     // SAFETY: the pointer and length are those of one slice, and the limit lies inside.
     let len = unsafe { sys::pg_mbcliplen(text.as_ptr().cast(), text.len() as i32, max as i32) };
     (len.max(0) as usize).min(max)
+}
+
+/// Copies a text into zeroed memory, cut where the room ends before its NUL.
+pub(super) fn copy_text(to: &mut [c_char], from: &[u8]) {
+    let len = from.len().min(to.len() - 1);
+    for (to, from) in to.iter_mut().zip(&from[..len]) {
+        *to = *from as c_char;
+    }
 }

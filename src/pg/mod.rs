@@ -12,10 +12,12 @@
 
 pub mod activity;
 pub mod bgworker;
+pub mod call;
 pub mod catalog;
 mod compat;
 mod compat_session;
 pub mod condvar;
+pub mod convert;
 pub mod declaration;
 pub mod dest;
 pub mod dsm;
@@ -42,6 +44,7 @@ pub mod procs;
 pub mod result_set;
 pub mod shmem;
 pub mod signals;
+pub mod spool;
 pub mod statement;
 pub mod sys;
 pub mod timeout;

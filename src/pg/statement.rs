@@ -3,7 +3,7 @@
 
 use super::activity;
 use super::compat;
-use super::dest::Receiver;
+use super::dest::RowDestination;
 use super::error::Result;
 use super::guard::guard;
 use super::memory::Context;
@@ -61,13 +61,18 @@ impl<'a> Script<'a> {
     }
 
     /// Runs one statement; rows go to the receiver, or nowhere. Gives the command tag, and how many rows it counts.
-    pub fn run(&self, statement: Statement, toplevel: bool, receiver: Option<&mut Receiver>) -> Result<(Vec<u8>, u64)> {
+    pub fn run(
+        &self,
+        statement: Statement,
+        toplevel: bool,
+        destination: Option<&mut RowDestination>,
+    ) -> Result<(Vec<u8>, u64)> {
         let (raw, text) = (statement.raw, self.sql.as_ptr());
         // SAFETY: all-zero is a valid QueryCompletion to fill.
         let mut done: sys::QueryCompletion = unsafe { std::mem::zeroed() };
         let done_at = &raw mut done;
         // SAFETY: the server's constant receiver that discards rows.
-        let dest = receiver.map_or_else(|| unsafe { sys::None_Receiver }, Receiver::as_ptr);
+        let dest = destination.map_or_else(|| unsafe { sys::None_Receiver }, RowDestination::as_ptr);
         // What an error comes back to must outlive the transaction, which a procedure may have ended.
         let entered = self.context.enter();
         // SAFETY: what exec_simple_query does with a RawStmt; trees live in the script's context, the portal's name is

@@ -1,24 +1,14 @@
-//! Arguments and results of SQL functions.
+//! Values of SQL: from Rust, from text, and as text.
 
-use super::error::{PgError, Result};
+use super::error::Result;
 use super::guard::guard;
-use super::memory::Execution;
-use super::result_set::Rows;
+use super::memory::Context;
 use super::sys;
 use super::tupdesc::Declared;
-use logic::sqlstate;
-use std::ffi::{c_char, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::mem::MaybeUninit;
-use std::ptr;
 
 pub use super::sys::Datum;
-
-/// One call of an SQL function. Arguments are read by their position and declared type.
-pub struct Call {
-    fcinfo: sys::FunctionCallInfo,
-    /// The type of its rows, where the function's declaration has them.
-    desc: Option<sys::TupleDesc>,
-}
 
 /// A value of a composite result.
 pub enum Value {
@@ -89,134 +79,6 @@ pub fn boolean(value: bool) -> Datum {
     Datum::from(value)
 }
 
-impl Call {
-    /// # Safety `fcinfo` must be a valid call that outlives this value, of a function with the argument types that
-    /// are asked for; `desc` one of its descriptors.
-    pub(super) unsafe fn new(fcinfo: sys::FunctionCallInfo, desc: Option<sys::TupleDesc>) -> Self {
-        Self { fcinfo, desc }
-    }
-
-    fn arg(&self, n: usize) -> (Datum, bool) {
-        // SAFETY: `new` was promised a valid call; the slice covers the arguments it has.
-        unsafe {
-            let args = (*self.fcinfo).args.as_slice((*self.fcinfo).nargs.max(0) as usize);
-            let args = args.get(n).filter(|arg| !arg.isnull);
-            args.map_or((Datum::default(), true), |arg| (arg.value, false))
-        }
-    }
-
-    /// The execution of the query that makes the call.
-    pub fn execution(&self) -> Execution {
-        // SAFETY: `new` was promised a valid call.
-        Execution::new(unsafe { (*(*self.fcinfo).flinfo).fn_mcxt })
-    }
-
-    pub fn is_null(&self, n: usize) -> bool {
-        self.arg(n).1
-    }
-
-    /// 0 when NULL.
-    pub fn int4(&self, n: usize) -> i32 {
-        self.arg(n).0 as i32
-    }
-
-    /// 0 when NULL.
-    pub fn int8(&self, n: usize) -> i64 {
-        self.arg(n).0 as i64
-    }
-
-    /// A text, detoasted; empty when NULL. It lives as long as the call.
-    pub fn text(&self, n: usize) -> Result<&[u8]> {
-        let (datum, is_null) = self.arg(n);
-        if is_null {
-            return Ok(&[]);
-        }
-        let mut len = 0;
-        // SAFETY: the argument is a varlena by the function's declaration.
-        let start = guard(|| unsafe {
-            let flat = sys::pg_detoast_datum_packed(datum as *mut sys::varlena);
-            sys::pgbg_varlena(flat.cast(), &raw mut len)
-        })?;
-        // SAFETY: the server says that so many bytes stand there, in the memory of the call.
-        Ok(unsafe { slice_or_empty(start.cast::<u8>(), len) })
-    }
-
-    /// SQL NULL.
-    pub fn null(&self) -> Datum {
-        // SAFETY: `new` was promised a valid call.
-        unsafe { (*self.fcinfo).isnull = true };
-        Datum::default()
-    }
-
-    /// The row type that the function returns, or that the caller's column definition list gives it.
-    fn row_type(&self) -> Result<sys::TupleDesc> {
-        if let Some(desc) = self.desc {
-            return Ok(desc);
-        }
-        // SAFETY: `new` was promised a valid call.
-        unsafe { result_type(self.fcinfo) }?.ok_or_else(no_column_list)
-    }
-
-    /// A row of the function's declared composite type.
-    pub fn composite<const N: usize>(&self, values: [Value; N]) -> Result<Datum> {
-        let desc = self.row_type()?;
-        // SAFETY: the descriptor is valid as long as the call.
-        if !fits(&values, &unsafe { super::tupdesc::declared(desc) }) {
-            return Err(PgError::new(sqlstate::DATATYPE_MISMATCH, "a row does not have the declared types"));
-        }
-        let mut datums = [Datum::default(); N];
-        let mut nulls = [true; N];
-        for (i, value) in values.into_iter().enumerate() {
-            (datums[i], nulls[i]) = value.into_datum()?;
-        }
-        let (datums, nulls) = (datums.as_mut_ptr(), nulls.as_mut_ptr());
-        // SAFETY: the arrays have as many elements as the descriptor has attributes.
-        guard(|| unsafe {
-            let tuple = sys::heap_form_tuple(sys::BlessTupleDesc(desc), datums, nulls);
-            sys::HeapTupleHeaderGetDatum((*tuple).t_data)
-        })
-    }
-
-    /// The column definition list of a set-returning call, and where its rows go.
-    pub fn rows(&self) -> Result<Rows> {
-        let desc = self.row_type()?;
-        // SAFETY: `new` was promised a valid call.
-        #[allow(clippy::cast_ptr_alignment)] // nodes are allocated aligned
-        let info = unsafe { (*self.fcinfo).resultinfo }.cast::<sys::ReturnSetInfo>();
-        // SAFETY: the server passes a ReturnSetInfo, or NULL, or another node that its tag tells.
-        let is_set = !info.is_null() && unsafe { (*info).type_ } == sys::NodeTag_T_ReturnSetInfo;
-        if !is_set {
-            return Err(PgError::new(
-                sqlstate::FEATURE_NOT_SUPPORTED,
-                "set-valued function called in context that cannot accept a set",
-            ));
-        }
-        // SAFETY: checked above that it is one; it outlives the call.
-        unsafe { Rows::new(info, desc) }
-    }
-}
-
-/// The row type that a call returns; `None` if it returns no row, or nobody said which columns it has.
-///
-/// # Safety
-/// `fcinfo` must be a valid call.
-pub(super) unsafe fn result_type(fcinfo: sys::FunctionCallInfo) -> Result<Option<sys::TupleDesc>> {
-    let mut desc = ptr::null_mut();
-    let to = &raw mut desc;
-    // SAFETY: promised by the caller; and a place for the answer.
-    let class = guard(|| unsafe { sys::get_call_result_type(fcinfo, ptr::null_mut(), to) })?;
-    Ok((class == sys::TypeFuncClass_TYPEFUNC_COMPOSITE && !desc.is_null()).then_some(desc))
-}
-
-#[cold]
-fn no_column_list() -> PgError {
-    PgError::new(
-        sqlstate::FEATURE_NOT_SUPPORTED,
-        "function returning record called in context that cannot accept type record",
-    )
-    .hint("Try calling the function in the FROM clause using a column definition list.")
-}
-
 /// # Safety
 /// When `len` is not 0, `start` must point to so many bytes that live as long as the result is used.
 pub(super) unsafe fn slice_or_empty<'a>(start: *const u8, len: usize) -> &'a [u8] {
@@ -248,4 +110,35 @@ pub(super) unsafe fn received(
         sys::appendBinaryStringInfo(copy.as_mut_ptr(), bytes.cast(), len as c_int);
         sys::ReceiveFunctionCall(receive, copy.as_mut_ptr(), typioparam, typmod)
     }
+}
+
+/// A function by its OID, ready to be called for as long as the context lives.
+pub(super) fn function(id: u32, context: &Context) -> Result<sys::FmgrInfo> {
+    // SAFETY: all-zero is a valid FmgrInfo to fill.
+    let mut info: sys::FmgrInfo = unsafe { std::mem::zeroed() };
+    let (at, context) = (&raw mut info, context.as_ptr());
+    // SAFETY: fills the struct; what it caches lives in our context, which outlives the struct.
+    guard(|| unsafe { sys::fmgr_info_cxt(id, at, context) })?;
+    Ok(info)
+}
+
+/// The output function of a type.
+pub(super) fn output(type_id: u32, context: &Context) -> Result<sys::FmgrInfo> {
+    let (mut id, mut is_varlena) = (0, false);
+    let (id_at, varlena_at) = (&raw mut id, &raw mut is_varlena);
+    // SAFETY: a catalog lookup.
+    guard(|| unsafe { sys::getTypeOutputInfo(type_id, id_at, varlena_at) })?;
+    function(id, context)
+}
+
+/// A value as a text, in the current memory context.
+///
+/// # Safety
+/// `out` must be the output function of the value's type.
+pub(super) unsafe fn output_text(out: &mut sys::FmgrInfo, value: Datum) -> Result<Datum> {
+    let out: *mut _ = out;
+    // SAFETY: promised by the caller.
+    let text = guard(|| unsafe { sys::OutputFunctionCall(out, value) })?;
+    // SAFETY: a C string of the server.
+    text_datum(unsafe { CStr::from_ptr(text) }.to_bytes())
 }

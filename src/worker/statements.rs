@@ -5,7 +5,7 @@ use super::current::Current;
 use super::row_sink::RowSink;
 use super::transaction;
 use crate::errors;
-use crate::pg::dest::Receiver;
+use crate::pg::dest::RowDestination;
 use crate::pg::error::Result;
 use crate::pg::parse_tree::Tree;
 use crate::pg::statement::Script;
@@ -48,7 +48,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         let toplevel = transaction::may_end_transactions(current, tree);
         let tag = if i + 1 == count {
             let mut rows = RowSink::new(current);
-            let (tag, counted) = script.run(statement, toplevel, Some(&mut Receiver::new(&mut rows)?))?;
+            let (tag, counted) = script.run(statement, toplevel, Some(&mut RowDestination::new(&mut rows)?))?;
             rows.finish()?;
             rows_of_last = counted;
             done.has_rows = rows.has_columns();

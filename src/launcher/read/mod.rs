@@ -12,9 +12,10 @@ use self::rows::JobRows;
 use crate::errors;
 use crate::launcher::job::tracker::{self, Lookup, Purpose};
 use crate::launcher::job::{Job, Reading, note_release};
+use crate::pg::call::Call;
 use crate::pg::error::{PgError, Result};
-use crate::pg::result_set;
-use crate::pg::value::{Call, Datum, void};
+use crate::pg::result_set::ResultSet;
+use crate::pg::value::{Datum, void};
 use logic::job::released::Release;
 use logic::job::state::State;
 use logic::wire::report::Report;
@@ -79,7 +80,7 @@ impl From<PgError> for Failure {
 }
 
 /// Fills the result set until the worker has left the queue. Then the job's outcome decides.
-fn read_to_end(job: &Job, reading: &mut Reading, set: &mut result_set::Rows) -> std::result::Result<(), Failure> {
+fn read_to_end(job: &Job, reading: &mut Reading, set: &mut ResultSet) -> std::result::Result<(), Failure> {
     let mut rows = JobRows::new(job, set);
     stream::receive(job, reading, &mut rows)?;
     let has_columns = rows.has_columns();

@@ -4,22 +4,23 @@
 //! declared columns.
 
 use crate::launcher::job::Job;
+use crate::pg::convert::Conversions;
 use crate::pg::error::{PgError, Result};
-use crate::pg::result_set;
-use crate::pg::tupdesc::{Conversions, hold_row_types};
+use crate::pg::result_set::ResultSet;
+use crate::pg::tupdesc::hold_row_types;
 use logic::sqlstate;
 use logic::wire::columns::Column;
 use logic::wire::frame::BatchRows;
 
 pub struct JobRows<'a> {
     job: &'a Job,
-    set: &'a mut result_set::Rows,
+    set: &'a mut ResultSet,
     /// How the job's columns become the declared ones, once [`Self::fit`] has found that they do.
     conversions: Option<Conversions>,
 }
 
 impl<'a> JobRows<'a> {
-    pub fn new(job: &'a Job, set: &'a mut result_set::Rows) -> Self {
+    pub fn new(job: &'a Job, set: &'a mut ResultSet) -> Self {
         Self { job, set, conversions: None }
     }
 
@@ -54,7 +55,7 @@ impl<'a> JobRows<'a> {
             return Err(PgError::new(sqlstate::DATA_CORRUPTED, "background worker sent rows without columns"));
         };
         *begun = true;
-        self.set.put_tuples(conversions, batch)
+        conversions.put_all(self.set, batch)
     }
 
     /// Locks the row types in `columns` until the transaction ends, and checks that they are what they were when the

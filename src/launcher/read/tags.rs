@@ -4,13 +4,13 @@ use crate::errors;
 use crate::launcher::job::{Job, Reading};
 use crate::pg::error::Result;
 use crate::pg::memory::Context;
-use crate::pg::result_set::Rows;
+use crate::pg::result_set::ResultSet;
 use crate::pg::tupdesc::{Declared, TEXT};
 use crate::pg::value::Value;
 use logic::wire::tags;
 
 /// Appends a row for each statement of the job. The caller must have declared one column, of type text.
-pub fn put(job: &Job, reading: &Reading, set: &mut Rows) -> Result<()> {
+pub fn put(job: &Job, reading: &Reading, set: &mut ResultSet) -> Result<()> {
     if !matches!(set.declared()[..], [Declared { type_id: TEXT, .. }]) {
         return Err(errors::no_text_column_for_tags());
     }

@@ -1,0 +1,145 @@
+//! One call of an SQL function: its arguments, and what it returns.
+
+use super::error::{PgError, Result};
+use super::guard::guard;
+use super::memory::Execution;
+use super::result_set::ResultSet;
+use super::value::{Datum, Value, fits, slice_or_empty};
+use super::{sys, tupdesc};
+use logic::sqlstate;
+use std::ptr;
+
+/// One call of an SQL function. Arguments are read by their position and declared type.
+pub struct Call {
+    fcinfo: sys::FunctionCallInfo,
+    /// The type of its rows, where the function's declaration has them.
+    desc: Option<sys::TupleDesc>,
+}
+
+impl Call {
+    /// # Safety `fcinfo` must be a valid call that outlives this value, of a function with the argument types that
+    /// are asked for; `desc` one of its descriptors.
+    pub(super) unsafe fn new(fcinfo: sys::FunctionCallInfo, desc: Option<sys::TupleDesc>) -> Self {
+        Self { fcinfo, desc }
+    }
+
+    fn arg(&self, n: usize) -> (Datum, bool) {
+        // SAFETY: `new` was promised a valid call; the slice covers the arguments it has.
+        unsafe {
+            let args = (*self.fcinfo).args.as_slice((*self.fcinfo).nargs.max(0) as usize);
+            let args = args.get(n).filter(|arg| !arg.isnull);
+            args.map_or((Datum::default(), true), |arg| (arg.value, false))
+        }
+    }
+
+    /// The execution of the query that makes the call.
+    pub fn execution(&self) -> Execution {
+        // SAFETY: `new` was promised a valid call.
+        Execution::new(unsafe { (*(*self.fcinfo).flinfo).fn_mcxt })
+    }
+
+    pub fn is_null(&self, n: usize) -> bool {
+        self.arg(n).1
+    }
+
+    /// 0 when NULL.
+    pub fn int4(&self, n: usize) -> i32 {
+        self.arg(n).0 as i32
+    }
+
+    /// 0 when NULL.
+    pub fn int8(&self, n: usize) -> i64 {
+        self.arg(n).0 as i64
+    }
+
+    /// A text, detoasted; empty when NULL. It lives as long as the call.
+    pub fn text(&self, n: usize) -> Result<&[u8]> {
+        let (datum, is_null) = self.arg(n);
+        if is_null {
+            return Ok(&[]);
+        }
+        let mut len = 0;
+        // SAFETY: the argument is a varlena by the function's declaration.
+        let start = guard(|| unsafe {
+            let flat = sys::pg_detoast_datum_packed(datum as *mut sys::varlena);
+            sys::pgbg_varlena(flat.cast(), &raw mut len)
+        })?;
+        // SAFETY: the server says that so many bytes stand there, in the memory of the call.
+        Ok(unsafe { slice_or_empty(start.cast::<u8>(), len) })
+    }
+
+    /// SQL NULL.
+    pub fn null(&self) -> Datum {
+        // SAFETY: `new` was promised a valid call.
+        unsafe { (*self.fcinfo).isnull = true };
+        Datum::default()
+    }
+
+    /// The row type that the function returns, or that the caller's column definition list gives it.
+    fn row_type(&self) -> Result<sys::TupleDesc> {
+        if let Some(desc) = self.desc {
+            return Ok(desc);
+        }
+        // SAFETY: `new` was promised a valid call.
+        unsafe { result_type(self.fcinfo) }?.ok_or_else(no_column_list)
+    }
+
+    /// A row of the function's declared composite type.
+    pub fn composite<const N: usize>(&self, values: [Value; N]) -> Result<Datum> {
+        let desc = self.row_type()?;
+        // SAFETY: the descriptor is valid as long as the call.
+        if !fits(&values, &unsafe { tupdesc::declared(desc) }) {
+            return Err(PgError::new(sqlstate::DATATYPE_MISMATCH, "a row does not have the declared types"));
+        }
+        let mut datums = [Datum::default(); N];
+        let mut nulls = [true; N];
+        for (i, value) in values.into_iter().enumerate() {
+            (datums[i], nulls[i]) = value.into_datum()?;
+        }
+        let (datums, nulls) = (datums.as_mut_ptr(), nulls.as_mut_ptr());
+        // SAFETY: the arrays have as many elements as the descriptor has attributes.
+        guard(|| unsafe {
+            let tuple = sys::heap_form_tuple(sys::BlessTupleDesc(desc), datums, nulls);
+            sys::HeapTupleHeaderGetDatum((*tuple).t_data)
+        })
+    }
+
+    /// The column definition list of a set-returning call, and where its rows go.
+    pub fn rows(&self) -> Result<ResultSet> {
+        let desc = self.row_type()?;
+        // SAFETY: `new` was promised a valid call.
+        #[allow(clippy::cast_ptr_alignment)] // nodes are allocated aligned
+        let info = unsafe { (*self.fcinfo).resultinfo }.cast::<sys::ReturnSetInfo>();
+        // SAFETY: the server passes a ReturnSetInfo, or NULL, or another node that its tag tells.
+        let is_set = !info.is_null() && unsafe { (*info).type_ } == sys::NodeTag_T_ReturnSetInfo;
+        if !is_set {
+            return Err(PgError::new(
+                sqlstate::FEATURE_NOT_SUPPORTED,
+                "set-valued function called in context that cannot accept a set",
+            ));
+        }
+        // SAFETY: checked above that it is one; it outlives the call.
+        unsafe { ResultSet::new(info, desc) }
+    }
+}
+
+/// The row type that a call returns; `None` if it returns no row, or nobody said which columns it has.
+///
+/// # Safety
+/// `fcinfo` must be a valid call.
+pub(super) unsafe fn result_type(fcinfo: sys::FunctionCallInfo) -> Result<Option<sys::TupleDesc>> {
+    let mut desc = ptr::null_mut();
+    let to = &raw mut desc;
+    // SAFETY: promised by the caller; and a place for the answer.
+    let class = guard(|| unsafe { sys::get_call_result_type(fcinfo, ptr::null_mut(), to) })?;
+    Ok((class == sys::TypeFuncClass_TYPEFUNC_COMPOSITE && !desc.is_null()).then_some(desc))
+}
+
+#[cold]
+fn no_column_list() -> PgError {
+    PgError::new(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        "function returning record called in context that cannot accept type record",
+    )
+    .hint("Try calling the function in the FROM clause using a column definition list.")
+}

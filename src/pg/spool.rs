@@ -1,0 +1,161 @@
+//! Frames that wait for a reader, in a tuplestore, which spills to disk beyond work_mem; and the buffer that
+//! they are read into.
+
+use super::compat;
+use super::error::{PgError, Result};
+use super::guard::guard;
+use super::memory::Context;
+use super::sys;
+use super::value::{slice_or_empty, text_datum};
+use logic::sqlstate;
+use std::ptr;
+
+/// Messages in the order in which they came, kept for as long as the value lives: also across transactions.
+pub struct Spool {
+    store: *mut sys::Tuplestorestate,
+    desc: sys::TupleDesc,
+    slot: *mut sys::TupleTableSlot,
+    /// Holds all of the above.
+    context: Context,
+    scratch: Context,
+    unread: u64,
+    /// A read failed in the middle of a message: where the next begins is not known any more.
+    broken: bool,
+}
+
+// SAFETY: a backend is one thread.
+unsafe impl Send for Spool {}
+// SAFETY: as above.
+unsafe impl Sync for Spool {}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        let (store, slot) = (self.store, self.slot);
+        let _entered = self.context.enter();
+        // SAFETY: made by `new`, ended once; temporary files go with it.
+        let _ = guard(|| unsafe {
+            sys::ExecDropSingleTupleTableSlot(slot);
+            sys::tuplestore_end(store);
+        });
+    }
+}
+
+impl Spool {
+    pub fn new() -> Result<Self> {
+        let context = Context::new(c"pg_background spool")?;
+        let scratch = Context::new(c"pg_background spool row")?;
+        let entered = context.enter();
+        // SAFETY: all three live in our context; `true` keeps the files of the store over the transaction's end, for
+        // which it must not be tied to the transaction's resource owner.
+        let made = guard(|| unsafe {
+            let desc = sys::CreateTemplateTupleDesc(1);
+            sys::TupleDescInitEntry(desc, 1, c"frame".as_ptr(), sys::BYTEAOID, -1, 0);
+            compat::finish_desc(desc);
+            let slot = sys::MakeSingleTupleTableSlot(desc, &raw const sys::TTSOpsMinimalTuple);
+            let owner = sys::CurrentResourceOwner;
+            sys::CurrentResourceOwner = ptr::null_mut();
+            let store = sys::tuplestore_begin_heap(false, true, sys::work_mem);
+            sys::CurrentResourceOwner = owner;
+            (store, desc, slot)
+        });
+        drop(entered);
+        let (store, desc, slot) = made?;
+        Ok(Self { store, desc, slot, context, scratch, unread: 0, broken: false })
+    }
+
+    pub fn put(&mut self, frame: &[u8]) -> Result<()> {
+        let (store, desc) = (self.store, self.desc);
+        let entered = self.scratch.enter();
+        // a text and a bytea of the same bytes are the same varlena
+        let mut datum = text_datum(frame)?;
+        let mut is_null = false;
+        let (datum, is_null) = (&raw mut datum, &raw mut is_null);
+        // SAFETY: one value for one attribute.
+        guard(|| unsafe { sys::tuplestore_putvalues(store, desc, datum, is_null) })?;
+        drop(entered);
+        self.unread += 1;
+        self.scratch.reset()
+    }
+
+    /// The oldest message, copied into `frame`, whose start is aligned to eight bytes.
+    pub fn next(&mut self, frame: &mut AlignedBuffer) -> Result<bool> {
+        if self.broken {
+            return Err(PgError::new(sqlstate::DATA_CORRUPTED, "what was kept of the result cannot be read any more"));
+        }
+        if self.unread == 0 {
+            return Ok(false);
+        }
+        let (store, slot) = (self.store, self.slot);
+        self.broken = true;
+        let (mut len, mut start) = (0, ptr::null());
+        // a row that comes from disk is allocated, and is the slot's, which outlives the caller's context
+        let _entered = self.context.enter();
+        // SAFETY: a row of one bytea, not toasted.
+        guard(|| unsafe {
+            if sys::tuplestore_gettupleslot(store, true, false, slot) {
+                sys::pgbg_slot_deform(slot);
+                start = sys::pgbg_varlena(*(*slot).tts_values as *const _, &raw mut len);
+            }
+        })?;
+        self.broken = false;
+        // SAFETY: the slot keeps the row until the next call.
+        frame.set(unsafe { slice_or_empty(start.cast::<u8>(), len) });
+        self.unread -= 1;
+        if self.unread == 0 {
+            let (store, slot) = (self.store, self.slot);
+            // SAFETY: everything was read: the room, and a file, can be used again.
+            guard(|| unsafe {
+                sys::pgbg_slot_clear(slot);
+                sys::tuplestore_clear(store);
+            })?;
+        }
+        Ok(true)
+    }
+}
+
+/// Bytes that start at an address divisible by eight.
+#[derive(Default)]
+pub struct AlignedBuffer {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl AlignedBuffer {
+    pub const fn new() -> Self {
+        Self { words: Vec::new(), len: 0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Forgets the bytes, and gives back the memory of something large.
+    pub fn clear(&mut self) {
+        self.len = 0;
+        if self.words.len() > 1 << 16 {
+            self.words = Vec::new();
+        }
+    }
+
+    pub fn set(&mut self, bytes: &[u8]) {
+        self.clear();
+        self.extend(bytes);
+    }
+
+    pub fn extend(&mut self, bytes: &[u8]) {
+        let old = self.len;
+        let new = old + bytes.len();
+        self.words.resize(self.words.len().max(new.div_ceil(8)), 0);
+        // SAFETY: the words cover `new` bytes, and a u64 may be written as bytes.
+        unsafe {
+            let to = self.words.as_mut_ptr().cast::<u8>().add(old);
+            to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        }
+        self.len = new;
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: `extend` wrote so many bytes.
+        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast::<u8>(), self.len) }
+    }
+}
