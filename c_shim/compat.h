@@ -1,6 +1,6 @@
 /*
- * compat.h: every difference between major versions that C can hide, each
- * with its reason.  Rust sees one interface.
+ * compat.h: what differs between major versions in macros, each with its
+ * reason.  All other differences are in src/pg/compat.rs.
  */
 #ifndef PGBG_COMPAT_H
 #define PGBG_COMPAT_H

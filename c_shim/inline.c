@@ -1,9 +1,9 @@
 /*
- * inline.c: macros and inline functions, as functions.
+ * inline.c: a macro or static inline of the server's headers, as a function;
+ * and loops over rows that are made of such.  Nothing else.
  */
 #include "shim.h"
 #include "compat.h"
-
 
 /* Rust exports Pg_magic_func: symbols of a C archive stay hidden in a cdylib. */
 const Pg_magic_struct *

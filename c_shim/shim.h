@@ -1,6 +1,6 @@
 /*
- * shim.h: the C side of the boundary.  Only what Rust cannot do: setjmp
- * (error.c), macros and inlines (inline.c).
+ * shim.h: the C side of the boundary, and the headers that bindgen reads.
+ * Only what Rust cannot do: setjmp (error.c), macros and inlines (inline.c).
  */
 #ifndef PGBG_SHIM_H
 #define PGBG_SHIM_H
@@ -76,7 +76,6 @@ enum {PGBG_PROTOCOL_LATEST = PG_PROTOCOL_LATEST};
 extern bool pgbg_try(void (*body) (void *), void *arg, ErrorData **error);
 extern void pgbg_log_error(ErrorData *error, const char *context);
 
-
 /* ---- inline.c ---- */
 
 extern uint32 pgbg_proc_number(void);
@@ -88,17 +87,13 @@ extern void pgbg_set_my_latch(void);
 extern const Pg_magic_struct *pgbg_magic(void);
 extern const Pg_finfo_record *pgbg_finfo_v1(void);
 extern void pgbg_check_for_interrupts(void);
-
 extern const char *pgbg_varlena(const void *datum, Size *len);
 extern bool pgbg_is_external(const void *datum);
 extern MinimalTuple pgbg_slot_tuple(TupleTableSlot *slot, bool *should_free);
 extern void pgbg_slot_clear(TupleTableSlot *slot);
 extern void pgbg_slot_deform(TupleTableSlot *slot);
 extern void pgbg_store_tuples(Tuplestorestate *store, TupleTableSlot *slot, const char *first, Size rows);
-
 extern const char *pgbg_tag_name(uint32 tag);
-
 extern void pgbg_ps_display(const char *activity);
-
 
 #endif
