@@ -175,10 +175,17 @@ installcheck() (
   exit $status
 )
 
+# tap_source: prints where TAP tests of every major find pg_regress and the Perl modules: in 15, which has them
+tap_source() {
+  local pgc
+  pgc=$("$ROOT/scripts/pg-matrix.sh" pgconfig 15 2>/dev/null) || die "TAP tests, of every major, need PostgreSQL 15: scripts/pg-matrix.sh get 15"
+  echo "$(dirname "$("$pgc" --pgxs)")/.."
+}
+
 # tap_tests NAME PG_CONFIG PORT [FILE]...: TAP tests start servers of their own, so the account that runs servers runs them, in a
-# directory that it may write. The Perl modules are those of 15, which has them.
+# directory that it may write.
 tap_tests() {
-  local pgc=$2 dir=$TMP/tap-$1 port=$3 src; src=$(dirname "$("$("$ROOT/scripts/pg-matrix.sh" pgconfig 15)" --pgxs)")/..; shift 3
+  local pgc=$2 dir=$TMP/tap-$1 port=$3 src; src=$(tap_source) || return 1; shift 3
   local files=("${@/#/$dir/t/}")
   mkdir -p "$dir/tmp_check/log"; cp -r "$ROOT/regress/t" "$dir/"; server_owns "$dir"
   ((${#files[@]})) || files=("$dir"/t/*.pl)

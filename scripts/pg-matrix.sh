@@ -37,6 +37,10 @@ pgconfig() {
   return 1
 }
 
+missing() { # name of a server
+  case $1 in *a) die "PostgreSQL $1 is not here: scripts/pg-matrix.sh assert ${1%a}" ;; *) die "PostgreSQL $1 is not here: scripts/pg-matrix.sh get $1" ;; esac
+}
+
 # What is fetched is put together in NAME.part, and gets its name when it is whole.
 fresh() { rm -rf "$@" && mkdir -p "$@"; }
 finish() { rm -rf "${PGM:?}/$1" "${D:?}/$1"; chmod 755 "$PGM/$1.part"; mv "$PGM/$1.part" "$PGM/$1"; }
@@ -219,8 +223,8 @@ case ${1:-} in
   get) shift; for m; do get "$m"; done ;;
   assert) shift; for m; do assert_build "$m"; done ;;
   source) shift; for m; do get_tests "$m"; done ;;
-  pgconfig) pgconfig "${2:?major}" || die "PostgreSQL $2 is not here: pg-matrix.sh get $2" ;;
-  sh) pgc=$(pgconfig "${2:?major}") || die "PostgreSQL $2 is not here: pg-matrix.sh get $2"
+  pgconfig) pgconfig "${2:?major}" || missing "$2" ;;
+  sh) pgc=$(pgconfig "${2:?major}") || missing "$2"
       PG_CONFIG=$pgc PATH=$(dirname "$pgc"):$PATH bash -c "${3:?command}" ;;
   newest) newest ;;
   check)
