@@ -1,5 +1,6 @@
-//! What differs between major versions of the server, as far as Rust sees it: the one file with `cfg(pgNN_up)`, which
-//! build.rs sets. Each item says what changed, and since when. What only C sees is in c_shim/compat.h.
+//! What differs between major versions of the server, as far as Rust sees it. This file and `compat_session` are the
+//! only ones with `cfg(pgNN_up)`, which build.rs sets. Each item says what changed, and since when. What only C sees is
+//! in c_shim/compat.h.
 
 #[cfg(pg18_up)]
 use super::encoding;

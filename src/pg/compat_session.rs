@@ -1,4 +1,5 @@
-//! What differs between major versions of the server, as `compat`: settings, and what a job leaves in its session.
+//! What differs between major versions of the server in settings, and in what a job leaves in its session. All other
+//! differences that Rust sees are in `compat`; only these two files have `cfg(pgNN_up)`.
 
 use super::sys;
 use logic::session::settings::Roles;

@@ -12,9 +12,13 @@
 //!
 //! Without a registry, steps 3 and 4 are left out.
 //!
-//! When `launch` returns, a worker has the job, and runs it whatever becomes of this session. When it fails, the job
-//! must not run: the caller never had a handle. So an error in steps 4 and 5 gives the slot back (`give_up`), and a
-//! session that ends between steps 3 and 6 does so in its exit callback (`launcher_exits`).
+//! When `launch` returns, a worker has the job, and runs it whatever becomes of this session. When it fails with an
+//! ERROR, the caller never had a handle: the job must not run, and where a worker has it already, it must stop. So an
+//! error in steps 4 and 5 gives the slot back (`give_up`), and a session that ends between steps 3 and 6 does so in its
+//! exit callback (`launcher_exits`). Without a registry, an error in step 5 terminates the process.
+//!
+//! There is one exception. Suppose that the session is terminated in step 5, without a registry: nothing tells the
+//! worker. It finds the segment gone, or, if it has the segment mapped by then, runs the job, as after a detach.
 
 mod admission;
 mod cold;
