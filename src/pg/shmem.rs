@@ -55,8 +55,17 @@ impl Area {
     }
 }
 
-/// Is told of the area and its lock; first, when it is new, only to fill it.
-pub type Ready = fn(Area, bool, Lock) -> Result<()>;
+/// What is in the area when `ready` is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Zero bytes: `ready` is to fill it, and is told of it once more afterwards.
+    Zero,
+    /// What `ready` has filled it with, here or in another process.
+    Filled,
+}
+
+/// Is told of the area and its lock.
+pub type Ready = fn(Area, Content, Lock) -> Result<()>;
 
 /// The area's length, and whom to tell.
 static READY: OnceLock<(usize, Ready)> = OnceLock::new();
@@ -78,12 +87,12 @@ fn area(base: *mut c_void, lock: *mut sys::LWLock) -> Result<(Area, Lock)> {
 
 /// # Safety
 /// The area and its lock, in shared memory that stays. No destructor is pending in the calling frame.
-unsafe fn tell(base: *mut c_void, is_new: bool, lock: *mut sys::LWLock) {
+unsafe fn tell(base: *mut c_void, content: Content, lock: *mut sys::LWLock) {
     // SAFETY: promised by the caller.
     unsafe {
         callback(|| {
             let (area, lock) = area(base, lock)?;
-            READY.get().map_or(Ok(()), |(_, ready)| ready(area, is_new, lock))
+            READY.get().map_or(Ok(()), |(_, ready)| ready(area, content, lock))
         });
     }
 }
@@ -136,9 +145,9 @@ unsafe extern "C-unwind" fn startup() {
         let lock = sys::GetNamedLWLockTranche(NAME.as_ptr()).cast();
         if !found {
             base.cast::<u8>().write_bytes(0, len());
-            tell(base, true, lock);
+            tell(base, Content::Zero, lock);
         }
-        tell(base, false, lock);
+        tell(base, Content::Filled, lock);
         sys::LWLockRelease(server);
     }
 }
@@ -162,7 +171,7 @@ unsafe fn init_segment(base: *mut c_void) {
         base.cast::<u8>().write_bytes(0, len());
         let lock = lock_of(base);
         sys::LWLockInitialize(lock, compat::new_tranche(NAME));
-        tell(base, true, lock);
+        tell(base, Content::Zero, lock);
     }
 }
 
@@ -186,7 +195,7 @@ pub fn attach(name: &'static CStr, len: usize, ready: Ready) -> Result<bool> {
     compat::name_tranche(unsafe { (*lock).tranche }, NAME)?;
     // not before the mapping is there to stay
     let (area, lock) = area(base, lock)?;
-    ready(area, false, lock)?;
+    ready(area, Content::Filled, lock)?;
     Ok(true)
 }
 

@@ -5,7 +5,7 @@ use crate::pg::condvar::Condition;
 use crate::pg::error::Result;
 use crate::pg::identity;
 use crate::pg::lwlock::Lock;
-use crate::pg::shmem::{self, Area};
+use crate::pg::shmem::{self, Area, Content};
 use crate::settings;
 use logic::registry::layout::{self, Head, HistoryEntry, JobSlot, TOTALS, Totals, WorkerSlot};
 use logic::registry::tables::{Sizes, Tables};
@@ -105,9 +105,9 @@ pub fn get() -> Result<Option<&'static Registry>> {
 }
 
 /// The server has given the area.
-fn ready(area: Area, is_new: bool, lock: Lock) -> Result<()> {
+fn ready(area: Area, content: Content, lock: Lock) -> Result<()> {
     let head = &area.slice::<Head>(0, 1)?[0];
-    if is_new {
+    if content == Content::Zero {
         make(&tables(area, head, configured())?);
         return Ok(());
     }

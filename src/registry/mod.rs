@@ -77,6 +77,7 @@ pub use logic::registry::claims::{Claim, WorkerRequirements};
 pub use logic::registry::jobs::{Admission, End, NewJob};
 pub use logic::registry::queue::Queue;
 pub use logic::registry::rows::{EndedRow, JobRow, TotalsRow, WorkerRow};
+pub use logic::registry::tables::OfferedJob;
 pub use logic::registry::totals::LaunchEvent;
 pub use logic::registry::workers::{AfterJob, IdleOutcome};
 pub use registration::Registration;

@@ -9,6 +9,7 @@ use crate::point;
 use logic::registry::jobs::End;
 use logic::registry::layout::{Key, LIBRARY_SIZE};
 use logic::registry::locked::Locked;
+use logic::registry::tables::OfferedJob;
 use logic::segment::header::Identity;
 use logic::sqlstate;
 use logic::wire::report::{Field, Report};
@@ -81,14 +82,14 @@ impl Registration {
     }
 
     /// The offered job's segment, which need not be pinned any more; `kept` if it is mapped still.
-    pub fn map(self, kept: Option<Arc<Segment>>, handle: u32, pinned: bool) -> Result<Arc<Segment>> {
+    pub fn map(self, kept: Option<Arc<Segment>>, job: OfferedJob) -> Result<Arc<Segment>> {
         let segment = match kept {
             Some(segment) => Some(segment),
-            None => point::reach("map").and_then(|()| Segment::attach(handle))?,
+            None => point::reach("map").and_then(|()| Segment::attach(job.handle))?,
         };
-        if pinned {
+        if job.is_pinned {
             self.registry.mark_unpinned(self.worker);
-            dsm::unpin(handle)?;
+            dsm::unpin(job.handle)?;
         }
         let segment =
             segment.ok_or_else(|| PgError::new(sqlstate::INTERNAL_ERROR, "shared memory segment of a job is gone"))?;

@@ -13,7 +13,7 @@ use super::session::baseline::Baseline;
 use crate::pg::error::Result;
 use crate::pg::latch::Event;
 use crate::pg::{bgworker, dsm, identity, signals};
-use crate::registry::{self, Registration};
+use crate::registry::{self, OfferedJob, Registration};
 use crate::settings;
 use std::time::{Duration, Instant};
 
@@ -29,9 +29,8 @@ const UNPRELOADED_STAY: Duration = Duration::from_secs(1);
 
 /// What the wait has come to.
 pub enum NextJob {
-    /// A launcher has offered the job in the segment `handle`, which it has pinned if this worker did not have it
-    /// mapped.
-    Offered { handle: u32, is_pinned: bool },
+    /// A launcher has offered the job.
+    Offered(OfferedJob),
     /// None: the worker has left the registry's idle workers, and the process must end.
     Leave,
 }
@@ -46,8 +45,8 @@ pub fn wait(
     let since = Instant::now();
     let mut has_unmapped = false;
     loop {
-        if let Some((handle, is_pinned)) = registration.registry.offered(registration.worker) {
-            return Ok(NextJob::Offered { handle, is_pinned });
+        if let Some(job) = registration.registry.offered(registration.worker) {
+            return Ok(NextJob::Offered(job));
         }
 
         // Is the worker still wanted?
@@ -116,9 +115,9 @@ fn longest_stay(registration: Registration) -> Duration {
 /// worker. If the launcher withdraws the claim instead, the worker leaves at the next try.
 pub fn decline(registration: Registration) -> Result<()> {
     while !registration.exclusive(|r, me| r.try_leave(me, None))? {
-        if let Some((handle, is_pinned)) = registration.registry.offered(registration.worker) {
-            if is_pinned {
-                dsm::unpin(handle)?;
+        if let Some(job) = registration.registry.offered(registration.worker) {
+            if job.is_pinned {
+                dsm::unpin(job.handle)?;
             }
             return registration.exclusive(|r, me| r.refuse(me));
         }

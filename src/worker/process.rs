@@ -193,10 +193,10 @@ impl Worker {
     /// Waits until a launcher offers a job, and maps its segment; `None` if the process is to end.
     fn wait_for_job(&mut self, registration: Registration) -> Result<Option<Offered>> {
         let next = idle::wait(registration, &mut self.baseline, &mut self.mapped, self.began_in_recovery)?;
-        let NextJob::Offered { handle, is_pinned } = next else {
+        let NextJob::Offered(job) = next else {
             return Ok(None);
         };
-        let segment = registration.map(self.mapped.take(handle), handle, is_pinned)?;
+        let segment = registration.map(self.mapped.take(job.handle), job)?;
         callbacks::keep_offered(Some(&segment));
         self.mapped.put(&segment);
         Ok(Some(Offered(segment)))

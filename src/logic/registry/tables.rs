@@ -16,6 +16,15 @@ pub struct Sizes {
     pub history: u32,
 }
 
+/// The job that a claimed worker was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfferedJob {
+    /// Of the job's segment.
+    pub handle: u32,
+    /// The launcher has pinned the segment, as the worker did not have it mapped.
+    pub is_pinned: bool,
+}
+
 #[derive(Clone, Copy)]
 pub struct Tables<'t> {
     pub(crate) head: &'t Head,
@@ -151,15 +160,14 @@ impl<'t> Tables<'t> {
         self.worker(worker).is_some_and(|worker| worker.activity() == Activity::Claimed)
     }
 
-    /// The job that the claimed worker was offered, if it was: its segment, and whether that is pinned. For the worker,
-    /// which alone ends the claim then.
-    pub fn offered(&self, worker: u32) -> Option<(u32, bool)> {
+    /// The job that the claimed worker was offered, if it was. For the worker, which alone ends the claim then.
+    pub fn offered(&self, worker: u32) -> Option<OfferedJob> {
         let worker = self.worker(worker)?;
         if worker.activity() != Activity::Claimed {
             return None;
         }
         let handle = worker.handle.load(Acquire);
-        (handle != 0).then(|| (handle, worker.pinned.load(Relaxed) != 0))
+        (handle != 0).then(|| OfferedJob { handle, is_pinned: worker.pinned.load(Relaxed) != 0 })
     }
 
     /// Has the launcher of the offered job returned its handle already, because this worker will take the job? Asked by

@@ -12,6 +12,7 @@ use crate::registry::layout::{Key, MAPPED};
 use crate::registry::locked::{Locked, Process, Shared};
 use crate::registry::queue::Queue;
 use crate::registry::quota::Limits;
+use crate::registry::tables::OfferedJob;
 use crate::registry::workers::{AfterJob, IdleOutcome};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -279,7 +280,7 @@ fn work(shop: &Shop, proc: u32, first: u32) {
 fn wait_for_job(shop: &Shop, me: Process, worker: u32, dice: &mut Dice) -> Option<u32> {
     let tables = shop.memory.tables();
     loop {
-        if let Some((handle, pinned)) = tables.offered(worker) {
+        if let Some(OfferedJob { handle, is_pinned: pinned }) = tables.offered(worker) {
             if pinned {
                 tables.mark_unpinned(worker);
             }

@@ -4,6 +4,7 @@ use super::model::{END, Job, NEXT, Planted, Sleep, World, end_of};
 use crate::registry::jobs::End;
 use crate::registry::layout::MAPPED;
 use crate::registry::locked::Process;
+use crate::registry::tables::OfferedJob;
 use crate::registry::workers::{AfterJob, IdleOutcome};
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -267,7 +268,7 @@ impl World {
         self.worker_mut(proc).was_claimed = false;
         let index = self.index(proc);
         let tables = self.memory.tables();
-        if let Some((handle, pinned)) = tables.offered(index) {
+        if let Some(OfferedJob { handle, is_pinned: pinned }) = tables.offered(index) {
             self.turn(proc, State::Offered(handle as usize - 1, pinned));
             return "is offered a job".into();
         }
@@ -303,7 +304,7 @@ impl World {
             return "leaves".into();
         }
         self.deliver(proc);
-        if let Some((handle, pinned)) = self.memory.tables().offered(index) {
+        if let Some(OfferedJob { handle, is_pinned: pinned }) = self.memory.tables().offered(index) {
             if pinned {
                 self.unpin(handle as usize - 1);
             }
