@@ -32,9 +32,9 @@ pub fn may_read_stats_of(role: u32) -> Result<bool> {
     Ok(has_privileges_of(role)? || has_privileges_of(sys::ROLE_PG_READ_ALL_STATS)?)
 }
 
-pub fn is_in_recovery() -> bool {
-    // SAFETY: reads variables and shared memory.
-    unsafe { sys::RecoveryInProgress() }
+pub fn is_in_recovery() -> Result<bool> {
+    // SAFETY: reads shared memory; before 15 it allocates when it sees first that recovery has ended.
+    guard(|| unsafe { sys::RecoveryInProgress() })
 }
 
 /// Has the current user the privileges of that role?

@@ -6,7 +6,7 @@
 use super::compat_session::{self as compat, Hook, SysCacheId};
 use super::error::Result;
 use super::guard::guard;
-use super::{guc_table, sys};
+use super::{guc_table, identity, sys};
 use std::ffi::{CStr, c_void};
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
@@ -72,9 +72,9 @@ unsafe extern "C-unwind" fn role_changed(_arg: sys::Datum, _cache: SysCacheId, _
 pub fn watch() -> Result<()> {
     // SAFETY: variables of the server, of one pointer each.
     let hooks = hooks().into_iter().map(|at| (at, unsafe { *at })).collect();
-    // SAFETY: reads variables, and perhaps shared memory.
-    let (error_context, interrupt_holdoff, in_recovery) =
-        unsafe { (sys::error_context_stack, sys::InterruptHoldoffCount, sys::RecoveryInProgress()) };
+    // SAFETY: reads variables. The guard leaves the error contexts as they are.
+    let (error_context, interrupt_holdoff) = unsafe { (sys::error_context_stack, sys::InterruptHoldoffCount) };
+    let in_recovery = identity::is_in_recovery()?;
     FIRST.get_or_init(|| First { hooks, error_context, interrupt_holdoff, in_recovery });
     guc_table::find_transaction_settings()?;
     let cache = sys::SysCacheIdentifier_AUTHOID as SysCacheId;

@@ -27,6 +27,7 @@
 use super::compat::signal_handler;
 use super::dsm::Segment;
 use super::error::Result;
+use super::exit;
 use super::guard::guard;
 use super::sys;
 use logic::job::state::Stop;
@@ -46,6 +47,10 @@ impl Word {
 
     fn set(&self, word: Option<&AtomicU32>) {
         self.0.store(word.map_or(ptr::null_mut(), |word| ptr::from_ref(word).cast_mut()), SeqCst);
+    }
+
+    fn is_set(&self) -> bool {
+        !self.0.load(SeqCst).is_null()
     }
 
     fn value(&self) -> Option<u32> {
@@ -86,7 +91,7 @@ enum Target {
 
 /// Whom a signal means that comes now.
 fn target() -> Target {
-    let has_begun = STOP.value().is_some();
+    let has_begun = STOP.is_set();
     let Some(activity) = ACTIVITY.value() else {
         return if has_begun { Target::Job } else { Target::Process };
     };
@@ -138,6 +143,8 @@ signal_handler!(handle_terminate, on_terminate);
 
 /// Sets the handlers and lets signals in. They were blocked since the process began, so none was lost.
 pub fn accept() -> Result<()> {
+    // Registered before all others, and so called after them, also when one of them ends in an ERROR.
+    exit::at_exit(forget_words)?;
     // SAFETY: handlers that are async-signal-safe.
     guard(|| unsafe {
         sys::pgbg_set_handler(libc::SIGINT, Some(handle_interrupt));
@@ -148,7 +155,18 @@ pub fn accept() -> Result<()> {
     })
 }
 
-/// Tells the handlers this process's slot in the registry, which stays mapped as long as the process lives. Once.
+/// The process ends. Suppose the registry is in a segment of its own (17 and later, not preloaded), or an ERROR has
+/// kept the exit from ending the job: the server is about to unmap what the words point to, and signals may come until
+/// the process is gone.
+#[allow(clippy::unnecessary_wraps)] // as the exit's callbacks are
+fn forget_words() -> Result<()> {
+    for word in [&STOP, &OTHER_STOP, &ACTIVITY, &HANDLE] {
+        word.set(None);
+    }
+    Ok(())
+}
+
+/// Tells the handlers this process's slot in the registry, which stays mapped until the process ends. Once.
 pub fn watch_slot(activity: &'static AtomicU32, handle: &'static AtomicU32) {
     HANDLE.set(Some(handle));
     ACTIVITY.set(Some(activity));

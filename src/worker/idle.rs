@@ -61,7 +61,7 @@ pub fn wait(
             || baseline.stateful_library().is_some()
             || max_idle == 0
             || idle >= stay
-            || began_in_recovery && !identity::is_in_recovery();
+            || began_in_recovery && !identity::is_in_recovery()?;
         let leave = |surplus| registration.exclusive(|r, me| r.try_leave(me, surplus));
         if (must_leave && leave(None)?) || (is_surplus && idle >= SURPLUS_STAY && leave(Some(max_idle))?) {
             return Ok(NextJob::Leave);

@@ -107,7 +107,7 @@ impl Worker {
         let trees = Context::new(c"pg_background statements")?;
         match Self::open_session(current, registration) {
             Ok(baseline) => {
-                Ok(Some(Self { baseline, trees, mapped, jobs_run: 0, began_in_recovery: identity::is_in_recovery() }))
+                Ok(Some(Self { baseline, trees, mapped, jobs_run: 0, began_in_recovery: identity::is_in_recovery()? }))
             }
             Err(error) => {
                 job::fail(current, &error)?;

@@ -35,6 +35,11 @@ pub fn note_release(execution: Execution, job: &Job) -> Result<()> {
     if is_first { execution.at_end(forget) } else { Ok(()) }
 }
 
+/// Called when the execution's memory is freed. Suppose that memory ran out while this session held the lock: the
+/// session ends, and its open portals are freed on the way. Then the lock is not waited for, and the list ends with the
+/// process.
 fn forget(execution: Execution) {
-    USED.lock().retain(|(by, _)| *by != execution);
+    if let Some(mut used) = USED.try_lock() {
+        used.retain(|(by, _)| *by != execution);
+    }
 }
