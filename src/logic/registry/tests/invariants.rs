@@ -1,10 +1,12 @@
 //! What holds after each move.
 
+use super::counts::Sums;
 use super::launchers::{Launcher, State as Launching};
 use super::memory::{HISTORY, JOBS};
 use super::model::{END, LAUNCHERS, PROCS, Sleep, WORKER_PROCESSES, World};
 use super::observers::State as Observing;
-use super::workers::State as Working;
+use super::workers::{State as Working, WorkerProcess};
+use crate::job::state::Stop;
 use crate::registry::layout::{Activity, JobSlot};
 use crate::registry::quota;
 use std::collections::BTreeSet;
@@ -47,6 +49,12 @@ impl World {
                 complaint = complaint.or(Some("a slot's kind is not its job's"));
             }
         }
+        let is_let_run = |job: &JobSlot| {
+            job.abandoned.load(Relaxed) != 0 && job.stop() != Stop::Now && job.cookie.load(Relaxed) != 0
+        };
+        if tables.jobs.iter().any(is_let_run) {
+            complaint = complaint.or(Some("an abandoned job is not asked to stop"));
+        }
         if let Some(complaint) = complaint {
             self.complain(complaint);
         }
@@ -61,6 +69,7 @@ impl World {
         let present: Vec<i64> = tables.jobs.iter().map(|job| job.cookie.load(Relaxed)).filter(|c| *c != 0).collect();
         self.ends_seen = ended;
         for cookie in fresh {
+            self.counts.ended(cookie);
             *self.ended.entry(cookie).or_default() += 1;
         }
         if present.iter().collect::<BTreeSet<_>>().len() != present.len() {
@@ -113,8 +122,36 @@ impl World {
                 complaints.push(format!("worker {index} has a job that has no slot"));
             }
         }
+        for process in &self.workers {
+            complaints.extend(process.index.and_then(|index| self.misfit(process, index)));
+        }
         for complaint in complaints {
             self.complain(complaint);
+        }
+    }
+
+    /// What the worker's slot says that is not so in the process.
+    fn misfit(&self, process: &WorkerProcess, index: u32) -> Option<String> {
+        let slot = &self.memory.tables().workers[index as usize];
+        let activity = slot.activity();
+        let may_be = match process.state {
+            Working::Waiting | Working::Forgetting => activity == Activity::Idle || activity == Activity::Claimed,
+            Working::Resetting => activity == Activity::Resetting || activity == Activity::Claimed,
+            _ => true,
+        };
+        let is_mapped = |handle: u32| handle == 0 || process.mapped.contains(&handle);
+        let mut mapped = slot.mapped.iter().map(|handle| handle.load(Relaxed));
+        let is_true = match activity {
+            Activity::Resetting => (slot.promised.load(Relaxed) != 0) == process.promised && mapped.all(is_mapped),
+            Activity::Idle => mapped.all(is_mapped),
+            _ => true,
+        };
+        if !may_be {
+            Some(format!("worker {index} is {activity:?}, but its process is {:?}", process.state))
+        } else if !is_true {
+            Some(format!("worker {index} is {activity:?} and shows what its process has not promised or mapped"))
+        } else {
+            None
         }
     }
 
@@ -129,9 +166,13 @@ impl World {
             |job: &&crate::registry::layout::JobSlot| job.cookie.load(Relaxed) != 0 && job.taken.load(Relaxed) != 0;
         let running = tables.jobs.iter().filter(is_taken).count() as i64;
         let starts = sum(|t| &t.warm_starts) + sum(|t| &t.cold_starts);
+        let sums = Sums::of(tables.totals);
         let launched = sum(|t| &t.launched);
         if launched != ended + running || launched != starts || ended as u64 != tables.head.ended.load(Relaxed) {
             self.complain("totals do not add up");
+        }
+        if sums != self.counts.sums {
+            self.complain(format!("totals are {sums:?}, and should be {:?}", self.counts.sums));
         }
     }
 
@@ -256,8 +297,7 @@ impl World {
             }
         }
         let last = PROCS - 1;
-        self.exclusive(last, |r| r.reap());
-        self.deliver(last);
+        self.reap(last);
         let tables = self.memory.tables();
         let is_used = tables.running() != 0
             || tables.has_waiters() && !self.has_vanished

@@ -1,7 +1,6 @@
 //! What a launching session does: `launcher/launch`, and waiting for its jobs.
 
-use super::model::{END, Job, NEXT, Planted, Segment, Sleep, World};
-use super::workers;
+use super::model::{END, Job, NEXT, Planted, Sleep, World};
 use crate::job::state::Stop;
 use crate::registry::claims::Claim;
 use crate::registry::jobs::Admission;
@@ -39,16 +38,18 @@ pub struct Launcher {
     pub launching: i64,
     /// To be given back next.
     pub ticket: Option<u64>,
+    /// Pids of the workers of its last jobs.
+    pub used: [i32; 2],
     /// The process has called its exit callback.
     pub is_exiting: bool,
 }
 
 impl World {
-    fn launcher(&mut self, proc: u32) -> &mut Launcher {
+    pub fn launcher(&mut self, proc: u32) -> &mut Launcher {
         &mut self.launchers[proc as usize]
     }
 
-    fn go(&mut self, proc: u32, state: State) {
+    pub fn go(&mut self, proc: u32, state: State) {
         self.launcher(proc).state = state;
     }
 
@@ -73,12 +74,12 @@ impl World {
                 "does not wait".into()
             }
             State::Rejected(job) => {
-                self.exclusive(proc, |r| r.count_launch(job.database, 10, LaunchEvent::Rejected));
+                self.exclusive(proc, |r| r.count_launch(job.database, job.role, LaunchEvent::Rejected));
+                self.counts.sums.rejected += 1;
                 self.fail(proc, job)
             }
             State::Refused(job) => {
-                let ticket = self.exclusive(proc, |r| r.join(&job.ask(), Queue::ForSlot)).unwrap();
-                self.join_freed(proc);
+                let ticket = self.join(proc, &job, Queue::ForSlot);
                 self.go(proc, State::Queued(job, ticket));
                 format!("joins with {ticket}")
             }
@@ -132,74 +133,12 @@ impl World {
             }
             State::Failing(job, slot, None) => {
                 self.exclusive(proc, |r| r.give_up(slot, job.cookie));
+                self.check_abandoned(job.cookie);
                 self.fail(proc, job);
                 format!("gives up {}", job.cookie)
             }
             State::Tracking(job, slot) => self.follow(proc, job, slot, what),
         }
-    }
-
-    fn launch(&mut self, proc: u32, what: u8) -> String {
-        let handle = self.segments.iter().position(|s| s.is_reusable && s.launcher == proc);
-        let handle = handle.unwrap_or_else(|| {
-            self.segments.push(Segment::default());
-            self.segments.len() - 1
-        });
-        self.next_cookie += 1;
-        let job = Job {
-            cookie: self.next_cookie,
-            database: 1 + u32::from(what == 1),
-            settings: u64::from(what == 2),
-            limits: self.limits,
-            handle,
-        };
-        self.segments[handle] = Segment {
-            launcher: proc,
-            cookie: job.cookie,
-            database: job.database,
-            settings: job.settings,
-            ..Segment::default()
-        };
-        self.launcher(proc).launching = job.cookie;
-        match self.admit(proc, &job, None) {
-            Admission::Admitted(slot, claim) => self.admitted(proc, job, slot, claim),
-            Admission::Refused(scope) => {
-                self.go(proc, State::Refused(job));
-                format!("launches {}: refused, {scope:?}", job.cookie)
-            }
-        }
-    }
-
-    /// A launch that waits, and whose turn it is, may not be overtaken.
-    fn admit(&mut self, proc: u32, job: &Job, ticket: Option<u64>) -> Admission {
-        let ready = self.ready(ticket);
-        let admission = self.exclusive(proc, |r| r.admit(&job.ask(), ticket));
-        let still = self.ready(ticket);
-        if ready.iter().any(|waiter| !still.contains(waiter)) {
-            self.complain("a launch that waits was overtaken");
-        }
-        admission
-    }
-
-    /// The launches that wait before that ticket, and would be admitted now.
-    fn ready(&self, before: Option<u64>) -> Vec<u64> {
-        let launchers = self.launchers.iter().filter(|launcher| !launcher.is_exiting);
-        let waiting = launchers.filter_map(|launcher| match launcher.state {
-            State::Queued(job, ticket) if before.is_none_or(|before| ticket < before) => Some((job, ticket)),
-            _ => None,
-        });
-        let would_be = |(job, ticket): &(Job, u64)| self.shared(0, |r| r.verdict(&job.ask(), Some(*ticket))).is_none();
-        waiting.filter(would_be).map(|(_, ticket)| ticket).collect()
-    }
-
-    fn admitted(&mut self, proc: u32, job: Job, slot: u32, claim: Option<Claim>) -> String {
-        self.segments[job.handle].slot = slot;
-        self.go(proc, State::Admitted(job, slot, claim));
-        format!(
-            "{} is admitted to slot {slot}, claim {:?}",
-            job.cookie,
-            claim.map(|claim| (claim.index, claim.is_sure))
-        )
     }
 
     fn offer(&mut self, proc: u32, job: Job, slot: u32, claim: Claim) -> String {
@@ -241,55 +180,6 @@ impl World {
         "sees the worker gone".into()
     }
 
-    fn need_worker(&mut self, proc: u32, job: Job, slot: u32) -> String {
-        let segment = &mut self.segments[job.handle];
-        (segment.wants_reply, segment.was_attached) = (false, false);
-        if self.shared(proc, |r| r.is_next_for_process(None)) {
-            if let Some(worker) = self.free_process() {
-                return self.register(proc, job, slot, worker);
-            }
-        }
-        let ticket = self.exclusive(proc, |r| r.join(&job.ask(), Queue::ForProcess)).unwrap();
-        self.join_freed(proc);
-        self.go(proc, State::WaitsForProcess(job, slot, ticket));
-        format!("joins for a process with {ticket}")
-    }
-
-    fn register(&mut self, proc: u32, job: Job, slot: u32, worker: u32) -> String {
-        let process = self.machine.start(worker);
-        self.sleeps[worker as usize] = Sleep::Awake;
-        *self.worker_mut(worker) = workers::WorkerProcess::starting(job.handle, self.machine.process(proc));
-        self.go(proc, State::Cold(job, slot, worker, process.pid));
-        format!("starts process {worker} for {}", job.cookie)
-    }
-
-    fn wait_for_process(&mut self, proc: u32, job: Job, slot: u32, ticket: u64, what: u8) -> String {
-        if what == 14 {
-            self.sleeps[proc as usize] = Sleep::Awake;
-            self.launcher(proc).ticket = Some(ticket);
-            self.go(proc, State::Failing(job, slot, None));
-            return "waits no longer for a process".into();
-        }
-        if what == 13 {
-            self.sleeps[proc as usize] = Sleep::Awake;
-            self.exclusive(proc, |r| r.dismiss_one());
-            return "dismisses one".into();
-        }
-        // a pause has passed, or it was woken
-        self.sleeps[proc as usize] = Sleep::Awake;
-        if self.shared(proc, |r| r.is_next_for_process(Some(ticket))) {
-            if let Some(worker) = self.free_process() {
-                self.launcher(proc).ticket = Some(ticket);
-                return self.register(proc, job, slot, worker);
-            }
-            if let Some(claim) = self.exclusive(proc, |r| r.claim_for(slot, &job.ask())) {
-                self.launcher(proc).ticket = Some(ticket);
-                return self.admitted(proc, job, slot, Some(claim));
-            }
-        }
-        self.sleep(proc, Sleep::Condition).into()
-    }
-
     fn track(&mut self, proc: u32, job: Job, slot: u32) -> String {
         self.returned.insert(job.cookie);
         self.launcher(proc).launching = 0;
@@ -309,20 +199,26 @@ impl World {
             _ if self.is_over(&job, slot) => {
                 let is_left = self.segments[job.handle].was_attached && !self.segments[job.handle].is_attached;
                 self.segments[job.handle].is_reusable = is_left;
+                self.note_used(proc, &job);
                 self.sleeps[proc as usize] = Sleep::Awake;
                 self.go(proc, State::Idle);
                 format!("sees the end of {}", job.cookie)
             }
-            8 | 9 => {
-                self.shared(proc, |r| r.stop(slot, job.cookie, Stop::Now));
-                format!("cancels {}", job.cookie)
-            }
+            7 => self.stop(proc, slot, job.cookie, Stop::AfterStatement),
+            8 | 9 => self.stop(proc, slot, job.cookie, Stop::Now),
             10 => {
+                self.note_used(proc, &job);
                 self.go(proc, State::Idle);
                 format!("detaches {}", job.cookie)
             }
             _ => self.sleep(proc, Sleep::Latch).into(),
         }
+    }
+
+    fn note_used(&mut self, proc: u32, job: &Job) {
+        let pid = self.segments[job.handle].worker_pid;
+        let launcher = self.launcher(proc);
+        launcher.used = [pid, launcher.used[0]];
     }
 
     fn fail(&mut self, proc: u32, job: Job) -> String {
@@ -357,6 +253,7 @@ impl World {
                     worker.set_activity(Activity::Claimed);
                 }
             });
+            self.check_abandoned(launching);
         }
         "exits"
     }

@@ -1,10 +1,14 @@
 //! The registry's rules, run without a server: over tables in plain memory, by processes that are values or threads.
 
+mod admission;
+mod counts;
+mod idle;
 mod invariants;
 mod launchers;
 mod memory;
 mod model;
 mod observers;
+mod one_job;
 mod random_moves;
 mod threads;
 mod workers;

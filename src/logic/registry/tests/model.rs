@@ -4,8 +4,9 @@
 //!
 //! Wakes are a step of their own: between the lock's release and the wakes all other processes may move.
 
+use super::counts::Counts;
 use super::launchers::Launcher;
-use super::memory::{Acting, HISTORY, JOBS, Machine, Memory, address};
+use super::memory::{Acting, JOBS, Machine, Memory, address};
 use super::observers::Observer;
 use super::workers::WorkerProcess;
 use crate::registry::claims::WorkerRequirements;
@@ -26,6 +27,8 @@ pub const NEXT: u8 = 12;
 /// The process ends; an observer dismisses workers.
 pub const END: u8 = 15;
 pub const LAST: u8 = 17;
+/// Whom the sessions were authenticated as.
+pub const ROLE_OF_WORKERS: u32 = 10;
 pub const PROCS: u32 = LAUNCHERS + WORKER_PROCESSES + OBSERVERS;
 
 /// A fault that a test plants, to see that the invariants find it.
@@ -62,23 +65,26 @@ pub enum Sleep {
 pub struct Job {
     pub cookie: i64,
     pub database: u32,
+    pub role: u32,
     pub settings: u64,
     pub limits: Limits,
     /// Its segment.
     pub handle: usize,
+    /// Pids that the session still uses; 0 is none.
+    pub taken: [i32; 2],
 }
 
 impl Job {
     pub fn key(database: u32) -> Key {
-        Key { database, user: 10, ..Key::default() }
+        Key { database, user: ROLE_OF_WORKERS, ..Key::default() }
     }
 
     /// As the registry wants it.
-    pub fn ask(&self) -> NewJob<'static> {
+    pub fn ask(&self) -> NewJob<'_> {
         NewJob {
             cookie: self.cookie,
             database: self.database,
-            role: 10,
+            role: self.role,
             launched_at: 1,
             query: b"SELECT 1",
             limits: self.limits,
@@ -87,7 +93,7 @@ impl Job {
                 key: Self::key(self.database),
                 settings: self.settings,
                 handle: self.handle as u32 + 1,
-                taken: &[],
+                taken: &self.taken,
             }),
         }
     }
@@ -136,6 +142,9 @@ pub struct World {
     /// How often each cookie went into the history; ends seen so far.
     pub ended: BTreeMap<i64, u32>,
     pub ends_seen: u64,
+    pub counts: Counts,
+    /// Pids of workers that are to run no further job.
+    pub dismissed: BTreeSet<i32>,
     pub trace: Vec<String>,
     pub broken: Option<String>,
 }
@@ -167,6 +176,8 @@ impl World {
             returned: BTreeSet::new(),
             ended: BTreeMap::new(),
             ends_seen: 0,
+            counts: Counts::default(),
+            dismissed: BTreeSet::new(),
             trace: Vec::new(),
             broken: None,
         }
@@ -174,8 +185,14 @@ impl World {
 
     /// With tables that other processes have left.
     pub fn after(memory: Memory) -> Self {
-        let ends_seen = memory.tables().head.ended.load(Relaxed).saturating_sub(HISTORY as u64);
-        Self { memory, ends_seen, ..Self::new(Planted::Nothing, false) }
+        let tables = memory.tables();
+        let ends_seen = tables.head.ended.load(Relaxed);
+        let counts = Counts::after(tables.totals);
+        let mut ended = BTreeMap::new();
+        for cookie in tables.history.iter().map(|entry| entry.cookie.load(Relaxed)).filter(|cookie| *cookie != 0) {
+            *ended.entry(cookie).or_default() += 1;
+        }
+        Self { memory, ended, ends_seen, counts, ..Self::new(Planted::Nothing, false) }
     }
 
     pub fn complain(&mut self, what: impl Into<String>) {
@@ -270,7 +287,7 @@ impl World {
 
     fn could_move(&self, proc: u32, what: u8) -> bool {
         let observer = proc.checked_sub(LAUNCHERS + WORKER_PROCESSES);
-        let has_nothing = what > 4 && observer.is_some_and(|index| self.observers[index as usize].is_idle());
+        let has_nothing = what > 6 && observer.is_some_and(|index| self.observers[index as usize].is_idle());
         let is_there = self.machine.process(proc).pid != 0;
         let is_woken = self.pending[proc as usize].is_some() || self.is_woken(proc);
         what >= NEXT || is_there && is_woken && !has_nothing

@@ -1,6 +1,7 @@
 //! Sessions that look at other sessions' jobs, cancel them, wait for them, and dismiss workers.
 
-use super::model::{END, LAST, LAUNCHERS, NEXT, Sleep, WORKER_PROCESSES, World};
+use super::launchers::State as Launching;
+use super::model::{END, LAST, LAUNCHERS, NEXT, PROCS, ROLE_OF_WORKERS, Sleep, WORKER_PROCESSES, World};
 use crate::job::state::Stop;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -69,26 +70,115 @@ impl World {
                     self.machine.join_condition(proc, tables.done(slot).unwrap());
                     format!("waits for {cookie}")
                 }
-                4 if cookie != 0 && has_handle => {
-                    self.shared(proc, |r| r.stop(slot, cookie, Stop::Now));
-                    format!("cancels {cookie}")
-                }
+                4 if cookie != 0 && has_handle => self.stop(proc, slot, cookie, Stop::Now),
+                5 if cookie != 0 && has_handle => self.stop(proc, slot, cookie, Stop::AfterStatement),
                 LAST => {
-                    self.exclusive(proc, |r| r.dismiss(0, 0));
+                    self.dismiss(proc, 0, 0);
                     "dismisses all".into()
                 }
                 END..LAST => {
-                    self.exclusive(proc, |r| r.dismiss(database, 0));
+                    // of any role, of that of all workers, of that of none
+                    let role = [0, ROLE_OF_WORKERS, ROLE_OF_WORKERS + 1][self.next_cookie as usize % 3];
+                    self.dismiss(proc, database, role);
                     self.join_freed(proc);
                     self.observer(proc).state = State::WaitsForLeavers(database);
                     format!("dismisses the workers of {database}")
                 }
-                11 => {
-                    self.exclusive(proc, |r| r.reap());
+                6 => {
+                    self.reap(proc);
                     "reaps".into()
                 }
                 _ => "looks".into(),
             },
+        }
+    }
+    /// Dismisses workers: those that have registered and are meant, and no others. None of them is claimed afterwards.
+    fn dismiss(&mut self, proc: u32, database: u32, role: u32) {
+        let mut expected = Vec::new();
+        for (worker, number) in self.workers.iter().zip(LAUNCHERS..) {
+            let Some(index) = worker.index else { continue };
+            let is_meant = (database == 0 || worker.database == database) && (role == 0 || role == ROLE_OF_WORKERS);
+            if is_meant {
+                self.dismissed.insert(self.machine.process(number).pid);
+            }
+            expected.push((index, is_meant || self.is_marked(index)));
+        }
+        self.exclusive(proc, |r| r.dismiss(database, role));
+        if expected.into_iter().any(|(index, expected)| self.is_marked(index) != expected) {
+            self.complain("other workers were dismissed than were meant");
+        }
+    }
+
+    fn is_marked(&self, index: u32) -> bool {
+        self.memory.tables().workers[index as usize].dismissed.load(Relaxed) != 0
+    }
+
+    /// By an observer or the launcher. What was asked before stays.
+    pub fn stop(&mut self, proc: u32, slot: u32, cookie: i64, stop: Stop) -> String {
+        let before = self.memory.tables().asked_to_stop(slot, cookie);
+        self.shared(proc, |r| r.stop(slot, cookie, stop));
+        self.check_asked(cookie, before.max(stop));
+        if stop == Stop::Now {
+            self.check_interrupted(cookie);
+        }
+        format!("asks {cookie} to stop: {stop:?}")
+    }
+
+    /// The launch of that job has failed: the job is gone, or its worker is asked to stop.
+    pub fn check_abandoned(&mut self, cookie: i64) {
+        let tables = self.memory.tables();
+        let Some(slot) = tables.slot_of(cookie) else {
+            return;
+        };
+        if tables.jobs[slot as usize].abandoned.load(Relaxed) == 0 {
+            self.complain("a job that no launcher will have is not abandoned");
+        }
+        self.check_asked(cookie, Stop::Now);
+        self.check_interrupted(cookie);
+    }
+
+    fn check_asked(&mut self, cookie: i64, stop: Stop) {
+        let tables = self.memory.tables();
+        let slot = tables.slot_of(cookie);
+        if slot.is_some_and(|slot| tables.asked_to_stop(slot, cookie) != stop) {
+            self.complain(format!("job {cookie} is not asked to stop, or less than before"));
+        }
+    }
+
+    /// The worker of the job was told to look, just now.
+    fn check_interrupted(&mut self, cookie: i64) {
+        let tables = self.memory.tables();
+        let pid = tables.slot_of(cookie).map_or(0, |slot| tables.jobs[slot as usize].worker_pid.load(Relaxed));
+        if pid != 0 && !self.machine.interrupted.lock().unwrap().contains(&pid) {
+            self.complain(format!("the worker of {cookie} was not told to look"));
+        }
+    }
+
+    /// Reaps, and delivers the wakes: when there was a job without a process, its launcher is awake, and all who wait
+    /// for a job or a slot.
+    pub fn reap(&mut self, proc: u32) {
+        let before = self.slots();
+        let has_found = self.exclusive(proc, |r| r.reap());
+        self.deliver(proc);
+        let after = self.slots();
+        let gone: Vec<i64> = before.iter().zip(&after).filter(|(b, a)| b.0 != a.0).map(|(job, _)| job.0).collect();
+        if has_found == gone.is_empty() {
+            self.complain("reaped jobs, or none, and says otherwise");
+        }
+        let is_concerned = |proc: &u32| {
+            if let Some(launcher) = self.launchers.get(*proc as usize) {
+                return match launcher.state {
+                    Launching::Queued(..) | Launching::WaitsForProcess(..) => true,
+                    Launching::Offered(job, ..) | Launching::Tracking(job, _) => gone.contains(&job.cookie),
+                    _ => false,
+                };
+            }
+            let observer = proc.checked_sub(LAUNCHERS + WORKER_PROCESSES);
+            observer.is_some_and(|index| !self.observers[index as usize].is_idle())
+        };
+        let forgotten = (0..PROCS).filter(is_concerned).find(|proc| !self.is_woken(*proc));
+        if let Some(proc) = forgotten.filter(|_| has_found) {
+            self.complain(format!("{proc} sleeps, but a job was reaped"));
         }
     }
 }

@@ -89,6 +89,9 @@ fn all_holds_after_each_move() {
         "unpins a segment",
         "joins for a process",
         "sees the workers gone",
+        "to stop: AfterStatement",
+        "forgets its mappings",
+        "reaps",
     ];
     for what in rare {
         assert!(seen.contains(what), "no process {what}");

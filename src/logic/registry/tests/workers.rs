@@ -1,12 +1,15 @@
 //! What a background worker does: `worker/process`, `worker/idle` and its exit callback.
 
-use super::model::{END, Job, NEXT, Planted, Sleep, World, end_of};
+use super::model::{END, Job, Planted, Sleep, World, end_of};
 use crate::registry::jobs::End;
 use crate::registry::layout::MAPPED;
 use crate::registry::locked::Process;
-use crate::registry::tables::OfferedJob;
+use crate::registry::totals::Start;
 use crate::registry::workers::{AfterJob, IdleOutcome};
 use std::sync::atomic::Ordering::SeqCst;
+
+/// As many segments stay mapped here: fewer than the registry has room for, so that workers do unmap one for another.
+const KEPT: usize = 2;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
@@ -25,6 +28,8 @@ pub enum State {
     Ended(usize, bool),
     Resetting,
     Waiting,
+    /// Is about to unmap its segments.
+    Forgetting,
     /// Wants to leave, and looks whether it was claimed.
     Declining,
     /// Was offered the job, which is pinned or not.
@@ -45,11 +50,11 @@ pub struct WorkerProcess {
     pub was_claimed: bool,
     /// Its exit callback runs.
     is_ending: bool,
-    database: u32,
-    settings: u64,
-    promised: bool,
+    pub database: u32,
+    pub settings: u64,
+    pub promised: bool,
     /// Segments that it keeps mapped, as handles; 0 is none.
-    mapped: [u32; MAPPED],
+    pub mapped: [u32; MAPPED],
     /// The session that registered it.
     by: Option<Process>,
 }
@@ -58,14 +63,22 @@ impl WorkerProcess {
     pub fn starting(handle: usize, by: Process) -> Self {
         Self { state: State::Starting(handle), by: Some(by), ..Self::default() }
     }
+
+    /// Keeps the segment mapped, in place of the one that was not used for longest.
+    pub fn keep(&mut self, handle: usize) {
+        let handle = handle as u32 + 1;
+        let place = self.mapped[..KEPT].iter().position(|kept| *kept == handle).unwrap_or(KEPT - 1);
+        self.mapped[place] = handle;
+        self.mapped[..=place].rotate_right(1);
+    }
 }
 
 impl World {
-    fn turn(&mut self, proc: u32, state: State) {
+    pub fn turn(&mut self, proc: u32, state: State) {
         self.worker_mut(proc).state = state;
     }
 
-    fn index(&self, proc: u32) -> u32 {
+    pub fn index(&self, proc: u32) -> u32 {
         self.worker(proc).index.expect("a registered worker")
     }
 
@@ -111,13 +124,16 @@ impl World {
                     self.deliver(proc);
                     return self.vanish(proc);
                 };
+                if self.memory.tables().is_dismissed(index) {
+                    self.complain("a new worker is dismissed already");
+                }
                 let worker = self.worker_mut(proc);
                 (worker.index, worker.database) = (Some(index), database);
                 self.turn(proc, State::Registered(handle));
                 format!("registers as worker {index}")
             }
             State::Registered(handle) => {
-                if self.take(proc, handle) {
+                if self.take(proc, handle, Start::Cold) {
                     self.turn(proc, State::Taken(handle));
                     format!("takes {}", self.segments[handle].cookie)
                 } else {
@@ -150,26 +166,15 @@ impl World {
             }
             State::Waiting => self.wait_for_job(proc, what),
             State::Declining => self.decline(proc),
-            State::Offered(handle, pinned) => {
-                let is_kept = self.worker(proc).mapped.contains(&(handle as u32 + 1));
-                if !is_kept && what == 13 {
-                    self.turn(proc, State::Closing(None));
-                    return "cannot map the segment".into();
-                }
-                if pinned {
-                    self.memory.tables().mark_unpinned(self.index(proc));
-                    self.unpin(handle);
-                }
-                self.turn(proc, State::Mapped(handle));
-                "maps the segment".into()
-            }
+            State::Forgetting => self.forget_mappings(proc),
+            State::Offered(handle, pinned) => self.map(proc, handle, pinned, what),
             State::Mapped(handle) if what == 13 => {
                 self.turn(proc, State::Closing(Some(handle)));
                 "fails before it takes the job".into()
             }
             State::Mapped(handle) => {
                 (self.segments[handle].is_attached, self.segments[handle].was_attached) = (true, true);
-                if self.take(proc, handle) {
+                if self.take(proc, handle, Start::Warm) {
                     self.segments[handle].worker_pid = self.machine.process(proc).pid;
                     self.turn(proc, State::Restoring(handle));
                     format!("takes {}", self.segments[handle].cookie)
@@ -200,6 +205,7 @@ impl World {
                 self.leave_queue(handle);
                 let index = self.index(proc);
                 self.exclusive(proc, |r| r.refuse(index));
+                self.counts.refuse(self.segments[handle].cookie);
                 self.turn(proc, State::Closing(None));
                 format!("refuses {}", self.segments[handle].cookie)
             }
@@ -221,11 +227,6 @@ impl World {
         }
     }
 
-    fn take(&mut self, proc: u32, handle: usize) -> bool {
-        let (index, slot, cookie) = (self.index(proc), self.segments[handle].slot, self.segments[handle].cookie);
-        self.exclusive(proc, |r| r.take_job(index, slot, cookie))
-    }
-
     fn end_job(&mut self, proc: u32, handle: usize, what: u8) -> String {
         self.segments[handle].is_final = true;
         let stays = what % 4 != 0;
@@ -233,9 +234,8 @@ impl World {
         let worker = self.worker_mut(proc);
         worker.settings = settings;
         worker.promised = what % 2 == 0;
-        if what % 3 != 0 && !worker.mapped.contains(&(handle as u32 + 1)) {
-            worker.mapped.rotate_right(1);
-            worker.mapped[0] = handle as u32 + 1;
+        if what % 3 != 0 {
+            worker.keep(handle);
         }
         let (promised, mapped) = (worker.promised, worker.mapped);
         let after = if stays { AfterJob::Reset { promised, settings, mapped } } else { AfterJob::Leave };
@@ -247,6 +247,9 @@ impl World {
     fn finish(&mut self, proc: u32, handle: usize, end: &End, after: AfterJob) {
         let (index, slot, cookie) = (self.index(proc), self.segments[handle].slot, self.segments[handle].cookie);
         let planted = self.planted;
+        if self.memory.tables().is_running(slot, cookie) {
+            self.counts.end(cookie, end);
+        }
         self.exclusive(proc, |r| {
             r.end_job(index, slot, cookie, end, after);
             if planted == Planted::FreeTwice {
@@ -261,59 +264,6 @@ impl World {
         if std::mem::take(&mut self.segments[handle].is_attached) {
             self.machine.set_latch(self.segments[handle].launcher);
         }
-    }
-
-    fn wait_for_job(&mut self, proc: u32, what: u8) -> String {
-        self.sleeps[proc as usize] = Sleep::Awake;
-        self.worker_mut(proc).was_claimed = false;
-        let index = self.index(proc);
-        let tables = self.memory.tables();
-        if let Some(OfferedJob { handle, is_pinned: pinned }) = tables.offered(index) {
-            self.turn(proc, State::Offered(handle as usize - 1, pinned));
-            return "is offered a job".into();
-        }
-        let must = tables.is_dismissed(index) || what == NEXT;
-        let is_claimed = tables.is_claimed(index);
-        if must || what == 11 {
-            let surplus = if must { None } else { Some(1) };
-            if self.exclusive(proc, |r| r.try_leave(index, surplus)) {
-                self.turn(proc, State::Closing(None));
-                return "leaves".into();
-            }
-        } else if is_claimed {
-        } else if what == 10 {
-            if self.exclusive(proc, |r| r.forget_mappings(index)) {
-                self.worker_mut(proc).mapped = [0; MAPPED];
-            }
-            return "forgets its mappings".into();
-        } else if what == 9 {
-            self.worker_mut(proc).settings = 9;
-            self.exclusive(proc, |r| r.show_settings(index, 9));
-            return "has other settings".into();
-        }
-        self.worker_mut(proc).was_claimed = is_claimed;
-        self.sleep(proc, Sleep::Latch).into()
-    }
-
-    fn decline(&mut self, proc: u32) -> String {
-        self.sleeps[proc as usize] = Sleep::Awake;
-        self.worker_mut(proc).was_claimed = false;
-        let index = self.index(proc);
-        if self.exclusive(proc, |r| r.try_leave(index, None)) {
-            self.turn(proc, State::Closing(None));
-            return "leaves".into();
-        }
-        self.deliver(proc);
-        if let Some(OfferedJob { handle, is_pinned: pinned }) = self.memory.tables().offered(index) {
-            if pinned {
-                self.unpin(handle as usize - 1);
-            }
-            self.exclusive(proc, |r| r.refuse(index));
-            self.turn(proc, State::Closing(None));
-            return "declines".into();
-        }
-        self.worker_mut(proc).was_claimed = true;
-        self.sleep(proc, Sleep::Latch).into()
     }
 
     /// The process begins to end, in whatever it is doing.
@@ -347,11 +297,18 @@ impl World {
                 self.segments[handle].is_final = true;
             }
         }
+        let cookie = self.cookie_of(proc);
+        let was_running = self.memory.tables().slot_of(cookie).is_some();
         if let Some(handle) = self.exclusive(proc, |r| r.worker_exits(index, &End::lost_worker(4))) {
             self.deliver(proc);
             self.unpin(handle as usize - 1);
             return "unpins a segment".into();
         }
+        if was_running && self.memory.tables().slot_of(cookie).is_none() {
+            // with the worker: it had not taken the job
+            self.counts.start(cookie, Start::Warm);
+        }
+        self.worker_mut(proc).index = None;
         self.turn(proc, State::Gone);
         "exits".into()
     }

@@ -1,0 +1,185 @@
+//! How a launcher is admitted and comes to a worker, and what holds when it is admitted and when it claims a worker.
+
+use super::launchers::State;
+use super::model::{Job, Segment, Sleep, World};
+use super::workers;
+use crate::registry::claims::Claim;
+use crate::registry::jobs::Admission;
+use crate::registry::queue::Queue;
+use crate::registry::totals::LaunchEvent;
+use std::sync::atomic::Ordering::Relaxed;
+
+impl World {
+    pub fn launch(&mut self, proc: u32, what: u8) -> String {
+        let handle = self.segments.iter().position(|s| s.is_reusable && s.launcher == proc);
+        let handle = handle.unwrap_or_else(|| {
+            self.segments.push(Segment::default());
+            self.segments.len() - 1
+        });
+        self.next_cookie += 1;
+        let job = Job {
+            cookie: self.next_cookie,
+            database: 1 + u32::from(what == 1),
+            role: 10 + u32::from(what == 3),
+            settings: u64::from(what == 2),
+            limits: self.limits,
+            handle,
+            taken: if matches!(what, 4 | 5) { self.launcher(proc).used } else { [0; 2] },
+        };
+        self.segments[handle] = Segment {
+            launcher: proc,
+            cookie: job.cookie,
+            database: job.database,
+            settings: job.settings,
+            ..Segment::default()
+        };
+        self.launcher(proc).launching = job.cookie;
+        match self.admit(proc, &job, None) {
+            Admission::Admitted(slot, claim) => self.admitted(proc, job, slot, claim),
+            Admission::Refused(scope) => {
+                self.go(proc, State::Refused(job));
+                format!("launches {}: refused, {scope:?}", job.cookie)
+            }
+        }
+    }
+
+    /// A launch that waits, and whose turn it is, may not be overtaken. The job's limits hold.
+    pub fn admit(&mut self, proc: u32, job: &Job, ticket: Option<u64>) -> Admission {
+        let ready = self.ready(ticket);
+        let admission = self.exclusive(proc, |r| r.admit(&job.ask(), ticket));
+        let still = self.ready(ticket);
+        if ready.iter().any(|waiter| !still.contains(waiter)) {
+            self.complain("a launch that waits was overtaken");
+        }
+        if matches!(admission, Admission::Admitted(..)) {
+            self.check_limits(job);
+        }
+        admission
+    }
+
+    /// The launches that wait before that ticket, and would be admitted now.
+    fn ready(&self, before: Option<u64>) -> Vec<u64> {
+        let launchers = self.launchers.iter().filter(|launcher| !launcher.is_exiting);
+        let waiting = launchers.filter_map(|launcher| match launcher.state {
+            State::Queued(job, ticket) if before.is_none_or(|before| ticket < before) => Some((job, ticket)),
+            _ => None,
+        });
+        let would_be = |(job, ticket): &(Job, u64)| self.shared(0, |r| r.verdict(&job.ask(), Some(*ticket))).is_none();
+        waiting.filter(would_be).map(|(_, ticket)| ticket).collect()
+    }
+
+    /// No more jobs have slots than the limits of the job allow that was admitted just now.
+    fn check_limits(&mut self, job: &Job) {
+        let tables = self.memory.tables();
+        let jobs = tables.jobs.iter().filter(|job| job.cookie.load(Relaxed) != 0);
+        let of_database = jobs.clone().filter(|other| other.database.load(Relaxed) == job.database);
+        let of_role = jobs.clone().filter(|other| other.role.load(Relaxed) == job.role);
+        let is_kept = |limit: u32, count: usize| limit == 0 || count <= limit as usize;
+        let limits = &job.limits;
+        let are_kept = is_kept(limits.total, jobs.count())
+            && is_kept(limits.per_database, of_database.count())
+            && is_kept(limits.per_role, of_role.count());
+        if !are_kept {
+            self.complain("a job was admitted beyond its limits");
+        }
+    }
+
+    pub fn admitted(&mut self, proc: u32, job: Job, slot: u32, claim: Option<Claim>) -> String {
+        self.segments[job.handle].slot = slot;
+        if let Some(claim) = &claim {
+            self.check_claim(&job, claim);
+        }
+        self.go(proc, State::Admitted(job, slot, claim));
+        format!(
+            "{} is admitted to slot {slot}, claim {:?}",
+            job.cookie,
+            claim.map(|claim| (claim.index, claim.is_sure))
+        )
+    }
+
+    /// The worker that was claimed just now may serve the job.
+    fn check_claim(&mut self, job: &Job, claim: &Claim) {
+        let tables = self.memory.tables();
+        let key = tables.workers[claim.index as usize].key();
+        let process = self.workers.iter().find(|worker| worker.index == Some(claim.index));
+        if key != Job::key(job.database) || process.is_some_and(|worker| worker.database != job.database) {
+            self.complain("a worker with another key was claimed");
+        }
+        if job.taken.contains(&claim.pid) {
+            self.complain("a worker was claimed whose pid the session still uses");
+        }
+        if self.dismissed.contains(&claim.pid) {
+            self.complain("a worker was claimed that is dismissed");
+        }
+    }
+
+    pub fn need_worker(&mut self, proc: u32, job: Job, slot: u32) -> String {
+        let segment = &mut self.segments[job.handle];
+        (segment.wants_reply, segment.was_attached) = (false, false);
+        if self.shared(proc, |r| r.is_next_for_process(None)) {
+            self.check_turn(None);
+            if let Some(worker) = self.free_process() {
+                return self.register(proc, job, slot, worker);
+            }
+        }
+        let ticket = self.join(proc, &job, Queue::ForProcess);
+        self.go(proc, State::WaitsForProcess(job, slot, ticket));
+        format!("joins for a process with {ticket}")
+    }
+
+    pub fn join(&mut self, proc: u32, job: &Job, queue: Queue) -> u64 {
+        let ticket = self.exclusive(proc, |r| {
+            r.count_launch(job.database, job.role, LaunchEvent::Waits);
+            r.join(&job.ask(), queue)
+        });
+        self.counts.sums.queue_waits += 1;
+        self.join_freed(proc);
+        ticket.unwrap()
+    }
+
+    fn register(&mut self, proc: u32, job: Job, slot: u32, worker: u32) -> String {
+        let process = self.machine.start(worker);
+        self.sleeps[worker as usize] = Sleep::Awake;
+        *self.worker_mut(worker) = workers::WorkerProcess::starting(job.handle, self.machine.process(proc));
+        self.go(proc, State::Cold(job, slot, worker, process.pid));
+        format!("starts process {worker} for {}", job.cookie)
+    }
+
+    pub fn wait_for_process(&mut self, proc: u32, job: Job, slot: u32, ticket: u64, what: u8) -> String {
+        if what == 14 {
+            self.sleeps[proc as usize] = Sleep::Awake;
+            self.launcher(proc).ticket = Some(ticket);
+            self.go(proc, State::Failing(job, slot, None));
+            return "waits no longer for a process".into();
+        }
+        if what == 13 {
+            self.sleeps[proc as usize] = Sleep::Awake;
+            self.exclusive(proc, |r| r.dismiss_one());
+            return "dismisses one".into();
+        }
+        // a pause has passed, or it was woken
+        self.sleeps[proc as usize] = Sleep::Awake;
+        if self.shared(proc, |r| r.is_next_for_process(Some(ticket))) {
+            self.check_turn(Some(ticket));
+            if let Some(claim) = self.exclusive(proc, |r| r.claim_for(slot, &job.ask())) {
+                self.launcher(proc).ticket = Some(ticket);
+                return self.admitted(proc, job, slot, Some(claim));
+            }
+            if let Some(worker) = self.free_process() {
+                self.launcher(proc).ticket = Some(ticket);
+                return self.register(proc, job, slot, worker);
+            }
+        }
+        self.sleep(proc, Sleep::Condition).into()
+    }
+
+    /// No launch waits for a process that came before the one whose turn it is; without a ticket, none at all.
+    fn check_turn(&mut self, ticket: Option<u64>) {
+        let is_overtaken = self.launchers.iter().filter(|launcher| !launcher.is_exiting).any(|launcher| {
+            matches!(launcher.state, State::WaitsForProcess(_, _, before) if ticket.is_none_or(|own| before < own))
+        });
+        if is_overtaken {
+            self.complain("a launch that waits for a process was overtaken");
+        }
+    }
+}
