@@ -1,5 +1,8 @@
-//! The same rules with a thread for each process, and a lock of the standard library for the server's: what the order
-//! of the memory accesses does is seen here, and by ThreadSanitizer.
+//! The same rules with a thread for each process, and a lock of the standard library for the server's: processes meet
+//! here in the middle of what is one move in `random_moves`, and looks without the lock meet changes.
+//!
+//! The order of the memory accesses is not tested: the changes are ordered by the lock, an x86 processor reorders less
+//! than the orderings in the code allow, and to ThreadSanitizer no access to an atomic is a race.
 //!
 //! No process ends in the midst of something here; `random_moves` does that.
 
@@ -124,6 +127,7 @@ fn launch_jobs<'s>(shop: &'s Shop, scope: &'s Scope<'s, '_>, proc: u32) {
         let handle = id as u32;
         let segment = Arc::new(Segment { cookie: id, launcher: proc, ..Segment::default() });
         shop.segments.lock().unwrap().insert(handle, Arc::clone(&segment));
+        let taken = [shop.machine.process(LAUNCHERS + proc).pid];
         let new = NewJob {
             cookie: id,
             database: 1,
@@ -136,7 +140,7 @@ fn launch_jobs<'s>(shop: &'s Shop, scope: &'s Scope<'s, '_>, proc: u32) {
                 key: Key { database: 1, user: 10, ..Key::default() },
                 settings: dice.roll(2),
                 handle,
-                taken: &[],
+                taken: if dice.roll(4) == 0 { &taken } else { &[] },
             }),
         };
         let (slot, claim) = admit(shop, me, &new);
@@ -185,6 +189,8 @@ fn start<'s>(
 ) {
     loop {
         if let Some(claim) = claim {
+            let is_used = new.wanted.as_ref().is_some_and(|wanted| wanted.taken.contains(&claim.pid));
+            assert!(!is_used, "a worker was claimed whose pid the session still uses");
             segment.wants_reply.store(!claim.is_sure, Release);
             let there = shop.exclusive(me, |r| r.offer(&claim, slot, new.cookie, handle));
             if there && (claim.is_sure || is_taken(shop, me, segment, slot, &claim)) {
