@@ -5,6 +5,7 @@ use super::model::{Job, Segment, Sleep, World};
 use super::workers;
 use crate::registry::claims::Claim;
 use crate::registry::jobs::Admission;
+use crate::registry::layout::{Activity, WorkerSlot};
 use crate::registry::queue::Queue;
 use crate::registry::totals::LaunchEvent;
 use std::sync::atomic::Ordering::Relaxed;
@@ -51,8 +52,9 @@ impl World {
         if ready.iter().any(|waiter| !still.contains(waiter)) {
             self.complain("a launch that waits was overtaken");
         }
-        if matches!(admission, Admission::Admitted(..)) {
+        if let Admission::Admitted(slot, _) = admission {
             self.check_limits(job);
+            self.check_fresh(job, slot);
         }
         admission
     }
@@ -84,10 +86,21 @@ impl World {
         }
     }
 
+    /// The job's slot has nothing of the job that had it before.
+    fn check_fresh(&mut self, job: &Job, slot: u32) {
+        let tables = self.memory.tables();
+        let admitted = &tables.jobs[slot as usize];
+        let is_unmarked = [&admitted.stop, &admitted.taken, &admitted.abandoned].iter().all(|n| n.load(Relaxed) == 0);
+        let is_its_own = admitted.cookie.load(Relaxed) == job.cookie && admitted.role.load(Relaxed) == job.role;
+        if !is_unmarked || !is_its_own || admitted.worker_pid.load(Relaxed) != 0 {
+            self.complain("a job's slot is not as new");
+        }
+    }
+
     pub fn admitted(&mut self, proc: u32, job: Job, slot: u32, claim: Option<Claim>) -> String {
         self.segments[job.handle].slot = slot;
-        if let Some(claim) = &claim {
-            self.check_claim(&job, claim);
+        if let Some(wrong) = claim.and_then(|claim| self.misclaim(&job, &claim)) {
+            self.complain(wrong);
         }
         self.go(proc, State::Admitted(job, slot, claim));
         format!(
@@ -97,19 +110,32 @@ impl World {
         )
     }
 
-    /// The worker that was claimed just now may serve the job.
-    fn check_claim(&mut self, job: &Job, claim: &Claim) {
+    /// What is wrong with the claim that was made just now: the worker may serve the job, and no other would do better.
+    fn misclaim(&self, job: &Job, claim: &Claim) -> Option<&'static str> {
         let tables = self.memory.tables();
         let key = tables.workers[claim.index as usize].key();
         let process = self.workers.iter().find(|worker| worker.index == Some(claim.index));
+        let is_dismissed = |pid: i32| self.dismissed.contains(&pid);
+        let is_better = |worker: &WorkerSlot| {
+            let pid = worker.pid.load(Relaxed);
+            worker.activity() == Activity::Idle
+                && worker.key() == key
+                && worker.settings.load(Relaxed) == job.settings
+                && worker.has_mapped(job.handle as u32 + 1)
+                && worker.dismissed.load(Relaxed) == 0
+                && !job.taken.contains(&pid)
+                && !is_dismissed(pid)
+        };
         if key != Job::key(job.database) || process.is_some_and(|worker| worker.database != job.database) {
-            self.complain("a worker with another key was claimed");
-        }
-        if job.taken.contains(&claim.pid) {
-            self.complain("a worker was claimed whose pid the session still uses");
-        }
-        if self.dismissed.contains(&claim.pid) {
-            self.complain("a worker was claimed that is dismissed");
+            Some("a worker with another key was claimed")
+        } else if job.taken.contains(&claim.pid) {
+            Some("a worker was claimed whose pid the session still uses")
+        } else if is_dismissed(claim.pid) {
+            Some("a worker was claimed that is dismissed")
+        } else if !claim.is_sure && tables.workers.iter().any(is_better) {
+            Some("a worker was claimed, and another would have been sure")
+        } else {
+            None
         }
     }
 
@@ -154,8 +180,7 @@ impl World {
         }
         if what == 13 {
             self.sleeps[proc as usize] = Sleep::Awake;
-            self.exclusive(proc, |r| r.dismiss_one());
-            return "dismisses one".into();
+            return self.dismiss_one(proc).into();
         }
         // a pause has passed, or it was woken
         self.sleeps[proc as usize] = Sleep::Awake;

@@ -80,9 +80,9 @@ impl Counts {
         self.ends.insert(cookie, (end.state, end.timed_out, run_time));
     }
 
-    /// The job is in the history. One that no worker has ended is lost, and one that was reaped and that no worker has
-    /// taken counts as a cold start.
-    pub fn ended(&mut self, cookie: i64) {
+    /// The job is in the history; returns how it ended. One that no worker has ended is lost, and one that was reaped
+    /// and that no worker has taken counts as a cold start.
+    pub fn ended(&mut self, cookie: i64) -> State {
         if !self.starts.contains_key(&cookie) {
             self.start(cookie, Start::Cold);
         }
@@ -94,5 +94,6 @@ impl Counts {
             State::Error => &mut self.sums.failed,
             _ => &mut self.sums.completed,
         } += 1;
+        state
     }
 }

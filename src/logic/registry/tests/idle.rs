@@ -5,6 +5,7 @@ use super::workers::State;
 use crate::registry::layout::MAPPED;
 use crate::registry::tables::OfferedJob;
 use crate::registry::totals::Start;
+use std::sync::atomic::Ordering::Relaxed;
 
 impl World {
     pub fn wait_for_job(&mut self, proc: u32, what: u8) -> String {
@@ -20,7 +21,11 @@ impl World {
         let is_claimed = tables.is_claimed(index);
         if must || what == 11 {
             let surplus = if must { None } else { Some(1) };
+            let has_surplus = tables.has_surplus(1);
             if self.exclusive(proc, |r| r.try_leave(index, surplus)) {
+                if !must && !has_surplus {
+                    self.complain("a worker leaves that is to stay");
+                }
                 self.turn(proc, State::Closing(None));
                 return "leaves".into();
             }
@@ -96,7 +101,11 @@ impl World {
         let (index, slot, cookie) = (self.index(proc), segment.slot, segment.cookie);
         let is_sure = start == Start::Warm && !segment.wants_reply;
         let is_alike = self.worker(proc).settings == segment.settings;
+        let forgotten = self.machine.forgotten.load(Relaxed);
         let has_taken = self.exclusive(proc, |r| r.take_job(index, slot, cookie));
+        if has_taken == (self.machine.forgotten.load(Relaxed) != forgotten) {
+            self.complain("what was sent for a job is forgotten if that is gone, and only then");
+        }
         if has_taken {
             self.counts.start(cookie, start);
         }

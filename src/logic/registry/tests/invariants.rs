@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 impl World {
     pub fn check(&mut self) {
         self.check_slots();
+        self.check_queue();
         self.check_history();
         self.check_workers();
         self.check_totals();
@@ -60,16 +61,36 @@ impl World {
         }
     }
 
+    /// The launches that wait are in the queue that they wait in, and are counted.
+    fn check_queue(&mut self) {
+        let tables = self.memory.tables();
+        let entries = tables.head.waiters.iter().map(|w| (w.ticket.load(Relaxed), w.wants_process.load(Relaxed)));
+        let entries: BTreeSet<(u64, u32)> = entries.filter(|(ticket, _)| *ticket != 0).collect();
+        let is_missing = |launcher: &Launcher| match launcher.state {
+            _ if launcher.is_exiting => false,
+            Launching::Queued(_, ticket) => !entries.contains(&(ticket, 0)),
+            Launching::WaitsForProcess(_, _, ticket) => !entries.contains(&(ticket, 1)),
+            _ => false,
+        };
+        if self.launchers.iter().any(is_missing) || entries.len() != tables.head.waiting.load(Relaxed) as usize {
+            self.complain("a launch waits, and is not in its queue");
+        }
+    }
+
     /// A cookie is in exactly one of slot and history; of a job whose handle was returned, always.
     fn check_history(&mut self) {
         let tables = self.memory.tables();
         let ended = tables.head.ended.load(Relaxed);
-        let fresh: Vec<i64> =
-            (self.ends_seen..ended).map(|n| tables.history[n as usize % HISTORY].cookie.load(Relaxed)).collect();
+        let fresh: Vec<(i64, u32)> = (self.ends_seen..ended)
+            .map(|n| &tables.history[n as usize % HISTORY])
+            .map(|entry| (entry.cookie.load(Relaxed), entry.state.load(Relaxed)))
+            .collect();
         let present: Vec<i64> = tables.jobs.iter().map(|job| job.cookie.load(Relaxed)).filter(|c| *c != 0).collect();
         self.ends_seen = ended;
-        for cookie in fresh {
-            self.counts.ended(cookie);
+        for (cookie, state) in fresh {
+            if self.counts.ended(cookie) as u32 != state {
+                self.complain("the history has another end");
+            }
             *self.ended.entry(cookie).or_default() += 1;
         }
         if present.iter().collect::<BTreeSet<_>>().len() != present.len() {

@@ -78,6 +78,8 @@ pub struct Machine {
     clock: AtomicI64,
     /// Pids that were sent a signal to look whether their job is to stop.
     pub interrupted: Mutex<Vec<i32>>,
+    /// How often a process has dropped what it was sent for a job that is gone.
+    pub forgotten: AtomicU32,
     /// Planted faults: the next wake of a latch is lost; all of one condition variable, by its address.
     pub lose_latch: AtomicBool,
     pub lose_broadcasts: AtomicUsize,
@@ -92,6 +94,7 @@ impl Machine {
             next_pid: AtomicI32::new(100),
             clock: AtomicI64::new(1),
             interrupted: Mutex::new(Vec::new()),
+            forgotten: AtomicU32::new(0),
             lose_latch: AtomicBool::new(false),
             lose_broadcasts: AtomicUsize::new(0),
         }
@@ -170,7 +173,9 @@ impl Server for Acting<'_> {
         self.machine.interrupted.lock().unwrap().push(pid);
     }
 
-    fn forget_coming_job(&self) {}
+    fn forget_coming_job(&self) {
+        self.machine.forgotten.fetch_add(1, SeqCst);
+    }
 
     fn wake(&self, proc: u32) {
         if !self.machine.lose_latch.swap(false, SeqCst) {

@@ -3,6 +3,8 @@
 use super::launchers::State as Launching;
 use super::model::{END, LAST, LAUNCHERS, NEXT, PROCS, ROLE_OF_WORKERS, Sleep, WORKER_PROCESSES, World};
 use crate::job::state::Stop;
+use crate::registry::layout::Activity;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::Relaxed;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -109,6 +111,22 @@ impl World {
         }
     }
 
+    /// Dismisses the worker that has been idle longest, if one is idle that is not dismissed yet.
+    pub fn dismiss_one(&mut self, proc: u32) -> &'static str {
+        let tables = self.memory.tables();
+        let idle = (0..).zip(tables.workers).filter(|(_, worker)| worker.activity() == Activity::Idle);
+        let idle = idle.filter(|(index, _)| !self.is_marked(*index));
+        let oldest = idle.min_by_key(|(_, worker)| worker.idle_since.load(Relaxed)).map(|(index, _)| index);
+        let marked =
+            tables.worker_slots().filter(|index| self.is_marked(*index)).chain(oldest).collect::<BTreeSet<_>>();
+        let has_found = self.exclusive(proc, |r| r.dismiss_one());
+        let slots = self.memory.tables().worker_slots();
+        if has_found != oldest.is_some() || !slots.filter(|index| self.is_marked(*index)).eq(marked) {
+            self.complain("another worker was dismissed than the one that has been idle longest");
+        }
+        "dismisses one"
+    }
+
     fn is_marked(&self, index: u32) -> bool {
         self.memory.tables().workers[index as usize].dismissed.load(Relaxed) != 0
     }
@@ -164,6 +182,9 @@ impl World {
         let gone: Vec<i64> = before.iter().zip(&after).filter(|(b, a)| b.0 != a.0).map(|(job, _)| job.0).collect();
         if has_found == gone.is_empty() {
             self.complain("reaped jobs, or none, and says otherwise");
+        }
+        if has_found && !self.has_vanished {
+            self.complain("a job was left without a process, and none has vanished");
         }
         let is_concerned = |proc: &u32| {
             if let Some(launcher) = self.launchers.get(*proc as usize) {

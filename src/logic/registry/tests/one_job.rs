@@ -3,7 +3,7 @@
 use super::memory::{Acting, Machine, Memory};
 use super::model::{Job, end_of};
 use crate::registry::claims::Claim;
-use crate::registry::jobs::Admission;
+use crate::registry::jobs::{Admission, End};
 use crate::registry::layout::{Activity, MAPPED};
 use crate::registry::locked::{Locked, Process};
 use crate::registry::quota::Limits;
@@ -17,7 +17,7 @@ struct Shop {
 
 impl Shop {
     fn new() -> Self {
-        Self { memory: Memory::new(), machine: Machine::new(4) }
+        Self { memory: Memory::new(), machine: Machine::new(3) }
     }
 
     fn exclusive<R>(&self, me: Process, change: impl FnOnce(&mut Locked) -> R) -> R {
@@ -38,6 +38,26 @@ impl Shop {
 
     fn register(&self, worker: Process) -> u32 {
         self.exclusive(worker, |r| r.register_worker(&Job::key(1))).unwrap()
+    }
+
+    /// The worker runs the job, and is idle then.
+    fn run(&self, worker: Process, index: u32, slot: u32, cookie: i64) {
+        let mapped: [u32; MAPPED] = std::array::from_fn(|i| u32::from(i == 0));
+        let after = AfterJob::Reset { promised: false, settings: 0, mapped };
+        assert!(self.exclusive(worker, |r| r.take_job(index, slot, cookie)));
+        self.exclusive(worker, |r| r.end_job(index, slot, cookie, &end_of(3), after));
+        assert_eq!(self.exclusive(worker, |r| r.become_idle(index, 0, mapped)), IdleOutcome::Idle);
+    }
+
+    /// The launcher offers job 8 to an idle worker, and awaits no reply. Returns the worker's index and the job's slot.
+    fn offer_surely(&self, launcher: Process, worker: Process) -> (u32, u32) {
+        let (slot, _) = self.admit(launcher, &job(7));
+        let index = self.register(worker);
+        self.run(worker, index, slot, 7);
+        let (slot, claim) = self.admit(launcher, &job(8));
+        let claim = claim.filter(|claim| claim.is_sure).expect("a sure claim");
+        assert!(self.exclusive(launcher, |r| r.offer(&claim, slot, 8, 1)));
+        (index, slot)
     }
 }
 
@@ -65,22 +85,43 @@ fn a_job_is_taken_once() {
 #[test]
 fn the_launcher_of_a_reaped_job_is_woken() {
     let shop = Shop::new();
-    let [first, second, worker, other] = [0, 1, 2, 3].map(|proc| shop.machine.start(proc));
-    let (slot, _) = shop.admit(first, &job(7));
-    let index = shop.register(worker);
-    assert!(shop.exclusive(worker, |r| r.take_job(index, slot, 7)));
-    let mapped: [u32; MAPPED] = std::array::from_fn(|i| u32::from(i == 0));
-    let after = AfterJob::Reset { promised: false, settings: 0, mapped };
-    shop.exclusive(worker, |r| r.end_job(index, slot, 7, &end_of(3), after));
-    assert_eq!(shop.exclusive(worker, |r| r.become_idle(index, 0, mapped)), IdleOutcome::Idle);
-
-    let (slot, claim) = shop.admit(second, &job(8));
-    let claim = claim.filter(|claim| claim.is_sure).expect("a sure claim");
-    assert!(shop.exclusive(second, |r| r.offer(&claim, slot, 8, 1)));
+    let [launcher, worker, other] = [0, 1, 2].map(|proc| shop.machine.start(proc));
+    let (_, slot) = shop.offer_surely(launcher, worker);
     shop.machine.end(worker.proc);
-    assert!(!shop.machine.is_set(second.proc));
+    assert!(!shop.machine.is_set(launcher.proc));
     assert!(shop.exclusive(other, |r| r.reap()));
-    assert!(shop.machine.is_set(second.proc));
+    assert!(shop.machine.is_set(launcher.proc));
     assert!(!shop.memory.tables().is_running(slot, 8));
     assert!(!shop.exclusive(other, |r| r.reap()));
+}
+
+/// If the worker ends in order instead, the job ends with it, and all who wait for the job are woken.
+#[test]
+fn a_promised_job_ends_with_its_worker() {
+    let shop = Shop::new();
+    let [launcher, worker, other] = [0, 1, 2].map(|proc| shop.machine.start(proc));
+    let (index, slot) = shop.offer_surely(launcher, worker);
+    shop.machine.join_condition(other.proc, shop.memory.tables().done(slot).unwrap());
+    shop.exclusive(worker, |r| r.close(index));
+    assert!(shop.memory.tables().is_running(slot, 8));
+    assert_eq!(shop.exclusive(worker, |r| r.worker_exits(index, &End::lost_worker(1))), None);
+    assert!(!shop.memory.tables().is_running(slot, 8));
+    assert!(shop.machine.is_set(launcher.proc) && shop.machine.is_set(other.proc));
+}
+
+/// One after the other is dismissed, and woken to leave.
+#[test]
+fn the_worker_that_has_been_idle_longest_is_dismissed_first() {
+    let shop = Shop::new();
+    let [launcher, first, second] = [0, 1, 2].map(|proc| shop.machine.start(proc));
+    let workers = [first, second].map(|worker| shop.register(worker));
+    let slots = [7, 8].map(|cookie| shop.admit(launcher, &job(cookie)).0);
+    shop.run(second, workers[1], slots[1], 8);
+    shop.run(first, workers[0], slots[0], 7);
+    for (worker, index) in [(second, workers[1]), (first, workers[0])] {
+        assert!(!shop.memory.tables().is_dismissed(index));
+        assert!(shop.exclusive(launcher, |r| r.dismiss_one()));
+        assert!(shop.memory.tables().is_dismissed(index) && shop.machine.is_set(worker.proc));
+    }
+    assert!(!shop.exclusive(launcher, |r| r.dismiss_one()));
 }

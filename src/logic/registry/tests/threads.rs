@@ -200,7 +200,9 @@ fn start<'s>(
         segment.wants_reply.store(false, Release);
         let ticket = shop.exclusive(me, |r| r.join(new, Queue::ForProcess)).unwrap();
         let mut way_in = None;
+        let deadline = Instant::now() + LONG;
         while way_in.is_none() {
+            assert!(Instant::now() < deadline, "a launch that waits for a process gets none");
             way_in = shop.wait_for_room(me.proc, Duration::from_millis(1), || {
                 if !shop.shared(me, |r| r.is_next_for_process(Some(ticket))) {
                     return None;
@@ -322,6 +324,20 @@ fn disturb(shop: &Shop) {
     }
 }
 
+/// The last launcher closes the shop; one that fails does so at once, for the others would wait for it.
+struct Closing<'a> {
+    shop: &'a Shop,
+    running: &'a AtomicU32,
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        if self.running.fetch_sub(1, AcqRel) == 1 || thread::panicking() {
+            self.shop.is_closed.store(true, Release);
+        }
+    }
+}
+
 #[test]
 fn processes_as_threads_leave_nothing() {
     let shop = Shop {
@@ -338,10 +354,8 @@ fn processes_as_threads_leave_nothing() {
         for proc in 0..LAUNCHERS {
             let (shop, running) = (&shop, &running);
             scope.spawn(move || {
+                let _closing = Closing { shop, running };
                 launch_jobs(shop, scope, proc);
-                if running.fetch_sub(1, AcqRel) == 1 {
-                    shop.is_closed.store(true, Release);
-                }
             });
         }
         scope.spawn(|| disturb(&shop));
