@@ -712,8 +712,13 @@ is($crowd->{launched}, $launched, 'the registry has counted as many launches as 
 is($crowd->{rejected}, $refused, 'the registry has counted as many refused launches as the clients');
 cmp_ok($crowd->{queue_waits}, '>=', $refused, 'refused launches had waited before');
 cmp_ok($crowd->{warm_starts}, '>', 0, 'some jobs of the crowd were warm');
-cmp_ok($node->safe_psql('postgres', q{SELECT grown FROM counted WHERE mode = 'crowd' AND client = 1 ORDER BY launched DESC LIMIT 1}),
-	'<', 8192, 'a session has not grown in the second half of its life');
+my $grown = $node->safe_psql('postgres', q{SELECT grown FROM counted WHERE mode = 'crowd' AND client = 1 ORDER BY launched DESC LIMIT 1});
+SKIP:
+{
+	# one operation can last that long where the time is short and the machine busy
+	skip 'the session had no turn in the second half of its life', 1 if $grown eq '';
+	cmp_ok($grown, '<', 8192, 'a session has not grown in the second half of its life');
+}
 is(Jobs::look($node, 'SELECT count(*) FROM pg_locks WHERE locktype = $$advisory$$'), 0, 'no advisory lock is left');
 is(Jobs::look($node, 'SELECT count(*) FROM pg_prepared_xacts'), 0, 'no prepared transaction is left');
 nothing_left($node, 'after the stress');
