@@ -20,7 +20,8 @@ pub struct Area {
     len: usize,
 }
 
-// SAFETY: shared memory, mapped as long as the process lives.
+// SAFETY: shared memory, mapped until the exit callbacks of this process have run; after them only signal handlers run
+// code of ours, and those have been told to forget it (`signals::forget_words`).
 unsafe impl Send for Area {}
 // SAFETY: only types that are atomics throughout are made of it.
 unsafe impl Sync for Area {}
@@ -189,7 +190,7 @@ pub fn attach(name: &'static CStr, len: usize, ready: Ready) -> Result<bool> {
     let Some(base) = found else {
         return Ok(false);
     };
-    // SAFETY: such a segment, mapped as long as the process lives.
+    // SAFETY: such a segment, mapped as above.
     let lock = unsafe { lock_of(base) };
     // SAFETY: an initialized lock, which knows its tranche.
     compat::name_tranche(unsafe { (*lock).tranche }, NAME)?;

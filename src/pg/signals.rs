@@ -37,7 +37,8 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering::SeqCst};
 
-/// A word of shared memory that the handlers read; none, or one that stays mapped until it is replaced here.
+/// A word of shared memory that the handlers read; none, or one that stays mapped until it is replaced here, at the
+/// latest by `forget_words`.
 struct Word(AtomicPtr<AtomicU32>);
 
 impl Word {
