@@ -11,6 +11,18 @@ use crate::pg::error::{PgError, level};
 use logic::sqlstate;
 use logic::wire::report::Report;
 
+/// What is declared already and not built yet.
+#[cold]
+pub fn not_built(what: &str) -> PgError {
+    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("{what} is not implemented"))
+}
+
+/// An argument that must not be NULL.
+#[cold]
+pub fn argument_is_null(name: &str) -> PgError {
+    PgError::new(sqlstate::NULL_VALUE_NOT_ALLOWED, format!("argument \"{name}\" must not be null"))
+}
+
 // --- launching ---
 
 #[cold]
@@ -21,6 +33,12 @@ pub fn queue_too_small(min: i32) -> PgError {
 #[cold]
 pub fn queue_too_large(max: i32) -> PgError {
     PgError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("queue size must not exceed {max} bytes"))
+}
+
+#[cold]
+pub fn label_too_long(len: usize, max: usize) -> PgError {
+    PgError::new(sqlstate::STRING_DATA_RIGHT_TRUNCATION, "label too long")
+        .detail(&format!("The label has {len} bytes; the maximum is {max}."))
 }
 
 /// Text, settings and queue together have more bytes than a segment can have.

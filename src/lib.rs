@@ -88,6 +88,26 @@ mod exports {
         pg_background_get_history / pg_finfo_pg_background_get_history: GET_HISTORY;
         pg_background_get_workers / pg_finfo_pg_background_get_workers: GET_WORKERS;
         pg_background_get_totals / pg_finfo_pg_background_get_totals: GET_TOTALS;
+        pg_background_start / pg_finfo_pg_background_start: START;
+        pg_background_exec / pg_finfo_pg_background_exec: EXEC;
+        pg_background_query / pg_finfo_pg_background_query: QUERY;
+        pg_background_query_as / pg_finfo_pg_background_query_as: QUERY_AS;
+        pg_background_query_json / pg_finfo_pg_background_query_json: QUERY_JSON;
+        pg_background_rows / pg_finfo_pg_background_rows: ROWS;
+        pg_background_rows_as / pg_finfo_pg_background_rows_as: ROWS_AS;
+        pg_background_rows_json / pg_finfo_pg_background_rows_json: ROWS_JSON;
+        pg_background_fetch / pg_finfo_pg_background_fetch: FETCH;
+        pg_background_columns / pg_finfo_pg_background_columns: COLUMNS;
+        pg_background_await / pg_finfo_pg_background_await: AWAIT;
+        pg_background_await_any / pg_finfo_pg_background_await_any: AWAIT_ANY;
+        pg_background_await_all / pg_finfo_pg_background_await_all: AWAIT_ALL;
+        pg_background_stop / pg_finfo_pg_background_stop: STOP;
+        pg_background_forget / pg_finfo_pg_background_forget: FORGET;
+        pg_background_outcome / pg_finfo_pg_background_outcome: OUTCOME;
+        pg_background_stop_all / pg_finfo_pg_background_stop_all: STOP_ALL;
+        pg_background_forget_all / pg_finfo_pg_background_forget_all: FORGET_ALL;
+        pg_background_forget_ended / pg_finfo_pg_background_forget_ended: FORGET_ENDED;
+        pg_background_current / pg_finfo_pg_background_current: CURRENT;
         pg_background_stat_reset / pg_finfo_pg_background_stat_reset: STAT_RESET;
     }
 }

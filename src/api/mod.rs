@@ -3,6 +3,8 @@
 
 mod admin;
 pub mod declared;
+mod handles;
+mod jobs;
 mod v1;
 mod v2;
 mod views;

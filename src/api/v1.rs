@@ -1,7 +1,7 @@
 //! The first interface: a job is named by its worker's pid alone.
 
 use crate::launcher::job;
-use crate::launcher::launch::{Results, launch};
+use crate::launcher::launch::{Options, launch};
 use crate::launcher::read;
 use crate::pg::call::Call;
 use crate::pg::error::Result;
@@ -9,7 +9,8 @@ use crate::pg::value::{Datum, int4, void};
 
 /// `pg_background_launch(sql, queue_size)`
 pub fn pg_background_launch(call: &Call) -> Result<Datum> {
-    let job = launch(call.text(0)?, call.int4(1), Results::Kept, Some(call.execution()))?;
+    let options = Options { queue_size: call.int4(1), ..Options::default() };
+    let job = launch(call.text(0)?, &options, Some(call.execution()))?;
     Ok(int4(job.pid))
 }
 

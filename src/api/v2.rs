@@ -2,7 +2,7 @@
 
 use crate::errors;
 use crate::launcher::job::{self, Target, tracker};
-use crate::launcher::launch::{Results, launch};
+use crate::launcher::launch::{Options, Results, launch};
 use crate::launcher::read;
 use crate::pg::call::Call;
 use crate::pg::error::Result;
@@ -18,7 +18,8 @@ const MAX_GRACE: i32 = 3_600_000;
 const MAX_WAIT: i32 = 86_400_000;
 
 fn start(call: &Call, results: Results) -> Result<Datum> {
-    let job = launch(call.text(0)?, call.int4(1), results, None)?;
+    let options = Options { queue_size: call.int4(1), results, ..Options::default() };
+    let job = launch(call.text(0)?, &options, None)?;
     call.composite([Value::Int4(job.pid), Value::Int8(job.cookie)])
 }
 

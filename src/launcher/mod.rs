@@ -3,4 +3,5 @@
 pub mod job;
 pub mod launch;
 pub mod read;
+pub mod synchronous;
 mod wait;

@@ -23,7 +23,7 @@ impl Call {
         Self { fcinfo, desc }
     }
 
-    fn arg(&self, n: usize) -> (Datum, bool) {
+    pub(super) fn arg(&self, n: usize) -> (Datum, bool) {
         // SAFETY: `new` was promised a valid call; the slice covers the arguments it has.
         unsafe {
             let args = (*self.fcinfo).args.as_slice((*self.fcinfo).nargs.max(0) as usize);

@@ -14,10 +14,22 @@ use std::fmt::Write;
 /// Name and type.
 pub type Column = (&'static str, u32);
 
+/// What an argument is declared as.
+#[derive(Clone, Copy)]
+pub enum Argument {
+    Type(u32),
+    /// A composite type with just these columns, whatever its name is.
+    Row(&'static [Column]),
+    /// An array of such a type.
+    Rows(&'static [Column]),
+}
+
 /// What a function gives back.
 pub enum Returns {
     /// One value, or void.
     Value(u32),
+    /// Values of one type.
+    Set(u32),
     /// A row, or NULL: of a named type, or of OUT parameters.
     Row(&'static [Column]),
     /// Rows as the caller's column definition list has them.
@@ -37,7 +49,7 @@ pub enum OnNull {
 
 /// A declaration that the library serves.
 pub struct Form {
-    pub arguments: &'static [u32],
+    pub arguments: &'static [Argument],
     pub on_null: OnNull,
     pub returns: Returns,
     pub body: fn(&Call) -> Result<sys::Datum>,
@@ -72,7 +84,10 @@ pub(super) unsafe fn check(
         }
     }
     let declared = Declaration::of(function)?;
-    for form in forms.iter().filter(|form| form.is(&declared)) {
+    for form in forms {
+        if !form.is(&declared)? {
+            continue;
+        }
         if let Some(call) = form.call(fcinfo)? {
             // SAFETY: as above.
             unsafe { (*info).fn_extra = std::ptr::from_ref(form).cast_mut().cast() };
@@ -82,19 +97,65 @@ pub(super) unsafe fn check(
     Err(refusal(function, symbol, forms)?)
 }
 
+impl Argument {
+    fn is(self, declared: u32) -> Result<bool> {
+        let (row_type, columns) = match self {
+            Self::Type(type_id) => return Ok(type_id == declared),
+            Self::Row(columns) => (declared, columns),
+            // SAFETY: a catalog lookup; 0 when the type is no array.
+            Self::Rows(columns) => (guard(|| unsafe { sys::get_element_type(declared) })?, columns),
+        };
+        row_type_has(row_type, columns)
+    }
+
+    /// For messages.
+    fn name(self) -> Result<String> {
+        Ok(match self {
+            Self::Type(type_id) => type_name(type_id)?,
+            Self::Row(columns) => format!("({})", column_list(columns)?),
+            Self::Rows(columns) => format!("({})[]", column_list(columns)?),
+        })
+    }
+}
+
+/// Is this a composite type with these columns?
+fn row_type_has(type_id: u32, columns: &[Column]) -> Result<bool> {
+    // SAFETY: catalog lookups; a type that does not exist has no kind. The descriptor is copied into the current
+    // memory context.
+    let desc = guard(|| unsafe {
+        if type_id != 0 && sys::get_typtype(type_id) as u8 == sys::TYPTYPE_COMPOSITE {
+            sys::lookup_rowtype_tupdesc_copy(type_id, -1)
+        } else {
+            std::ptr::null_mut()
+        }
+    })?;
+    // SAFETY: a valid descriptor.
+    Ok(!desc.is_null() && unsafe { has(desc, columns) })
+}
+
 impl Form {
     /// All but the columns.
-    fn is(&self, declared: &Declaration) -> bool {
+    fn is(&self, declared: &Declaration) -> Result<bool> {
         let result = match self.returns {
             Returns::Value(type_id) => declared.result == type_id && !declared.returns_set,
+            Returns::Set(type_id) => declared.result == type_id && declared.returns_set,
             Returns::Row(_) => !declared.returns_set,
             Returns::Records => declared.result == sys::RECORDOID && declared.returns_set,
             Returns::Rows(_) => declared.returns_set,
         };
-        declared.is_c_function
-            && declared.arguments() == self.arguments
-            && (declared.is_strict || self.on_null == OnNull::Called)
-            && result
+        if !declared.is_c_function
+            || declared.arguments().len() != self.arguments.len()
+            || !(declared.is_strict || self.on_null == OnNull::Called)
+            || !result
+        {
+            return Ok(false);
+        }
+        for (argument, type_id) in self.arguments.iter().zip(declared.arguments()) {
+            if !argument.is(*type_id)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The call, with the type of its rows where that is part of the form; `None` if these are others.
@@ -171,6 +232,7 @@ fn refusal(function: u32, symbol: &str, forms: &[Form]) -> Result<PgError> {
         let strict = if form.on_null == OnNull::ReturnsNull { " STRICT" } else { "" };
         let result = match form.returns {
             Returns::Value(type_id) => type_name(type_id)?,
+            Returns::Set(type_id) => format!("SETOF {}", type_name(type_id)?),
             Returns::Row(columns) => format!("({})", column_list(columns)?),
             Returns::Records => "SETOF record".to_owned(),
             Returns::Rows(columns) => format!("TABLE ({})", column_list(columns)?),
@@ -186,8 +248,8 @@ fn refusal(function: u32, symbol: &str, forms: &[Form]) -> Result<PgError> {
     .hint("If the function belongs to the extension, run ALTER EXTENSION pg_background UPDATE."))
 }
 
-fn type_list(types: &[u32]) -> Result<String> {
-    Ok(types.iter().map(|type_id| type_name(*type_id)).collect::<Result<Vec<_>>>()?.join(", "))
+fn type_list(types: &[Argument]) -> Result<String> {
+    Ok(types.iter().map(|argument| argument.name()).collect::<Result<Vec<_>>>()?.join(", "))
 }
 
 fn column_list(columns: &[Column]) -> Result<String> {

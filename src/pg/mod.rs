@@ -11,6 +11,7 @@
 //! - A backend is one thread. Types that hold server pointers are `Send` and `Sync` for that reason.
 
 pub mod activity;
+pub mod arguments;
 pub mod bgworker;
 pub mod call;
 pub mod catalog;

@@ -7,11 +7,17 @@ use super::guard::guard;
 use super::sys;
 
 /// The types that functions with a fixed result name.
+pub const ANYELEMENT: u32 = sys::ANYELEMENTOID;
 pub const BOOL: u32 = sys::BOOLOID;
 pub const FLOAT8: u32 = sys::FLOAT8OID;
 pub const INT4: u32 = sys::INT4OID;
 pub const INT8: u32 = sys::INT8OID;
+pub const INTERVAL: u32 = sys::INTERVALOID;
+pub const JSONB: u32 = sys::JSONBOID;
+pub const NAME: u32 = sys::NAMEOID;
 pub const OID: u32 = sys::OIDOID;
+pub const RECORD: u32 = sys::RECORDOID;
+pub const REGTYPE: u32 = sys::REGTYPEOID;
 pub const TEXT: u32 = sys::TEXTOID;
 pub const TIMESTAMPTZ: u32 = sys::TIMESTAMPTZOID;
 pub const VOID: u32 = sys::VOIDOID;

@@ -71,6 +71,11 @@ pub fn void() -> Datum {
     Datum::default()
 }
 
+/// A text in the current memory context.
+pub fn text(value: &[u8]) -> Result<Datum> {
+    text_datum(value)
+}
+
 pub fn int4(value: i32) -> Datum {
     value as Datum
 }

@@ -145,6 +145,7 @@ impl Current {
 
     /// Shows that statement `n` of `of` begins, by its command tag.
     pub fn show_statement(&self, n: usize, of: usize, command: u32) {
+        self.segment.header().show_statement(n as u32, of as u32);
         if let Some(slot) = self.slot {
             slot.show_statement(n as u32, of as u32, command);
         }
@@ -152,8 +153,10 @@ impl Current {
 
     /// Shows how many rows the last statement returned or changed.
     pub fn show_rows(&self, rows: u64) {
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        self.segment.header().show_rows(rows);
         if let Some(slot) = self.slot {
-            slot.show_rows(i64::try_from(rows).unwrap_or(i64::MAX));
+            slot.show_rows(rows);
         }
     }
 }

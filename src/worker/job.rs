@@ -24,7 +24,7 @@ use crate::pg::signals::Cancellable;
 use crate::pg::{identity, procs, timeout, xact};
 use crate::point;
 use crate::registry::{AfterJob, Registration};
-use logic::segment::header::Reply;
+use logic::segment::header::{Identity, Reply};
 use logic::sqlstate;
 use logic::wire::report::Field;
 use std::sync::Arc;
@@ -56,7 +56,8 @@ pub enum Performed {
 /// queue by now, and that job's reader would see the end of its queue.
 pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: Start) -> Result<Option<Arc<Current>>> {
     let header = segment.header();
-    let audience = if header.identity.wants_results == 1 { Audience::Present } else { Audience::Absent };
+    let has_reader = header.identity.wants_results != Identity::WANTS_NOTHING;
+    let audience = if has_reader { Audience::Present } else { Audience::Absent };
     let slot = match (registration, header.slot()) {
         (Some(registration), Some(slot)) => registration.registry.job(slot),
         _ => None,
@@ -179,8 +180,9 @@ pub fn fail(current: &Current, error: &PgError) -> Result<()> {
     let mut report = error.report();
     if outcome::timed_out(current, &report) {
         // the server only knows of a statement's timeout
-        let limit = current.segment.header().identity.worker_timeout;
-        report.set(Field::Detail, format!("The job ran longer than pg_background.worker_timeout ({limit} ms)."));
+        let identity = &current.segment.header().identity;
+        let setting = if identity.has_own_timeout == 0 { "pg_background.worker_timeout" } else { "its timeout" };
+        report.set(Field::Detail, format!("The job ran longer than {setting} ({} ms).", identity.timeout));
     }
     // The log first, as a session does: the statement is still known.
     error.log(&current.detail);

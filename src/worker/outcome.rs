@@ -76,9 +76,9 @@ pub fn publish_untaken(segment: &Segment, report: &Report) {
     segment.header().finish(State::Error, identity::now(), &body);
 }
 
-/// Is this the error of a job that ran longer than its `worker_timeout`? The server has only cancelled a statement.
+/// Is this the error of a job that ran longer than its timeout? The server has only cancelled a statement.
 pub fn timed_out(current: &Current, report: &Report) -> bool {
-    let limit = i64::from(current.segment.header().identity.worker_timeout);
+    let limit = i64::from(current.segment.header().identity.timeout);
     let ran = || identity::now().saturating_sub(current.segment.header().started_at()) / 1000;
     limit > 0 && report.sqlstate == sqlstate::QUERY_CANCELED && current.stop() == Stop::No && ran() >= limit
 }

@@ -10,6 +10,7 @@ use crate::pg::error::Result;
 use crate::pg::parse_tree::Tree;
 use crate::pg::statement::Script;
 use crate::pg::{guc, identity, timeout, xact};
+use logic::segment::header::Identity;
 
 /// What a job that ended well leaves: its command tags, and whether its last statement returned rows.
 pub struct Done {
@@ -40,13 +41,14 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         if count > 1 {
             xact::begin_block()?;
         }
-        // worker_timeout, which bounds the job, stands in for statement_timeout
-        let is_timed = current.segment.header().identity.worker_timeout == 0;
+        // The job's timeout stands in for statement_timeout
+        let is_timed = current.segment.header().identity.timeout == 0;
         if is_timed {
             timeout::start(guc::statement_timeout())?;
         }
         let toplevel = transaction::may_end_transactions(current, tree);
-        let tag = if i + 1 == count {
+        let wants_rows = current.segment.header().identity.wants_results == Identity::WANTS_ROWS;
+        let tag = if i + 1 == count && wants_rows {
             let mut rows = RowSink::new(current);
             let (tag, counted) = script.run(statement, toplevel, Some(&mut RowDestination::new(&mut rows)?))?;
             rows.finish()?;
@@ -54,7 +56,9 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
             done.has_rows = rows.has_columns();
             tag
         } else {
-            script.run(statement, toplevel, None)?.0
+            let (tag, counted) = script.run(statement, toplevel, None)?;
+            rows_of_last = counted;
+            tag
         };
         if is_timed {
             timeout::stop()?;

@@ -17,7 +17,7 @@ const UNRESTRICTED: i32 = 0;
 pub fn begin<'a>(current: &'a Current, trees: &'a Context) -> Result<Script<'a>> {
     refuse_if_stopped(current)?;
     // Bounds the whole job and then stands in for statement_timeout, which the server applies to each statement.
-    timeout::start(current.segment.header().identity.worker_timeout)?;
+    timeout::start(current.segment.header().identity.timeout)?;
     xact::begin()?;
     Script::parse(current.segment.sql()?, trees, &current.detail)
 }

@@ -86,7 +86,7 @@ fn job_row(job: &Job, state: State) -> Result<JobRow> {
     Ok(JobRow {
         pid: job.pid,
         cookie: job.cookie,
-        label: Vec::new(),
+        label: job.label.clone(),
         database: identity::database(),
         role: job.user,
         launcher_pid: identity::process_id(),
@@ -106,7 +106,7 @@ fn ended_row(job: &Job, state: State) -> Result<EndedRow> {
     Ok(EndedRow {
         pid: job.pid,
         cookie: job.cookie,
-        label: Vec::new(),
+        label: job.label.clone(),
         database: identity::database(),
         role: job.user,
         launcher_pid: identity::process_id(),

@@ -2,6 +2,7 @@
 
 use crate::channel::{Received, Receiver};
 use crate::errors;
+use crate::launcher::launch::Results;
 use crate::launcher::wait::{self, Awaited, Look, Time};
 use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
@@ -41,8 +42,8 @@ pub struct LaunchedJob {
     /// Bytes, as asked for.
     pub queue_size: i32,
     pub sql_preview: Vec<u8>,
-    /// Launched, not submitted.
-    pub has_results: bool,
+    pub label: Vec<u8>,
+    pub results: Results,
     /// The query that launched it, if the job is known by its pid alone (v1).
     pub execution: Option<Execution>,
 }
@@ -55,7 +56,9 @@ pub struct Job {
     pub launched_at: i64,
     pub queue_size: i32,
     pub sql_preview: Vec<u8>,
-    pub has_results: bool,
+    /// Empty: none.
+    pub label: Vec<u8>,
+    pub results: Results,
     pub execution: Option<Execution>,
     segment: Arc<Segment>,
     /// `None` while a caller further up the stack reads, and once rows have been given away.
@@ -73,7 +76,8 @@ impl Job {
             launched_at: job.launched_at,
             queue_size: job.queue_size,
             sql_preview: job.sql_preview,
-            has_results: job.has_results,
+            label: job.label,
+            results: job.results,
             execution: job.execution,
             reading: Mutex::new(Some(Reading {
                 receiver: job.receiver,

@@ -22,12 +22,13 @@
 
 mod admission;
 mod cold;
+mod options;
 mod request;
 mod segments;
 mod settings_cache;
 mod warm;
 
-pub use request::Results;
+pub use options::{Options, Results, Transactions};
 
 use self::admission::WayIn;
 use self::request::Request;
@@ -44,15 +45,14 @@ use logic::segment::header::Reply;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
-/// Launches `sql`, and returns the job once a worker has it. `queue_size` is in bytes; 0 and below stand for the
-/// setting. `execution` is given by v1, where the caller knows only the pid: the running query, which must not get
-/// the same pid twice.
-pub fn launch(sql: &[u8], queue_size: i32, results: Results, execution: Option<Execution>) -> Result<Arc<Job>> {
-    let request = Request::check(sql, queue_size, results)?;
+/// Launches `sql`, and returns the job once a worker has it. `execution` is given by v1, where the caller knows only
+/// the pid: the running query, which must not get the same pid twice.
+pub fn launch(sql: &[u8], options: &Options, execution: Option<Execution>) -> Result<Arc<Job>> {
+    let request = Request::check(sql, options)?;
     tracker::check_limit()?;
     warm::wake_last_worker();
     process::note_launch();
-    let (segment, settings_hash) = segments::get(request.identity()?, sql, request.ring_size())?;
+    let (segment, settings_hash) = segments::get(request.identity()?, &request.content(&options.extras()))?;
     let launched_at = identity::now();
     let mut used_pids = tracker::pids();
     used_pids.extend(pids_of(execution));
@@ -71,7 +71,8 @@ pub fn launch(sql: &[u8], queue_size: i32, results: Results, execution: Option<E
         launched_at,
         queue_size: request.queue_size,
         sql_preview: request.preview(),
-        has_results: results == Results::Kept,
+        label: options.label.to_vec(),
+        results: options.results,
         execution,
     }));
     UNFINISHED.store(0, Relaxed);

@@ -1,64 +1,73 @@
 //! What a launch is asked for: the arguments, checked, and what is derived from them.
 
+use super::options::{Options, Results, Transactions};
+use super::segments::Content;
 use crate::errors;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::{encoding, identity, mq};
 use crate::registry::{self, NewJob, WorkerRequirements};
 use crate::settings;
-use logic::registry::layout::QUERY_SIZE;
+use logic::registry::layout::{LABEL_SIZE, QUERY_SIZE};
 use logic::segment::header::Identity;
 use logic::sqlstate;
+use logic::wire::extras::Extras;
 use parking_lot::Mutex;
 use std::time::Instant;
 
 /// Bytes of the text that `pg_background_list_v2()` shows.
 const PREVIEW_SIZE: usize = 120;
 
-/// What becomes of the job's rows and messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Results {
-    /// They are kept for the launcher.
-    Kept,
-    /// They are thrown away: the job never waits for a reader.
-    Discarded,
-}
-
 pub struct Request<'a> {
     sql: &'a [u8],
+    options: &'a Options<'a>,
     /// Bytes, the setting's if none were given.
     pub queue_size: i32,
-    results: Results,
 }
 
 impl<'a> Request<'a> {
     /// Checks the arguments, and that the session may launch jobs at all.
-    pub fn check(sql: &'a [u8], queue_size: i32, results: Results) -> Result<Self> {
-        let queue_size = checked_queue_size(queue_size)?;
+    pub fn check(sql: &'a [u8], options: &'a Options<'a>) -> Result<Self> {
+        let queue_size = checked_queue_size(options.queue_size)?;
+        if options.label.len() > LABEL_SIZE {
+            return Err(errors::label_too_long(options.label.len(), LABEL_SIZE));
+        }
         // A job outlives the operation that is restricted, as do temporary tables, prepared statements and cursors
         // WITH HOLD, which the server refuses there.
         if identity::is_restricted() {
             return Err(errors::security_restricted());
         }
-        Ok(Self { sql, queue_size, results })
+        Ok(Self { sql, options, queue_size })
     }
 
     /// Who launches the job, as whom it runs, and a new cookie.
     pub fn identity(&self) -> Result<Identity> {
+        let options = self.options;
         Ok(Identity {
             cookie: new_cookie()?,
-            worker_timeout: settings::worker_timeout(),
-            wants_results: u32::from(self.results == Results::Kept),
+            timeout: options.timeout.unwrap_or_else(settings::worker_timeout),
+            has_own_timeout: u32::from(options.timeout.is_some()),
+            wants_results: match options.results {
+                Results::Discarded => Identity::WANTS_NOTHING,
+                Results::Kept => Identity::WANTS_ROWS,
+                Results::Messages => Identity::WANTS_MESSAGES,
+            },
+            autocommit: u32::from(options.transactions == Transactions::PerStatement),
             ..identity::capture()
         })
     }
 
     /// Bytes of the queue. A job whose results are discarded only attaches to its queue and leaves it.
-    pub fn ring_size(&self) -> usize {
-        match self.results {
-            Results::Kept => self.queue_size as usize,
+    fn ring_size(&self) -> usize {
+        match self.options.results {
+            Results::Kept | Results::Messages => self.queue_size as usize,
             Results::Discarded => mq::minimum_size(),
         }
+    }
+
+    /// What the job's segment is filled with.
+    pub fn content(&self, extras: &'a Extras<'a>) -> Content<'a> {
+        Content { sql: self.sql, params: &self.options.params, extras, queue_size: self.ring_size() }
     }
 
     /// The beginning of the text.
@@ -91,6 +100,7 @@ impl<'a> Request<'a> {
             role: identity.current_user,
             launched_at,
             query: self.beginning(QUERY_SIZE),
+            label: self.options.label,
             limits: settings::limits(),
             give_up: Instant::now() + settings::launch_timeout(),
             wanted: key.map(|key| WorkerRequirements {

@@ -12,6 +12,7 @@ use crate::pg::error::Result;
 use crate::pg::{identity, mq};
 use logic::segment::MAX_POOLED_SIZE;
 use logic::segment::header::{Identity, JobHeader, Region};
+use logic::wire::extras::Extras;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -36,27 +37,43 @@ impl SegmentLayout {
     }
 }
 
-/// A segment for a job, and the hash of the settings in it. `sql` is the job's text, without a NUL; `queue_size` is
-/// in bytes.
-pub fn get(identity: Identity, sql: &[u8], queue_size: usize) -> Result<(Arc<Segment>, u64)> {
+/// What a segment is filled with, beside the session's settings.
+pub struct Content<'a> {
+    /// The job's text, without a NUL.
+    pub sql: &'a [u8],
+    pub params: &'a [u8],
+    pub extras: &'a Extras<'a>,
+    /// Bytes.
+    pub queue_size: usize,
+}
+
+/// A segment for a job, and the hash of the settings in it.
+pub fn get(identity: Identity, content: &Content) -> Result<(Arc<Segment>, u64)> {
     let settings = SettingsCache::take()?;
-    let segment = with_settings(identity, sql, queue_size, settings.bytes())?;
+    let segment = with_settings(identity, content, settings.bytes())?;
     let hash = settings.hash();
     settings.put_back();
     Ok((segment, hash))
 }
 
-fn with_settings(identity: Identity, sql: &[u8], queue_size: usize, state: &[u8]) -> Result<Arc<Segment>> {
+fn with_settings(identity: Identity, content: &Content, state: &[u8]) -> Result<Arc<Segment>> {
+    let Content { sql, params: values, queue_size, .. } = *content;
+    let mut encoded = Vec::new();
+    content.extras.encode(&mut encoded);
     let mut layout = SegmentLayout(size_of::<JobHeader>());
     let text = layout.region(sql.len() + 1)?;
     let settings = layout.region(state.len())?;
     let client_info = layout.region(identity::client_info_size())?;
+    let params = layout.region(values.len())?;
+    let extras = layout.region(encoded.len())?;
     let queue = layout.region(queue_size)?;
-    let header = || JobHeader::new(layout.0 as u64, identity, [text, settings, client_info, queue]);
+    let header = || JobHeader::new(layout.0 as u64, identity, [text, settings, client_info, params, extras, queue]);
     let fill = |filler: &mut Filler| {
         filler.put(text, sql)?;
         filler.put(Region { offset: text.offset + sql.len() as u64, len: 1 }, &[0])?;
         filler.put(settings, state)?;
+        filler.put(params, values)?;
+        filler.put(extras, &encoded)?;
         if client_info.len > 0 {
             identity::save_client_info(filler, client_info)?;
         }

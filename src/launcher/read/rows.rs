@@ -3,6 +3,7 @@
 //! Of a job that has failed only the error counts: then it does not matter whether its rows would have fitted the
 //! declared columns.
 
+use super::stream::Rows;
 use crate::launcher::job::Job;
 use crate::pg::convert::Conversions;
 use crate::pg::error::{PgError, Result};
@@ -28,13 +29,15 @@ impl<'a> JobRows<'a> {
     pub fn has_columns(&self) -> bool {
         self.conversions.is_some()
     }
+}
 
+impl Rows for JobRows<'_> {
     /// Fits the job's columns to the declared ones. An error if they do not fit: no row has been given away then.
     ///
     /// The definition of a row type may have been altered since the job returned values of it. Of a job that has
     /// ended this is known here, before the first row, and nothing is lost by the error. A job that runs may itself
     /// have altered the type, or may hold its table until it ends: then [`Self::hold_types`] looks at the end.
-    pub fn fit(&mut self, columns: &[Column]) -> Result<()> {
+    fn fit(&mut self, columns: &[Column]) -> Result<()> {
         if self.job.has_failed() {
             return Ok(());
         }
@@ -47,7 +50,7 @@ impl<'a> JobRows<'a> {
     }
 
     /// Appends rows. `begun` is set before the first of them is given away.
-    pub fn put(&mut self, batch: BatchRows, begun: &mut bool) -> Result<()> {
+    fn put(&mut self, batch: BatchRows, begun: &mut bool) -> Result<()> {
         let Some(conversions) = &mut self.conversions else {
             if self.job.has_failed() {
                 return Ok(());
@@ -60,7 +63,7 @@ impl<'a> JobRows<'a> {
 
     /// Locks the row types in `columns` until the transaction ends, and checks that they are what they were when the
     /// job returned values of them. Called after the last row.
-    pub fn hold_types(&self, columns: &[Column]) -> Result<()> {
+    fn hold_types(&self, columns: &[Column]) -> Result<()> {
         if self.has_columns() && !self.job.has_failed() { hold_row_types(columns) } else { Ok(()) }
     }
 }

@@ -1,19 +1,28 @@
 //! A job's frames, from the first that is unread to the end of the queue.
 
 use super::messages;
-use super::rows::JobRows;
 use crate::channel::Received;
 use crate::launcher::job::{Job, Reading};
 use crate::launcher::wait::{self, Awaited, Look};
 use crate::pg::error::{self, Result};
-use logic::wire::columns;
-use logic::wire::frame::{self, Kind};
+use logic::wire::columns::{self, Column};
+use logic::wire::frame::{self, BatchRows, Kind};
 use logic::wire::report::Report;
 use logic::wire::tags;
 
+/// What becomes of a job's rows.
+pub trait Rows {
+    /// The columns have come: an error if they are not what is wanted.
+    fn fit(&mut self, columns: &[Column]) -> Result<()>;
+    /// Takes rows. `begun` is set before the first of them is given away.
+    fn put(&mut self, batch: BatchRows, begun: &mut bool) -> Result<()>;
+    /// All rows have come.
+    fn hold_types(&self, columns: &[Column]) -> Result<()>;
+}
+
 /// Receives all frames, and waits for them: rows go into `rows`, messages are raised, and what the outcome had no
 /// room for goes into `reading`. Returns when the worker has left the queue, or is gone.
-pub fn receive(job: &Job, reading: &mut Reading, rows: &mut JobRows) -> Result<()> {
+pub fn receive(job: &Job, reading: &mut Reading, rows: &mut impl Rows) -> Result<()> {
     let Reading { receiver, columns, error, tags: long_tags, begun } = reading;
     if let Some(columns) = &*columns {
         rows.fit(columns)?;

@@ -14,14 +14,21 @@ pub fn put(job: &Job, reading: &Reading, set: &mut ResultSet) -> Result<()> {
     if !matches!(set.declared()[..], [Declared { type_id: TEXT, .. }]) {
         return Err(errors::no_text_column_for_tags());
     }
-    let outcome = job.outcome();
-    let tags: Vec<&[u8]> = match &reading.tags {
-        Some(tags) => tags.iter().map(Vec::as_slice).collect(),
-        None => tags::decode(&outcome)?,
-    };
     let scratch = Context::new(c"pg_background tag")?;
-    for tag in tags {
-        set.put(&scratch, vec![Value::Text(tag.to_vec())])?;
+    for tag in all(job, reading)? {
+        set.put(&scratch, vec![Value::Text(tag)])?;
     }
     Ok(())
+}
+
+/// The tag of the job's last statement; empty if it has none.
+pub fn last(job: &Job, reading: &Reading) -> Result<Vec<u8>> {
+    Ok(all(job, reading)?.pop().unwrap_or_default())
+}
+
+fn all(job: &Job, reading: &Reading) -> Result<Vec<Vec<u8>>> {
+    match &reading.tags {
+        Some(tags) => Ok(tags.clone()),
+        None => Ok(tags::decode(&job.outcome())?.into_iter().map(<[u8]>::to_vec).collect()),
+    }
 }

@@ -20,6 +20,10 @@ pub struct NewJob<'a> {
     pub launched_at: i64,
     /// Cut by the caller where a character ends.
     pub query: &'a [u8],
+    /// At most [`LABEL_SIZE`] bytes; empty if it has none.
+    ///
+    /// [`LABEL_SIZE`]: super::layout::LABEL_SIZE
+    pub label: &'a [u8],
     pub limits: Limits,
     /// How long it waits, for its turn and for a worker together.
     pub give_up: Instant,
@@ -117,7 +121,7 @@ impl Locked<'_> {
         job.database.store(new.database, Relaxed);
         job.role.store(new.role, Relaxed);
         job.launched_at.store(new.launched_at, Relaxed);
-        job.label.clear();
+        job.label.set(new.label);
         job.query.set(new.query);
         job.worker_pid.store(0, Relaxed);
         job.state.store(State::Starting as u32, Relaxed);

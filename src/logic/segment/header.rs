@@ -5,8 +5,8 @@
 //! A reader that has seen a final `state` (Acquire) sees the whole outcome, which the worker wrote before it (Release).
 //!
 //! Layout: this struct, then the regions at the offsets that it names, in this order: SQL text (NUL-terminated),
-//! settings, client information, queue. [`JobHeader::is_valid`] checks the offsets and lengths against the segment's
-//! true size before their first use.
+//! settings, client information, parameters, extras, queue. [`JobHeader::is_valid`] checks the offsets and lengths
+//! against the segment's true size before their first use.
 //!
 //! A change of the layout, or of what a field means, adds one to [`LAYOUT`].
 
@@ -20,7 +20,7 @@ pub const OUTCOME_SIZE: usize = 4096;
 const MAGIC: u64 = 0x7067_5f62_6b67_6e64;
 /// Counts the changes of this file's layout and of the frames. A library that finds another number refuses the segment:
 /// it was replaced while sessions of the older one go on.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 /// Offset and length in bytes, from the segment's start.
 #[derive(Clone, Copy, Default)]
@@ -43,12 +43,25 @@ pub struct Identity {
     pub outer_role: u32,
     pub current_user: u32,
     pub security_context: i32,
-    /// Milliseconds; 0 is no limit.
-    pub worker_timeout: i32,
-    /// 1 if the launcher wants rows and messages.
+    /// How long the job may run, in milliseconds; 0 is no limit.
+    pub timeout: i32,
+    /// What the launcher wants of the job: [`Identity::WANTS_ROWS`] …
     pub wants_results: u32,
-    /// Keeps the size a multiple of eight; 0.
-    pub reserved: u32,
+    /// 1 if each statement of the job is a transaction of its own.
+    pub autocommit: u32,
+    /// 1 if `timeout` was given for this job; 0 if it is `pg_background.worker_timeout`.
+    pub has_own_timeout: u32,
+    /// The launcher's database; the job runs in `database`.
+    pub launcher_database: u32,
+}
+
+impl Identity {
+    /// Neither rows nor messages: nobody reads the queue.
+    pub const WANTS_NOTHING: u32 = 0;
+    /// Rows, messages and tags.
+    pub const WANTS_ROWS: u32 = 1;
+    /// Messages and tags; rows are thrown away.
+    pub const WANTS_MESSAGES: u32 = 2;
 }
 
 /// Does the launcher await a reply from the worker that it offers the job to?
@@ -75,6 +88,10 @@ pub struct JobHeader {
     pub sql: Region,
     pub settings: Region,
     pub client_info: Region,
+    /// The parameters of the job's statement (`wire::params`); empty if it has none.
+    pub params: Region,
+    /// Label, settings of the job, channel (`wire::extras`); empty if it has none of these.
+    pub extras: Region,
     pub queue: Region,
     /// Launcher, before it offers the job to a worker: the job's slot in the registry, or [`NO_SLOT`].
     slot: AtomicU32,
@@ -96,19 +113,25 @@ pub struct JobHeader {
     pub progress: Progress,
     /// Worker: 1 once it is sure to run the job. (A worker that refuses the job says so in the registry.)
     accepted: AtomicU32,
+    /// Worker: the statement that runs, or was the last to run, counted from 1; 0 before the first.
+    statement: AtomicU32,
+    /// Worker: how many statements there are; 0 before that is known.
+    statements: AtomicU32,
+    /// Worker: rows that the last statement returned or changed, of a job that has ended well.
+    row_count: AtomicI64,
     /// Worker, before `state`: the error report or the command tags, as far as they fit.
     outcome: [AtomicU8; OUTCOME_SIZE],
 }
 
 const _: () =
-    assert!(size_of::<JobHeader>() == 16 + 8 + 48 + 64 + 8 + 16 + 16 + size_of::<Progress>() + 4 + OUTCOME_SIZE);
+    assert!(size_of::<JobHeader>() == 16 + 8 + 56 + 96 + 8 + 16 + 16 + size_of::<Progress>() + 12 + 8 + OUTCOME_SIZE);
 const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
 
 impl JobHeader {
     /// The header of a new job, in a segment of that size, with these regions: SQL, settings, client information,
-    /// queue.
-    pub fn new(segment_size: u64, identity: Identity, regions: [Region; 4]) -> Self {
-        let [sql, settings, client_info, queue] = regions;
+    /// parameters, extras, queue.
+    pub fn new(segment_size: u64, identity: Identity, regions: [Region; 6]) -> Self {
+        let [sql, settings, client_info, params, extras, queue] = regions;
         Self {
             magic: MAGIC,
             layout: LAYOUT,
@@ -118,6 +141,8 @@ impl JobHeader {
             sql,
             settings,
             client_info,
+            params,
+            extras,
             queue,
             slot: AtomicU32::new(NO_SLOT),
             awaits_reply: AtomicU32::new(0),
@@ -129,6 +154,9 @@ impl JobHeader {
             finished_at: AtomicI64::new(0),
             progress: Progress::new(),
             accepted: AtomicU32::new(0),
+            statement: AtomicU32::new(0),
+            statements: AtomicU32::new(0),
+            row_count: AtomicI64::new(0),
             outcome: [const { AtomicU8::new(0) }; OUTCOME_SIZE],
         }
     }
@@ -144,7 +172,9 @@ impl JobHeader {
             && self.layout == LAYOUT
             && self.size as usize == size_of::<Self>()
             && self.segment_size <= segment_size as u64
-            && [&self.sql, &self.settings, &self.client_info, &self.queue].into_iter().all(inside)
+            && [&self.sql, &self.settings, &self.client_info, &self.params, &self.extras, &self.queue]
+                .into_iter()
+                .all(inside)
             && self.sql.len > 0
     }
 
@@ -218,6 +248,27 @@ impl JobHeader {
         self.state.store(State::Running as u32, Ordering::Release);
     }
 
+    /// Notes that statement `n` of `of` begins; `of` is 0 if that is not known. By the worker.
+    pub fn show_statement(&self, n: u32, of: u32) {
+        self.statements.store(of, Ordering::Relaxed);
+        self.statement.store(n, Ordering::Relaxed);
+    }
+
+    /// The statement that runs, or was the last to run, counted from 1, and how many there are; 0 is unknown.
+    pub fn statement(&self) -> (u32, u32) {
+        (self.statement.load(Ordering::Relaxed), self.statements.load(Ordering::Relaxed))
+    }
+
+    /// Notes how many rows the last statement returned or changed. By the worker, before the outcome.
+    pub fn show_rows(&self, rows: i64) {
+        self.row_count.store(rows, Ordering::Relaxed);
+    }
+
+    /// How many rows the last statement of a job that ended well returned or changed; 0 before.
+    pub fn row_count(&self) -> i64 {
+        self.row_count.load(Ordering::Relaxed)
+    }
+
     /// Publishes the outcome, by the worker: a final state, and the error report or the command tags. The first outcome
     /// stands; later ones are ignored. `text` is cut to [`OUTCOME_SIZE`]: the caller makes it fit.
     pub fn finish(&self, state: State, now: i64, text: &[u8]) {
@@ -268,7 +319,7 @@ mod tests {
 
     fn header() -> JobHeader {
         let at = |n: u64| Region { offset: size_of::<JobHeader>() as u64 + n * 100, len: 100 };
-        JobHeader::new(SIZE as u64, Identity::default(), [at(0), at(1), at(2), at(3)])
+        JobHeader::new(SIZE as u64, Identity::default(), [at(0), at(1), at(2), at(2), at(2), at(3)])
     }
 
     #[test]

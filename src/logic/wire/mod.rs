@@ -6,6 +6,7 @@
 
 pub mod bytes;
 pub mod columns;
+pub mod extras;
 pub mod frame;
 pub mod report;
 pub mod tags;

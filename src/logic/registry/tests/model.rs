@@ -87,6 +87,7 @@ impl Job {
             role: self.role,
             launched_at: 1,
             query: b"SELECT 1",
+            label: b"",
             limits: self.limits,
             give_up: Instant::now(),
             wanted: Some(WorkerRequirements {

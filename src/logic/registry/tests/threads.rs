@@ -134,6 +134,7 @@ fn launch_jobs<'s>(shop: &'s Shop, scope: &'s Scope<'s, '_>, proc: u32) {
             role: 10,
             launched_at: 1,
             query: b"SELECT 1",
+            label: b"",
             limits: Limits { total: if dice.roll(2) == 0 { 2 } else { 0 }, per_database: 0, per_role: 0 },
             give_up: Instant::now(),
             wanted: Some(WorkerRequirements {

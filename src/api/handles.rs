@@ -1,0 +1,118 @@
+//! Starting jobs and reading them, by handle: what 3.0 adds.
+
+use crate::errors;
+use crate::launcher::launch::{Options, Results, Transactions, launch};
+use crate::launcher::{read, synchronous};
+use crate::pg::call::Call;
+use crate::pg::error::Result;
+use crate::pg::value::{Datum, Value, text};
+
+/// The positions of the arguments that several functions share. `None`: the function has no such argument.
+struct Positions {
+    sql: usize,
+    params: usize,
+    label: usize,
+    database: usize,
+    autocommit: Option<usize>,
+    timeout: usize,
+    settings: usize,
+}
+
+const START: Positions =
+    Positions { sql: 0, params: 1, label: 2, database: 3, autocommit: Some(4), timeout: 8, settings: 9 };
+const EXEC: Positions =
+    Positions { sql: 0, params: 1, label: 2, database: 3, autocommit: Some(4), timeout: 5, settings: 6 };
+const QUERY: Positions =
+    Positions { sql: 0, params: 1, label: 2, database: 3, autocommit: None, timeout: 4, settings: 5 };
+
+impl Positions {
+    /// The job's text.
+    fn sql<'a>(&self, call: &'a Call) -> Result<&'a [u8]> {
+        call.optional_text(self.sql)?.ok_or_else(|| errors::argument_is_null("sql"))
+    }
+
+    fn options<'a>(&self, call: &'a Call) -> Result<Options<'a>> {
+        if !call.is_null(self.params) {
+            return Err(errors::not_built("params"));
+        }
+        if !call.is_null(self.timeout) {
+            return Err(errors::not_built("timeout"));
+        }
+        if !call.is_null(self.settings) {
+            return Err(errors::not_built("settings"));
+        }
+        if !call.is_null(self.database) {
+            return Err(errors::not_built("database"));
+        }
+        let autocommit = self.autocommit.is_some_and(|n| call.boolean(n));
+        Ok(Options {
+            label: call.text(self.label)?,
+            database: call.name(self.database),
+            transactions: if autocommit { Transactions::PerStatement } else { Transactions::One },
+            ..Options::default()
+        })
+    }
+}
+
+/// `pg_background_start(sql, params, label, database, autocommit, results, at_commit, queue_size, timeout, settings,
+/// notify)`
+pub fn pg_background_start(call: &Call) -> Result<Datum> {
+    let sql = START.sql(call)?;
+    if call.boolean(6) {
+        return Err(errors::not_built("at_commit"));
+    }
+    let results = if call.is_null(5) || call.boolean(5) { Results::Kept } else { Results::Discarded };
+    let options = Options { results, queue_size: call.int4(7), channel: call.text(10)?, ..START.options(call)? };
+    let job = launch(sql, &options, None)?;
+    call.composite([Value::Int4(job.pid), Value::Int8(job.cookie)])
+}
+
+/// `pg_background_exec(sql, params, label, database, autocommit, timeout, settings)`
+pub fn pg_background_exec(call: &Call) -> Result<Datum> {
+    let sql = EXEC.sql(call)?;
+    let options = Options { results: Results::Messages, ..EXEC.options(call)? };
+    let job = synchronous::start(sql, &options)?;
+    text(&read::last_tag(&job)?)
+}
+
+/// `pg_background_query(sql, params, label, database, timeout, settings)`
+pub fn pg_background_query(call: &Call) -> Result<Datum> {
+    let sql = QUERY.sql(call)?;
+    let job = synchronous::start(sql, &QUERY.options(call)?)?;
+    read::read(call, &job)
+}
+
+/// `pg_background_query_as(rowtype, sql, params, label, database, timeout, settings)`
+pub fn pg_background_query_as(_call: &Call) -> Result<Datum> {
+    Err(errors::not_built("query_as"))
+}
+
+/// `pg_background_query_json(sql, params, label, database, timeout, settings)`
+pub fn pg_background_query_json(_call: &Call) -> Result<Datum> {
+    Err(errors::not_built("query_json"))
+}
+
+/// `pg_background_rows(job)`
+pub fn pg_background_rows(_call: &Call) -> Result<Datum> {
+    Err(errors::not_built("rows"))
+}
+
+/// `pg_background_rows_as(rowtype, job)`
+pub fn pg_background_rows_as(_call: &Call) -> Result<Datum> {
+    Err(errors::not_built("rows_as"))
+}
+
+/// `pg_background_rows_json(job)`
+pub fn pg_background_rows_json(_call: &Call) -> Result<Datum> {
+    Err(errors::not_built("rows_json"))
+}
+
+/// `pg_background_fetch(job, max_rows)`
+pub fn pg_background_fetch(_call: &Call) -> Result<Datum> {
+    Err(errors::not_built("fetch"))
+}
+
+/// `pg_background_columns(job)`
+pub fn pg_background_columns(_call: &Call) -> Result<Datum> {
+    Err(errors::not_built("columns"))
+}

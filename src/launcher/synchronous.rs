@@ -1,0 +1,59 @@
+//! A job that its launcher waits for in one call (exec, query).
+//!
+//! The caller never gets the job's handle. So whatever ends the call early ends the job, too: an error of the wait (a
+//! cancel, a timeout), by dropping the [`SynchronousJob`]; the end of the session, in its exit callback. A job that has
+//! committed by then stays committed.
+
+use crate::launcher::job::{Job, tracker};
+use crate::launcher::launch::{Options, launch};
+use crate::pg::error::Result;
+use crate::pg::exit;
+use logic::job::released::Release;
+use logic::job::state::Stop;
+use parking_lot::Mutex;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// The job that this session waits for.
+static AWAITED: Mutex<Option<Arc<Job>>> = Mutex::new(None);
+
+/// A job that has been launched and is to be waited for. Dropped before its end, it is asked to stop.
+pub struct SynchronousJob(Arc<Job>);
+
+impl Deref for SynchronousJob {
+    type Target = Arc<Job>;
+
+    fn deref(&self) -> &Arc<Job> {
+        &self.0
+    }
+}
+
+impl Drop for SynchronousJob {
+    fn drop(&mut self) {
+        AWAITED.lock().take();
+        // Most often the job was read, and is released. What fails here cannot be told: an error is on its way already.
+        if tracker::tracked(self.0.pid, self.0.cookie).is_some() {
+            let _ = self.0.stop(Stop::Now);
+            tracker::release(&self.0, Release::Detached);
+        }
+    }
+}
+
+/// Launches `sql`, to be waited for.
+pub fn start(sql: &[u8], options: &Options) -> Result<SynchronousJob> {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.load(Relaxed) {
+        exit::at_exit(at_exit)?;
+        WATCHED.store(true, Relaxed);
+    }
+    let job = launch(sql, options, None)?;
+    *AWAITED.lock() = Some(Arc::clone(&job));
+    Ok(SynchronousJob(job))
+}
+
+/// The session ends in the middle of a call.
+fn at_exit() -> Result<()> {
+    let awaited = AWAITED.lock().take();
+    awaited.map_or(Ok(()), |job| job.stop(Stop::Now))
+}
