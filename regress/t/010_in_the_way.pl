@@ -108,6 +108,28 @@ goes('DROP DATABASE target', idle_in($node, 'target'));
 	is((ask($session, 'DROP DATABASE target'))[1], '', 'a database can be dropped when the job in it has ended');
 }
 
+# DROP DATABASE waits until every process of the server has accepted its barrier (from 15 on). Suppose a worker gets the barrier and the
+# cancel of its job in one moment: the server serves the cancel, and forgets that there is more to serve. An idle worker would not
+# accept the barrier before its next job.
+{
+	create_database('target');
+	my $elsewhere = session($node);
+	my ($pid, $cookie) = launch($elsewhere, 'SELECT pg_sleep(600)');
+	ok(until_waits_for($node, $pid, 'PgSleep'), 'a job runs in another database');
+	kill 'STOP', $pid;
+	$session->query_until(qr/begun/, "\\echo begun\nDROP DATABASE target;\n");
+	until_true(sub { Jobs::look($node, q{SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ProcSignalBarrier'}) == 1 }, 10) if $node->pg_version >= 15;
+	value($elsewhere, 'SELECT pg_background_cancel_v2(:pid, :cookie)');
+	kill 'CONT', $pid;
+	my $from = time;
+	ok(until_idle($node, $pid), 'the job is canceled while a database is being dropped');
+	ok(until_true(sub { Jobs::look($node, q{SELECT count(*) FROM pg_database WHERE datname = 'target'}) == 0 }, $prompt),
+		sprintf('the database has gone, in %.3f s', time - $from));
+	like((ask($elsewhere, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (x text)'))[1], qr/57014/, 'the job was canceled');
+	is((ask($session, ''))[1], '', 'the database was dropped');
+	$elsewhere->quit;
+}
+
 # A role without the right to dismisses no worker.
 {
 	create_database('target');

@@ -232,8 +232,23 @@ pub fn end_job() {
         unsafe { (&raw mut sys::ProcDiePending).write_volatile(0) };
         LEAVE_ASKED.store(true, SeqCst);
     }
+    serve_barrier();
     let segment = JOB.lock().take();
     drop(segment);
+}
+
+/// Makes the next interrupt check accept a barrier that waits to be accepted.
+///
+/// Suppose that the job's cancel and the barrier of another session's DROP DATABASE come in one moment.
+/// `ProcessInterrupts` clears `InterruptPending` and throws the cancel's error before it comes to the barrier. Without
+/// this, the worker would be idle, and DROP DATABASE would wait, until something else interrupts the worker.
+fn serve_barrier() {
+    // SAFETY: flags of this process, which the server's handlers write too.
+    unsafe {
+        if (&raw const sys::ProcSignalBarrierPending).read_volatile() != 0 {
+            (&raw mut sys::InterruptPending).write_volatile(1);
+        }
+    }
 }
 
 fn is_dying() -> bool {
