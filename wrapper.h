@@ -46,5 +46,7 @@
 #include "utils/fmgrprotos.h"
 #include "utils/guc_tables.h"
 #include "utils/inval.h"
+#include "utils/jsonb.h"
+#include "utils/json.h"
 #include "utils/plancache.h"
 #include "utils/selfuncs.h"

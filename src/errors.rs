@@ -55,6 +55,50 @@ pub fn security_restricted() -> PgError {
     )
 }
 
+/// The settings of a job are JSON, but no object.
+#[cold]
+pub fn settings_not_an_object() -> PgError {
+    PgError::new(sqlstate::INVALID_PARAMETER_VALUE, "settings must be a JSON object")
+        .hint("Give names and values, as in {\"work_mem\": \"1GB\", \"enable_seqscan\": false}.")
+}
+
+/// The value is an array, an object or null.
+#[cold]
+pub fn setting_without_value(name: &[u8]) -> PgError {
+    let name = String::from_utf8_lossy(name);
+    PgError::new(
+        sqlstate::INVALID_PARAMETER_VALUE,
+        format!("value of setting \"{name}\" must be a string, a number or a boolean"),
+    )
+    .hint("A list of names is one string, as in {\"search_path\": \"a, b\"}. A setting that is left out is inherited.")
+}
+
+#[cold]
+pub fn setting_of_transaction(name: &[u8]) -> PgError {
+    setting_refused(name).hint("Set the default_transaction parameter of that kind, or use SET TRANSACTION in the job.")
+}
+
+#[cold]
+pub fn setting_of_user(name: &[u8]) -> PgError {
+    setting_refused(name).hint("A job runs as the role that launches it. It can use SET ROLE.")
+}
+
+fn setting_refused(name: &[u8]) -> PgError {
+    let name = String::from_utf8_lossy(name);
+    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("parameter \"{name}\" cannot be set for a job"))
+}
+
+#[cold]
+pub fn timeout_not_positive() -> PgError {
+    PgError::new(sqlstate::INVALID_PARAMETER_VALUE, "timeout of a job must be greater than zero")
+        .hint("NULL stands for pg_background.worker_timeout.")
+}
+
+#[cold]
+pub fn timeout_too_long(max: i32) -> PgError {
+    PgError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("timeout of a job must not exceed {max} ms"))
+}
+
 /// The session tracks as many jobs as `max_workers` allows.
 #[cold]
 pub fn session_limit(tracked: usize, max_workers: i32) -> PgError {
@@ -202,6 +246,15 @@ pub fn transaction_control() -> PgError {
 pub fn copy_with_client() -> PgError {
     PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, "COPY from or to the client is not supported in pg_background").hint(
         "A job has no client. Use COPY with a file or program, INSERT, or a query whose rows are read as the job's result.",
+    )
+}
+
+/// The job returns more rows than `max_result_rows` allows.
+#[cold]
+pub fn too_many_rows(limit: u64) -> PgError {
+    PgError::new(
+        sqlstate::CONFIGURATION_LIMIT_EXCEEDED,
+        format!("job returns more rows than pg_background.max_result_rows ({limit})"),
     )
 }
 

@@ -1,7 +1,7 @@
 //! Starting jobs and reading them, by handle: what 3.0 adds.
 
 use crate::errors;
-use crate::launcher::launch::{Options, Results, Transactions, launch};
+use crate::launcher::launch::{Options, Results, Transactions, given, launch};
 use crate::launcher::{read, synchronous};
 use crate::pg::call::Call;
 use crate::pg::error::Result;
@@ -35,12 +35,6 @@ impl Positions {
         if !call.is_null(self.params) {
             return Err(errors::not_built("params"));
         }
-        if !call.is_null(self.timeout) {
-            return Err(errors::not_built("timeout"));
-        }
-        if !call.is_null(self.settings) {
-            return Err(errors::not_built("settings"));
-        }
         if !call.is_null(self.database) {
             return Err(errors::not_built("database"));
         }
@@ -49,6 +43,12 @@ impl Positions {
             label: call.text(self.label)?,
             database: call.name(self.database),
             transactions: if autocommit { Transactions::PerStatement } else { Transactions::One },
+            timeout: call.interval(self.timeout).map(given::timeout).transpose()?,
+            settings: if call.is_null(self.settings) {
+                Vec::new()
+            } else {
+                given::settings(call.members(self.settings)?)?
+            },
             ..Options::default()
         })
     }
@@ -62,7 +62,8 @@ pub fn pg_background_start(call: &Call) -> Result<Datum> {
         return Err(errors::not_built("at_commit"));
     }
     let results = if call.is_null(5) || call.boolean(5) { Results::Kept } else { Results::Discarded };
-    let options = Options { results, queue_size: call.int4(7), channel: call.text(10)?, ..START.options(call)? };
+    let channel = call.optional_text(10)?.map_or(Ok(&b""[..]), given::channel)?;
+    let options = Options { results, queue_size: call.int4(7), channel, ..START.options(call)? };
     let job = launch(sql, &options, None)?;
     call.composite([Value::Int4(job.pid), Value::Int8(job.cookie)])
 }

@@ -18,6 +18,7 @@ pub fn unpack(packed: i32) -> [u8; 5] {
 }
 
 pub const SUCCESSFUL_COMPLETION: i32 = pack(b"00000");
+pub const WARNING: i32 = pack(b"01000");
 pub const CONNECTION_FAILURE: i32 = pack(b"08006");
 pub const FEATURE_NOT_SUPPORTED: i32 = pack(b"0A000");
 pub const STRING_DATA_RIGHT_TRUNCATION: i32 = pack(b"22001");
@@ -31,6 +32,7 @@ pub const INSUFFICIENT_RESOURCES: i32 = pack(b"53000");
 pub const OUT_OF_MEMORY: i32 = pack(b"53200");
 pub const CONFIGURATION_LIMIT_EXCEEDED: i32 = pack(b"53400");
 pub const OBJECT_NOT_IN_PREREQUISITE_STATE: i32 = pack(b"55000");
+pub const LOCK_NOT_AVAILABLE: i32 = pack(b"55P03");
 pub const QUERY_CANCELED: i32 = pack(b"57014");
 pub const INTERNAL_ERROR: i32 = pack(b"XX000");
 pub const DATA_CORRUPTED: i32 = pack(b"XX001");

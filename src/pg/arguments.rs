@@ -3,6 +3,7 @@
 use super::call::Call;
 use super::error::Result;
 use super::guard::guard;
+use super::jsonb::{self, Member};
 use super::sys;
 use super::value::{Datum, slice_or_empty};
 use std::ffi::CStr;
@@ -55,6 +56,12 @@ impl Call {
                 Interval::Microseconds(i128::from(time) + (i128::from(month) * 30 + i128::from(day)) * DAY)
             }
         })
+    }
+
+    /// The members of a jsonb object, name and value; `None` if it is no object. The argument must not be NULL.
+    pub fn members(&self, n: usize) -> Result<Option<Vec<(Vec<u8>, Member)>>> {
+        // SAFETY: the argument is a jsonb by the function's declaration.
+        unsafe { jsonb::members(self.arg(n).0) }
     }
 
     /// A handle in one argument: pid and cookie. `None` when it is NULL, or one of the two is.

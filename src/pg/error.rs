@@ -270,6 +270,7 @@ pub mod level {
     pub const DEBUG1: i32 = sys::DEBUG1 as i32;
     pub const LOG: i32 = sys::LOG as i32;
     pub const NOTICE: i32 = sys::NOTICE as i32;
+    pub const WARNING: i32 = sys::WARNING as i32;
     pub const ERROR: i32 = sys::ERROR as i32;
     pub const FATAL: i32 = sys::FATAL as i32;
 }

@@ -233,6 +233,21 @@ pub fn placeholders() -> Result<Vec<Vec<u8>>> {
     })
 }
 
+/// Has a library, or the server, defined a setting whose name begins with this and a dot?
+pub(super) fn has_defined(prefix: &[u8]) -> Result<bool> {
+    with_all(|all| {
+        Ok(all.iter().any(|setting| {
+            // SAFETY: settings of the server.
+            let (name, is_placeholder) = unsafe { (name(*setting).to_bytes(), is_placeholder(*setting)) };
+            let is_of_prefix = || {
+                name.split_at_checked(prefix.len())
+                    .is_some_and(|(begin, rest)| begin.eq_ignore_ascii_case(prefix) && rest.first() == Some(&b'.'))
+            };
+            !is_placeholder && is_of_prefix()
+        }))
+    })
+}
+
 /// Appends what the server does not serialize: the values that RESET would give where nothing else tells them, and the
 /// settings that belong to no library and have no value. After [`prepare`].
 pub(super) fn append_resets(state: &mut Vec<u8>) -> Result<()> {

@@ -11,8 +11,8 @@
 //! with this process's pid, so a cancel or termination of the process is meant for the job.
 
 use super::current::{self, Current, Start};
-use super::session::Restored;
 use super::session::baseline::Baseline;
+use super::session::{Restored, given};
 use super::{outcome, statements, transaction};
 use crate::channel::{Audience, Full, Sender};
 use crate::pg::dsm::Segment;
@@ -164,6 +164,7 @@ fn run(current: &Current, trees: &Context) -> Result<()> {
     // A cancel that came before is found before the first statement; from here on the server serves cancels.
     let cancellable = Cancellable::new();
     current.start(identity::now());
+    given::set(&current.segment)?;
     let script = transaction::begin(current, trees)?;
     let done = statements::run(current, &script)?;
     drop(cancellable);

@@ -42,7 +42,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
             xact::begin_block()?;
         }
         // The job's timeout stands in for statement_timeout
-        let is_timed = current.segment.header().identity.timeout == 0;
+        let is_timed = current.segment.header().identity.has_timed_statements();
         if is_timed {
             timeout::start(guc::statement_timeout())?;
         }

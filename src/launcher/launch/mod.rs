@@ -22,6 +22,7 @@
 
 mod admission;
 mod cold;
+pub mod given;
 mod options;
 mod request;
 mod segments;

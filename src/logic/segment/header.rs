@@ -62,6 +62,12 @@ impl Identity {
     pub const WANTS_ROWS: u32 = 1;
     /// Messages and tags; rows are thrown away.
     pub const WANTS_MESSAGES: u32 = 2;
+
+    /// Does `statement_timeout` bound each statement of the job? Not where a timeout bounds the whole job, or was given
+    /// as infinite.
+    pub fn has_timed_statements(&self) -> bool {
+        self.timeout == 0 && self.has_own_timeout == 0
+    }
 }
 
 /// Does the launcher await a reply from the worker that it offers the job to?

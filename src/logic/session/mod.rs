@@ -2,6 +2,7 @@
 //! what others have committed since it began.
 
 pub mod change;
+pub mod given;
 pub mod libraries;
 pub mod outdated;
 pub mod settings;

@@ -17,6 +17,7 @@
 //! if that is not possible, the process ends.
 
 pub mod baseline;
+pub mod given;
 mod restore;
 mod users;
 
