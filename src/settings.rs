@@ -20,6 +20,7 @@ static IDLE_TIMEOUT: Int = Int::new();
 static WORKER_MAX_JOBS: Int = Int::new();
 static SPIN: Int = Int::new();
 static STATELESS: Str = Str::new();
+static MAX_RESULT_ROWS: Int = Int::new();
 
 /// Bytes.
 pub const MAX_QUEUE_SIZE: i32 = 256 * 1024 * 1024;
@@ -83,6 +84,11 @@ pub fn spin() -> Duration {
 /// Libraries that keep nothing in a session that a later job could see: names, separated by commas.
 pub fn stateless_libraries() -> Vec<u8> {
     STATELESS.get()
+}
+
+/// A job that returns more rows fails; `None` is no limit.
+pub fn max_result_rows() -> Option<u64> {
+    Some(u64::from(unsigned(&MAX_RESULT_ROWS))).filter(|limit| *limit > 0)
 }
 
 #[allow(clippy::too_many_lines)] // a table
@@ -191,6 +197,14 @@ pub fn define() -> Result<()> {
             c"pg_background.spin_us",
             c"Sets how many microseconds a wait for a worker or its job may stay awake; 0 is never.",
             [100, 0, 10_000],
+            Unit::None,
+            Set::User,
+        ),
+        (
+            &MAX_RESULT_ROWS,
+            c"pg_background.max_result_rows",
+            c"Sets the maximum number of rows that a background job returns; 0 is no limit.",
+            [0, 0, MAX],
             Unit::None,
             Set::User,
         ),

@@ -2,8 +2,11 @@
 
 use super::current::Current;
 use crate::channel::{Batch, Sender};
+use crate::errors;
 use crate::pg::dest::Sink;
 use crate::pg::error::Result;
+use crate::settings;
+use logic::segment::header::Identity;
 use logic::wire::columns::Column;
 use logic::wire::frame::PIECE;
 
@@ -12,12 +15,18 @@ pub struct RowSink<'a> {
     current: &'a Current,
     has_columns: bool,
     batch: Batch,
+    rows: u64,
+    /// The job fails when it returns more; `None` is no limit.
+    max_rows: Option<u64>,
 }
 
 impl<'a> RowSink<'a> {
     pub fn new(current: &'a Current) -> Self {
-        let queue_size = current.segment.header().queue.len as usize;
-        Self { current, has_columns: false, batch: Batch::new(queue_size) }
+        let header = current.segment.header();
+        let queue_size = header.queue.len as usize;
+        let is_returned = header.identity.wants_results == Identity::WANTS_ROWS;
+        let max_rows = settings::max_result_rows().filter(|_| is_returned);
+        Self { current, has_columns: false, batch: Batch::new(queue_size), rows: 0, max_rows }
     }
 
     /// Did the statement return columns? Without one there is nothing for a reader to declare, and so nothing to read.
@@ -54,6 +63,10 @@ impl Sink for RowSink<'_> {
     fn row(&mut self, tuple: &[u8]) -> Result<()> {
         if !self.has_columns {
             return Ok(());
+        }
+        self.rows += 1;
+        if let Some(limit) = self.max_rows.filter(|limit| self.rows > *limit) {
+            return Err(errors::too_many_rows(limit));
         }
         if tuple.len() > PIECE {
             self.send()?;
