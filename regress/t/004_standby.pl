@@ -60,6 +60,9 @@ for my $sql (q{INSERT INTO done VALUES (0, 'standby')}, 'CREATE TABLE t (id int)
 	like($err, qr/ERROR:  25006: cannot execute [A-Z ]+ in a read-only transaction/, "$sql: the error is the server's own");
 }
 
+($out, $err) = ask($session, q{SELECT pg_background_start('SELECT 1', notify => 'ends')});
+like($err, qr/ERROR:  25006: cannot execute NOTIFY during recovery/, 'a launch that would notify is refused on a standby');
+
 # --- in the way of the recovery ---
 
 my $pid = launch($session, 'SELECT count(*) FROM doomed; SELECT pg_sleep(600)');

@@ -6,6 +6,7 @@
 //! FATAL error.
 
 use super::current;
+use super::notify::Notification;
 use super::outcome;
 use crate::channel::Full;
 use crate::errors;
@@ -18,12 +19,21 @@ use logic::registry::layout::MESSAGE_SIZE;
 use logic::wire::report::Report;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// The error that ends this process, for the exit callback.
 static CAUSE_OF_EXIT: Mutex<Option<Report>> = Mutex::new(None);
 
 /// The segment of the job that this worker was offered and has not taken yet.
 static OFFERED: Mutex<Option<Arc<Segment>>> = Mutex::new(None);
+
+/// Is this process connected to a database, so that a transaction is possible in the exit callback?
+static IS_CONNECTED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that the process is connected to its database.
+pub fn note_connection() {
+    IS_CONNECTED.store(true, Relaxed);
+}
 
 /// Sets both callbacks. Once per process, before it connects to the database: the exit callback of the connection,
 /// which aborts the transaction, is then registered later, and so called before ours.
@@ -75,16 +85,23 @@ fn message(report: Report) -> Result<()> {
 fn at_exit() -> Result<()> {
     let cause = CAUSE_OF_EXIT.lock().take();
     let report = || cause.clone().unwrap_or_else(|| errors::lost_worker(identity::process_id()));
+    let mut notification = None;
     let last_job = current::get().map_or(Ok(()), |current| {
         if !current.segment.header().is_final() {
             outcome::failure(&current, report(), Full::Leave)?;
         }
+        notification = Notification::of(&current)?;
         outcome::end_job(&current, AfterJob::Leave)
     });
     // Also after an error: the slot must not stay behind.
     let offered = OFFERED.lock().take();
     leave_registry(offered.as_deref(), report)?;
-    last_job
+    last_job?;
+    // The last thing, as an ERROR ends it: see there.
+    match notification {
+        Some(notification) if IS_CONNECTED.load(Relaxed) => notification.tell_at_exit(),
+        _ => Ok(()),
+    }
 }
 
 /// Frees this worker's slot in the registry. A job that the worker had promised to take, and has not taken, ends with

@@ -13,6 +13,7 @@ use crate::registry::Registration;
 use logic::job::progress::Progress;
 use logic::job::state::Stop;
 use logic::registry::layout::JobSlot;
+use logic::wire::extras::Extras;
 use parking_lot::Mutex;
 use std::ffi::CString;
 use std::sync::Arc;
@@ -56,8 +57,7 @@ impl Current {
         registration: Option<Registration>,
         sender: Sender,
     ) -> Arc<Self> {
-        let identity = &segment.header().identity;
-        let detail = format!("pg_background job {} launched by process {}", identity.cookie, identity.launcher_pid);
+        let detail = detail(&segment);
         Arc::new(Self {
             segment,
             slot,
@@ -67,6 +67,19 @@ impl Current {
             detail: CString::new(detail).unwrap_or_default(),
         })
     }
+}
+
+/// The line that names a job in the log, with its label in quotes.
+fn detail(segment: &Segment) -> Vec<u8> {
+    let header = segment.header();
+    let (cookie, launcher) = (header.identity.cookie, header.identity.launcher_pid);
+    let label = Extras::decode(segment.bytes(header.extras)).map_or(&b""[..], |extras| extras.label);
+    let mut detail = format!("pg_background job {cookie} ").into_bytes();
+    if !label.is_empty() {
+        detail.extend([b"\"", label, b"\" "].concat());
+    }
+    detail.extend(format!("launched by process {launcher}").into_bytes());
+    detail
 }
 
 /// Makes the job, which was taken, the one that this process runs. Cancels, terminations and stop requests reach it

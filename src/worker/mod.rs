@@ -16,6 +16,7 @@ pub mod current;
 mod idle;
 mod job;
 mod mapped_segments;
+mod notify;
 mod outcome;
 pub mod process;
 mod row_sink;

@@ -12,6 +12,7 @@ use super::current::{Current, Start};
 use super::idle::{self, NextJob};
 use super::job::{self, Performed};
 use super::mapped_segments::MappedSegments;
+use super::notify::{AfterNotification, Notification};
 use super::session::baseline::{Baseline, Verdict};
 use super::{callbacks, outcome};
 use crate::pg::dsm::Segment;
@@ -121,6 +122,7 @@ impl Worker {
     fn open_session(current: &Current, registration: Option<Registration>) -> Result<Baseline> {
         let header = current.segment.header();
         identity::connect(&header.identity)?;
+        callbacks::note_connection();
         if let Some(registration) = registration {
             registration.show_key(&header.identity, current.segment.bytes(header.client_info))?;
         }
@@ -138,7 +140,8 @@ impl Worker {
             return Ok(false);
         }
         let stays = self.may_stay(current);
-        let after = if stays { self.after_job(current)? } else { AfterJob::Leave };
+        let notification = Notification::of(current)?;
+        let after = if stays { self.after_job(current, notification.as_ref())? } else { AfterJob::Leave };
         outcome::end_job(current, after)?;
         // The launcher was woken. What is left to do here takes longer than what it has waited for; where other jobs
         // run, the processor goes round anyway.
@@ -146,7 +149,8 @@ impl Worker {
             latch::yield_processor();
         }
         self.trees.reset()?;
-        Ok(stays)
+        let told = notification.map_or(Ok(AfterNotification::AsBefore), |it| it.tell(current.registration))?;
+        Ok(stays && told == AfterNotification::AsBefore)
     }
 
     /// May this process wait for another job, as far as can be said before its session is reset?
@@ -164,11 +168,12 @@ impl Worker {
     /// that the reset will succeed, and with which settings, a launcher that has the same settings need not await a
     /// reply. To be able to promise, the worker must look at its session for some microseconds before it wakes the
     /// launcher of the present job. A launcher that sleeps hardly notices, beside its wake-up; one that waits awake
-    /// would wait that much longer, so then nothing is promised.
-    fn after_job(&mut self, current: &Current) -> Result<AfterJob> {
+    /// would wait that much longer, so then nothing is promised. Nor is it by a worker that has a notification to send,
+    /// which may take its time.
+    fn after_job(&mut self, current: &Current, notification: Option<&Notification>) -> Result<AfterJob> {
         let sleeps = current.slot.is_some_and(|slot| procs::is_asleep(slot.launcher_proc()));
         Ok(AfterJob::Reset {
-            promised: sleeps && self.baseline.promise_reset()?,
+            promised: sleeps && notification.is_none() && self.baseline.promise_reset()?,
             settings: self.baseline.settings_hash(),
             mapped: self.mapped.handles(),
         })
