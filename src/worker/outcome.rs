@@ -23,16 +23,21 @@ use logic::wire::tags;
 
 /// Publishes that the job has committed, and sends what the queue still lacks, waiting for room. Right after the
 /// commit. An error of the sending does not change the outcome.
+///
+/// The tags are the result of a job without rows: all of them are published, or sent. The last one is published in any
+/// case.
 pub fn success(current: &Current, done: &Done) -> Result<()> {
-    let mut body = Vec::new();
+    let tags = done.tags.iter().map(Vec::as_slice);
+    let (mut all, mut last) = (Vec::new(), Vec::new());
     if !done.has_rows {
-        tags::encode(done.tags.iter().map(Vec::as_slice), &mut body);
+        tags::encode(tags.clone(), &mut all);
     }
-    let fits = body.len() <= OUTCOME_SIZE;
-    publish(current, State::Stopped, if fits { &body } else { &[] });
+    tags::encode(tags.last(), &mut last);
+    let are_whole = !done.has_rows && all.len() <= OUTCOME_SIZE;
+    publish(current, State::Stopped, if are_whole { &all } else { &last });
     current.with_sender(|sender| {
-        if !fits {
-            sender.last(Kind::Tags, &body);
+        if !are_whole && !done.has_rows {
+            sender.last(Kind::Tags, &all);
         }
         sender.finish(Full::Wait)
     })?;

@@ -13,6 +13,7 @@ use crate::registry;
 use logic::job::state::{State, Stop};
 use logic::wire::columns::Column;
 use logic::wire::report::Report;
+use logic::wire::tags;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Instant;
@@ -136,6 +137,18 @@ impl Job {
         self.segment.header().finished_at()
     }
 
+    /// How many rows the last statement of a job that ended well returned or changed; 0 before.
+    pub fn row_count(&self) -> i64 {
+        self.segment.header().row_count()
+    }
+
+    /// The command tag of the last statement of a job that ended well; empty before, and if it had no statement.
+    pub fn command_tag(&self) -> Vec<u8> {
+        let outcome = self.outcome();
+        let tags = if self.state() == State::Stopped { tags::decode(&outcome).unwrap_or_default() } else { Vec::new() };
+        tags.last().map_or_else(Vec::new, |tag| tag.to_vec())
+    }
+
     pub fn progress(&self) -> Option<(i32, Vec<u8>)> {
         self.segment.header().progress.get()
     }
@@ -145,7 +158,8 @@ impl Job {
         self.segment.sql()
     }
 
-    /// The outcome's text: the error of a job that failed, the tags of a job that ended well.
+    /// The outcome's text: the error of a job that failed, the tags of a job that ended well, as far as they fit, or
+    /// its last tag if it returned rows.
     pub fn outcome(&self) -> Vec<u8> {
         self.segment.header().outcome()
     }
