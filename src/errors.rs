@@ -206,7 +206,7 @@ pub fn list_declared_differently() -> PgError {
     )
     .hint(
         "Declare pid int4, cookie int8, launched_at timestamptz, user_id oid, queue_size int4, state text, \
-         sql_preview text, last_error text, consumed bool.",
+         sql_preview text, last_error text, consumed bool, and label text, which may be left out.",
     )
 }
 

@@ -2,6 +2,7 @@
 //! what these return.
 
 mod admin;
+mod c_extension;
 pub mod declared;
 mod handles;
 mod jobs;

@@ -9,7 +9,7 @@ use crate::pg::error::Result;
 use crate::pg::memory::Context;
 use crate::pg::types;
 use crate::pg::value::{Datum, Value, boolean, void};
-use crate::{settings, worker};
+use crate::worker::current;
 use logic::job::state::Stop;
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ pub fn pg_background_detach_v2(call: &Call) -> Result<Datum> {
 }
 
 /// The job that the first two arguments name.
-fn target(call: &Call) -> Result<Target> {
+pub fn target(call: &Call) -> Result<Target> {
     Target::find(call.int4(0), call.int8(1))
 }
 
@@ -80,8 +80,8 @@ pub fn pg_background_wait_v2_timeout(call: &Call) -> Result<Datum> {
     Ok(boolean(target(call)?.wait(Some(deadline))?))
 }
 
-/// The columns of the list.
-const LIST: [u32; 9] = [
+/// The columns of the list. The label is the last, and was not there before 1.9: the caller may leave it out.
+const LIST: [u32; 10] = [
     types::INT4,
     types::INT8,
     types::TIMESTAMPTZ,
@@ -91,6 +91,7 @@ const LIST: [u32; 9] = [
     types::TEXT,
     types::TEXT,
     types::BOOL,
+    types::TEXT,
 ];
 
 /// `pg_background_list_v2()`: the session's jobs, as far as they were launched by roles whose privileges the caller
@@ -98,53 +99,41 @@ const LIST: [u32; 9] = [
 pub fn pg_background_list_v2(call: &Call) -> Result<Datum> {
     let mut rows = call.rows()?;
     let scratch = Context::new(c"pg_background list")?;
-    if !rows.declared().iter().map(|column| column.type_id).eq(LIST) {
+    let declared: Vec<u32> = rows.declared().iter().map(|column| column.type_id).collect();
+    if declared.len() < LIST.len() - 1 || !LIST.starts_with(&declared) {
         return Err(errors::list_declared_differently());
     }
     for job in tracker::jobs() {
         if !job.is_callers()? {
             continue;
         }
-        rows.put(
-            &scratch,
-            vec![
-                Value::Int4(job.pid),
-                Value::Int8(job.cookie),
-                Value::Timestamp(job.launched_at),
-                Value::Oid(job.user),
-                Value::Int4(job.queue_size),
-                Value::Text(job.state().name().into()),
-                Value::Text(job.sql_preview.clone()),
-                job.error().map_or(Value::Null, |error| Value::Text(error.message().to_vec())),
-                Value::Bool(job.is_consumed()),
-            ],
-        )?;
+        let label = if job.label.is_empty() { Value::Null } else { Value::Text(job.label.clone()) };
+        let mut row = vec![
+            Value::Int4(job.pid),
+            Value::Int8(job.cookie),
+            Value::Timestamp(job.launched_at),
+            Value::Oid(job.user),
+            Value::Int4(job.queue_size),
+            Value::Text(job.state().name().into()),
+            Value::Text(job.sql_preview.clone()),
+            job.error().map_or(Value::Null, |error| Value::Text(error.message().to_vec())),
+            Value::Bool(job.is_consumed()),
+            label,
+        ];
+        row.truncate(declared.len());
+        rows.put(&scratch, row)?;
     }
     rows.finish();
     Ok(void())
 }
 
-/// `pg_background_stats_v2()`
-pub fn pg_background_stats_v2(call: &Call) -> Result<Datum> {
-    let (counters, active) = tracker::counters();
-    call.composite([
-        Value::Int8(counters.launched),
-        Value::Int8(counters.completed),
-        Value::Int8(counters.failed),
-        Value::Int8(counters.canceled),
-        Value::Int4(active),
-        Value::Float8(counters.average_ms()),
-        Value::Int4(settings::max_workers()),
-    ])
-}
-
 /// `pg_background_progress(pct, msg)`: called in a job. A NULL pct leaves the percentage as it was.
 pub fn pg_background_progress(call: &Call) -> Result<Datum> {
-    let Some(current) = worker::current::get() else {
+    let Some(job) = current::get() else {
         return Err(errors::progress_outside_of_a_job());
     };
     let percent = (!call.is_null(0)).then(|| call.int4(0));
-    current.report_progress(percent, call.text(1)?);
+    job.report_progress(percent, call.text(1)?);
     Ok(void())
 }
 

@@ -7,7 +7,7 @@ use super::result_set::ResultSet;
 use super::value::{Datum, Value, fits, slice_or_empty};
 use super::{sys, tupdesc};
 use logic::sqlstate;
-use std::ptr;
+use std::{mem, ptr};
 
 /// One call of an SQL function. Arguments are read by their position and declared type.
 pub struct Call {
@@ -84,17 +84,31 @@ impl Call {
         unsafe { result_type(self.fcinfo) }?.ok_or_else(no_column_list)
     }
 
+    /// A row of the function's declared composite type: of the values, those that its columns are named after.
+    pub fn composite_by_name(&self, mut values: Vec<(&str, Value)>) -> Result<Datum> {
+        // SAFETY: the descriptor is valid as long as the call.
+        let columns = unsafe { tupdesc::raw_columns(self.row_type()?) };
+        let mut take = |name: &[u8]| {
+            let found = values.iter_mut().find(|(of, _)| of.as_bytes() == name);
+            found.map_or(Value::Null, |(_, value)| mem::replace(value, Value::Null))
+        };
+        // SAFETY: as above.
+        self.composite(columns.iter().map(|column| take(unsafe { column.name() })))
+    }
+
     /// A row of the function's declared composite type.
-    pub fn composite<const N: usize>(&self, values: [Value; N]) -> Result<Datum> {
+    pub fn composite(&self, values: impl IntoIterator<Item = Value>) -> Result<Datum> {
+        let values: Vec<Value> = values.into_iter().collect();
         let desc = self.row_type()?;
         // SAFETY: the descriptor is valid as long as the call.
         if !fits(&values, &unsafe { tupdesc::declared(desc) }) {
             return Err(PgError::new(sqlstate::DATATYPE_MISMATCH, "a row does not have the declared types"));
         }
-        let mut datums = [Datum::default(); N];
-        let mut nulls = [true; N];
-        for (i, value) in values.into_iter().enumerate() {
-            (datums[i], nulls[i]) = value.into_datum()?;
+        let (mut datums, mut nulls) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
+        for value in values {
+            let (datum, is_null) = value.into_datum()?;
+            datums.push(datum);
+            nulls.push(is_null);
         }
         let (datums, nulls) = (datums.as_mut_ptr(), nulls.as_mut_ptr());
         // SAFETY: the arrays have as many elements as the descriptor has attributes.

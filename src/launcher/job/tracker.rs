@@ -108,6 +108,11 @@ fn count(job: &Job, release: Release) {
     }
 }
 
+/// Counts a wait that the session's own code has given up.
+pub fn count_timeout() {
+    TRACKER.lock().counters.timed_out += 1;
+}
+
 /// All jobs, in the order of their launch.
 pub fn jobs() -> Vec<Arc<Job>> {
     let mut jobs: Vec<_> = TRACKER.lock().jobs.iter().cloned().collect();

@@ -9,13 +9,15 @@ pub struct Counters {
     pub completed: i64,
     pub failed: i64,
     pub canceled: i64,
+    /// Waits that the session's own code has given up, as it says: not a count of jobs.
+    pub timed_out: i64,
     timed: i64,
     total_ms: f64,
 }
 
 impl Counters {
     pub const fn new() -> Self {
-        Self { launched: 0, completed: 0, failed: 0, canceled: 0, timed: 0, total_ms: 0.0 }
+        Self { launched: 0, completed: 0, failed: 0, canceled: 0, timed_out: 0, timed: 0, total_ms: 0.0 }
     }
 
     /// Counts a job that has ended, with its run time in microseconds when it ran.
