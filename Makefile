@@ -11,6 +11,9 @@ PROFILE ?= release
 EXTENSION = pg_background
 MODULES = pg_background
 DATA = $(wildcard sql/*.sql)
+# What 3.0 adds stands once, in the update from 1.8. Made of it: the updates from later versions of the C extension; and the script of
+# a fresh 3.0, without which CREATE EXTENSION would start from 2.0, for the server prefers the later of two versions that are as near.
+DATA_built = sql/built/pg_background--3.0.sql $(patsubst %,sql/built/pg_background--%--3.0.sql,1.9 1.10 2.0)
 
 # --- tests ---
 
@@ -46,7 +49,7 @@ REGRESS_OPTS += --inputdir=regress --outputdir=$(REGRESS_OUT)
 ISOLATION_SPECS = $(if $(REGRESS_SET),,$(sort $(patsubst regress/isolation/specs/%.spec,%,$(wildcard regress/isolation/specs/*.spec))))
 ISOLATION_OPTS += --inputdir=regress/isolation --outputdir=$(REGRESS_OUT)/isolation
 
-EXTRA_CLEAN = .build-id .build-lock regress/results regress/regression.out regress/regression.diffs \
+EXTRA_CLEAN = sql/built .build-id .build-lock regress/results regress/regression.out regress/regression.diffs \
 	regress/isolation/results regress/isolation/regression.out regress/isolation/regression.diffs regress/isolation/output_iso
 
 # --- goals that need no server of their own ---
@@ -105,6 +108,14 @@ endif
 override with_llvm = no
 
 include $(PGXS)
+
+additions = sql/pg_background--1.8--3.0.sql
+sql/built/pg_background--3.0.sql: sql/pg_background--1.8.sql $(additions)
+sql/built/pg_background--1.9--3.0.sql sql/built/pg_background--1.10--3.0.sql: $(additions)
+sql/built/pg_background--2.0--3.0.sql: $(additions) sql/parts/names-of-1.8.sql
+$(DATA_built):
+	@mkdir -p $(@D)
+	@{ echo '/* $(@F), made of $^ */'; cat $^; } > $@.new && mv $@.new $@
 
 cargo_profile_dir = $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 cdylib = $(or $(CARGO_TARGET_DIR),target)/$(cargo_profile_dir)/libpg_background.so
