@@ -1,6 +1,6 @@
 -- The declarations of the exported functions: those of a release are served, all others refused.
+\i regress/sql/include/catalogs.sql
 SET client_min_messages = warning;
-CREATE EXTENSION pg_background;
 \set SHOW_CONTEXT never
 
 CREATE SCHEMA declarations;
@@ -19,7 +19,12 @@ CREATE DOMAIN int_domain AS int;
 -- what becomes of a call; nothing is left of it and its function
 CREATE FUNCTION attempt(definition text, call text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE definition;
+    BEGIN
+        EXECUTE definition;
+    EXCEPTION WHEN invalid_function_definition OR datatype_mismatch THEN
+        -- such a function cannot be
+        RETURN 'not created';
+    END;
     BEGIN
         EXECUTE call;
     EXCEPTION WHEN invalid_function_definition THEN
@@ -34,85 +39,143 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- the forms that are served
+-- the forms that are served: those that a catalog has, with row types of the same columns
 CREATE TABLE form (symbol text, arguments text[], result text, strict text);
-INSERT INTO form VALUES
-    ('pg_background_launch', '{text,int4}', 'int4', 'STRICT'),
-    ('pg_background_launch', '{text,int4}', 'handle', 'STRICT'),
-    ('pg_background_result', '{int4}', 'SETOF record', 'STRICT'),
-    ('pg_background_result', '{int4,int8}', 'SETOF record', 'STRICT'),
-    ('pg_background_detach', '{int4}', 'void', 'STRICT'),
-    ('pg_background_detach', '{int4,int8}', 'void', 'STRICT'),
-    ('pg_background_launch_v2', '{text,int4}', 'handle', 'STRICT'),
-    ('pg_background_submit_v2', '{text,int4}', 'handle', 'STRICT'),
-    ('pg_background_result_v2', '{int4,int8}', 'SETOF record', 'STRICT'),
-    ('pg_background_detach_v2', '{int4,int8}', 'void', 'STRICT'),
-    ('pg_background_cancel_v2', '{int4,int8}', 'void', 'STRICT'),
-    ('pg_background_cancel_v2', '{int4,int8,int4}', 'void', 'STRICT'),
-    ('pg_background_cancel_v2_grace', '{int4,int8,int4}', 'void', 'STRICT'),
-    ('pg_background_wait_v2', '{int4,int8}', 'void', 'STRICT'),
-    ('pg_background_wait_v2', '{int4,int8,int4}', 'bool', 'STRICT'),
-    ('pg_background_wait_v2_timeout', '{int4,int8,int4}', 'bool', 'STRICT'),
-    ('pg_background_list_v2', '{}', 'SETOF record', ''),
-    ('pg_background_stats_v2', '{}', 'pg_background_stats', ''),
-    ('pg_background_progress', '{int4,text}', 'void', ''),
-    ('pg_background_get_progress_v2', '{int4,int8}', 'pg_background_progress', ''),
-    ('pg_background_get_jobs', '{}', 'SETOF pg_background_get_jobs', ''),
-    ('pg_background_get_history', '{}', 'SETOF pg_background_get_history', ''),
-    ('pg_background_get_workers', '{}', 'SETOF pg_background_get_workers', ''),
-    ('pg_background_get_totals', '{}', 'SETOF pg_background_get_totals', ''),
-    ('pg_background_stat_reset', '{}', 'void', '');
+CREATE TABLE row_type (name text, columns text);
+INSERT INTO row_type VALUES ('handle', 'pid int4, cookie int8');
 
--- each function of the extension has a form
-SELECT p.proname
-  FROM pg_extension e
-  JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass
-  JOIN pg_proc p ON p.oid = d.objid
-  JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'
- WHERE e.extname = 'pg_background' AND p.prosrc NOT IN (SELECT symbol FROM form);
+CREATE FUNCTION row_type_of(of_columns text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    known text := name FROM row_type WHERE columns = of_columns;
+BEGIN
+    IF known IS NULL THEN
+        known := 'row_' || (SELECT count(*) FROM row_type);
+        EXECUTE format('CREATE TYPE %s AS (%s)', known, of_columns);
+        INSERT INTO row_type VALUES (known, of_columns);
+    END IF;
+    RETURN known;
+END
+$$;
+
+CREATE FUNCTION type_of(id oid) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    t pg_type;
+BEGIN
+    SELECT p.* INTO t FROM pg_type p WHERE p.oid = id;
+    RETURN CASE WHEN t.typtype = 'c'
+                THEN row_type_of((SELECT string_agg(a.attname || ' ' || c.typname, ', ' ORDER BY a.attnum)
+                                    FROM pg_attribute a JOIN pg_type c ON c.oid = a.atttypid
+                                   WHERE a.attrelid = t.typrelid AND a.attnum > 0))
+                WHEN t.typcategory = 'A' THEN type_of(t.typelem) || '[]'
+                ELSE t.typname END;
+END
+$$;
+
+CREATE PROCEDURE note_forms() LANGUAGE sql AS $$
+    INSERT INTO form
+    SELECT p.prosrc, ARRAY(SELECT type_of(u.a) FROM unnest(p.proargtypes) WITH ORDINALITY AS u(a, n) ORDER BY u.n),
+           CASE WHEN p.proretset THEN 'SETOF ' ELSE '' END
+           || CASE WHEN p.prorettype = 'record'::regtype AND p.proargmodes IS NOT NULL
+                   THEN row_type_of((SELECT string_agg(u.name || ' ' || t.typname, ', ' ORDER BY u.n)
+                                       FROM unnest(p.proallargtypes, p.proargmodes, p.proargnames) WITH ORDINALITY AS u(type, mode, name, n)
+                                       JOIN pg_type t ON t.oid = u.type WHERE u.mode IN ('o', 't')))
+                   ELSE type_of(p.prorettype) END,
+           CASE WHEN p.proisstrict THEN 'STRICT' ELSE '' END
+      FROM pg_extension e
+      JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass
+      JOIN pg_proc p ON p.oid = d.objid
+      JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'
+     WHERE e.extname = 'pg_background'
+    EXCEPT SELECT * FROM form
+$$;
+
+SET search_path = public;
+CALL make_catalog('1.9');
+SET search_path = declarations, public;
+CALL note_forms();
+SET search_path = public;
+CALL make_catalog('1.10');
+SET search_path = declarations, public;
+CALL note_forms();
+SET search_path = public;
+CALL make_catalog('2.0');
+SET search_path = declarations, public;
+CALL note_forms();
+SET search_path = public;
+DROP EXTENSION pg_background;
+CREATE EXTENSION pg_background;
+SET search_path = declarations, public;
+CALL note_forms();
+-- 1.5's
+INSERT INTO form VALUES
+    ('pg_background_cancel_v2', '{int4,int8,int4}', 'void', 'STRICT'),
+    ('pg_background_wait_v2', '{int4,int8,int4}', 'bool', 'STRICT');
+-- a composite may have the columns of either version, under both names of the function
+INSERT INTO form
+SELECT o.symbol, f.arguments, f.result, f.strict
+  FROM form f JOIN form o ON replace(o.symbol, '_v2', '') = replace(f.symbol, '_v2', '')
+ WHERE o.symbol ~ '(stats|result_info|error_info)'
+EXCEPT SELECT * FROM form;
+SELECT symbol, count(*) AS forms FROM form GROUP BY symbol HAVING count(*) > 1 ORDER BY symbol COLLATE "C";
 
 -- one thing is otherwise
 CREATE VIEW other_arguments AS
 SELECT symbol, arguments, result, strict FROM (
     SELECT symbol, array_append(arguments, t) AS arguments, result, strict
-      FROM form, unnest('{int4,int8,text}'::text[]) t
+      FROM form, unnest('{int4,int8,text,handle}'::text[]) t
     UNION
     SELECT symbol, trim_array(arguments, 1), result, strict FROM form WHERE arguments <> '{}'
     UNION
     SELECT symbol, arguments[:i - 1] || t || arguments[i + 1:], result, strict
       FROM form, generate_subscripts(arguments, 1) i,
-           unnest('{int4,int8,int2,text,varchar,bool,float8,numeric,name,cstring,handle,int_domain,int4[],anyelement,record,oid}'::text[]) t) f;
+           unnest('{int4,int8,int2,text,varchar,bool,float8,numeric,name,cstring,handle,int_domain,int4[],anyelement,record,oid,
+                    handle[],handle_domain,swapped_handle,narrow_handle,short_handle,renamed_handle,renamed_handle[],interval,jsonb,json,
+                    anyarray,regtype}'::text[]) t) f;
 
 CREATE VIEW other_results AS
 SELECT DISTINCT symbol, arguments, r AS result, strict
   FROM form,
-       unnest('{int4,int8,int2,text,bool,void,float8,record,SETOF record,SETOF int4,SETOF text,cstring,int_domain,int4[],handle,
-                SETOF handle,handle_domain,swapped_handle,narrow_handle,short_handle,long_handle,renamed_handle,shrunk_handle,
-                pg_background_stats,pg_background_progress}'::text[]) r;
+       (SELECT unnest('{int4,int8,int2,text,bool,void,float8,record,SETOF record,SETOF int4,SETOF text,cstring,int_domain,int4[],
+                        handle_domain,swapped_handle,narrow_handle,short_handle,long_handle,renamed_handle,shrunk_handle,jsonb,
+                        SETOF jsonb,anyelement,SETOF anyelement}'::text[])
+        UNION ALL SELECT name FROM row_type
+        UNION ALL SELECT 'SETOF ' || name FROM row_type) results (r);
+
+-- values of these types, as a call has them
+CREATE FUNCTION samples(arguments text[]) RETURNS text LANGUAGE sql AS $$
+    SELECT array_to_string(ARRAY(
+        SELECT CASE WHEN t = 'anyelement' THEN '1' WHEN t = 'anyarray' THEN 'ARRAY[1]' WHEN t = 'record' THEN 'ROW(1, 2)'
+                    WHEN t = 'short_handle' THEN 'ROW(1)::short_handle' WHEN t ~ 'handle\[\]$' THEN format('ARRAY[ROW(1, 2)]::%s', t)
+                    WHEN t ~ 'handle' THEN format('ROW(1, 2)::%s', t) WHEN t = 'text' THEN $t$'SELECT 1'::text$t$
+                    WHEN t = 'int4[]' THEN $t$'{1}'::int4[]$t$ WHEN t = 'bool' THEN 'true' WHEN t = 'regtype' THEN $t$'int4'::regtype$t$
+                    ELSE $t$'1'::$t$ || t END
+          FROM unnest(arguments) t), ', ')
+$$;
 
 CREATE FUNCTION call_of(symbol text, arguments text[], result text, strict text) RETURNS text
 LANGUAGE sql AS $$
     SELECT attempt(
         format('CREATE FUNCTION declared(%s) RETURNS %s AS ''$libdir/pg_background'', %L LANGUAGE C %s',
                array_to_string(arguments, ', '), result, symbol, strict),
-        format('SELECT declared(%s)', array_to_string(ARRAY(
-            SELECT CASE t WHEN 'anyelement' THEN '1' WHEN 'record' THEN 'ROW(1, 2)' WHEN 'handle' THEN 'ROW(1, 2)::handle'
-                          WHEN 'int4[]' THEN '''{1}''::int4[]' WHEN 'bool' THEN 'true' WHEN 'text' THEN '''SELECT 1''::text'
-                          ELSE '''1''::' || t END
-              FROM unnest(arguments) t), ', ')))
+        format('SELECT declared(%s)', samples(arguments)))
 $$;
 
-SELECT symbol, became, count(*) > 20 AS many
+-- each symbol is refused in many ways, and nothing else comes of it
+SELECT symbol, became, count(*)
   FROM (SELECT symbol, call_of(symbol, arguments, result, strict) AS became
-          FROM (SELECT * FROM other_arguments UNION SELECT * FROM other_results EXCEPT SELECT * FROM form) f) c
- GROUP BY symbol, became ORDER BY symbol COLLATE "C", became COLLATE "C";
+          FROM (SELECT * FROM other_arguments UNION SELECT * FROM other_results) o
+         -- a form that need not be STRICT may be
+         WHERE NOT EXISTS (SELECT FROM form f WHERE f.symbol = o.symbol AND f.arguments = o.arguments AND f.result = o.result
+                              AND f.strict IN ('', o.strict))) c
+ WHERE became <> 'not created'
+ GROUP BY symbol, became HAVING became <> 'refused' OR count(*) < 20 ORDER BY symbol COLLATE "C", became COLLATE "C";
 
 -- not STRICT, where NULLs mean nothing; a window function; a trigger; a procedure
 SELECT DISTINCT call_of(symbol, arguments, result, '') FROM form WHERE strict <> '';
 SELECT DISTINCT attempt(
     format('CREATE FUNCTION declared(%s) RETURNS %s AS ''$libdir/pg_background'', %L LANGUAGE C WINDOW %s',
            array_to_string(arguments, ', '), result, symbol, strict),
-    format('SELECT declared(%s) OVER ()', array_to_string(ARRAY(SELECT '''1''::' || t FROM unnest(arguments) t), ', ')))
+    format('SELECT declared(%s) OVER ()', samples(arguments)))
   FROM form WHERE result NOT LIKE 'SETOF %';
 CREATE TABLE triggered (a int);
 SELECT DISTINCT attempt(
@@ -128,7 +191,7 @@ SELECT DISTINCT attempt(
 SELECT DISTINCT attempt(
     format('CREATE PROCEDURE declared(%s) AS ''$libdir/pg_background'', %L LANGUAGE C',
            array_to_string(arguments, ', '), symbol),
-    format('CALL declared(%s)', array_to_string(ARRAY(SELECT '''1''::' || t FROM unnest(arguments) t), ', ')))
+    format('CALL declared(%s)', samples(arguments)))
   FROM form;
 
 -- other ways to be called
@@ -160,6 +223,9 @@ SELECT attempt(
 
 -- no job was launched by any of these
 SELECT workers_launched FROM pg_background_stats_v2();
+
+-- and the forms themselves are not refused
+SELECT * FROM form WHERE call_of(symbol, arguments, result, strict) = 'refused';
 
 -- what it says
 CREATE FUNCTION launch(sql text) RETURNS int AS '$libdir/pg_background', 'pg_background_launch' LANGUAGE C STRICT;
@@ -239,5 +305,5 @@ $$;
 
 DROP SCHEMA declarations, declarations_20 CASCADE;
 RESET search_path;
-SELECT pg_background_drop_executor_role();
-DROP EXTENSION pg_background;
+RESET client_min_messages;
+\i regress/sql/include/catalogs_end.sql

@@ -1,0 +1,58 @@
+-- A database that holds the C extension 2.0: used, updated to 3.0, used again.
+\i regress/sql/include/catalogs.sql
+
+CALL make_catalog('2.0');
+SELECT * FROM catalog_differences('2.0');
+CREATE TABLE catalog_used (n int CONSTRAINT not_negative CHECK (n >= 0));
+\i regress/sql/include/use_2_0.sql
+
+-- labels
+SELECT pid, cookie FROM pg_background_launch('SELECT 1', 0, NULL) \gset
+SELECT label IS NULL AS no_label FROM pg_background_list WHERE cookie = :cookie;
+SELECT pid, cookie FROM pg_background_launch('SELECT 1', 0, repeat('l', 64)) \gset
+SELECT length(label) FROM pg_background_list WHERE cookie = :cookie;
+SELECT attempt($$SELECT pg_background_launch('SELECT 1', 0, repeat('l', 65))$$);
+SELECT attempt($$SELECT pg_background_submit_v2('SELECT 1', 0, repeat('ü', 33))$$);
+SELECT pg_background_launch(NULL, 0, 'x') IS NULL AS nothing, pg_background_submit('SELECT 1', NULL, 'x') IS NULL AS nothing;
+SELECT pg_background_detach_all();
+
+-- nobody but the role has it
+CREATE ROLE regress_pgbg_reader;
+SET ROLE regress_pgbg_reader;
+SELECT attempt('SELECT pg_background_launch(''SELECT 1'')');
+SELECT attempt('SELECT * FROM pg_background_list');
+SELECT attempt('SELECT pg_background_run(''SELECT 1'')');
+RESET ROLE;
+SELECT pg_background_grant_privileges('regress_pgbg_reader');
+SET ROLE regress_pgbg_reader;
+SELECT state, command_tag FROM pg_background_run('SELECT 1');
+SELECT count(*) FROM pg_background_activity;
+RESET ROLE;
+SELECT pg_background_revoke_privileges('regress_pgbg_reader', false);
+SELECT count(*) FROM pg_shdepend WHERE refobjid = 'regress_pgbg_reader'::regrole;
+SELECT pg_background_grant_privileges('no_such_role'), pg_background_revoke_privileges(NULL);
+DROP ROLE regress_pgbg_reader;
+
+-- what 3.0 adds, and the names of 1.8 that 2.0 has not
+SELECT what, member FROM update_catalog() GROUP BY what, member ORDER BY member COLLATE "C";
+SELECT extversion FROM pg_extension WHERE extname = 'pg_background';
+\i regress/sql/include/use_2_0.sql
+SELECT pid, cookie FROM pg_background_submit_v2('SELECT pg_background_progress(50); SELECT pg_sleep(600)') \gset
+SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0);
+SELECT pg_background_cancel_v2_grace(:pid, :cookie, 0);
+SELECT pg_background_wait(:pid, :cookie), pg_background_detach_all();
+
+-- in a schema that nobody looks into
+CREATE SCHEMA "regress_pgbg New.";
+ALTER EXTENSION pg_background SET SCHEMA "regress_pgbg New.";
+SELECT state, command_tag, timed_out FROM "regress_pgbg New.".pg_background_run('SELECT current_setting(''search_path'')');
+SELECT * FROM "regress_pgbg New.".pg_background_run_query_v2('SELECT current_setting(''search_path'')', col_def => 'path text') AS (path text);
+SELECT pid, cookie FROM "regress_pgbg New.".pg_background_launch_v2('SELECT 1', 0, 'moved') \gset
+SELECT "regress_pgbg New.".pg_background_wait_any(ARRAY[ROW(:pid, :cookie)]::"regress_pgbg New.".pg_background_handle[]) IS NOT NULL AS ended;
+SELECT label, command_tag FROM "regress_pgbg New.".pg_background_drain(ARRAY[ROW(:pid, :cookie)]::"regress_pgbg New.".pg_background_handle[]);
+SELECT label FROM "regress_pgbg New.".pg_background_activity;
+SELECT "regress_pgbg New.".pg_background_cancel_by_label('%'), "regress_pgbg New.".pg_background_purge();
+DROP TABLE catalog_used;
+
+\i regress/sql/include/catalogs_end.sql
+DROP SCHEMA "regress_pgbg New.";
