@@ -62,8 +62,9 @@ pub unsafe fn set_option(
     context: sys::GucContext,
     source: sys::GucSource,
     role: sys::Oid,
+    level: u32,
 ) -> c_int {
-    let (action, level) = (sys::GucAction_GUC_ACTION_SET, sys::ERROR as c_int);
+    let (action, level) = (sys::GucAction_GUC_ACTION_SET, level as c_int);
     #[cfg(pg15_up)]
     // SAFETY: promised by the caller.
     return unsafe { sys::set_config_option_ext(name, value, context, source, role, action, true, level, true) };

@@ -2,8 +2,9 @@
 
 use super::error::{PgError, Result};
 use super::guard::guard;
-use super::{compat_session as compat, guc_table, sys};
+use super::{compat_session as compat, encoding, guc_table, sys};
 use logic::session::change;
+use logic::session::overlay;
 use logic::session::settings::{self, Setting, Settings};
 use logic::session::snapshot::SettingsSnapshot;
 use logic::sqlstate;
@@ -76,24 +77,47 @@ fn estimate() -> Result<usize> {
     guard(|| unsafe { sys::EstimateGUCStateSpace() })
 }
 
+/// The settings that a session in another database, whose encoding is `encoding`, is to get of a session's `state`. See
+/// [`overlay`].
+pub fn for_other_database(state: &[u8], encoding: i32) -> Result<Vec<u8>> {
+    let settings = parse(state).ok_or_else(|| PgError::new(sqlstate::INTERNAL_ERROR, "settings cannot be read"))?;
+    overlay::beyond_defaults(&settings, compat::SETTINGS_HAVE_ROLE, |value| {
+        Ok(encoding::converted(value, encoding::of_database(), encoding)?.unwrap_or_else(|| value.to_vec()))
+    })
+}
+
+/// All settings that a session which began with `own` is to have by a launcher's `state`.
+pub fn wanted<'a>(own: &Settings<'a>, state: &'a [u8]) -> Option<Settings<'a>> {
+    let theirs = parse(state)?;
+    Some(if theirs.is_overlay { overlay::overlay(own, &theirs) } else { theirs })
+}
+
 /// Gives this process, whose session has just begun, another session's settings. Inside a transaction that has no
 /// snapshot yet. The server's own function sets every setting anew, some two hundred microseconds' worth; most are the
 /// same already. True when only differences were set, so that RESET gives what it gave before.
+///
+/// A session of another database may have a value that is none here: a text search configuration that this database
+/// lacks, a client encoding for which there is no conversion. Such a setting stays what it is.
 pub fn restore(state: &[u8]) -> Result<bool> {
-    let Some(theirs) = parse(state) else {
-        return restore_all(state).map(|()| false);
-    };
     let mut mine = SerializedSettings::default();
     mine.take()?;
     let mine = parse(mine.bytes()).unwrap_or_default();
+    let Some(theirs) = wanted(&mine, state) else {
+        return restore_all(state).map(|()| false);
+    };
+    let is_overlay = parse(state).is_some_and(|theirs| theirs.is_overlay);
     let theirs = in_words_of(&mine, &theirs)?;
     let changes = change::difference(&mine.now, &theirs.now);
     let only_differences = changes.is_some();
     match changes {
+        Some(changes) if is_overlay => changes.iter().try_for_each(set_if_valid)?,
         Some(changes) => changes.iter().try_for_each(set)?,
+        None if is_overlay => {
+            return Err(PgError::new(sqlstate::INTERNAL_ERROR, "settings cannot be laid over those of the database"));
+        }
         None => restore_all(state)?,
     }
-    set_resets(&theirs)?;
+    set_resets(&theirs, if is_overlay { set_if_valid } else { set_reset })?;
     Ok(only_differences)
 }
 
@@ -119,7 +143,7 @@ pub fn change_to(theirs: &Settings) -> Result<bool> {
         return Ok(false);
     };
     changes.iter().try_for_each(set)?;
-    set_resets(theirs)?;
+    set_resets(theirs, set_reset)?;
     Ok(true)
 }
 
@@ -136,7 +160,7 @@ fn c_string(text: &[u8]) -> &CStr {
 }
 
 /// What RESET gives where something else is set, and settings that are only known. After all others.
-fn set_resets(theirs: &Settings) -> Result<()> {
+fn set_resets(theirs: &Settings, set_reset: fn(&Setting) -> Result<()>) -> Result<()> {
     if theirs.resets.is_empty() {
         return Ok(());
     }
@@ -200,6 +224,15 @@ fn set(setting: &Setting) -> Result<()> {
     }
 }
 
+/// The same, but a value that is none here is left out.
+fn set_if_valid(setting: &Setting) -> Result<()> {
+    let (name, value) = (c_string(setting.name).as_ptr(), c_string(setting.value).as_ptr());
+    let Setting { context, source, role, .. } = *setting;
+    // SAFETY: C strings, which the server copies.
+    guard(|| unsafe { compat::set_option(name, value, context, source, role, sys::DEBUG1) })?;
+    Ok(())
+}
+
 #[cold]
 fn not_done(name: &CStr, what: &str) -> PgError {
     let name = name.to_string_lossy();
@@ -210,7 +243,7 @@ fn not_done(name: &CStr, what: &str) -> PgError {
 fn set_option(name: &CStr, value: Option<&CStr>, context: u32, source: u32, role: u32) -> Result<bool> {
     let (name, value) = (name.as_ptr(), value.map_or(ptr::null(), CStr::as_ptr));
     // SAFETY: C strings, which the server copies.
-    Ok(guard(|| unsafe { compat::set_option(name, value, context, source, role) })? > 0)
+    Ok(guard(|| unsafe { compat::set_option(name, value, context, source, role, sys::ERROR) })? > 0)
 }
 
 /// The text of a setting, if there is such a setting. It stays until the setting changes, or the next call.

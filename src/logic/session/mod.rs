@@ -5,5 +5,6 @@ pub mod change;
 pub mod given;
 pub mod libraries;
 pub mod outdated;
+pub mod overlay;
 pub mod settings;
 pub mod snapshot;

@@ -35,6 +35,8 @@ pub struct Settings<'a> {
     pub now: Vec<Setting<'a>>,
     /// See the head of the module.
     pub resets: Vec<Setting<'a>>,
+    /// These are not all: they are to be laid over what the session began with (see `overlay`).
+    pub is_overlay: bool,
 }
 
 impl<'a> Settings<'a> {
@@ -96,13 +98,17 @@ pub fn parse(state: &[u8], roles: Roles) -> Result<Settings<'_>> {
     let len = usize::from_ne_bytes(*whole.array()?);
     let now = parse_now(whole.take(len)?, roles)?;
     let mut from = whole;
-    let mut resets = Vec::new();
+    let (mut resets, mut is_overlay) = (Vec::new(), false);
     while !from.is_empty() {
+        if from.rest() == MARK {
+            is_overlay = true;
+            break;
+        }
         let (name, value) = (string(&mut from)?, string(&mut from)?);
         let (source, context, role) = (from.u32()?, from.u32()?, from.u32()?);
         resets.push(Setting { name, value, has_file: false, source, context, role });
     }
-    Ok(Settings { now, resets })
+    Ok(Settings { now, resets, is_overlay })
 }
 
 fn parse_now(state: &[u8], roles: Roles) -> Result<Vec<Setting<'_>>> {
@@ -131,6 +137,27 @@ pub fn append_reset(state: &mut Vec<u8>, name: &[u8], value: &[u8], source: u32,
     for number in [source, context, role] {
         state.extend_from_slice(&number.to_ne_bytes());
     }
+}
+
+/// Writes a setting as the server does, into its part of the state; neither text with its NUL. The place in a file is
+/// left out.
+pub fn append_setting(state: &mut Vec<u8>, name: &[u8], value: &[u8], setting: &Setting, roles: Roles) {
+    for text in [name, value, b""] {
+        state.extend_from_slice(text);
+        state.push(0);
+    }
+    state.extend_from_slice(&setting.source.to_ne_bytes());
+    state.extend_from_slice(&setting.context.to_ne_bytes());
+    if roles == Roles::Written {
+        state.extend_from_slice(&setting.role.to_ne_bytes());
+    }
+}
+
+/// At the end of a state: it is to be laid over other settings. No setting begins so, for none is without a name.
+const MARK: &[u8] = b"\0overlay";
+
+pub fn append_mark(state: &mut Vec<u8>) {
+    state.extend_from_slice(MARK);
 }
 
 /// A real number as the server writes it in a state, with 17 digits behind the point and at least two in the exponent.

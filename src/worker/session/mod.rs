@@ -52,6 +52,9 @@ enum State {
 #[derive(Default)]
 pub struct Session {
     state: State,
+    /// The settings that the session began with, over which those of launchers in other databases are laid. Empty if
+    /// they are not known: before the first job, and once configuration files were read anew.
+    own: Vec<u8>,
     /// The last launcher's settings, serialized.
     launcher: Vec<u8>,
     /// The hash by which a launcher with the same settings knows this session. 0 if there is none: no launcher was
@@ -130,6 +133,7 @@ impl Session {
     /// Takes note that configuration files were read. Between two jobs.
     pub fn note_reload(&mut self) -> Result<()> {
         self.launcher_hash = 0;
+        self.own = Vec::new();
         self.restored.take()
     }
 

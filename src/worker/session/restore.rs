@@ -6,6 +6,7 @@ use crate::pg::error::Result;
 use crate::pg::{frontend, guc_state, guc_table, identity, xact};
 use logic::segment::header::Identity;
 use logic::session::change::{self, OfTransaction};
+use logic::session::overlay::overlay;
 use logic::session::settings::Settings;
 
 impl Session {
@@ -17,14 +18,15 @@ impl Session {
     /// the defaults.
     pub(super) fn first_restore(&mut self, serialized: &[u8], identity: &Identity) -> Result<()> {
         self.now.take()?;
+        self.own = self.now.bytes().to_vec();
         xact::begin()?;
         frontend::feign_client()?;
         self.state = if guc_state::restore(serialized)? { State::ByDifference } else { State::Wholesale };
         identity::adopt_session(identity)?;
         xact::commit()?;
         guc_table::forget_transaction_settings();
-        let before = guc_state::parse(self.now.bytes()).unwrap_or_default();
-        let theirs = guc_state::parse(serialized).unwrap_or_default();
+        let before = guc_state::parse(&self.own).unwrap_or_default();
+        let theirs = guc_state::wanted(&before, serialized).unwrap_or_default();
         self.defaults = theirs.defaults_beyond(&before).map(|s| s.name.to_vec()).collect();
         self.restored.take()?;
         self.note_launcher(serialized)
@@ -40,8 +42,15 @@ impl Session {
     /// value in this session, because the role has no right to it or another one stands in the way: the comparison
     /// finds out, and the job goes to another process.
     pub(super) fn switch_to(&mut self, serialized: &[u8], identity: &Identity) -> Result<bool> {
+        let own = self.own.clone();
         let Some(theirs) = guc_state::parse(serialized) else {
             return Ok(false);
+        };
+        let theirs = match guc_state::parse(&own) {
+            _ if !theirs.is_overlay => theirs,
+            Some(own) => overlay(&own, &theirs),
+            // what a new session would have is not known any more
+            None => return Ok(false),
         };
         if self.state == State::Wholesale || !change::replaces_defaults(&self.defaults, &theirs) {
             return Ok(false);
