@@ -114,7 +114,7 @@ fn name_of(tag: &[u8]) -> &[u8] {
 
 /// `pg_background_error_info(pid, cookie)`: NULL without an error.
 pub fn pg_background_error_info(call: &Call) -> Result<Datum> {
-    let Some(report) = tracked(call)?.error() else {
+    let Some(report) = tracked(call)?.error()? else {
         return Ok(call.null());
     };
     let field = |field| report.get(field).map_or(Value::Null, |text| Value::Text(text.to_vec()));
@@ -133,7 +133,7 @@ pub fn pg_background_error_info(call: &Call) -> Result<Datum> {
 
 /// `pg_background_full_sql(pid, cookie)`
 pub fn pg_background_full_sql(call: &Call) -> Result<Datum> {
-    text(tracked(call)?.sql()?.to_bytes())
+    text(&tracked(call)?.sql()?)
 }
 
 /// `pg_background_stats()`

@@ -116,7 +116,7 @@ pub fn pg_background_list_v2(call: &Call) -> Result<Datum> {
             Value::Int4(job.queue_size),
             Value::Text(job.state().name().into()),
             Value::Text(job.sql_preview.clone()),
-            job.error().map_or(Value::Null, |error| Value::Text(error.message().to_vec())),
+            job.error()?.map_or(Value::Null, |error| Value::Text(error.message().to_vec())),
             Value::Bool(job.is_consumed()),
             label,
         ];
@@ -148,7 +148,7 @@ pub fn pg_background_get_progress_v2(call: &Call) -> Result<Datum> {
         return Ok(call.null());
     };
     job.check_rights()?;
-    match job.progress() {
+    match job.progress()? {
         Some((percent, message)) => {
             let message = if message.is_empty() { Value::Null } else { Value::Text(message) };
             call.composite([Value::Int4(percent), message])

@@ -1,6 +1,7 @@
 //! How the columns that a worker sends become those that a caller has declared.
 
 use super::error::{PgError, Result};
+use super::foreign_values::Input;
 use super::guard::guard;
 use super::memory::Context;
 use super::result_set::ResultSet;
@@ -32,6 +33,8 @@ enum Conversion {
 /// The conversions of one result's columns, from what is sent to what was declared.
 pub struct Conversions {
     columns: Vec<Conversion>,
+    /// What reads a column of another database, before the conversion.
+    inputs: Vec<Option<Input>>,
     attributes: Vec<Attribute>,
     slot: *mut sys::TupleTableSlot,
     all_none: bool,
@@ -70,9 +73,10 @@ impl Conversions {
         }
         let context = Context::new(c"pg_background conversions")?;
         let scratch = Context::new(c"pg_background conversion")?;
-        let mut columns = Vec::with_capacity(sent.len());
+        let (mut columns, mut inputs) = (Vec::with_capacity(sent.len()), Vec::with_capacity(sent.len()));
         for (i, (from, to)) in sent.iter().zip(declared).enumerate() {
             columns.push(conversion(i, from, *to, &context)?);
+            inputs.push(Input::new(from, &context)?);
         }
         let entered = context.enter();
         let desc = sent_desc(sent)?;
@@ -85,8 +89,9 @@ impl Conversions {
         // SAFETY: a descriptor of ours, which lives as long as the slot.
         let slot = guard(|| unsafe { sys::MakeSingleTupleTableSlot(desc, &raw const sys::TTSOpsMinimalTuple) })?;
         drop(entered);
-        let all_none = columns.iter().all(|column| matches!(column, Conversion::None));
-        Ok(Self { columns, attributes, slot, all_none, scratch, context })
+        let all_none =
+            columns.iter().all(|column| matches!(column, Conversion::None)) && inputs.iter().all(Option::is_none);
+        Ok(Self { columns, inputs, attributes, slot, all_none, scratch, context })
     }
 
     /// Appends rows as the worker sent them to a result set, checked and, where they must be, converted.
@@ -134,7 +139,11 @@ impl Conversions {
         };
         let mut converted = Vec::with_capacity(natts);
         for (i, conversion) in self.columns.iter_mut().enumerate() {
-            let value = values[i];
+            let value = match &mut self.inputs[i] {
+                // SAFETY: such columns are sent as text.
+                Some(input) if !nulls[i] => unsafe { input.read(values[i]) }?,
+                _ => values[i],
+            };
             converted.push(match conversion {
                 _ if nulls[i] => value,
                 Conversion::None => value,

@@ -3,6 +3,8 @@
 use super::compat;
 use super::entry::contain;
 use super::error::{PgError, Result};
+use super::foreign_types::Reader;
+use super::foreign_values::{Dependence, PlainSettings};
 use super::guard::guard;
 use super::memory::Context;
 use super::sys;
@@ -15,6 +17,8 @@ use std::ptr;
 
 /// Gets a statement's rows.
 pub trait Sink {
+    /// Who reads the rows in the end.
+    fn reader(&self) -> Reader;
     /// Before the first row, and when there is none: what they look like.
     fn start(&mut self, columns: &[Column]) -> Result<()>;
     /// A MinimalTuple that has all of its values in itself; columns that travel as text are text.
@@ -37,6 +41,8 @@ pub struct RowDestination<'a> {
     outputs: Vec<Option<sys::FmgrInfo>>,
     /// Is there any such column? If not, rows go to the sink as they are.
     has_text: bool,
+    /// What the texts depend on that a reader of another database gets.
+    dependence: Dependence,
     /// The descriptor of rows as they are sent, from `start` on; NULL before. It is in `context`.
     desc: sys::TupleDesc,
     /// Ours, under the session's top context, and deleted with this value.
@@ -63,6 +69,7 @@ impl<'a> RowDestination<'a> {
             columns: Vec::new(),
             outputs: Vec::new(),
             has_text: false,
+            dependence: Dependence::default(),
             desc: ptr::null_mut(),
             context: Context::new(c"pg_background receiver")?,
             scratch: Context::new(c"pg_background row")?,
@@ -81,12 +88,13 @@ impl<'a> RowDestination<'a> {
         }
         self.started = true;
         // SAFETY: the server's descriptor of the rows to come.
-        self.columns = unsafe { describe(desc) }?;
+        self.columns = unsafe { describe(desc, self.sink.reader()) }?;
         for column in &self.columns {
             self.outputs.push(match column.form {
                 Form::Native => None,
-                Form::Text => Some(output(column.type_id, &self.context)?),
+                Form::Text | Form::Foreign(_) => Some(output(column.type_id, &self.context)?),
             });
+            self.dependence = self.dependence.or(Dependence::of_writer(column));
         }
         self.has_text = self.outputs.iter().any(Option::is_some);
         let entered = self.context.enter();
@@ -97,6 +105,7 @@ impl<'a> RowDestination<'a> {
 
     /// A row some of whose values live elsewhere, or must become text.
     fn rebuild(&mut self, slot: *mut sys::TupleTableSlot) -> Result<()> {
+        let settings = PlainSettings::enter(self.dependence)?;
         let entered = self.scratch.enter();
         // SAFETY: a valid slot.
         guard(|| unsafe { sys::pgbg_slot_deform(slot) })?;
@@ -134,6 +143,8 @@ impl<'a> RowDestination<'a> {
         let tuple = guard(|| unsafe { compat::form_minimal_tuple(desc, flat, is_null) })?;
         // SAFETY: the tuple was just formed.
         let bytes = unsafe { tuple_bytes(tuple) };
+        // before the row goes, for its way may be long and interrupted
+        settings.leave()?;
         self.sink.row(bytes)?;
         drop(entered);
         self.scratch.reset()

@@ -26,6 +26,8 @@ pub mod encoding;
 pub mod entry;
 pub mod error;
 pub mod exit;
+pub mod foreign_types;
+mod foreign_values;
 pub mod frontend;
 pub mod guard;
 pub mod guc;

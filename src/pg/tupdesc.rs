@@ -2,6 +2,7 @@
 
 use super::compat;
 use super::error::{PgError, Result};
+use super::foreign_types::{self, Reader};
 use super::guard::guard;
 use super::sys;
 use super::types;
@@ -68,11 +69,11 @@ pub(super) unsafe fn declared(desc: sys::TupleDesc) -> Vec<Declared> {
     unsafe { raw_columns(desc) }.iter().map(|c| Declared { type_id: c.type_id, typmod: c.typmod }).collect()
 }
 
-/// The columns of a result as they will be sent.
+/// The columns of a result as they will be sent to that reader.
 ///
 /// # Safety
 /// `desc` must be a valid descriptor.
-pub(super) unsafe fn describe(desc: sys::TupleDesc) -> Result<Vec<Column>> {
+pub(super) unsafe fn describe(desc: sys::TupleDesc, reader: Reader) -> Result<Vec<Column>> {
     // SAFETY: promised by the caller.
     let raw = unsafe { raw_columns(desc) };
     let mut columns = Vec::with_capacity(raw.len());
@@ -80,16 +81,23 @@ pub(super) unsafe fn describe(desc: sys::TupleDesc) -> Result<Vec<Column>> {
         // A pseudo-type's value (void, an anonymous record) means nothing in another process; and what has one in it,
         // as some row types of the catalogs have, cannot be declared.
         let mut row_types = Vec::new();
-        let text = !types::examine(column.type_id, &mut row_types)?;
-        let attribute = if text { Attribute::new(-1, 4) } else { Attribute::new(column.len, column.align) };
+        let is_column_type = types::examine(column.type_id, &mut row_types)?;
+        let form = match (reader, is_column_type) {
+            (Reader::SameDatabase, true) => Form::Native,
+            (Reader::SameDatabase, false) => Form::Text,
+            (Reader::OtherDatabase { encoding }, true) => foreign_types::form(column.type_id, encoding)?,
+            (Reader::OtherDatabase { .. }, false) => foreign_types::text_form(),
+        };
+        let is_native = form == Form::Native;
+        let attribute = if is_native { Attribute::new(column.len, column.align) } else { Attribute::new(-1, 4) };
         columns.push(Column {
             type_id: column.type_id,
             typmod: column.typmod,
-            form: if text { Form::Text } else { Form::Native },
+            form,
             attribute: attribute?,
             // SAFETY: of the descriptor.
             name: unsafe { column.name() }.to_vec(),
-            row_types: if text { Vec::new() } else { shapes(&row_types)? },
+            row_types: if is_native { shapes(&row_types)? } else { Vec::new() },
         });
     }
     Ok(columns)
@@ -138,7 +146,7 @@ pub(super) fn sent_desc(columns: &[Column]) -> Result<sys::TupleDesc> {
     for (i, column) in (1i16..).zip(columns) {
         let (type_id, typmod) = match column.form {
             Form::Native => (column.type_id, column.typmod),
-            Form::Text => (TEXT, -1),
+            Form::Text | Form::Foreign(_) => (TEXT, -1),
         };
         // SAFETY: the attribute number is within the template.
         guard(|| unsafe { sys::TupleDescInitEntry(desc, i, ptr::null(), type_id, typmod, 0) })?;

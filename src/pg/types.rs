@@ -5,6 +5,7 @@ use super::compat;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
+use std::ffi::CStr;
 
 /// The types that functions with a fixed result name.
 pub const ANYELEMENT: u32 = sys::ANYELEMENTOID;
@@ -104,6 +105,14 @@ impl RowType {
             unsafe { sys::hash_bytes_extended(part.as_ptr().cast(), size_of_val(&part) as i32, shape) }
         })
     }
+}
+
+/// Names and types of a row type's columns.
+pub(super) fn row_type_columns(type_id: u32) -> Result<Vec<(Vec<u8>, u32)>> {
+    let row_type = RowType::of(type_id)?;
+    let columns = row_type.attributes().filter(|a| !a.attisdropped);
+    // SAFETY: a C string of the descriptor.
+    Ok(columns.map(|a| (unsafe { CStr::from_ptr(a.attname.data.as_ptr()) }.to_bytes().to_vec(), a.atttypid)).collect())
 }
 
 /// The number of a row type's attributes, and its shape.

@@ -5,6 +5,7 @@ use crate::channel::{Batch, Sender};
 use crate::errors;
 use crate::pg::dest::Sink;
 use crate::pg::error::Result;
+use crate::pg::foreign_types::Reader;
 use crate::settings;
 use logic::segment::header::Identity;
 use logic::wire::columns::Column;
@@ -51,6 +52,15 @@ impl<'a> RowSink<'a> {
 }
 
 impl Sink for RowSink<'_> {
+    fn reader(&self) -> Reader {
+        let identity = &self.current.segment.header().identity;
+        if identity.is_elsewhere() {
+            Reader::OtherDatabase { encoding: identity.launcher_encoding }
+        } else {
+            Reader::SameDatabase
+        }
+    }
+
     fn start(&mut self, columns: &[Column]) -> Result<()> {
         if columns.is_empty() {
             return Ok(());

@@ -78,8 +78,9 @@ fn say_once() -> Result<()> {
 }
 
 fn query(job: &Job) -> Result<Vec<u8>> {
-    let sql = job.sql()?.to_bytes();
-    Ok(sql[..encoding::clip(sql, QUERY_SIZE)].to_vec())
+    let mut sql = job.sql()?;
+    sql.truncate(encoding::clip(&sql, QUERY_SIZE));
+    Ok(sql)
 }
 
 fn job_row(job: &Job, state: State) -> Result<JobRow> {
@@ -87,7 +88,7 @@ fn job_row(job: &Job, state: State) -> Result<JobRow> {
         pid: job.pid,
         cookie: job.cookie,
         label: job.label.clone(),
-        database: identity::database(),
+        database: job.database(),
         role: job.user,
         launcher_pid: identity::process_id(),
         state,
@@ -96,18 +97,18 @@ fn job_row(job: &Job, state: State) -> Result<JobRow> {
         statement: 0,
         statements: 0,
         command: 0,
-        progress: job.progress(),
+        progress: job.progress()?,
         query: query(job)?,
     })
 }
 
 fn ended_row(job: &Job, state: State) -> Result<EndedRow> {
-    let error = job.error();
+    let error = job.error()?;
     Ok(EndedRow {
         pid: job.pid,
         cookie: job.cookie,
         label: job.label.clone(),
-        database: identity::database(),
+        database: job.database(),
         role: job.user,
         launcher_pid: identity::process_id(),
         state,
@@ -124,7 +125,7 @@ fn ended_row(job: &Job, state: State) -> Result<EndedRow> {
 fn worker_row(job: &Job) -> WorkerRow {
     WorkerRow {
         pid: job.pid,
-        database: identity::database(),
+        database: job.database(),
         user: identity::capture().authenticated_user,
         idle: false,
         jobs_run: 0,

@@ -8,7 +8,7 @@ use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::memory::Execution;
-use crate::pg::{identity, signals};
+use crate::pg::{encoding, identity, signals};
 use crate::registry;
 use logic::job::state::{State, Stop};
 use logic::wire::columns::Column;
@@ -149,13 +149,25 @@ impl Job {
         tags.last().map_or_else(Vec::new, |tag| tag.to_vec())
     }
 
-    pub fn progress(&self) -> Option<(i32, Vec<u8>)> {
-        self.segment.header().progress.get()
+    /// The database that the job runs in.
+    pub fn database(&self) -> u32 {
+        self.segment.header().identity.database
+    }
+
+    /// The encoding of that database, in which all texts are that the job has sent. What the methods here return is in
+    /// this session's; they are called in a transaction.
+    pub fn encoding(&self) -> i32 {
+        self.segment.header().identity.encoding
+    }
+
+    pub fn progress(&self) -> Result<Option<(i32, Vec<u8>)>> {
+        let progress = self.segment.header().progress.get();
+        progress.map(|(percent, message)| Ok((percent, encoding::readable(message, self.encoding())?))).transpose()
     }
 
     /// The job's text, for an error's position in it.
-    pub fn sql(&self) -> Result<&std::ffi::CStr> {
-        self.segment.sql()
+    pub fn sql(&self) -> Result<Vec<u8>> {
+        encoding::readable(self.segment.sql()?.to_bytes().to_vec(), self.encoding())
     }
 
     /// The outcome's text: the error of a job that failed, the tags of a job that ended well, as far as they fit, or
@@ -165,8 +177,18 @@ impl Job {
     }
 
     /// The error of a job that has failed; `lost` if its worker process is gone without an outcome.
-    pub fn error(&self) -> Option<Report> {
-        self.has_failed().then(|| Report::decode(&self.outcome()).unwrap_or_else(|_| self.lost()))
+    pub fn error(&self) -> Result<Option<Report>> {
+        if !self.has_failed() {
+            return Ok(None);
+        }
+        let report = Report::decode(&self.outcome()).unwrap_or_else(|_| self.lost());
+        self.readable(report).map(Some)
+    }
+
+    /// A message that the job has sent.
+    pub fn readable(&self, mut report: Report) -> Result<Report> {
+        encoding::make_readable(&mut report, self.encoding())?;
+        Ok(report)
     }
 
     /// The error of a job whose worker process is gone without an outcome.

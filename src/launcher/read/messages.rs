@@ -6,7 +6,7 @@ use logic::wire::report::{Field, Report};
 
 /// A message of the job. It keeps its level, which is below ERROR whatever the frame says.
 pub fn notice(job: &Job, body: &[u8]) -> Result<Report> {
-    let mut report = Report::decode(body)?;
+    let mut report = job.readable(Report::decode(body)?)?;
     report.level = report.level.min(level::ERROR - 1);
     point_into_job(job, &mut report);
     Ok(report)
@@ -25,7 +25,7 @@ pub fn error(job: &Job, mut report: Report) -> Report {
 fn point_into_job(job: &Job, report: &mut Report) {
     if report.cursor > 0 && report.get(Field::InternalQuery).is_none() {
         if let Ok(sql) = job.sql() {
-            report.set(Field::InternalQuery, sql.to_bytes());
+            report.set(Field::InternalQuery, sql);
             report.internal_cursor = report.cursor;
         }
     }

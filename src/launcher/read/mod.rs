@@ -131,7 +131,11 @@ fn check_outcome(job: &Job, reading: &Reading) -> std::result::Result<(), Failur
     match job.state() {
         State::Stopped => Ok(()),
         State::Error | State::Canceled => {
-            let report = reading.error.clone().or_else(|| job.error()).unwrap_or_else(|| job.lost());
+            let report = match &reading.error {
+                Some(report) => Some(report.clone()),
+                None => job.error()?,
+            };
+            let report = report.unwrap_or_else(|| job.lost());
             failed(messages::error(job, report))
         }
         State::Starting | State::Running => failed(job.lost()),

@@ -5,6 +5,7 @@ use crate::channel::Received;
 use crate::launcher::job::{Job, Reading};
 use crate::launcher::wait::{self, Awaited, Look};
 use crate::pg::error::{self, Result};
+use crate::pg::foreign_types::localized;
 use logic::wire::columns::{self, Column};
 use logic::wire::frame::{self, BatchRows, Kind};
 use logic::wire::report::Report;
@@ -30,10 +31,10 @@ pub fn receive(job: &Job, reading: &mut Reading, rows: &mut impl Rows) -> Result
     wait::on_latch(Awaited::Job, None, |_| {
         let received = receiver.next(|kind, count, body| {
             match kind {
-                Kind::Description => rows.fit(columns.insert(columns::decode(body)?))?,
+                Kind::Description => rows.fit(columns.insert(localized(columns::decode(body)?)?))?,
                 Kind::Batch => rows.put(frame::rows(count, body), begun)?,
                 Kind::Notice => error::raise(&messages::notice(job, body)?)?,
-                Kind::Error => *error = Some(Report::decode(body)?),
+                Kind::Error => *error = Some(job.readable(Report::decode(body)?)?),
                 Kind::Tags => *long_tags = Some(tags::decode(body)?.into_iter().map(<[u8]>::to_vec).collect()),
                 // The receiver makes whole rows of them.
                 Kind::Piece => {}

@@ -36,7 +36,12 @@ pub struct Region {
 pub struct Identity {
     pub cookie: i64,
     pub launcher_pid: i32,
+    /// The database that the job runs in, and its encoding.
     pub database: u32,
+    pub encoding: i32,
+    /// The launcher's.
+    pub launcher_database: u32,
+    pub launcher_encoding: i32,
     pub authenticated_user: u32,
     pub session_user: u32,
     /// The role of SET ROLE; 0 when none is set.
@@ -51,8 +56,6 @@ pub struct Identity {
     pub autocommit: u32,
     /// 1 if `timeout` was given for this job; 0 if it is `pg_background.worker_timeout`.
     pub has_own_timeout: u32,
-    /// The launcher's database; the job runs in `database`.
-    pub launcher_database: u32,
 }
 
 impl Identity {
@@ -67,6 +70,11 @@ impl Identity {
     /// as infinite.
     pub fn has_timed_statements(&self) -> bool {
         self.timeout == 0 && self.has_own_timeout == 0
+    }
+
+    /// Does the job run in another database than the launcher's?
+    pub fn is_elsewhere(&self) -> bool {
+        self.database != self.launcher_database
     }
 }
 
@@ -130,7 +138,7 @@ pub struct JobHeader {
 }
 
 const _: () =
-    assert!(size_of::<JobHeader>() == 16 + 8 + 56 + 96 + 8 + 16 + 16 + size_of::<Progress>() + 12 + 8 + OUTCOME_SIZE);
+    assert!(size_of::<JobHeader>() == 16 + 8 + 64 + 96 + 8 + 16 + 16 + size_of::<Progress>() + 12 + 8 + OUTCOME_SIZE);
 const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
 
 impl JobHeader {

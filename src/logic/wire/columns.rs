@@ -2,15 +2,27 @@
 
 use super::bytes::{Reader, put_counted};
 use super::tuple::Attribute;
+use super::type_tree::TypeTree;
 use super::{Malformed, Result};
 
 /// How the values of a column travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
     /// As the bytes that the server stores.
     Native,
     /// As text, because the stored bytes mean nothing outside the process that made the value.
     Text,
+    /// As text, because the stored bytes mean something else, or nothing, in the database of the reader.
+    Foreign(Foreign),
+}
+
+/// What the reader of another database must know of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// In which its texts and names are: a number of the server.
+    pub encoding: i32,
+    /// What the type is.
+    pub tree: TypeTree,
 }
 
 /// A row type that values of a column are made of, as it was when the values were made. The launcher compares it with
@@ -47,7 +59,7 @@ pub fn encode(columns: &[Column], to: &mut Vec<u8>) {
     for column in columns {
         to.extend_from_slice(&column.type_id.to_ne_bytes());
         to.extend_from_slice(&column.typmod.to_ne_bytes());
-        to.push(u8::from(column.form == Form::Text));
+        encode_form(&column.form, to);
         to.extend_from_slice(&column.attribute.len.to_ne_bytes());
         to.push(column.attribute.align);
         put_counted(to, &column.name);
@@ -72,17 +84,36 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Column>> {
         columns.push(Column {
             type_id: from.u32()?,
             typmod: from.i32()?,
-            form: match from.u8()? {
-                0 => Form::Native,
-                1 => Form::Text,
-                _ => return Err(Malformed("a column has an unknown form")),
-            },
+            form: form(&mut from)?,
             attribute: Attribute::new(from.i16()?, from.u8()?)?,
             name: from.counted()?.to_vec(),
             row_types: row_types(&mut from)?,
         });
     }
     if from.is_empty() { Ok(columns) } else { Err(Malformed("bytes after the last column")) }
+}
+
+fn encode_form(form: &Form, to: &mut Vec<u8>) {
+    match form {
+        Form::Native => to.push(0),
+        Form::Text => to.push(1),
+        Form::Foreign(Foreign { encoding, tree }) => {
+            to.push(2);
+            to.extend_from_slice(&encoding.to_ne_bytes());
+            let mut description = Vec::new();
+            tree.encode(&mut description);
+            put_counted(to, &description);
+        }
+    }
+}
+
+fn form(from: &mut Reader) -> Result<Form> {
+    Ok(match from.u8()? {
+        0 => Form::Native,
+        1 => Form::Text,
+        2 => Form::Foreign(Foreign { encoding: from.i32()?, tree: TypeTree::decode(from.counted()?)? }),
+        _ => return Err(Malformed("a column has an unknown form")),
+    })
 }
 
 fn row_types(from: &mut Reader) -> Result<Vec<RowType>> {
@@ -95,17 +126,20 @@ fn row_types(from: &mut Reader) -> Result<Vec<RowType>> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::type_tree::tests::any_tree;
     use super::*;
     use proptest::prelude::*;
 
     pub fn any_column() -> impl Strategy<Value = Column> {
         let attribute = (prop_oneof![Just(-1i16), 1i16..64], prop_oneof![Just(1u8), Just(2), Just(4), Just(8)]);
         let row_types = proptest::collection::vec((any::<u32>(), any::<i32>(), any::<u64>()), 0..4);
-        (any::<u32>(), any::<i32>(), any::<bool>(), attribute, "[a-z]{0,63}", row_types).prop_map(
-            |(type_id, typmod, text, (len, align), name, row_types)| Column {
+        let foreign = (any::<i32>(), any_tree()).prop_map(|(encoding, tree)| Form::Foreign(Foreign { encoding, tree }));
+        let form = prop_oneof![Just(Form::Native), Just(Form::Text), foreign];
+        (any::<u32>(), any::<i32>(), form, attribute, "[a-z]{0,63}", row_types).prop_map(
+            |(type_id, typmod, form, (len, align), name, row_types)| Column {
                 type_id,
                 typmod,
-                form: if text { Form::Text } else { Form::Native },
+                form,
                 attribute: Attribute { len, align },
                 name: name.into_bytes(),
                 row_types: row_types

@@ -11,6 +11,7 @@ pub mod frame;
 pub mod report;
 pub mod tags;
 pub mod tuple;
+pub mod type_tree;
 
 /// The bytes are not what a worker of this version writes; why, in the words of the error's detail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,229 @@
+//! Types of columns that come from another database of the cluster.
+//!
+//! A type that every database has by the same OID travels as it is. Types of users have other OIDs elsewhere, and so
+//! have the values of their enums and the headers of their rows: they travel as text, with a description
+//! ([`TypeTree`]). The reader takes its own type of that name if it has the same description, and otherwise text.
+//!
+//! Shared are the types that initdb has made: every database of a cluster is a copy of a copy of what initdb has left,
+//! and no user can make a type with such an OID. This holds for those of information_schema, too, whose OIDs differ
+//! from cluster to cluster; where a superuser has made that schema anew, its types are types of users.
+//!
+//! The values of `regclass` and the like are OIDs of one database's objects. They travel as text, and are text to the
+//! reader: an OID that belongs to no object there, or to another one, would be wrong without a word. An `oid` is a
+//! number, and stays one.
+//!
+//! Where the two databases have different encodings, all that has characters in it travels as text, and is converted by
+//! the reader.
+
+use super::catalog::row;
+use super::error::Result;
+use super::guard::guard;
+use super::types::{self, TEXT};
+use super::{encoding, sys};
+use logic::wire::columns::{Column, Foreign, Form};
+use logic::wire::type_tree::{Definition, TypeTree};
+use std::ffi::{CStr, CString, c_char, c_int};
+
+/// Who reads the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    SameDatabase,
+    /// A session of a database with this encoding.
+    OtherDatabase {
+        encoding: i32,
+    },
+}
+
+/// Has every database of the cluster the type by this OID?
+fn is_shared(type_id: u32) -> bool {
+    type_id < sys::FirstNormalObjectId
+}
+
+/// Is a value the OID of an object of this database? (Roles belong to the cluster.)
+fn names_object(type_id: u32) -> bool {
+    matches!(
+        type_id,
+        sys::REGPROCOID
+            | sys::REGPROCEDUREOID
+            | sys::REGOPEROID
+            | sys::REGOPERATOROID
+            | sys::REGCLASSOID
+            | sys::REGTYPEOID
+            | sys::REGCONFIGOID
+            | sys::REGDICTIONARYOID
+            | sys::REGNAMESPACEOID
+            | sys::REGCOLLATIONOID
+    )
+}
+
+/// What is read of a row of pg_type.
+#[derive(Clone, Copy)]
+struct Type {
+    kind: u8,
+    len: i16,
+    base: u32,
+    /// Of a true array; 0 otherwise.
+    element: u32,
+    schema: u32,
+    name: sys::NameData,
+}
+
+fn look_up(type_id: u32) -> Result<Option<Type>> {
+    // SAFETY: `row` gives a row.
+    let read = |found: *const sys::FormData_pg_type| unsafe {
+        let is_array = (*found).typelem != 0 && (*found).typsubscript == sys::F_ARRAY_SUBSCRIPT_HANDLER;
+        Type {
+            kind: (*found).typtype as u8,
+            len: (*found).typlen,
+            base: (*found).typbasetype,
+            element: if is_array { (*found).typelem } else { 0 },
+            schema: (*found).typnamespace,
+            name: (*found).typname,
+        }
+    };
+    row(type_id, read)
+}
+
+fn text_of(name: *const c_char) -> Vec<u8> {
+    // SAFETY: a C string of the server.
+    unsafe { CStr::from_ptr(name) }.to_bytes().to_vec()
+}
+
+/// What the type is. One that is not there any more is text.
+fn describe(type_id: u32) -> Result<TypeTree> {
+    // SAFETY: throws when the stack is too deep.
+    guard(|| unsafe { sys::check_stack_depth() })?;
+    if names_object(type_id) {
+        return Ok(TypeTree::Shared(TEXT));
+    }
+    let Some(found) = look_up(type_id)? else { return Ok(TypeTree::Shared(TEXT)) };
+    if found.element != 0 && found.kind == sys::TYPTYPE_BASE {
+        let element = describe(found.element)?;
+        let is_same = is_shared(type_id) && element.is(found.element);
+        return Ok(if is_same { TypeTree::Shared(type_id) } else { TypeTree::Array(Box::new(element)) });
+    }
+    let definition = match found.kind {
+        sys::TYPTYPE_DOMAIN => Definition::Domain(Box::new(describe(found.base)?)),
+        sys::TYPTYPE_RANGE => {
+            // SAFETY: a catalog lookup.
+            let subtype = guard(|| unsafe { sys::get_range_subtype(type_id) })?;
+            Definition::Range(Box::new(describe(subtype)?))
+        }
+        sys::TYPTYPE_MULTIRANGE => {
+            // SAFETY: a catalog lookup.
+            let range = guard(|| unsafe { sys::get_multirange_range(type_id) })?;
+            Definition::Multirange(Box::new(describe(range)?))
+        }
+        sys::TYPTYPE_COMPOSITE => {
+            let mut columns = Vec::new();
+            let mut is_same = true;
+            for (name, type_id) in types::row_type_columns(type_id)? {
+                let tree = describe(type_id)?;
+                is_same &= tree.is(type_id);
+                columns.push((name, tree));
+            }
+            if is_same && is_shared(type_id) {
+                return Ok(TypeTree::Shared(type_id));
+            }
+            Definition::Composite(columns)
+        }
+        sys::TYPTYPE_ENUM => Definition::Enum,
+        _ => Definition::Base,
+    };
+    if is_shared(type_id) && found.kind != sys::TYPTYPE_COMPOSITE {
+        return Ok(TypeTree::Shared(type_id));
+    }
+    // SAFETY: NULL for one that is gone; otherwise a copy in the current memory context.
+    let schema = guard(|| unsafe { sys::get_namespace_name(found.schema) })?;
+    let schema = if schema.is_null() { Vec::new() } else { text_of(schema) };
+    Ok(TypeTree::Named { schema, name: text_of(found.name.data.as_ptr()), definition })
+}
+
+/// Have the values of a shared type no characters in them that an encoding could change?
+fn has_no_characters(type_id: u32) -> Result<bool> {
+    if matches!(type_id, sys::NUMERICOID | sys::BYTEAOID | sys::BITOID | sys::VARBITOID | sys::INETOID | sys::CIDROID) {
+        return Ok(true);
+    }
+    if matches!(type_id, sys::NAMEOID | sys::CHAROID) {
+        return Ok(false);
+    }
+    let Some(found) = look_up(type_id)? else { return Ok(false) };
+    Ok(match found.kind {
+        sys::TYPTYPE_BASE if found.element != 0 => has_no_characters(found.element)?,
+        sys::TYPTYPE_BASE => found.len > 0,
+        sys::TYPTYPE_DOMAIN => has_no_characters(found.base)?,
+        // SAFETY: a catalog lookup.
+        sys::TYPTYPE_RANGE => has_no_characters(guard(|| unsafe { sys::get_range_subtype(type_id) })?)?,
+        sys::TYPTYPE_MULTIRANGE => {
+            // SAFETY: a catalog lookup.
+            has_no_characters(guard(|| unsafe { sys::get_multirange_range(type_id) })?)?
+        }
+        _ => false,
+    })
+}
+
+/// How values of the type, which a column can have, travel to a session of another database.
+pub(super) fn form(type_id: u32, readers_encoding: i32) -> Result<Form> {
+    let tree = describe(type_id)?;
+    let encoding = encoding::of_database();
+    let is_native = tree.is(type_id) && (encoding == readers_encoding || has_no_characters(type_id)?);
+    Ok(if is_native { Form::Native } else { Form::Foreign(Foreign { encoding, tree }) })
+}
+
+/// How values travel that are text to any reader.
+pub(super) fn text_form() -> Form {
+    Form::Foreign(Foreign { encoding: encoding::of_database(), tree: TypeTree::Shared(TEXT) })
+}
+
+/// Gives columns of another database names in this one's encoding, and types of this one. Their values are still text
+/// (`foreign_values`).
+pub fn localized(mut columns: Vec<Column>) -> Result<Vec<Column>> {
+    for column in &mut columns {
+        let Form::Foreign(Foreign { encoding, tree }) = &column.form else { continue };
+        let encoding = *encoding;
+        column.name = encoding::readable(std::mem::take(&mut column.name), encoding)?;
+        let tree = tree.clone().try_map(&mut |name| encoding::readable(name, encoding))?;
+        (column.type_id, column.typmod) = match local(&tree)? {
+            Some(type_id) => (type_id, column.typmod),
+            None => (TEXT, -1),
+        };
+    }
+    Ok(columns)
+}
+
+/// This database's type with that description, or what comes next to it: of a domain that is not here, the type
+/// beneath; otherwise `None`.
+fn local(tree: &TypeTree) -> Result<Option<u32>> {
+    Ok(match tree {
+        TypeTree::Shared(type_id) => Some(*type_id),
+        TypeTree::Array(element) => match local(element)? {
+            // SAFETY: a catalog lookup.
+            Some(element) => Some(guard(|| unsafe { sys::get_array_type(element) })?).filter(|array| *array != 0),
+            None => None,
+        },
+        TypeTree::Named { schema, name, definition } => match (find(schema, name)?, definition) {
+            (Some(type_id), _) if describe(type_id)? == *tree => Some(type_id),
+            (_, Definition::Domain(base)) => local(base)?,
+            _ => None,
+        },
+    })
+}
+
+fn find(schema: &[u8], name: &[u8]) -> Result<Option<u32>> {
+    // that session's temporary types, not ours
+    if schema.starts_with(b"pg_temp") {
+        return Ok(None);
+    }
+    let (Ok(schema), Ok(name)) = (CString::new(schema), CString::new(name)) else { return Ok(None) };
+    let (schema, name) = (schema.as_ptr(), name.as_ptr());
+    // SAFETY: catalog lookups with C strings.
+    let found = guard(|| unsafe {
+        let schema = sys::get_namespace_oid(schema, true);
+        if schema == 0 {
+            return 0;
+        }
+        let (cache, column) = (sys::SysCacheIdentifier_TYPENAMENSP as c_int, sys::Anum_pg_type_oid as i16);
+        sys::GetSysCacheOid(cache, column, name as sys::Datum, schema as sys::Datum, 0, 0)
+    })?;
+    Ok((found != 0).then_some(found))
+}
