@@ -10,6 +10,7 @@
 use crate::pg::error::{PgError, level};
 use logic::sqlstate;
 use logic::wire::report::Report;
+use std::ffi::CStr;
 
 /// What is declared already and not built yet.
 #[cold]
@@ -97,6 +98,36 @@ pub fn timeout_not_positive() -> PgError {
 #[cold]
 pub fn timeout_too_long(max: i32) -> PgError {
     PgError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("timeout of a job must not exceed {max} ms"))
+}
+
+/// A message with a name, which is in the database encoding.
+fn about(before: &str, name: &CStr, after: &str) -> Vec<u8> {
+    [before.as_bytes(), b" \"", name.to_bytes(), b"\"", after.as_bytes()].concat()
+}
+
+#[cold]
+pub fn no_database(name: &CStr) -> PgError {
+    PgError::new(sqlstate::UNDEFINED_DATABASE, about("database", name, " does not exist"))
+}
+
+/// A DROP DATABASE of it was interrupted.
+#[cold]
+pub fn invalid_database(name: &CStr) -> PgError {
+    let message = about("cannot connect to invalid database", name, "");
+    PgError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+        .hint("Use DROP DATABASE to drop invalid databases.")
+}
+
+#[cold]
+pub fn database_without_connections(name: &CStr) -> PgError {
+    let message = about("database", name, " is not currently accepting connections");
+    PgError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+}
+
+#[cold]
+pub fn no_right_to_connect(name: &CStr) -> PgError {
+    PgError::new(sqlstate::INSUFFICIENT_PRIVILEGE, about("permission denied for database", name, ""))
+        .detail("User does not have CONNECT privilege.")
 }
 
 /// The session tracks as many jobs as `max_workers` allows.

@@ -35,9 +35,6 @@ impl Positions {
         if !call.is_null(self.params) {
             return Err(errors::not_built("params"));
         }
-        if !call.is_null(self.database) {
-            return Err(errors::not_built("database"));
-        }
         let autocommit = self.autocommit.is_some_and(|n| call.boolean(n));
         Ok(Options {
             label: call.text(self.label)?,

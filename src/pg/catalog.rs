@@ -63,6 +63,27 @@ pub fn database(name: &CStr) -> Result<Option<u32>> {
     found(guard(|| unsafe { sys::get_database_oid(name, true) }))
 }
 
+/// What a database says of connections to it.
+#[derive(Clone, Copy)]
+pub struct Connectable {
+    pub allows_connections: bool,
+    /// A DROP DATABASE of it was interrupted.
+    pub is_invalid: bool,
+    pub encoding: i32,
+}
+
+/// `None` if there is no such database.
+pub fn connectable(database: u32) -> Result<Option<Connectable>> {
+    // SAFETY: `row` gives a row.
+    row(database, |found: *const sys::FormData_pg_database| unsafe {
+        Connectable {
+            allows_connections: (*found).datallowconn,
+            is_invalid: (*found).datconnlimit == sys::DATCONNLIMIT_INVALID_DB,
+            encoding: (*found).encoding,
+        }
+    })
+}
+
 pub fn role(name: &CStr) -> Result<Option<u32>> {
     let name = name.as_ptr();
     // SAFETY: a C string.

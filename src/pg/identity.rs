@@ -83,6 +83,9 @@ pub fn capture() -> Identity {
         Identity {
             launcher_pid: sys::MyProcPid,
             database: sys::MyDatabaseId,
+            encoding: sys::GetDatabaseEncoding(),
+            launcher_database: sys::MyDatabaseId,
+            launcher_encoding: sys::GetDatabaseEncoding(),
             authenticated_user: sys::GetAuthenticatedUserId(),
             session_user: sys::GetSessionUserId(),
             outer_role: sys::GetCurrentRoleId(),
@@ -93,7 +96,7 @@ pub fn capture() -> Identity {
     }
 }
 
-/// Connects to the launcher's database as the user that its session was authenticated as. The server checks what it
+/// Connects to the job's database as the user that its session was authenticated as. The server checks what it
 /// checks for any session (LOGIN, CONNECT), and ends the process with FATAL when that fails.
 pub fn connect(identity: &Identity) -> Result<()> {
     let (database, user) = (identity.database, identity.authenticated_user);
@@ -160,15 +163,12 @@ pub fn restore_client_info(state: &[u8]) -> Result<()> {
     guard(|| unsafe { compat::client_info_restore(start.cast_mut().cast()) })
 }
 
-/// Versions of the catalog rows that a connection of `user` to this database would be made with, the role's and the
+/// Versions of the catalog rows that a connection of `user` to `database` would be made with, the role's and the
 /// database's: another number whenever the row was changed. `None` when the connection would be refused. Inside a
 /// transaction.
-pub fn connection_versions(user: u32) -> Result<Option<(u64, u64)>> {
+pub fn connection_versions(database: u32, user: u32) -> Result<Option<(u64, u64)>> {
     // SAFETY: inside a transaction.
-    let database = guard(|| unsafe {
-        sys::AcceptInvalidationMessages();
-        sys::MyDatabaseId
-    })?;
+    guard(|| unsafe { sys::AcceptInvalidationMessages() })?;
     let (roles, databases) = (sys::SysCacheIdentifier_AUTHOID, sys::SysCacheIdentifier_DATABASEOID);
     // SAFETY: a row of pg_authid.
     let role = look(roles, user, |row| unsafe { (*row.cast::<sys::FormData_pg_authid>()).rolcanlogin })?;
@@ -177,9 +177,13 @@ pub fn connection_versions(user: u32) -> Result<Option<(u64, u64)>> {
     let (Some((role_version, true)), Some((database_version, true))) = (role, place) else {
         return Ok(None);
     };
+    Ok(may_connect(database, user)?.then_some((role_version, database_version)))
+}
+
+/// Has the role CONNECT there? Inside a transaction.
+pub fn may_connect(database: u32, role: u32) -> Result<bool> {
     // SAFETY: inside a transaction.
-    let allowed = guard(|| unsafe { compat::may_connect(database, user) })?;
-    Ok(allowed.then_some((role_version, database_version)))
+    guard(|| unsafe { compat::may_connect(database, role) })
 }
 
 /// The version of the row that the cache has under that OID, and what `allows` says of the row; `None` when there is

@@ -88,7 +88,7 @@ pub use spin::{wait, wake_early};
 pub fn key(identity: &Identity, client_info: &[u8]) -> Result<Option<Key>> {
     let user = identity.authenticated_user;
     let client = shmem::hash(client_info);
-    Ok(identity::connection_versions(user)?.map(|(user_version, database_version)| Key {
+    Ok(identity::connection_versions(identity.database, user)?.map(|(user_version, database_version)| Key {
         database: identity.database,
         user,
         user_version,

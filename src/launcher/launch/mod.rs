@@ -22,6 +22,7 @@
 
 mod admission;
 mod cold;
+mod database;
 pub mod given;
 mod options;
 mod request;
@@ -53,7 +54,7 @@ pub fn launch(sql: &[u8], options: &Options, execution: Option<Execution>) -> Re
     tracker::check_limit()?;
     warm::wake_last_worker();
     process::note_launch();
-    let (segment, settings_hash) = segments::get(request.identity()?, &request.content(&options.extras()))?;
+    let (segment, settings_hash) = segments::get(request.identity()?, &request.content(&request.extras()))?;
     let launched_at = identity::now();
     let mut used_pids = tracker::pids();
     used_pids.extend(pids_of(execution));

@@ -1,5 +1,6 @@
 //! What a launch is asked for: the arguments, checked, and what is derived from them.
 
+use super::database::{self, OtherDatabase, Texts};
 use super::options::{Options, Results, Transactions};
 use super::segments::Content;
 use crate::errors;
@@ -21,6 +22,10 @@ const PREVIEW_SIZE: usize = 120;
 pub struct Request<'a> {
     sql: &'a [u8],
     options: &'a Options<'a>,
+    /// Where the job runs, if not in the session's database.
+    elsewhere: Option<OtherDatabase>,
+    /// The texts that travel, in the encoding there, if that is another one.
+    converted: Option<Texts>,
     /// Bytes, the setting's if none were given.
     pub queue_size: i32,
 }
@@ -37,14 +42,22 @@ impl<'a> Request<'a> {
         if identity::is_restricted() {
             return Err(errors::security_restricted());
         }
-        Ok(Self { sql, options, queue_size })
+        let elsewhere = options.database.map(database::find).transpose()?.flatten();
+        let converted = match elsewhere {
+            Some(there) => Texts::new(sql, options, there.encoding)?,
+            None => None,
+        };
+        Ok(Self { sql, options, elsewhere, converted, queue_size })
     }
 
     /// Who launches the job, as whom it runs, and a new cookie.
     pub fn identity(&self) -> Result<Identity> {
-        let options = self.options;
+        let (options, here) = (self.options, identity::capture());
+        let there = self.elsewhere.unwrap_or(OtherDatabase { id: here.database, encoding: here.encoding });
         Ok(Identity {
             cookie: new_cookie()?,
+            database: there.id,
+            encoding: there.encoding,
             timeout: options.timeout.unwrap_or_else(settings::worker_timeout),
             has_own_timeout: u32::from(options.timeout.is_some()),
             wants_results: match options.results {
@@ -53,7 +66,7 @@ impl<'a> Request<'a> {
                 Results::Messages => Identity::WANTS_MESSAGES,
             },
             autocommit: u32::from(options.transactions == Transactions::PerStatement),
-            ..identity::capture()
+            ..here
         })
     }
 
@@ -66,23 +79,29 @@ impl<'a> Request<'a> {
     }
 
     /// What the job's segment is filled with.
-    pub fn content(&self, extras: &'a Extras<'a>) -> Content<'a> {
-        Content { sql: self.sql, params: &self.options.params, extras, queue_size: self.ring_size() }
+    pub fn content<'b>(&'b self, extras: &'b Extras<'b>) -> Content<'b> {
+        Content { sql: self.sql(), params: &self.options.params, extras, queue_size: self.ring_size() }
+    }
+
+    /// What of the options travels as such.
+    pub fn extras(&self) -> Extras<'_> {
+        self.converted.as_ref().map_or_else(|| self.options.extras(), Texts::extras)
+    }
+
+    /// The text in the encoding of the job's database.
+    fn sql(&self) -> &[u8] {
+        self.converted.as_ref().map_or(self.sql, |texts| &texts.sql)
     }
 
     /// The beginning of the text.
     pub fn preview(&self) -> Vec<u8> {
-        self.beginning(PREVIEW_SIZE).to_vec()
-    }
-
-    fn beginning(&self, size: usize) -> &'a [u8] {
-        &self.sql[..encoding::clip(self.sql, size)]
+        self.sql[..encoding::clip(self.sql, PREVIEW_SIZE)].to_vec()
     }
 
     /// What the registry is told when the job asks to be admitted. `used_pids` are those of jobs that the session may
-    /// still name by pid: no worker with one of these is wanted.
+    /// still name by pid: no worker with one of these is wanted. Texts are in the encoding of the job's database.
     pub fn new_job<'b>(
-        &self,
+        &'b self,
         segment: &Segment,
         settings_hash: u64,
         launched_at: i64,
@@ -94,13 +113,15 @@ impl<'a> Request<'a> {
         let header = segment.header();
         let identity = &header.identity;
         let key = registry::key(identity, segment.bytes(header.client_info))?;
+        let sql = self.sql();
+        let label = self.converted.as_ref().map_or(self.options.label, |texts| &texts.label);
         Ok(NewJob {
             cookie: identity.cookie,
             database: identity.database,
             role: identity.current_user,
             launched_at,
-            query: self.beginning(QUERY_SIZE),
-            label: self.options.label,
+            query: &sql[..encoding::clip_as(sql, QUERY_SIZE, identity.encoding)],
+            label: &label[..encoding::clip_as(label, LABEL_SIZE, identity.encoding)],
             limits: settings::limits(),
             give_up: Instant::now() + settings::launch_timeout(),
             wanted: key.map(|key| WorkerRequirements {

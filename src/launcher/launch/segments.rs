@@ -9,7 +9,7 @@ use super::settings_cache::SettingsCache;
 use crate::errors;
 use crate::pg::dsm::{Filler, Segment};
 use crate::pg::error::Result;
-use crate::pg::{identity, mq};
+use crate::pg::{guc_state, identity, mq};
 use logic::segment::MAX_POOLED_SIZE;
 use logic::segment::header::{Identity, JobHeader, Region};
 use logic::wire::extras::Extras;
@@ -50,10 +50,14 @@ pub struct Content<'a> {
 /// A segment for a job, and the hash of the settings in it.
 pub fn get(identity: Identity, content: &Content) -> Result<(Arc<Segment>, u64)> {
     let settings = SettingsCache::take()?;
-    let segment = with_settings(identity, content, settings.bytes())?;
-    let hash = settings.hash();
+    let filled = if identity.is_elsewhere() {
+        let state = guc_state::for_other_database(settings.bytes(), identity.encoding)?;
+        (with_settings(identity, content, &state)?, guc_state::settings_hash(&state))
+    } else {
+        (with_settings(identity, content, settings.bytes())?, settings.hash())
+    };
     settings.put_back();
-    Ok((segment, hash))
+    Ok(filled)
 }
 
 fn with_settings(identity: Identity, content: &Content, state: &[u8]) -> Result<Arc<Segment>> {
