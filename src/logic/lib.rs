@@ -11,4 +11,5 @@ pub mod session;
 pub mod shared_text;
 pub mod spin;
 pub mod sqlstate;
+pub mod statement_end;
 pub mod wire;
