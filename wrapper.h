@@ -11,6 +11,8 @@
 #include "common/hashfn.h"
 #include "nodes/pg_list.h"
 #include "nodes/value.h"
+#include "parser/parser.h"
+#include "parser/scanner.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/fmgroids.h"

@@ -17,6 +17,13 @@
 #define PGBG_MAGIC_DATA PG_MODULE_MAGIC_DATA
 #endif
 
+/* 15, and 14.5: a transaction says that it must be committed at once. */
+#ifdef XACT_FLAGS_NEEDIMMEDIATECOMMIT
+#define PGBG_NEED_COMMIT XACT_FLAGS_NEEDIMMEDIATECOMMIT
+#else
+#define PGBG_NEED_COMMIT 0
+#endif
+
 /* 17: the place in the array of processes is computed. */
 #if PG_VERSION_NUM >= 170000
 #define PGBG_PROC_NUMBER(proc) GetNumberFromPGProc(proc)

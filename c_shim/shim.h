@@ -68,8 +68,11 @@
 #include "storage/dsm_registry.h"
 #endif
 
+#include "compat.h"
+
 /* Macros that bindgen cannot read, as constants. */
 enum {PGBG_PROTOCOL_LATEST = PG_PROTOCOL_LATEST};
+enum {PGBG_NEED_IMMEDIATE_COMMIT = PGBG_NEED_COMMIT};
 
 /* ---- error.c ---- */
 

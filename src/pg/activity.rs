@@ -44,6 +44,15 @@ pub fn send_statistics() -> Result<()> {
     })
 }
 
+/// Hands over what the transactions since the last time have counted, as often as a session does it between two
+/// commands of its client. Outside a transaction.
+pub fn report_statistics() -> Result<()> {
+    // SAFETY: no transaction is open.
+    guard(|| unsafe {
+        sys::pgstat_report_stat(false);
+    })
+}
+
 /// Writes a message of level DEBUG1.
 pub fn debug(text: &str) -> Result<()> {
     error::raise(&Report::new(error::level::DEBUG1, 0, text))

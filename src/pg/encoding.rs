@@ -111,6 +111,12 @@ pub fn clip_as(text: &[u8], max: usize, encoding: i32) -> usize {
     (len.max(0) as usize).min(max)
 }
 
+/// How many characters the text has.
+pub fn characters(text: &[u8]) -> i32 {
+    // SAFETY: the pointer and length are those of one slice; texts are under 1 GB.
+    unsafe { sys::pg_mbstrlen_with_len(text.as_ptr().cast(), text.len() as i32) }
+}
+
 /// Copies a text into zeroed memory, cut where the room ends before its NUL.
 pub(super) fn copy_text(to: &mut [c_char], from: &[u8]) {
     let len = from.len().min(to.len() - 1);

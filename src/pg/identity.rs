@@ -123,6 +123,11 @@ pub fn adopt_user(user: u32, security_context: i32) {
     unsafe { sys::SetUserIdAndSecContext(user, security_context) };
 }
 
+/// Does the job act as another than its session does: a SECURITY DEFINER function's owner, or restricted?
+pub fn is_adopted(identity: &Identity) -> bool {
+    identity.security_context != 0 || identity.current_user != user_of_session(identity)
+}
+
 /// Could the current user become session and authenticated user all the same?
 pub fn is_whole(identity: &Identity) -> Result<bool> {
     let user = identity.current_user;
@@ -140,9 +145,13 @@ pub fn is_restricted() -> bool {
 
 /// After the commit: no security context may be set when the next transaction starts.
 pub fn leave_user(identity: &Identity) {
-    let user = if identity.outer_role == 0 { identity.session_user } else { identity.outer_role };
+    let user = user_of_session(identity);
     // SAFETY: writes variables, outside a transaction.
     unsafe { sys::SetUserIdAndSecContext(user, 0) };
+}
+
+fn user_of_session(identity: &Identity) -> u32 {
+    if identity.outer_role == 0 { identity.session_user } else { identity.outer_role }
 }
 
 /// Text for the launcher's SYSTEM_USER; empty before 16.

@@ -103,6 +103,16 @@ impl<'a> Tree<'a> {
         self.kind() == sys::NodeTag_T_TransactionStmt
     }
 
+    /// COMMIT AND CHAIN: the next transaction begins while this one ends.
+    pub fn is_commit_and_chain(self) -> bool {
+        if !self.is_transaction_control() {
+            return false;
+        }
+        // SAFETY: the node's type has been looked at.
+        let statement = unsafe { self.as_node::<sys::TransactionStmt>() };
+        statement.kind == sys::TransactionStmtKind_TRANS_STMT_COMMIT && statement.chain
+    }
+
     /// COPY … FROM STDIN or TO STDOUT.
     pub fn is_copy_with_client(self) -> bool {
         // SAFETY: the node's type has been looked at.

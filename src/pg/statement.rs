@@ -60,6 +60,16 @@ impl<'a> Script<'a> {
         cells.iter().map(|cell| Statement { raw: unsafe { cell.ptr_value }.cast(), script: PhantomData }).collect()
     }
 
+    /// Forgets all statements but the first. Returns the length of its text; `None` if there were no others.
+    pub(super) fn keep_first(&mut self) -> Option<usize> {
+        let first = self.statements().into_iter().next().filter(|_| self.statements().len() > 1)?;
+        // SAFETY: a list of the script's, and a RawStmt of it, which has a length if others follow.
+        unsafe {
+            sys::list_truncate(self.statements, 1);
+            Some(((*first.raw).stmt_location + (*first.raw).stmt_len).max(1) as usize)
+        }
+    }
+
     /// Runs one statement; rows go to the receiver, or nowhere. Gives the command tag, and how many rows it counts.
     pub fn run(
         &self,

@@ -6,16 +6,31 @@ use super::guard::guard;
 use super::sys;
 use std::ffi::c_void;
 
-/// Opens a transaction for a statement that starts now. None may be open.
+/// Opens a transaction for a statement that starts now, unless a transaction block is open, to which the statement
+/// belongs then.
 pub fn begin() -> Result<()> {
-    // SAFETY: no transaction is open.
+    // SAFETY: between two statements.
     guard(|| unsafe {
         sys::SetCurrentStatementStartTimestamp();
         sys::StartTransactionCommand();
     })
 }
 
-/// Commits the open transaction.
+/// Is a transaction open, or a transaction block?
+pub fn is_open() -> bool {
+    // SAFETY: looks at the transaction's state.
+    unsafe { sys::IsTransactionOrTransactionBlock() }
+}
+
+/// Has the statement done what no rollback undoes, so that the transaction must be committed now (CREATE DATABASE,
+/// say)? Inside a transaction.
+pub fn must_commit() -> bool {
+    // SAFETY: reads a variable.
+    unsafe { sys::MyXactFlags as u32 & sys::PGBG_NEED_IMMEDIATE_COMMIT as u32 != 0 }
+}
+
+/// Ends a statement: commits the open transaction, or does what the statement (COMMIT, ROLLBACK TO and the like) asks
+/// of the transaction block, or leaves the block open.
 pub fn commit() -> Result<()> {
     // SAFETY: a transaction is open.
     guard(|| unsafe { sys::CommitTransactionCommand() })
