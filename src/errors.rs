@@ -9,7 +9,7 @@
 
 use crate::pg::error::{PgError, level};
 use logic::sqlstate;
-use logic::wire::report::Report;
+use logic::wire::report::{Field, Report};
 use std::ffi::CStr;
 
 /// What is declared already and not built yet.
@@ -289,10 +289,30 @@ pub fn too_many_rows(limit: u64) -> PgError {
     )
 }
 
+/// The text of an autocommit job has ended in a transaction block.
+#[cold]
+pub fn open_block() -> Report {
+    let mut report =
+        Report::new(level::WARNING, sqlstate::ACTIVE_SQL_TRANSACTION, "the job's text ends in a transaction block");
+    report.set(Field::Detail, "The transaction is rolled back.");
+    report.set(Field::Hint, "End the block with COMMIT.");
+    report
+}
+
 /// In the server's words.
 #[cold]
 pub fn canceled() -> PgError {
     PgError::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
+}
+
+/// The next transaction would begin in the launching function's security context.
+#[cold]
+pub fn chain_in_security_definer() -> PgError {
+    PgError::new(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        "a job launched by a SECURITY DEFINER function cannot run COMMIT AND CHAIN",
+    )
+    .hint("Use COMMIT and BEGIN.")
 }
 
 /// The command runs user code and ends transactions, which the launching function's security context does not survive.

@@ -1,9 +1,13 @@
-//! Facts of this process that its worker side needs of its launching side: a job can launch jobs.
+//! Facts of this process that one part of it learns, and another needs: the launching side for the worker's (a job can
+//! launch jobs), the job for its worker.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Has this session launched a job?
 static LAUNCHED: AtomicBool = AtomicBool::new(false);
+
+/// Has a job of this process read the configuration files?
+static RELOADED: AtomicBool = AtomicBool::new(false);
 
 /// Records that this session has launched a job. If the session is a worker's, the worker is retired after its present
 /// job, so that the next launcher does not see the job as tracked.
@@ -14,4 +18,15 @@ pub fn note_launch() {
 /// Has this session launched a job?
 pub fn has_launched() -> bool {
     LAUNCHED.load(Relaxed)
+}
+
+/// Records that the configuration was read again in the middle of a job. The worker is retired after the job: what the
+/// files have changed, and what the job, can no longer be told apart.
+pub fn note_reload_in_job() {
+    RELOADED.store(true, Relaxed);
+}
+
+/// Was the configuration read again in the middle of a job?
+pub fn has_reloaded_in_job() -> bool {
+    RELOADED.load(Relaxed)
 }

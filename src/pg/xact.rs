@@ -26,7 +26,7 @@ pub fn is_open() -> bool {
 /// say)? Inside a transaction.
 pub fn must_commit() -> bool {
     // SAFETY: reads a variable.
-    unsafe { sys::MyXactFlags as u32 & sys::PGBG_NEED_IMMEDIATE_COMMIT as u32 != 0 }
+    unsafe { sys::MyXactFlags & sys::PGBG_NEED_IMMEDIATE_COMMIT as i32 != 0 }
 }
 
 /// Ends a statement: commits the open transaction, or does what the statement (COMMIT, ROLLBACK TO and the like) asks

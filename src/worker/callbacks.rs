@@ -54,7 +54,7 @@ pub fn keep_offered(segment: Option<&Arc<Segment>>) {
 
 /// Sends a message below ERROR to the launcher, and keeps a FATAL one for the exit callback. (An ERROR comes as the
 /// result of the call that raised it.)
-fn message(report: Report) -> Result<()> {
+fn message(mut report: Report) -> Result<()> {
     if report.level >= level::FATAL {
         keep_cause_of_exit(report);
         return Ok(());
@@ -66,6 +66,7 @@ fn message(report: Report) -> Result<()> {
     if current.segment.header().state() != Some(State::Running) {
         return Ok(());
     }
+    current.place(&mut report);
     let mut body = Vec::new();
     report.encode(&mut body);
     current.notice(body)

@@ -14,9 +14,11 @@ use logic::job::progress::Progress;
 use logic::job::state::Stop;
 use logic::registry::layout::JobSlot;
 use logic::wire::extras::Extras;
+use logic::wire::report::Report;
 use parking_lot::Mutex;
 use std::ffi::CString;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 /// A job that this process has taken, or is about to take.
 pub struct Current {
@@ -29,6 +31,9 @@ pub struct Current {
     sender: Mutex<Option<Box<Sender>>>,
     /// Messages that were raised while the sender was in use, to be sent after that.
     missed: Mutex<Vec<Vec<u8>>>,
+    /// How many characters of the job's text lie before the statement that runs, where that is a text of its own:
+    /// positions in its errors and messages count from there.
+    start: AtomicI32,
     /// Names the job in log lines.
     pub detail: CString,
 }
@@ -64,6 +69,7 @@ impl Current {
             registration,
             sender: Mutex::new(Some(Box::new(sender))),
             missed: Mutex::new(Vec::new()),
+            start: AtomicI32::new(0),
             detail: CString::new(detail).unwrap_or_default(),
         })
     }
@@ -109,6 +115,18 @@ impl Current {
     pub fn stop(&self) -> Stop {
         let others = self.slot.map_or(Stop::No, JobSlot::stop);
         self.segment.header().stop().max(others)
+    }
+
+    /// Notes where the statement begins that runs from now on, in characters of the job's text.
+    pub fn set_start(&self, characters: i32) {
+        self.start.store(characters, Relaxed);
+    }
+
+    /// Makes the position in a message of the statement one in the job's text.
+    pub fn place(&self, report: &mut Report) {
+        if report.cursor > 0 {
+            report.cursor += self.start.load(Relaxed);
+        }
     }
 
     /// Uses the sender, then sends the messages that came meanwhile. `None` if a function further up the stack is using

@@ -13,13 +13,15 @@
 use super::current::{self, Current, Start};
 use super::session::baseline::Baseline;
 use super::session::{Restored, given};
-use super::{outcome, statements, transaction};
+use super::statements::{self, Done};
+use super::{autocommit, outcome, transaction};
 use crate::channel::{Audience, Full, Sender};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::latch;
 use crate::pg::memory::Context;
 use crate::pg::mq::Queue;
+use crate::pg::parts::Parts;
 use crate::pg::signals::Cancellable;
 use crate::pg::{identity, procs, timeout, xact};
 use crate::point;
@@ -165,13 +167,30 @@ fn run(current: &Current, trees: &Context) -> Result<()> {
     let cancellable = Cancellable::new();
     current.start(identity::now());
     given::set(&current.segment)?;
-    let script = transaction::begin(current, trees)?;
-    let done = statements::run(current, &script)?;
+    transaction::bound(current)?;
+    if current.segment.header().identity.autocommit != 0 {
+        let mut parts = Parts::new(current.segment.sql()?, trees)?;
+        let done = autocommit::run(current, &mut parts)?;
+        succeed(current, cancellable, &done, || parts.log_duration(&current.detail))
+    } else {
+        let script = transaction::begin(current, trees)?;
+        let done = statements::run(current, &script)?;
+        succeed(current, cancellable, &done, || script.log_duration(&current.detail))
+    }
+}
+
+/// Publishes the outcome. Nothing between the commit and the outcome serves an interrupt: a job that has committed is
+/// never called failed.
+fn succeed(
+    current: &Current,
+    cancellable: Cancellable,
+    done: &Done,
+    log_duration: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     drop(cancellable);
-    // Nothing between the commit and the outcome serves an interrupt: a job that has committed is never called failed.
-    let sent = outcome::success(current, &done);
+    let sent = outcome::success(current, done);
     timeout::stop()?;
-    script.log_duration(&current.detail)?;
+    log_duration()?;
     sent
 }
 
@@ -179,6 +198,7 @@ fn run(current: &Current, trees: &Context) -> Result<()> {
 /// not started: the connection failed, or the session could not become the launcher's.
 pub fn fail(current: &Current, error: &PgError) -> Result<()> {
     let mut report = error.report();
+    current.place(&mut report);
     if outcome::timed_out(current, &report) {
         // the server only knows of a statement's timeout
         let identity = &current.segment.header().identity;

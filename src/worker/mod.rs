@@ -11,6 +11,7 @@
 //! the process on the way (an ERROR anywhere, FATAL, a termination) publishes an outcome first: the exit callback is
 //! registered before the worker takes a job.
 
+mod autocommit;
 mod callbacks;
 pub mod current;
 mod idle;

@@ -1,5 +1,5 @@
 //! The job's statements, run as the server runs those of a client's simple query: one after the other, in one
-//! transaction.
+//! transaction. (With a transaction for each: [`super::autocommit`].)
 
 use super::current::Current;
 use super::row_sink::RowSink;
@@ -8,14 +8,36 @@ use crate::errors;
 use crate::pg::dest::RowDestination;
 use crate::pg::error::Result;
 use crate::pg::parse_tree::Tree;
-use crate::pg::statement::Script;
+use crate::pg::statement::{Script, Statement};
 use crate::pg::{guc, identity, timeout, xact};
 use logic::segment::header::Identity;
 
-/// What a job that ended well leaves: its command tags, and whether its last statement returned rows.
+/// What the statements that have ended well leave.
+#[derive(Default)]
 pub struct Done {
+    /// Their command tags.
     pub tags: Vec<Vec<u8>>,
+    /// Has the last one returned rows?
     pub has_rows: bool,
+    /// How many rows the last one has returned or changed.
+    pub rows: u64,
+}
+
+/// Where the rows of a statement go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// To the launcher: those of the job's last statement.
+    Sent,
+    /// Nowhere.
+    Dropped,
+}
+
+impl Rows {
+    /// Where the rows of a statement go, which is the job's last or not.
+    pub fn of(current: &Current, is_last: bool) -> Self {
+        let wants_rows = current.segment.header().identity.wants_results == Identity::WANTS_ROWS;
+        if is_last && wants_rows { Self::Sent } else { Self::Dropped }
+    }
 }
 
 /// Runs the statements and commits, which is the last thing that can fail. After [`transaction::begin`].
@@ -28,10 +50,12 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     let count = statements.len();
     let single = (count <= 1).then(|| statements.first().map(|statement| statement.tree())).flatten();
     transaction::adopt_user(current, single)?;
-    let mut done = Done { tags: Vec::new(), has_rows: false };
-    let mut rows_of_last = 0;
+    let mut done = Done::default();
     for (i, statement) in statements.into_iter().enumerate() {
         let tree = statement.tree();
+        if tree.is_transaction_control() {
+            return Err(errors::transaction_control());
+        }
         check(tree)?;
         transaction::refuse_if_stopped(current)?;
         current.show_statement(i + 1, count, tree.tag());
@@ -41,44 +65,43 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         if count > 1 {
             xact::begin_block()?;
         }
-        // The job's timeout stands in for statement_timeout
-        let is_timed = current.segment.header().identity.has_timed_statements();
-        if is_timed {
-            timeout::start(guc::statement_timeout())?;
-        }
-        let toplevel = transaction::may_end_transactions(current, tree);
-        let wants_rows = current.segment.header().identity.wants_results == Identity::WANTS_ROWS;
-        let tag = if i + 1 == count && wants_rows {
-            let mut rows = RowSink::new(current);
-            let (tag, counted) = script.run(statement, toplevel, Some(&mut RowDestination::new(&mut rows)?))?;
-            rows.finish()?;
-            rows_of_last = counted;
-            done.has_rows = rows.has_columns();
-            tag
-        } else {
-            let (tag, counted) = script.run(statement, toplevel, None)?;
-            rows_of_last = counted;
-            tag
-        };
-        if is_timed {
-            timeout::stop()?;
-        }
-        done.tags.push(tag);
+        let rows = Rows::of(current, i + 1 == count);
+        execute(current, script, statement, rows, &mut done)?;
     }
     transaction::commit(current, count, single)?;
     // A job that fails, be it at its commit, has changed nothing: its rows are shown now.
-    current.show_rows(rows_of_last);
+    current.show_rows(done.rows);
     identity::leave_user(&current.segment.header().identity);
     Ok(done)
 }
 
-/// Refuses a statement that a job may not run.
-fn check(statement: Tree) -> Result<()> {
-    if statement.is_transaction_control() {
-        return Err(errors::transaction_control());
+/// Runs one statement, inside a transaction, and adds to `done` what it leaves. Its timeout does not bound the commit,
+/// as in a session.
+pub fn execute(current: &Current, script: &Script, statement: Statement, rows: Rows, done: &mut Done) -> Result<()> {
+    // The job's timeout stands in for statement_timeout.
+    let is_timed = current.segment.header().identity.has_timed_statements();
+    if is_timed {
+        timeout::start(guc::statement_timeout())?;
     }
-    if statement.is_copy_with_client() {
-        return Err(errors::copy_with_client());
+    let toplevel = transaction::may_end_transactions(current, statement.tree());
+    let (tag, counted) = if rows == Rows::Sent {
+        let mut sink = RowSink::new(current);
+        let ran = script.run(statement, toplevel, Some(&mut RowDestination::new(&mut sink)?))?;
+        sink.finish()?;
+        done.has_rows = sink.has_columns();
+        ran
+    } else {
+        script.run(statement, toplevel, None)?
+    };
+    if is_timed {
+        timeout::stop()?;
     }
+    done.rows = counted;
+    done.tags.push(tag);
     Ok(())
+}
+
+/// Refuses a statement that no job may run.
+pub fn check(statement: Tree) -> Result<()> {
+    if statement.is_copy_with_client() { Err(errors::copy_with_client()) } else { Ok(()) }
 }

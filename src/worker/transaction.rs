@@ -13,11 +13,15 @@ use logic::job::state::Stop;
 /// No security context: neither a SECURITY DEFINER function nor a restricted operation launched the job.
 const UNRESTRICTED: i32 = 0;
 
-/// Starts the job's transaction and parses its text. An error if the job was asked to stop already.
-pub fn begin<'a>(current: &'a Current, trees: &'a Context) -> Result<Script<'a>> {
+/// Arms the job's timeout, which bounds all of it, and then stands in for statement_timeout, which the server applies
+/// to each statement. An error if the job was asked to stop already.
+pub fn bound(current: &Current) -> Result<()> {
     refuse_if_stopped(current)?;
-    // Bounds the whole job and then stands in for statement_timeout, which the server applies to each statement.
-    timeout::start(current.segment.header().identity.timeout)?;
+    timeout::start(current.segment.header().identity.timeout)
+}
+
+/// Starts the job's one transaction and parses its text.
+pub fn begin<'a>(current: &'a Current, trees: &'a Context) -> Result<Script<'a>> {
     xact::begin()?;
     Script::parse(current.segment.sql()?, trees, &current.detail)
 }
@@ -60,14 +64,18 @@ pub fn may_end_transactions(current: &Current, statement: Tree) -> bool {
 /// What has committed on its own (VACUUM, CREATE INDEX CONCURRENTLY) cannot be called off any more. A procedure that
 /// has trapped its cancel can, as far as its last part is concerned: what came after its last commit is rolled back.
 pub fn commit(current: &Current, statements: usize, single: Option<Tree>) -> Result<()> {
-    let has_committed = single.is_some_and(|statement| statement.commits() != Commits::No);
-    if current.stop() == Stop::Now && !has_committed {
-        return Err(errors::canceled());
-    }
+    refuse_to_commit_if_stopped(current, single)?;
     if statements > 1 {
         xact::end_block()?;
     }
     xact::commit()
+}
+
+/// An error if the job is to stop now, unless the statement that has just run has committed on its own, or has done
+/// what no rollback undoes. Before a commit.
+pub fn refuse_to_commit_if_stopped(current: &Current, statement: Option<Tree>) -> Result<()> {
+    let must_commit = || xact::must_commit() || statement.is_some_and(|statement| statement.commits() != Commits::No);
+    if current.stop() == Stop::Now && !must_commit() { Err(errors::canceled()) } else { Ok(()) }
 }
 
 /// An error if a stop was requested, at whatever strength. Before each statement.

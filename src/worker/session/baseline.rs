@@ -106,6 +106,7 @@ impl Baseline {
     /// transaction.
     pub fn promise_reset(&mut self) -> Result<bool> {
         self.is_promised = !process::has_launched()
+            && !process::has_reloaded_in_job()
             && self.stateful_library.is_none()
             && leftovers::left()?.is_none()
             && leftovers::libraries_len()? == self.libraries_len
@@ -127,6 +128,9 @@ impl Baseline {
         }
         if process::has_launched() {
             return Ok(Verdict::Retire("it has launched jobs of its own"));
+        }
+        if process::has_reloaded_in_job() {
+            return Ok(Verdict::Retire("the configuration was read again during the job"));
         }
         if let Some(reason) = leftovers::left()? {
             return Ok(Verdict::Retire(reason));
