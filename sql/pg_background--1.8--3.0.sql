@@ -5,8 +5,17 @@
 
 /*
  * 3.0 adds to 1.8 and changes nothing of it. CREATE EXTENSION comes this way,
- * too.
+ * too, and so do the updates from 1.9, 1.10 and 2.0: see the Makefile.
  */
+
+-- pg_background_drop_executor_role() may have dropped it; unique_violation: another database was a moment faster
+DO $$
+BEGIN
+    CREATE ROLE pgbackground_role NOLOGIN INHERIT;
+EXCEPTION
+    WHEN duplicate_object OR unique_violation THEN NULL;
+END
+$$;
 
 /*
  * Jobs by handle: what 3.0 adds to launch, wait, cancel and read. No name is one

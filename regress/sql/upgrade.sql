@@ -235,6 +235,14 @@ CALL regress_pgbg_to_1_7('1.7');
 ALTER EXTENSION pg_background UPDATE TO '3.0';
 SELECT * FROM regress_pgbg_differences;
 
+-- the role was dropped: it is made anew, for what is new
+DROP EXTENSION pg_background;
+CREATE EXTENSION pg_background VERSION '1.8';
+SELECT pg_background_drop_executor_role();
+ALTER EXTENSION pg_background UPDATE;
+SELECT has_function_privilege('pgbackground_role', 'pg_background_forget_ended()', 'EXECUTE') AS new,
+       has_function_privilege('pgbackground_role', 'pg_background_launch(text, int4)', 'EXECUTE') AS old;
+
 -- somebody's object bears a new name: the update stops, and 1.8 is as it was
 DROP EXTENSION pg_background;
 CREATE EXTENSION pg_background VERSION '1.8';
