@@ -34,6 +34,9 @@ CALL note_callable('2.0');
 ALTER EXTENSION pg_background UPDATE;
 SELECT name, arguments, prepared(name, arguments, result) FROM callable WHERE version = '2.0' ORDER BY name COLLATE "C", arguments;
 
+-- the function of 3.0, not a cast to the type of 2.0
+SELECT prepared('pg_background_outcome', 1, '');
+
 DROP EXTENSION pg_background;
 CREATE EXTENSION pg_background VERSION '1.8';
 CALL note_callable('1.8');

@@ -68,6 +68,12 @@ SELECT attempt('SELECT * FROM pg_background_run_query(''SELECT pg_sleep(600)'', 
 \set VERBOSITY sqlstate
 SELECT * FROM pg_background_run_query('SELECT 1', col_def => 'n int') AS (t text);
 \set VERBOSITY default
+-- when the wait is interrupted, the job is canceled, and nobody has to care for it
+SET statement_timeout = '300ms';
+SELECT pg_background_run('SET statement_timeout = 0; SELECT pg_sleep(600)', label => 'interrupted');
+SELECT * FROM pg_background_run_query('SET statement_timeout = 0; SELECT pg_sleep(600)', label => 'interrupted') AS (t text);
+RESET statement_timeout;
+CALL until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'SET statement_timeout = 0; SELECT pg_sleep%' AND state = 'active')$$);
 -- nothing of it is left
 SELECT count(*) FROM pg_background_list;
 SELECT workers_launched > 10 AS launched, workers_failed > 0 AS failed, workers_canceled > 0 AS canceled, workers_timed_out % 2 AS timed_out,
