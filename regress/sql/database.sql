@@ -190,6 +190,17 @@ SELECT attempt($$SELECT there('SELECT ''ok''::mood', 'a text')$$);
 SELECT there($$SELECT ROW(1, 2)::swapped, 'x'::kind, ROW(1, 'two')::lonely, ROW(3, 'four')::wider, 'good'::apart.mood, ARRAY[ROW(5, 'six')::lonely]$$,
              'a text, b text, c text, d text, e text, f text');
 SELECT attempt($$SELECT there('SELECT ROW(1, 2)::swapped', 'a swapped')$$);
+-- a domain whose check is that of a domain here runs it only for a caller who declares it
+CREATE FUNCTION checked(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE NOTICE 'checked'; RETURN true; END $$;
+CREATE DOMAIN watched AS int CHECK (checked(value));
+SELECT there('CREATE DOMAIN watched AS int');
+SELECT there('SELECT 7::watched, ARRAY[8]::watched[]', 'a int, b int[]');
+SELECT there('SELECT 7::watched, ARRAY[8]::watched[]', 'a watched, b watched[]');
+SELECT there('DROP DOMAIN positive; CREATE DOMAIN positive AS int');
+SELECT attempt($$SELECT there('SELECT (-1)::positive', 'a positive')$$);
+SELECT there('SELECT (-1)::positive', 'a int');
+-- so do ranges
+SELECT there($$SELECT span('2026-01-02', '2026-03-04')$$, 'a text');
 -- of a domain that is not here, the type beneath
 SELECT there($$SELECT 5.5::lonely_number, ARRAY[1, 2.25]::lonely_number[]$$, 'a numeric, b numeric[]');
 -- a label that is not here

@@ -1,6 +1,7 @@
 //! How the columns that a worker sends become those that a caller has declared.
 
 use super::error::{PgError, Result};
+use super::foreign_types::as_declared;
 use super::foreign_values::Input;
 use super::guard::guard;
 use super::memory::Context;
@@ -75,8 +76,9 @@ impl Conversions {
         let scratch = Context::new(c"pg_background conversion")?;
         let (mut columns, mut inputs) = (Vec::with_capacity(sent.len()), Vec::with_capacity(sent.len()));
         for (i, (from, to)) in sent.iter().zip(declared).enumerate() {
-            columns.push(conversion(i, from, *to, &context)?);
-            inputs.push(Input::new(from, &context)?);
+            let from = as_declared(from, to.type_id)?;
+            columns.push(conversion(i, &from, *to, &context)?);
+            inputs.push(Input::new(&from, &context)?);
         }
         let entered = context.enter();
         let desc = sent_desc(sent)?;

@@ -177,13 +177,18 @@ pub(super) fn text_form() -> Form {
 
 /// Gives columns of another database names in this one's encoding, and types of this one. Their values are still text
 /// (`foreign_values`).
+///
+/// The type of a user is taken here only if it runs no code of users. Suppose that the job returns values of the domain
+/// `public.email`, and that a user of this database has made a domain of that name, whose check calls a function. The
+/// caller, who has not even named the domain, would run that function. So a domain is the type beneath, and what else
+/// runs such code is text; but see [`as_declared`].
 pub fn localized(mut columns: Vec<Column>) -> Result<Vec<Column>> {
     for column in &mut columns {
-        let Form::Foreign(Foreign { encoding, tree }) = &column.form else { continue };
-        let encoding = *encoding;
-        column.name = encoding::readable(std::mem::take(&mut column.name), encoding)?;
-        let tree = tree.clone().try_map(&mut |name| encoding::readable(name, encoding))?;
-        (column.type_id, column.typmod) = match local(&tree)? {
+        let Form::Foreign(Foreign { encoding, tree }) = &mut column.form else { continue };
+        let from = *encoding;
+        column.name = encoding::readable(std::mem::take(&mut column.name), from)?;
+        *tree = tree.clone().try_map(&mut |name| encoding::readable(name, from))?;
+        (column.type_id, column.typmod) = match undeclared(tree)? {
             Some(type_id) => (type_id, column.typmod),
             None => (TEXT, -1),
         };
@@ -191,22 +196,45 @@ pub fn localized(mut columns: Vec<Column>) -> Result<Vec<Column>> {
     Ok(columns)
 }
 
-/// This database's type with that description, or what comes next to it: of a domain that is not here, the type
-/// beneath; otherwise `None`.
+/// The column as one of the type that the caller has declared, if that is the very type that the job returned: the
+/// caller wants its code to run.
+pub(super) fn as_declared(column: &Column, declared: u32) -> Result<Column> {
+    let mut column = column.clone();
+    if let Form::Foreign(Foreign { tree, .. }) = &column.form {
+        if column.type_id != declared && declared != TEXT && local(tree)? == Some(declared) {
+            column.type_id = declared;
+        }
+    }
+    Ok(column)
+}
+
+/// The type with that description, as far as it runs no code of users; of a domain, the type beneath.
+fn undeclared(tree: &TypeTree) -> Result<Option<u32>> {
+    match tree {
+        TypeTree::Array(element) => array_of(undeclared(element)?),
+        TypeTree::Named { definition: Definition::Domain(base), .. } => undeclared(base),
+        tree if tree.is_inert() => local(tree),
+        _ => Ok(None),
+    }
+}
+
+/// This database's type with that description.
 fn local(tree: &TypeTree) -> Result<Option<u32>> {
-    Ok(match tree {
-        TypeTree::Shared(type_id) => Some(*type_id),
-        TypeTree::Array(element) => match local(element)? {
-            // SAFETY: a catalog lookup.
-            Some(element) => Some(guard(|| unsafe { sys::get_array_type(element) })?).filter(|array| *array != 0),
-            None => None,
+    match tree {
+        TypeTree::Shared(type_id) => Ok(Some(*type_id)),
+        TypeTree::Array(element) => array_of(local(element)?),
+        TypeTree::Named { schema, name, .. } => match find(schema, name)? {
+            Some(type_id) if describe(type_id)? == *tree => Ok(Some(type_id)),
+            _ => Ok(None),
         },
-        TypeTree::Named { schema, name, definition } => match (find(schema, name)?, definition) {
-            (Some(type_id), _) if describe(type_id)? == *tree => Some(type_id),
-            (_, Definition::Domain(base)) => local(base)?,
-            _ => None,
-        },
-    })
+    }
+}
+
+fn array_of(element: Option<u32>) -> Result<Option<u32>> {
+    let Some(element) = element else { return Ok(None) };
+    // SAFETY: a catalog lookup.
+    let array = guard(|| unsafe { sys::get_array_type(element) })?;
+    Ok((array != 0).then_some(array))
 }
 
 fn find(schema: &[u8], name: &[u8]) -> Result<Option<u32>> {

@@ -55,6 +55,20 @@ impl TypeTree {
         }
     }
 
+    /// Does the input function of such a type run none but the server's code and that of superusers? Not where the type
+    /// is made of domains, whose checks are anybody's, or of ranges, whose canonical function can be.
+    pub fn is_inert(&self) -> bool {
+        match self {
+            Self::Shared(_) => true,
+            Self::Array(element) => element.is_inert(),
+            Self::Named { definition, .. } => match definition {
+                Definition::Base | Definition::Enum => true,
+                Definition::Domain(_) | Definition::Range(_) | Definition::Multirange(_) => false,
+                Definition::Composite(columns) => columns.iter().all(|(_, tree)| tree.is_inert()),
+            },
+        }
+    }
+
     /// The same with all names changed by `convert`.
     pub fn try_map<E>(self, convert: &mut impl FnMut(Vec<u8>) -> Result<Vec<u8>, E>) -> Result<Self, E> {
         let mut inner = |tree: Box<Self>| -> Result<Box<Self>, E> { Ok(Box::new((*tree).try_map(convert)?)) };
@@ -207,6 +221,24 @@ pub(super) mod tests {
         let deep = |n| [vec![b'a'; n], vec![b's', 0, 0, 0, 0]].concat();
         assert!(TypeTree::decode(&deep(MAX_DEPTH as usize)).is_ok());
         assert!(TypeTree::decode(&deep(MAX_DEPTH as usize + 1)).is_err());
+    }
+
+    #[test]
+    fn knows_whose_code_is_run() {
+        let named = |definition| TypeTree::Named { schema: b"a".to_vec(), name: b"b".to_vec(), definition };
+        let number = || Box::new(TypeTree::Shared(23));
+        let domain = || named(Definition::Domain(number()));
+        let row =
+            |tree| named(Definition::Composite(vec![(b"c".to_vec(), TypeTree::Shared(25)), (b"d".to_vec(), tree)]));
+        let label = named(Definition::Enum);
+        for inert in [*number(), label.clone(), TypeTree::Array(Box::new(label.clone())), row(label)] {
+            assert!(inert.is_inert(), "{inert:?}");
+        }
+        let range = named(Definition::Range(number()));
+        let multirange = named(Definition::Multirange(Box::new(range.clone())));
+        for other in [domain(), range, multirange, TypeTree::Array(Box::new(domain())), row(domain())] {
+            assert!(!other.is_inert(), "{other:?}");
+        }
     }
 
     #[test]
