@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::error::Result;
 use super::guard::guard;
-use super::jsonb::{self, Member};
+use super::jsonb::{self, Members};
 use super::sys;
 use super::value::{Datum, slice_or_empty};
 use std::ffi::CStr;
@@ -59,7 +59,7 @@ impl Call {
     }
 
     /// The members of a jsonb object, name and value; `None` if it is no object. The argument must not be NULL.
-    pub fn members(&self, n: usize) -> Result<Option<Vec<(Vec<u8>, Member)>>> {
+    pub fn members(&self, n: usize) -> Result<Option<Members>> {
         // SAFETY: the argument is a jsonb by the function's declaration.
         unsafe { jsonb::members(self.arg(n).0) }
     }

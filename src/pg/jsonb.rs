@@ -20,11 +20,15 @@ pub enum Member {
     Nested,
 }
 
+/// Names and values.
+pub type Members = Vec<(Vec<u8>, Member)>;
+
 /// The members of an object, name and value, in the order in which jsonb keeps them; `None` if the value is no object.
 ///
 /// # Safety
 /// `datum` must be a jsonb. What is read is copied.
-pub(super) unsafe fn members(datum: Datum) -> Result<Option<Vec<(Vec<u8>, Member)>>> {
+#[allow(clippy::cast_ptr_alignment)] // what is detoasted is allocated aligned
+pub(super) unsafe fn members(datum: Datum) -> Result<Option<Members>> {
     let mut iterator = ptr::null_mut();
     let iterator_at = &raw mut iterator;
     // SAFETY: promised by the caller; the iterator is allocated in the current memory context.

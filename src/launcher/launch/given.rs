@@ -4,7 +4,7 @@
 use crate::errors;
 use crate::pg::arguments::Interval;
 use crate::pg::error::Result;
-use crate::pg::jsonb::Member;
+use crate::pg::jsonb::{Member, Members};
 use crate::pg::{notify, set_command};
 use logic::session::given::{self, Refusal};
 
@@ -12,7 +12,7 @@ use logic::session::given::{self, Refusal};
 /// it here and now: with the rights of the role that launches the job, in the server's words.
 ///
 /// The worker sets them again with the same rights, so what becomes invalid in between is an error of the job.
-pub fn settings(members: Option<Vec<(Vec<u8>, Member)>>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+pub fn settings(members: Option<Members>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let members = members.ok_or_else(errors::settings_not_an_object)?;
     members.into_iter().map(setting).collect()
 }
