@@ -567,7 +567,7 @@ BEGIN
         UNION ALL
         SELECT m.command FROM (
             SELECT format('GRANT %s TO %I', CASE
-                       WHEN p.oid IS NOT NULL THEN format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
+                       WHEN p.oid IS NOT NULL THEN format('EXECUTE ON ROUTINE %s', p.oid::regprocedure)
                        WHEN t.oid IS NOT NULL THEN format('USAGE ON TYPE %s', t.oid::regtype)
                        ELSE format('SELECT ON %s', v.oid::regclass) END, role_name)
               FROM pg_depend d
@@ -615,7 +615,7 @@ BEGIN
     FOR command IN
         SELECT m.command FROM (
             SELECT format('REVOKE %s FROM %I', CASE
-                       WHEN p.oid IS NOT NULL THEN format('EXECUTE ON FUNCTION %s', p.oid::regprocedure)
+                       WHEN p.oid IS NOT NULL THEN format('EXECUTE ON ROUTINE %s', p.oid::regprocedure)
                        WHEN t.oid IS NOT NULL THEN format('USAGE ON TYPE %s', t.oid::regtype)
                        ELSE format('SELECT ON %s', v.oid::regclass) END, role_name)
               FROM pg_depend d

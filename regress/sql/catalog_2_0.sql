@@ -41,6 +41,13 @@ SELECT pid, cookie FROM pg_background_submit_v2('SELECT pg_background_progress(5
 SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0);
 SELECT pg_background_cancel_v2_grace(:pid, :cookie, 0);
 SELECT pg_background_wait(:pid, :cookie), pg_background_detach_all();
+-- the helpers of 2.0 know what 3.0 has added
+CREATE ROLE regress_pgbg_reader;
+SELECT pg_background_grant_privileges('regress_pgbg_reader');
+SELECT has_function_privilege('regress_pgbg_reader', 'pg_background_forget_ended()', 'EXECUTE') AS new,
+       has_function_privilege('regress_pgbg_reader', 'pg_background_stat_reset()', 'EXECUTE') AS reset;
+SELECT pg_background_revoke_privileges('regress_pgbg_reader');
+DROP ROLE regress_pgbg_reader;
 
 -- in a schema that nobody looks into
 CREATE SCHEMA "regress_pgbg New.";

@@ -90,11 +90,20 @@ BEGIN
 END
 $$;
 
--- 1.7
+-- 1.7; what it has works before and after
 CALL regress_pgbg_to_1_7('1.7');
+SELECT pid, cookie FROM pg_background_launch_v2('SELECT 17') \gset
+SELECT pg_background_wait_v2_timeout(:pid, :cookie, 600000);
+SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int);
+SELECT pid, cookie FROM pg_background_submit_v2('SELECT pg_sleep(600)') \gset
+SELECT pg_background_cancel_v2_grace(:pid, :cookie, 1), pg_background_wait_v2(:pid, :cookie);
+SELECT state FROM pg_background_list_v2() AS (pid int, cookie bigint, launched_at timestamptz, user_id oid, queue_size int, state text,
+                                              sql_preview text, last_error text, consumed bool);
 SELECT what, member, aspect FROM regress_pgbg_differences WHERE aspect IN ('definition', 'attributes', 'version');
 ALTER EXTENSION pg_background UPDATE TO '1.8';
 SELECT * FROM regress_pgbg_differences;
+SELECT pg_background_detach_v2(:pid, :cookie);
+SELECT * FROM pg_background_result(pg_background_launch('SELECT 18')) AS (n int);
 
 -- 1.6
 CALL regress_pgbg_to_1_7('1.6');
@@ -121,6 +130,8 @@ SELECT * FROM regress_pgbg_differences;
 CALL regress_pgbg_to_1_4();
 SELECT what, member, aspect FROM regress_pgbg_differences WHERE aspect IN ('definition', 'attributes', 'version');
 SELECT count(*) FROM regress_pgbg_describe() WHERE aspect = 'privileges' AND value LIKE '%PUBLIC%';
+SELECT * FROM pg_background_result(pg_background_launch('SELECT 14')) AS (n int);
+SELECT pg_background_detach(pg_background_launch('SELECT 14', 65536));
 ALTER EXTENSION pg_background UPDATE TO '1.8';
 SELECT * FROM regress_pgbg_differences;
 

@@ -1,4 +1,5 @@
-# A dump of a database that holds the extension 2.0 is restored, as docs/migration.md says, before and after an update to 3.0.
+# A dump of a database that holds the extension 2.0 is restored, as docs/migration.md says, before and after an update to 3.0; and
+# pg_upgrade takes such databases to another server.
 
 use strict;
 use warnings FATAL => 'all';
@@ -102,6 +103,27 @@ my ($elsewhere) = dump_of('elsewhere');
 create_database('elsewhere_2', 'CREATE SCHEMA jobs', q{CREATE EXTENSION pg_background SCHEMA jobs VERSION '2.0'}, $update);
 like(restore($elsewhere, 'elsewhere_2'), qr/^[^\n]*schema "jobs" already exists$/, 'restored into the schema, and nothing else is wrong');
 is($node->safe_psql('elsewhere_2', 'SELECT count(*) FROM my_jobs'), '0', 'a view of it works');
+
+# pg_upgrade takes the catalog of 2.0 as it is, and that of a database which was updated.
+my $new = PostgreSQL::Test::Cluster->new('upgraded');
+$new->init;
+$new->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_background'\n");
+create_database('upgrade_me', $create, @application);
+my @cleanup = grep { $_ ne 'upgrade_me' && $_ ne 'kept' } split /\n/,
+	$node->safe_psql('postgres', q{SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'});
+$node->safe_psql('postgres', "DROP DATABASE $_") foreach @cleanup;
+$node->stop;
+my $bindir = $node->config_data('--bindir');
+chdir $dir;
+command_ok([ 'pg_upgrade', '-b', $bindir, '-B', $bindir, '-d', $node->data_dir, '-D', $new->data_dir,
+		'-s', $new->host, '-p', $node->port, '-P', $new->port ], 'pg_upgrade');
+$new->start;
+$node = $new;
+application_works('upgrade_me');
+application_works('kept');
+is($node->safe_psql('upgrade_me', q{SELECT extversion FROM pg_extension WHERE extname = 'pg_background'}), '2.0', 'it is 2.0 still');
+$node->safe_psql('upgrade_me', $update);
+application_works('upgrade_me');
 
 $node->stop;
 done_testing();
