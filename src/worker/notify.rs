@@ -12,7 +12,7 @@ use super::current::Current;
 use super::idle;
 use crate::pg::error::{self, PgError, Result, level};
 use crate::pg::latch::{self, Event};
-use crate::pg::{encoding, notify, set_command, signals, xact};
+use crate::pg::{encoding, notify, signals, xact};
 use crate::point;
 use crate::registry::Registration;
 use logic::job::state::State;
@@ -107,8 +107,6 @@ impl Notification {
 
     fn send(&self, wait: Wait, after: &mut AfterNotification) -> Result<()> {
         xact::begin()?;
-        // The job is durable by its own commit. What it has set must not hold this commit up.
-        set_command::set_local(c"synchronous_commit", b"off")?;
         point::reach("notify")?;
         wait_for_turn(wait, after)?;
         let channel = encoding::made_valid(self.channel.clone())?;
