@@ -121,19 +121,73 @@ impl Call {
     /// The column definition list of a set-returning call, and where its rows go.
     pub fn rows(&self) -> Result<ResultSet> {
         let desc = self.row_type()?;
+        let info = self.set_info()?;
+        // SAFETY: they are the call's, which outlives the result.
+        unsafe { ResultSet::new(info, desc) }
+    }
+
+    /// Where the rows of a call go that returns a set of values of that type, which is not a row type.
+    pub fn values(&self, type_id: u32) -> Result<ResultSet> {
+        let info = self.set_info()?;
+        // SAFETY: the call's, which outlives the result.
+        unsafe { ResultSet::of_scalar(info, type_id) }
+    }
+
+    /// Where the rows of a call go that returns a set of `anyelement`, and what it is this time: the type of argument
+    /// `n`.
+    pub fn rows_as(&self, n: usize) -> Result<ResultSet> {
+        let info = self.set_info()?;
+        let (mut type_id, mut desc) = (0, ptr::null_mut());
+        let (type_at, desc_at) = (&raw mut type_id, &raw mut desc);
+        // SAFETY: `new` was promised a valid call.
+        let class = guard(|| unsafe { sys::get_call_result_type(self.fcinfo, type_at, desc_at) })?;
+        // SAFETY: they are the call's, which outlives the result.
+        unsafe {
+            match class {
+                sys::TypeFuncClass_TYPEFUNC_SCALAR => ResultSet::of_scalar(info, type_id),
+                sys::TypeFuncClass_TYPEFUNC_COMPOSITE => ResultSet::new(info, desc),
+                sys::TypeFuncClass_TYPEFUNC_COMPOSITE_DOMAIN => ResultSet::of_row_domain(info, desc, type_id),
+                sys::TypeFuncClass_TYPEFUNC_RECORD => ResultSet::new(info, self.record_type(n)?),
+                _ => Err(PgError::new(sqlstate::DATATYPE_MISMATCH, "cannot return rows of a pseudo-type")),
+            }
+        }
+    }
+
+    /// The row type of an argument that is declared as a record, by its value.
+    fn record_type(&self, n: usize) -> Result<sys::TupleDesc> {
+        let (datum, is_null) = self.arg(n);
+        if is_null {
+            return Err(PgError::new(
+                sqlstate::FEATURE_NOT_SUPPORTED,
+                "could not determine the row type of the result",
+            )
+            .hint(
+                "Provide a value of a named type, a non-null record, or call the function in the FROM clause \
+                     using a column definition list.",
+            ));
+        }
+        // SAFETY: the argument is a row, whose head names its type.
+        #[allow(clippy::cast_ptr_alignment)] // detoasted values are allocated aligned
+        guard(|| unsafe {
+            let row = sys::pg_detoast_datum(datum as *mut sys::varlena).cast::<sys::HeapTupleHeaderData>();
+            let head = (*row).t_choice.t_datum;
+            sys::lookup_rowtype_tupdesc_copy(head.datum_typeid, head.datum_typmod)
+        })
+    }
+
+    fn set_info(&self) -> Result<*mut sys::ReturnSetInfo> {
         // SAFETY: `new` was promised a valid call.
         #[allow(clippy::cast_ptr_alignment)] // nodes are allocated aligned
         let info = unsafe { (*self.fcinfo).resultinfo }.cast::<sys::ReturnSetInfo>();
         // SAFETY: the server passes a ReturnSetInfo, or NULL, or another node that its tag tells.
         let is_set = !info.is_null() && unsafe { (*info).type_ } == sys::NodeTag_T_ReturnSetInfo;
-        if !is_set {
-            return Err(PgError::new(
-                sqlstate::FEATURE_NOT_SUPPORTED,
-                "set-valued function called in context that cannot accept a set",
-            ));
+        if is_set {
+            return Ok(info);
         }
-        // SAFETY: checked above that it is one; it outlives the call.
-        unsafe { ResultSet::new(info, desc) }
+        Err(PgError::new(
+            sqlstate::FEATURE_NOT_SUPPORTED,
+            "set-valued function called in context that cannot accept a set",
+        ))
     }
 }
 

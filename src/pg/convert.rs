@@ -1,19 +1,29 @@
 //! How the columns that a worker sends become those that a caller has declared.
 
 use super::error::{PgError, Result};
+use super::expression::{Assignment, Evaluator, Expression};
 use super::foreign_types::as_declared;
 use super::foreign_values::Input;
 use super::guard::guard;
 use super::memory::Context;
 use super::result_set::ResultSet;
 use super::sys;
-use super::tupdesc::{Declared, TEXT, raw_columns, sent_desc, type_name};
+use super::tupdesc::{Declared, TEXT, raw_columns, row_desc, sent_desc, type_name};
 use super::types;
-use super::value::{function, output, output_text, received};
+use super::value::{Datum, function, output, output_text, received, slice_or_empty, text_datum};
 use logic::sqlstate;
 use logic::wire::columns::{Column, Form};
 use logic::wire::frame;
 use logic::wire::tuple::{self, Attribute};
+
+/// Which columns fit those that are declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// As in 1.8: of the declared type, or of a domain over it; a length or precision is applied.
+    Strict,
+    /// As in INSERT: what an assignment cast makes the declared type of.
+    Assignment,
+}
 
 /// What must be done to a column's values.
 enum Conversion {
@@ -29,19 +39,31 @@ enum Conversion {
     ToText {
         out: sys::FmgrInfo,
     },
+    /// A NULL is converted, too: a domain may forbid it.
+    Assign(Expression),
 }
 
-/// The conversions of one result's columns, from what is sent to what was declared.
+/// What becomes of a row.
+enum Made {
+    /// The row as it was sent.
+    Same,
+    /// A row with its columns converted.
+    Columns(Vec<Conversion>),
+    /// One value, made of the whole row.
+    Json { row: sys::TupleDesc, row_to_jsonb: Expression },
+}
+
+/// The conversions of one result's rows, from what is sent to what was declared.
 pub struct Conversions {
-    columns: Vec<Conversion>,
+    made: Made,
     /// What reads a column of another database, before the conversion.
     inputs: Vec<Option<Input>>,
     attributes: Vec<Attribute>,
     slot: *mut sys::TupleTableSlot,
-    all_none: bool,
-    /// Freed after each message.
+    evaluator: Evaluator,
+    /// Freed after each row.
     scratch: Context,
-    /// Holds slot, descriptor and function caches.
+    /// Holds slot, descriptor, expressions and function caches.
     context: Context,
 }
 
@@ -63,8 +85,9 @@ fn mismatch() -> PgError {
 }
 
 impl Conversions {
-    /// An error when the declared columns do not fit. Nothing of the result has been read then.
-    pub fn new(sent: &[Column], declared: &[Declared]) -> Result<Self> {
+    /// From the columns that are sent to those that are declared. An error when they do not fit. Nothing of the result
+    /// has been read then.
+    pub fn new(sent: &[Column], declared: &[Declared], fit: Fit) -> Result<Self> {
         if sent.len() != declared.len() {
             return Err(mismatch().detail(&format!(
                 "The query returns {} columns, but {} are declared.",
@@ -73,13 +96,35 @@ impl Conversions {
             )));
         }
         let context = Context::new(c"pg_background conversions")?;
-        let scratch = Context::new(c"pg_background conversion")?;
-        let (mut columns, mut inputs) = (Vec::with_capacity(sent.len()), Vec::with_capacity(sent.len()));
-        for (i, (from, to)) in sent.iter().zip(declared).enumerate() {
-            let from = as_declared(from, to.type_id)?;
-            columns.push(conversion(i, &from, *to, &context)?);
-            inputs.push(Input::new(&from, &context)?);
+        let taken = sent.iter().zip(declared).map(|(from, to)| as_declared(from, to.type_id));
+        let taken = taken.collect::<Result<Vec<_>>>()?;
+        let mut columns = Vec::with_capacity(sent.len());
+        for (i, (from, to)) in taken.iter().zip(declared).enumerate() {
+            columns.push(match fit {
+                Fit::Strict => conversion(i, from, *to, &context)?,
+                Fit::Assignment => assignment(i, from, *to, &context)?,
+            });
         }
+        let is_same = columns.iter().all(|column| matches!(column, Conversion::None));
+        Self::of(&taken, if is_same { Made::Same } else { Made::Columns(columns) }, context)
+    }
+
+    /// From the columns that are sent to one of type jsonb, whose values are objects: `to_jsonb` of each row.
+    pub fn to_jsonb(sent: &[Column]) -> Result<Self> {
+        let context = Context::new(c"pg_background conversions")?;
+        let row_to_jsonb = Expression::row_to_jsonb(&context)?;
+        let entered = context.enter();
+        let row = row_desc(sent)?;
+        // SAFETY: a descriptor of ours; rows that become values of type record need the number of its type.
+        let row = guard(|| unsafe { sys::BlessTupleDesc(row) })?;
+        drop(entered);
+        Self::of(sent, Made::Json { row, row_to_jsonb }, context)
+    }
+
+    fn of(sent: &[Column], made: Made, context: Context) -> Result<Self> {
+        let scratch = Context::new(c"pg_background conversion")?;
+        let evaluator = Evaluator::new(&context)?;
+        let inputs = sent.iter().map(|column| Input::new(column, &context)).collect::<Result<Vec<_>>>()?;
         let entered = context.enter();
         let desc = sent_desc(sent)?;
         // SAFETY: a descriptor of ours.
@@ -91,14 +136,14 @@ impl Conversions {
         // SAFETY: a descriptor of ours, which lives as long as the slot.
         let slot = guard(|| unsafe { sys::MakeSingleTupleTableSlot(desc, &raw const sys::TTSOpsMinimalTuple) })?;
         drop(entered);
-        let all_none =
-            columns.iter().all(|column| matches!(column, Conversion::None)) && inputs.iter().all(Option::is_none);
-        Ok(Self { columns, inputs, attributes, slot, all_none, scratch, context })
+        Ok(Self { made, inputs, attributes, slot, evaluator, scratch, context })
     }
 
     /// Appends rows as the worker sent them to a result set, checked and, where they must be, converted.
     pub fn put_all(&mut self, rows: &mut ResultSet, tuples: frame::BatchRows) -> Result<()> {
         let (slot, store) = (self.slot, rows.store());
+        let is_same = matches!(self.made, Made::Same) && self.inputs.iter().all(Option::is_none);
+        let as_they_are = is_same && rows.takes_rows_as_they_are();
         // Rows that need no conversion go to the server in one call, once all are checked.
         let (mut first, mut count) = (None, 0);
         for tuple in tuples {
@@ -108,7 +153,7 @@ impl Conversions {
             if start.align_offset(8) != 0 {
                 return Err(PgError::new(sqlstate::INTERNAL_ERROR, "a row is not aligned"));
             }
-            if self.all_none {
+            if as_they_are {
                 first = first.or(Some(start));
                 count += 1;
                 continue;
@@ -120,7 +165,7 @@ impl Conversions {
                 sys::ExecStoreMinimalTuple(start.cast_mut().cast(), slot, false);
                 sys::pgbg_slot_deform(slot);
             })?;
-            self.convert(rows)?;
+            self.put_slot(rows)?;
         }
         if let Some(first) = first {
             // SAFETY: the same for all of them; a batch's rows lie one after the other, each padded to eight bytes.
@@ -130,40 +175,118 @@ impl Conversions {
         guard(|| unsafe { sys::pgbg_slot_clear(slot) })
     }
 
-    /// The row in the slot, value by value.
-    fn convert(&mut self, rows: &mut ResultSet) -> Result<()> {
+    /// Appends a row of one text: what is sent must be one column of that type.
+    pub fn put_text(&mut self, rows: &mut ResultSet, text: &[u8]) -> Result<()> {
         let entered = self.scratch.enter();
-        let natts = self.columns.len();
-        // SAFETY: the slot has been deformed: both arrays have that many elements.
+        let value = text_datum(text)?;
+        drop(entered);
+        self.put_values(rows, &[value], &[false])
+    }
+
+    /// Appends the row in the slot, which has been deformed.
+    fn put_slot(&mut self, rows: &mut ResultSet) -> Result<()> {
+        let natts = self.attributes.len();
+        // SAFETY: the slot has been deformed: both arrays have that many elements, which are there as long as its row.
         let (values, nulls) = unsafe {
             let slot = &*self.slot;
-            (std::slice::from_raw_parts(slot.tts_values, natts), std::slice::from_raw_parts(slot.tts_isnull, natts))
+            (slice_or_empty(slot.tts_values, natts), slice_or_empty(slot.tts_isnull, natts))
         };
-        let mut converted = Vec::with_capacity(natts);
-        for (i, conversion) in self.columns.iter_mut().enumerate() {
-            let value = match &mut self.inputs[i] {
+        if self.inputs.iter().all(Option::is_none) {
+            return self.put_values(rows, values, nulls);
+        }
+        let entered = self.scratch.enter();
+        let mut read = values.to_vec();
+        for (i, input) in self.inputs.iter_mut().enumerate() {
+            if let Some(input) = input.as_mut().filter(|_| !nulls[i]) {
                 // SAFETY: such columns are sent as text.
-                Some(input) if !nulls[i] => unsafe { input.read(values[i]) }?,
-                _ => values[i],
-            };
-            converted.push(match conversion {
-                _ if nulls[i] => value,
-                Conversion::None => value,
-                Conversion::ToText { out } => {
-                    // SAFETY: the output function of the value's type.
-                    unsafe { output_text(out, value) }?
+                read[i] = unsafe { input.read(values[i]) }?;
+            }
+        }
+        drop(entered);
+        self.put_values(rows, &read, nulls)
+    }
+
+    /// Appends the row of these values, converted.
+    fn put_values(&mut self, rows: &mut ResultSet, values: &[Datum], nulls: &[bool]) -> Result<()> {
+        let entered = self.scratch.enter();
+        let evaluator = &self.evaluator;
+        match &mut self.made {
+            Made::Same => rows.put_datums(values, nulls)?,
+            Made::Json { row, row_to_jsonb } => {
+                let (desc, values, nulls) = (*row, values.as_ptr().cast_mut(), nulls.as_ptr().cast_mut());
+                // SAFETY: the arrays have as many elements as the descriptor, of a registered type, has attributes.
+                let row = guard(|| unsafe {
+                    sys::HeapTupleHeaderGetDatum((*sys::heap_form_tuple(desc, values, nulls)).t_data)
+                })?;
+                // SAFETY: a row.
+                let value = unsafe { row_to_jsonb.evaluate(evaluator, Some(row)) }?;
+                rows.put_datums(&[value.unwrap_or_default()], &[value.is_none()])?;
+            }
+            Made::Columns(columns) => {
+                let mut converted = Vec::with_capacity(columns.len());
+                let mut is_null = Vec::with_capacity(columns.len());
+                for (i, conversion) in columns.iter_mut().enumerate() {
+                    let value = (!nulls[i]).then_some(values[i]);
+                    // SAFETY: a value of the column for which the conversion was made.
+                    let value = unsafe { conversion.apply(evaluator, value) }?;
+                    converted.push(value.unwrap_or_default());
+                    is_null.push(value.is_none());
                 }
-                Conversion::Receive { send, receive, typioparam, typmod } => {
+                rows.put_datums(&converted, &is_null)?;
+            }
+        }
+        drop(entered);
+        self.evaluator.reset()?;
+        self.scratch.reset()
+    }
+}
+
+impl Conversion {
+    /// # Safety
+    /// `value` must be of the type from which this converts; `None` is NULL.
+    unsafe fn apply(&mut self, evaluator: &Evaluator, value: Option<Datum>) -> Result<Option<Datum>> {
+        // SAFETY: promised by the caller; the functions are those of the value's type and of the declared one.
+        unsafe {
+            match (self, value) {
+                (Self::Assign(expression), value) => expression.evaluate(evaluator, value),
+                (Self::None, _) | (_, None) => Ok(value),
+                (Self::ToText { out }, Some(value)) => output_text(out, value).map(Some),
+                (Self::Receive { send, receive, typioparam, typmod }, Some(value)) => {
                     let (send, receive, typioparam, typmod): (*mut _, *mut _, _, _) =
                         (send, receive, *typioparam, *typmod);
-                    // SAFETY: send function of the value's type, receive function of the declared one.
-                    guard(|| unsafe { received(send, receive, value, typioparam, typmod) })?
+                    guard(|| received(send, receive, value, typioparam, typmod)).map(Some)
                 }
-            });
+            }
         }
-        rows.put_datums(&converted, nulls)?;
-        drop(entered);
-        self.scratch.reset()
+    }
+}
+
+/// Are all types of these columns known to this transaction? Not if the job has made one and has not committed.
+pub fn are_types_known(columns: &[Column]) -> Result<bool> {
+    for column in columns.iter().filter(|column| column.form == Form::Native) {
+        if typtype(column.type_id)? == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn assignment(position: usize, from: &Column, to: Declared, context: &Context) -> Result<Conversion> {
+    let source = match &from.form {
+        Form::Text => (TEXT, -1),
+        // of another database: the type here
+        Form::Native | Form::Foreign(_) => (from.type_id, from.typmod),
+    };
+    if source.0 != to.type_id && typtype(source.0)? == 0 {
+        return Err(mismatch());
+    }
+    match Expression::assignment(source, (to.type_id, to.typmod), context)? {
+        Assignment::AsTheyAre => Ok(Conversion::None),
+        Assignment::By(expression) => Ok(Conversion::Assign(expression)),
+        Assignment::Impossible => {
+            let hint = "Cast the column in the job's SQL, or declare it with a type to which it can be assigned.";
+            Err(wrong_type(position, from, to).hint(hint))
+        }
     }
 }
 

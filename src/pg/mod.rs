@@ -26,6 +26,7 @@ pub mod encoding;
 pub mod entry;
 pub mod error;
 pub mod exit;
+mod expression;
 pub mod foreign_types;
 mod foreign_values;
 pub mod frontend;

@@ -8,9 +8,13 @@ use super::memory::Context;
 use super::sys;
 use super::value::{slice_or_empty, text_datum};
 use logic::sqlstate;
+use std::ffi::c_int;
 use std::ptr;
 
 /// Messages in the order in which they came, kept for as long as the value lives: also across transactions.
+///
+/// A message is read once, by [`Spool::next`]; or on trial: [`Spool::begin_trial`], then [`Spool::try_next`] as often
+/// as needed, then [`Spool::commit`]. Without the last, the next read begins where the trial began.
 pub struct Spool {
     store: *mut sys::Tuplestorestate,
     desc: sys::TupleDesc,
@@ -19,6 +23,8 @@ pub struct Spool {
     context: Context,
     scratch: Context,
     unread: u64,
+    /// How many of these the present trial has read.
+    tried: u64,
     /// A read failed in the middle of a message: where the next begins is not known any more.
     broken: bool,
 }
@@ -56,11 +62,12 @@ impl Spool {
             sys::CurrentResourceOwner = ptr::null_mut();
             let store = sys::tuplestore_begin_heap(false, true, sys::work_mem);
             sys::CurrentResourceOwner = owner;
+            sys::tuplestore_alloc_read_pointer(store, 0);
             (store, desc, slot)
         });
         drop(entered);
         let (store, desc, slot) = made?;
-        Ok(Self { store, desc, slot, context, scratch, unread: 0, broken: false })
+        Ok(Self { store, desc, slot, context, scratch, unread: 0, tried: 0, broken: false })
     }
 
     pub fn put(&mut self, frame: &[u8]) -> Result<()> {
@@ -85,31 +92,81 @@ impl Spool {
         if self.unread == 0 {
             return Ok(false);
         }
-        let (store, slot) = (self.store, self.slot);
         self.broken = true;
+        self.read(Self::KEPT, frame)?;
+        self.broken = false;
+        self.unread -= 1;
+        if self.unread == 0 {
+            self.clear()?;
+        }
+        Ok(true)
+    }
+
+    /// Read pointers of the store: of what is unread, and of a trial.
+    const KEPT: c_int = 0;
+    const TRIAL: c_int = 1;
+
+    pub fn begin_trial(&mut self) -> Result<()> {
+        let store = self.store;
+        self.tried = 0;
+        // SAFETY: both pointers are the store's.
+        guard(|| unsafe { sys::tuplestore_copy_read_pointer(store, Self::KEPT, Self::TRIAL) })
+    }
+
+    /// The next message of the trial.
+    pub fn try_next(&mut self, frame: &mut AlignedBuffer) -> Result<bool> {
+        if self.tried == self.unread {
+            return Ok(false);
+        }
+        self.read(Self::TRIAL, frame)?;
+        self.tried += 1;
+        Ok(true)
+    }
+
+    /// What the trial has read is read for good.
+    pub fn commit(&mut self) -> Result<()> {
+        let (store, slot) = (self.store, self.slot);
+        if self.tried == self.unread {
+            self.clear()?;
+        } else {
+            // SAFETY: both pointers are the store's; the slot may refer to what is freed.
+            guard(|| unsafe {
+                sys::pgbg_slot_clear(slot);
+                sys::tuplestore_copy_read_pointer(store, Self::TRIAL, Self::KEPT);
+                sys::tuplestore_trim(store);
+            })?;
+        }
+        self.unread -= self.tried;
+        self.tried = 0;
+        Ok(())
+    }
+
+    fn read(&self, pointer: c_int, frame: &mut AlignedBuffer) -> Result<()> {
+        let (store, slot) = (self.store, self.slot);
         let (mut len, mut start) = (0, ptr::null());
         // a row that comes from disk is allocated, and is the slot's, which outlives the caller's context
         let _entered = self.context.enter();
         // SAFETY: a row of one bytea, not toasted.
         guard(|| unsafe {
+            sys::tuplestore_select_read_pointer(store, pointer);
             if sys::tuplestore_gettupleslot(store, true, false, slot) {
                 sys::pgbg_slot_deform(slot);
                 start = sys::pgbg_varlena(*(*slot).tts_values as *const _, &raw mut len);
             }
         })?;
-        self.broken = false;
         // SAFETY: the slot keeps the row until the next call.
         frame.set(unsafe { slice_or_empty(start.cast::<u8>(), len) });
-        self.unread -= 1;
-        if self.unread == 0 {
-            let (store, slot) = (self.store, self.slot);
-            // SAFETY: everything was read: the room, and a file, can be used again.
-            guard(|| unsafe {
-                sys::pgbg_slot_clear(slot);
-                sys::tuplestore_clear(store);
-            })?;
-        }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Everything was read: the room, and a file, can be used again.
+    fn clear(&mut self) -> Result<()> {
+        let (store, slot) = (self.store, self.slot);
+        // SAFETY: a live store and slot.
+        guard(|| unsafe {
+            sys::pgbg_slot_clear(slot);
+            sys::tuplestore_clear(store);
+        })
     }
 }
 

@@ -9,8 +9,7 @@ use super::types;
 use logic::sqlstate;
 use logic::wire::columns::{Column, Form, RowType};
 use logic::wire::tuple::Attribute;
-use std::ffi::{CStr, c_char, c_int};
-use std::ptr;
+use std::ffi::{CStr, CString, c_char, c_int};
 
 /// A column of the caller's column definition list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +29,7 @@ pub(super) struct RawColumn {
     pub(super) len: i16,
     /// In bytes.
     pub(super) align: u8,
+    pub(super) is_dropped: bool,
 }
 
 impl RawColumn {
@@ -58,15 +58,19 @@ pub(super) unsafe fn raw_columns(desc: sys::TupleDesc) -> Vec<RawColumn> {
                 sys::TYPALIGN_INT => 4,
                 _ => 8,
             },
+            is_dropped: attribute.attisdropped,
         })
         .collect()
 }
 
+/// Its columns, dropped attributes left out.
+///
 /// # Safety
 /// `desc` must be a valid descriptor.
 pub(super) unsafe fn declared(desc: sys::TupleDesc) -> Vec<Declared> {
     // SAFETY: promised by the caller.
-    unsafe { raw_columns(desc) }.iter().map(|c| Declared { type_id: c.type_id, typmod: c.typmod }).collect()
+    let all = unsafe { raw_columns(desc) };
+    all.iter().filter(|c| !c.is_dropped).map(|c| Declared { type_id: c.type_id, typmod: c.typmod }).collect()
 }
 
 /// The columns of a result as they will be sent to that reader.
@@ -140,16 +144,30 @@ fn altered(type_id: u32) -> PgError {
 
 /// A descriptor of rows as they are sent, in the current memory context.
 pub(super) fn sent_desc(columns: &[Column]) -> Result<sys::TupleDesc> {
+    named_desc(columns, |column| match column.form {
+        Form::Native => (column.type_id, column.typmod),
+        Form::Text | Form::Foreign(_) => (TEXT, -1),
+    })
+}
+
+/// A descriptor of rows as they are read: with the types that columns of another database have here.
+pub(super) fn row_desc(columns: &[Column]) -> Result<sys::TupleDesc> {
+    named_desc(columns, |column| match column.form {
+        Form::Native | Form::Foreign(_) => (column.type_id, column.typmod),
+        Form::Text => (TEXT, -1),
+    })
+}
+
+fn named_desc(columns: &[Column], type_of: impl Fn(&Column) -> (u32, i32)) -> Result<sys::TupleDesc> {
     let natts = columns.len() as c_int;
     // SAFETY: makes a descriptor.
     let desc = guard(|| unsafe { sys::CreateTemplateTupleDesc(natts) })?;
     for (i, column) in (1i16..).zip(columns) {
-        let (type_id, typmod) = match column.form {
-            Form::Native => (column.type_id, column.typmod),
-            Form::Text | Form::Foreign(_) => (TEXT, -1),
-        };
-        // SAFETY: the attribute number is within the template.
-        guard(|| unsafe { sys::TupleDescInitEntry(desc, i, ptr::null(), type_id, typmod, 0) })?;
+        let (type_id, typmod) = type_of(column);
+        let name = CString::new(&*column.name).unwrap_or_default();
+        let name = name.as_ptr();
+        // SAFETY: the attribute number is within the template, which gets a copy of the name.
+        guard(|| unsafe { sys::TupleDescInitEntry(desc, i, name, type_id, typmod, 0) })?;
     }
     // SAFETY: all attributes are set.
     guard(|| unsafe { compat::finish_desc(desc) })?;

@@ -18,6 +18,8 @@ pub enum Value {
     Float8(f64),
     Bool(bool),
     Oid(u32),
+    /// A type, by its OID.
+    Type(u32),
     /// Microseconds since 2000-01-01.
     Timestamp(i64),
     Text(Vec<u8>),
@@ -33,6 +35,7 @@ impl Value {
             Self::Float8(_) => sys::FLOAT8OID,
             Self::Bool(_) => sys::BOOLOID,
             Self::Oid(_) => sys::OIDOID,
+            Self::Type(_) => sys::REGTYPEOID,
             Self::Timestamp(_) => sys::TIMESTAMPTZOID,
             Self::Text(_) => sys::TEXTOID,
         })
@@ -46,7 +49,7 @@ impl Value {
             Self::Int8(value) | Self::Timestamp(value) => value as Datum,
             Self::Float8(value) => value.to_bits() as Datum,
             Self::Bool(value) => Datum::from(value),
-            Self::Oid(value) => value as Datum,
+            Self::Oid(value) | Self::Type(value) => value as Datum,
             Self::Text(text) => text_datum(&text)?,
         };
         Ok((datum, false))
@@ -85,8 +88,8 @@ pub fn boolean(value: bool) -> Datum {
 }
 
 /// # Safety
-/// When `len` is not 0, `start` must point to so many bytes that live as long as the result is used.
-pub(super) unsafe fn slice_or_empty<'a>(start: *const u8, len: usize) -> &'a [u8] {
+/// When `len` is not 0, `start` must point to so many elements that live as long as the result is used.
+pub(super) unsafe fn slice_or_empty<'a, T>(start: *const T, len: usize) -> &'a [T] {
     if len == 0 || start.is_null() {
         &[]
     } else {
