@@ -220,6 +220,21 @@ pub fn no_text_column_for_tags() -> PgError {
     )
 }
 
+/// The job was launched by another session, or this one has long forgotten it.
+#[cold]
+pub fn rows_of_another_session(pid: i32) -> PgError {
+    PgError::new(
+        sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!("results for PID {pid} cannot be read by this session"),
+    )
+    .hint("Only the session that launched a job can read its results.")
+}
+
+#[cold]
+pub fn no_rows_wanted() -> PgError {
+    PgError::new(sqlstate::INVALID_PARAMETER_VALUE, "max_rows must be greater than zero")
+}
+
 /// The worker process ended without an outcome of the job: the outcome that the job gets then.
 #[cold]
 pub fn lost_worker(pid: i32) -> Report {

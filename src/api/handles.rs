@@ -1,4 +1,4 @@
-//! Starting jobs and reading them, by handle: what 3.0 adds.
+//! Starting jobs: what 3.0 adds. `readers` has the functions that return rows.
 
 use crate::errors;
 use crate::launcher::launch::{Options, Results, Transactions, given, launch};
@@ -8,7 +8,7 @@ use crate::pg::error::Result;
 use crate::pg::value::{Datum, Value, text};
 
 /// The positions of the arguments that several functions share. `None`: the function has no such argument.
-struct Positions {
+pub(super) struct Positions {
     sql: usize,
     params: usize,
     label: usize,
@@ -22,16 +22,18 @@ const START: Positions =
     Positions { sql: 0, params: 1, label: 2, database: 3, autocommit: Some(4), timeout: 8, settings: 9 };
 const EXEC: Positions =
     Positions { sql: 0, params: 1, label: 2, database: 3, autocommit: Some(4), timeout: 5, settings: 6 };
-const QUERY: Positions =
+pub(super) const QUERY: Positions =
     Positions { sql: 0, params: 1, label: 2, database: 3, autocommit: None, timeout: 4, settings: 5 };
+pub(super) const QUERY_AS: Positions =
+    Positions { sql: 1, params: 2, label: 3, database: 4, autocommit: None, timeout: 5, settings: 6 };
 
 impl Positions {
     /// The job's text.
-    fn sql<'a>(&self, call: &'a Call) -> Result<&'a [u8]> {
+    pub(super) fn sql<'a>(&self, call: &'a Call) -> Result<&'a [u8]> {
         call.optional_text(self.sql)?.ok_or_else(|| errors::argument_is_null("sql"))
     }
 
-    fn options<'a>(&self, call: &'a Call) -> Result<Options<'a>> {
+    pub(super) fn options<'a>(&self, call: &'a Call) -> Result<Options<'a>> {
         if !call.is_null(self.params) {
             return Err(errors::not_built("params"));
         }
@@ -71,46 +73,4 @@ pub fn pg_background_exec(call: &Call) -> Result<Datum> {
     let options = Options { results: Results::Messages, ..EXEC.options(call)? };
     let job = synchronous::start(sql, &options)?;
     text(&read::last_tag(&job)?)
-}
-
-/// `pg_background_query(sql, params, label, database, timeout, settings)`
-pub fn pg_background_query(call: &Call) -> Result<Datum> {
-    let sql = QUERY.sql(call)?;
-    let job = synchronous::start(sql, &QUERY.options(call)?)?;
-    read::read(call, &job)
-}
-
-/// `pg_background_query_as(rowtype, sql, params, label, database, timeout, settings)`
-pub fn pg_background_query_as(_call: &Call) -> Result<Datum> {
-    Err(errors::not_built("query_as"))
-}
-
-/// `pg_background_query_json(sql, params, label, database, timeout, settings)`
-pub fn pg_background_query_json(_call: &Call) -> Result<Datum> {
-    Err(errors::not_built("query_json"))
-}
-
-/// `pg_background_rows(job)`
-pub fn pg_background_rows(_call: &Call) -> Result<Datum> {
-    Err(errors::not_built("rows"))
-}
-
-/// `pg_background_rows_as(rowtype, job)`
-pub fn pg_background_rows_as(_call: &Call) -> Result<Datum> {
-    Err(errors::not_built("rows_as"))
-}
-
-/// `pg_background_rows_json(job)`
-pub fn pg_background_rows_json(_call: &Call) -> Result<Datum> {
-    Err(errors::not_built("rows_json"))
-}
-
-/// `pg_background_fetch(job, max_rows)`
-pub fn pg_background_fetch(_call: &Call) -> Result<Datum> {
-    Err(errors::not_built("fetch"))
-}
-
-/// `pg_background_columns(job)`
-pub fn pg_background_columns(_call: &Call) -> Result<Datum> {
-    Err(errors::not_built("columns"))
 }

@@ -9,5 +9,5 @@ mod receiver;
 mod sender;
 
 pub use batch::Batch;
-pub use receiver::{Received, Receiver};
+pub use receiver::{Frame, Received, Receiver};
 pub use sender::{Audience, Full, Sender};

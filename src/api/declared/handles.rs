@@ -3,7 +3,7 @@
 use super::{
     A_BOOL, A_ELEMENT, A_HANDLE, A_INT4, A_INTERVAL, A_JSONB, A_NAME, A_RECORD, A_TEXT, HANDLE_ROW, called, strict,
 };
-use crate::api::handles;
+use crate::api::{handles, readers};
 use crate::pg::declaration::{Form, Returns};
 use crate::pg::types::{ANYELEMENT, JSONB, REGTYPE, TEXT};
 
@@ -18,21 +18,21 @@ pub static EXEC: &[Form] = &[called(
     handles::pg_background_exec,
 )];
 pub static QUERY: &[Form] =
-    &[called(&[A_TEXT, A_RECORD, A_TEXT, A_NAME, A_INTERVAL, A_JSONB], Returns::Records, handles::pg_background_query)];
+    &[called(&[A_TEXT, A_RECORD, A_TEXT, A_NAME, A_INTERVAL, A_JSONB], Returns::Records, readers::pg_background_query)];
 pub static QUERY_AS: &[Form] = &[called(
     &[A_ELEMENT, A_TEXT, A_RECORD, A_TEXT, A_NAME, A_INTERVAL, A_JSONB],
     Returns::Set(ANYELEMENT),
-    handles::pg_background_query_as,
+    readers::pg_background_query_as,
 )];
 pub static QUERY_JSON: &[Form] = &[called(
     &[A_TEXT, A_RECORD, A_TEXT, A_NAME, A_INTERVAL, A_JSONB],
     Returns::Set(JSONB),
-    handles::pg_background_query_json,
+    readers::pg_background_query_json,
 )];
-pub static ROWS: &[Form] = &[strict(&[A_HANDLE], Returns::Records, handles::pg_background_rows)];
+pub static ROWS: &[Form] = &[strict(&[A_HANDLE], Returns::Records, readers::pg_background_rows)];
 pub static ROWS_AS: &[Form] =
-    &[called(&[A_ELEMENT, A_HANDLE], Returns::Set(ANYELEMENT), handles::pg_background_rows_as)];
-pub static ROWS_JSON: &[Form] = &[strict(&[A_HANDLE], Returns::Set(JSONB), handles::pg_background_rows_json)];
-pub static FETCH: &[Form] = &[strict(&[A_HANDLE, A_INT4], Returns::Records, handles::pg_background_fetch)];
+    &[called(&[A_ELEMENT, A_HANDLE], Returns::Set(ANYELEMENT), readers::pg_background_rows_as)];
+pub static ROWS_JSON: &[Form] = &[strict(&[A_HANDLE], Returns::Set(JSONB), readers::pg_background_rows_json)];
+pub static FETCH: &[Form] = &[strict(&[A_HANDLE, A_INT4], Returns::Records, readers::pg_background_fetch)];
 pub static COLUMNS: &[Form] =
-    &[strict(&[A_HANDLE], Returns::Rows(&[("name", TEXT), ("type", REGTYPE)]), handles::pg_background_columns)];
+    &[strict(&[A_HANDLE], Returns::Rows(&[("name", TEXT), ("type", REGTYPE)]), readers::pg_background_columns)];

@@ -8,6 +8,6 @@ mod tracked;
 pub mod tracker;
 mod used_pids;
 
-pub use target::{Target, detach};
+pub use target::{Target, detach, find_to_read};
 pub use tracked::{Job, LaunchedJob, Reading};
 pub use used_pids::{note_release, pids_of};

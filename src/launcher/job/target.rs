@@ -27,7 +27,7 @@ impl Target {
     pub fn find(pid: i32, cookie: i64) -> Result<Self> {
         match tracker::find(pid, Some(cookie), Purpose::Control) {
             Ok(Lookup::Tracked(job)) => Ok(Self::Own(job)),
-            Ok(Lookup::Released(Release::Read)) => Ok(Self::Ended),
+            Ok(Lookup::Released(Release::Read | Release::Fetched)) => Ok(Self::Ended),
             Ok(Lookup::Released(Release::Detached)) => Err(errors::not_attached(pid)),
             Err(denied) if tracker::tracked(pid, cookie).is_some() => Err(denied),
             Err(unknown) => RemoteJob::find(pid, cookie)?.map(Self::Remote).ok_or(unknown),
@@ -62,6 +62,15 @@ impl Target {
             Self::Remote(job) => job.wait(deadline),
             Self::Ended => Ok(true),
         }
+    }
+}
+
+/// The job of this session with that handle, whose rows are wanted. An error if the job is that of another session.
+pub fn find_to_read(pid: i32, cookie: i64) -> Result<Lookup> {
+    match tracker::find(pid, Some(cookie), Purpose::Read) {
+        Err(denied) if tracker::tracked(pid, cookie).is_some() => Err(denied),
+        Err(_) if RemoteJob::find(pid, cookie)?.is_some() => Err(errors::rows_of_another_session(pid)),
+        found => found,
     }
 }
 

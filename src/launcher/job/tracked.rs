@@ -11,7 +11,6 @@ use crate::pg::memory::Execution;
 use crate::pg::{encoding, identity, signals};
 use crate::registry;
 use logic::job::state::{State, Stop};
-use logic::wire::columns::Column;
 use logic::wire::report::Report;
 use logic::wire::tags;
 use parking_lot::Mutex;
@@ -21,12 +20,12 @@ use std::time::Instant;
 /// What has been read so far. It is kept with the job, so that a read that fails before the first row loses nothing.
 pub struct Reading {
     pub receiver: Receiver,
-    /// The columns, once they have come.
-    pub columns: Option<Vec<Column>>,
     /// The whole error, when it was too long for the outcome.
     pub error: Option<Report>,
     /// The tags, when they were too long for the outcome.
     pub tags: Option<Vec<Vec<u8>>>,
+    /// How many tags a fetch has given away.
+    pub fetched_tags: usize,
     /// Rows have been given away: a later read could not give all of them.
     pub begun: bool,
 }
@@ -82,9 +81,9 @@ impl Job {
             execution: job.execution,
             reading: Mutex::new(Some(Reading {
                 receiver: job.receiver,
-                columns: None,
                 error: None,
                 tags: None,
+                fetched_tags: 0,
                 begun: false,
             })),
             worker: job.worker,

@@ -3,45 +3,69 @@
 //! Of a job that has failed only the error counts: then it does not matter whether its rows would have fitted the
 //! declared columns.
 
-use super::stream::Rows;
+use super::Wanted;
 use crate::launcher::job::Job;
-use crate::pg::convert::Conversions;
+use crate::pg::convert::{Conversions, Fit, are_types_known};
 use crate::pg::error::{PgError, Result};
 use crate::pg::result_set::ResultSet;
 use crate::pg::tupdesc::hold_row_types;
 use logic::sqlstate;
 use logic::wire::columns::Column;
-use logic::wire::frame::BatchRows;
+use logic::wire::frame;
 
 pub struct JobRows<'a> {
     job: &'a Job,
     set: &'a mut ResultSet,
+    wanted: Wanted,
     /// How the job's columns become the declared ones, once [`Self::fit`] has found that they do.
     conversions: Option<Conversions>,
 }
 
+/// How rows of these columns become what is wanted. An error if they do not fit.
+pub fn conversions(columns: &[Column], set: &ResultSet, wanted: Wanted) -> Result<Conversions> {
+    match wanted {
+        Wanted::Exact => Conversions::new(columns, &set.declared(), Fit::Strict),
+        Wanted::Assigned => Conversions::new(columns, &set.declared(), Fit::Assignment),
+        Wanted::Json => Conversions::to_jsonb(columns),
+    }
+}
+
 impl<'a> JobRows<'a> {
-    pub fn new(job: &'a Job, set: &'a mut ResultSet) -> Self {
-        Self { job, set, conversions: None }
+    pub fn new(job: &'a Job, set: &'a mut ResultSet, wanted: Wanted) -> Self {
+        Self { job, set, wanted, conversions: None }
     }
 
     /// Has the job returned columns that fit?
     pub fn has_columns(&self) -> bool {
         self.conversions.is_some()
     }
-}
 
-impl Rows for JobRows<'_> {
+    /// Must rows of these columns wait for the job's end? The job may have made the type of a column, which this
+    /// session sees when the job has committed. Or it may have altered a row type: a conversion that looks into its
+    /// values would wait for the job's lock, and the job for room in the queue.
+    pub fn must_wait(&self, columns: &[Column]) -> Result<bool> {
+        if self.wanted == Wanted::Exact || self.job.state().is_final() {
+            return Ok(false);
+        }
+        let declared = self.set.declared();
+        let is_same = |i: usize, column: &Column| {
+            self.wanted == Wanted::Assigned && declared.get(i).is_some_and(|to| to.type_id == column.type_id)
+        };
+        let looks_inside =
+            columns.iter().enumerate().any(|(i, column)| !column.row_types.is_empty() && !is_same(i, column));
+        Ok(looks_inside || !are_types_known(columns)?)
+    }
+
     /// Fits the job's columns to the declared ones. An error if they do not fit: no row has been given away then.
     ///
     /// The definition of a row type may have been altered since the job returned values of it. Of a job that has
     /// ended this is known here, before the first row, and nothing is lost by the error. A job that runs may itself
     /// have altered the type, or may hold its table until it ends: then [`Self::hold_types`] looks at the end.
-    fn fit(&mut self, columns: &[Column]) -> Result<()> {
+    pub fn fit(&mut self, columns: &[Column]) -> Result<()> {
         if self.job.has_failed() {
             return Ok(());
         }
-        let conversions = Conversions::new(columns, &self.set.declared())?;
+        let conversions = conversions(columns, self.set, self.wanted)?;
         if self.job.state().is_final() {
             hold_row_types(columns)?;
         }
@@ -50,20 +74,25 @@ impl Rows for JobRows<'_> {
     }
 
     /// Appends rows. `begun` is set before the first of them is given away.
-    fn put(&mut self, batch: BatchRows, begun: &mut bool) -> Result<()> {
+    pub fn put(&mut self, count: u32, rows: &[u8], begun: &mut bool) -> Result<()> {
         let Some(conversions) = &mut self.conversions else {
             if self.job.has_failed() {
                 return Ok(());
             }
-            return Err(PgError::new(sqlstate::DATA_CORRUPTED, "background worker sent rows without columns"));
+            return Err(rows_without_columns());
         };
         *begun = true;
-        conversions.put_all(self.set, batch)
+        conversions.put_all(self.set, frame::rows(count, rows))
     }
 
     /// Locks the row types in `columns` until the transaction ends, and checks that they are what they were when the
     /// job returned values of them. Called after the last row.
-    fn hold_types(&self, columns: &[Column]) -> Result<()> {
+    pub fn hold_types(&self, columns: &[Column]) -> Result<()> {
         if self.has_columns() && !self.job.has_failed() { hold_row_types(columns) } else { Ok(()) }
     }
+}
+
+#[cold]
+pub fn rows_without_columns() -> PgError {
+    PgError::new(sqlstate::DATA_CORRUPTED, "background worker sent rows without columns")
 }

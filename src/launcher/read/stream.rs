@@ -1,52 +1,115 @@
 //! A job's frames, from the first that is unread to the end of the queue.
 
 use super::messages;
-use crate::channel::Received;
+use super::rows::JobRows;
+use crate::channel::{Frame, Received, Receiver};
 use crate::launcher::job::{Job, Reading};
 use crate::launcher::wait::{self, Awaited, Look};
 use crate::pg::error::{self, Result};
-use crate::pg::foreign_types::localized;
-use logic::wire::columns::{self, Column};
-use logic::wire::frame::{self, BatchRows, Kind};
 use logic::wire::report::Report;
 use logic::wire::tags;
 
-/// What becomes of a job's rows.
-pub trait Rows {
-    /// The columns have come: an error if they are not what is wanted.
-    fn fit(&mut self, columns: &[Column]) -> Result<()>;
-    /// Takes rows. `begun` is set before the first of them is given away.
-    fn put(&mut self, batch: BatchRows, begun: &mut bool) -> Result<()>;
-    /// All rows have come.
-    fn hold_types(&self, columns: &[Column]) -> Result<()>;
-}
-
 /// Receives all frames, and waits for them: rows go into `rows`, messages are raised, and what the outcome had no
 /// room for goes into `reading`. Returns when the worker has left the queue, or is gone.
-pub fn receive(job: &Job, reading: &mut Reading, rows: &mut impl Rows) -> Result<()> {
-    let Reading { receiver, columns, error, tags: long_tags, begun } = reading;
-    if let Some(columns) = &*columns {
+pub fn receive(job: &Job, reading: &mut Reading, rows: &mut JobRows) -> Result<()> {
+    wait_for_columns(job, &mut reading.receiver, Messages::Raised)?;
+    if let Some(columns) = reading.receiver.columns() {
+        if rows.must_wait(columns)? {
+            wait_for_end(job, &mut reading.receiver)?;
+        }
+    }
+    if let Some(columns) = reading.receiver.columns() {
         rows.fit(columns)?;
     }
+    let Reading { receiver, error, tags, begun, .. } = reading;
     wait::on_latch(Awaited::Job, None, |_| {
-        let received = receiver.next(|kind, count, body| {
-            match kind {
-                Kind::Description => rows.fit(columns.insert(localized(columns::decode(body)?)?))?,
-                Kind::Batch => rows.put(frame::rows(count, body), begun)?,
-                Kind::Notice => error::raise(&messages::notice(job, body)?)?,
-                Kind::Error => *error = Some(job.readable(Report::decode(body)?)?),
-                Kind::Tags => *long_tags = Some(tags::decode(body)?.into_iter().map(<[u8]>::to_vec).collect()),
-                // The receiver makes whole rows of them.
-                Kind::Piece => {}
-            }
-            Ok(())
+        let received = receiver.next(|frame| match frame {
+            Frame::Rows(count, body) => rows.put(count, body, begun),
+            other => receive_other(job, other, error, tags),
         })?;
-        Ok(match received {
-            Received::Frame(_) => Look::More,
-            Received::Nothing if job.is_lost() => Look::Found(()),
-            Received::Nothing => Look::Nothing,
-            Received::End => Look::Found(()),
-        })
+        Ok(look(job, received))
     })?;
-    columns.as_ref().map_or(Ok(()), |columns| rows.hold_types(columns))
+    receiver.columns().map_or(Ok(()), |columns| rows.hold_types(columns))
+}
+
+/// What comes beside columns and rows: a message is raised, the rest is kept.
+pub fn receive_other(
+    job: &Job,
+    frame: Frame,
+    error: &mut Option<Report>,
+    long_tags: &mut Option<Vec<Vec<u8>>>,
+) -> Result<()> {
+    match frame {
+        Frame::Notice(message) => return raise(job, message),
+        Frame::Error(body) => *error = Some(job.readable(Report::decode(body)?)?),
+        Frame::Tags(body) => *long_tags = Some(tags::decode(body)?.into_iter().map(<[u8]>::to_vec).collect()),
+        Frame::Rows(..) => {}
+    }
+    Ok(())
+}
+
+fn raise(job: &Job, message: &[u8]) -> Result<()> {
+    error::raise(&messages::notice(job, message)?)
+}
+
+/// What becomes of the messages that come while something else is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Messages {
+    Raised,
+    /// A later read raises them.
+    PutAside,
+}
+
+/// Waits until the columns are known, or the job has ended without any.
+pub fn wait_for_columns(job: &Job, receiver: &mut Receiver, messages: Messages) -> Result<()> {
+    put_aside_until(job, receiver, messages, |receiver| receiver.columns().is_some())
+}
+
+/// Waits until `max` rows are at hand, or the job has ended with fewer.
+pub fn wait_for_rows(job: &Job, receiver: &mut Receiver, max: u64) -> Result<()> {
+    put_aside_until(job, receiver, Messages::Raised, |receiver| receiver.rows_at_hand() >= max)
+}
+
+/// Waits until the job has ended.
+pub fn wait_for_end(job: &Job, receiver: &mut Receiver) -> Result<()> {
+    put_aside_until(job, receiver, Messages::Raised, |_| false)
+}
+
+/// Puts frames aside, and waits for them, until `enough` or until the worker has left the queue, or is gone.
+fn put_aside_until(
+    job: &Job,
+    receiver: &mut Receiver,
+    messages: Messages,
+    enough: impl Fn(&Receiver) -> bool,
+) -> Result<()> {
+    wait::on_latch(Awaited::Job, None, |_| {
+        if enough(receiver) {
+            return Ok(Look::Found(()));
+        }
+        let found = match messages {
+            Messages::Raised => receiver.put_rows_aside(|message| raise(job, message))?,
+            Messages::PutAside => receiver.put_aside()?,
+        };
+        Ok(look(job, found))
+    })
+    .map(drop)
+}
+
+/// The same, but rows are dropped.
+pub fn receive_without_rows(job: &Job, reading: &mut Reading) -> Result<()> {
+    let Reading { receiver, error, tags, .. } = reading;
+    wait::on_latch(Awaited::Job, None, |_| {
+        let received = receiver.next(|frame| receive_other(job, frame, error, tags))?;
+        Ok(look(job, received))
+    })
+    .map(drop)
+}
+
+fn look(job: &Job, received: Received) -> Look<()> {
+    match received {
+        Received::Frame(_) => Look::More,
+        Received::Nothing if job.is_lost() => Look::Found(()),
+        Received::Nothing => Look::Nothing,
+        Received::End => Look::Found(()),
+    }
 }

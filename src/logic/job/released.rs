@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 pub enum Release {
     /// Its rows were read to the end, or its error was thrown.
     Read,
+    /// Its rows were fetched to the end: a further fetch finds none, which is no error.
+    Fetched,
     /// The caller forgot the job, which may still run.
     Detached,
 }

@@ -83,6 +83,15 @@ pub fn rows(count: u32, body: &[u8]) -> BatchRows<'_> {
     BatchRows { left: count, body }
 }
 
+/// How many bytes the first `count` rows of a batch take.
+pub fn length_of_rows(count: u32, body: &[u8]) -> Result<usize> {
+    let mut at = 0;
+    for _ in 0..count {
+        at += tuple::length(body.get(at..).unwrap_or_default())?.next_multiple_of(8);
+    }
+    if at > body.len() { Err(Malformed("a batch ends too early")) } else { Ok(at) }
+}
+
 impl<'a> Iterator for BatchRows<'a> {
     type Item = Result<&'a [u8]>;
 
@@ -128,7 +137,14 @@ mod tests {
             let (kind, count, body) = parse(&frame).unwrap();
             prop_assert_eq!(kind, Kind::Batch);
             let got: Vec<_> = rows(count, body).collect::<Result<_>>().unwrap();
-            prop_assert_eq!(got, sent.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            prop_assert_eq!(&got, &sent.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            // a batch can be read in two parts
+            for first in 0..=count {
+                let at = length_of_rows(first, body).unwrap();
+                let parts = rows(first, &body[..at]).chain(rows(count - first, &body[at..]));
+                prop_assert_eq!(parts.collect::<Result<Vec<_>>>().unwrap().len(), got.len());
+            }
+            prop_assert!(length_of_rows(count + 1, body).is_err());
             // one row more or fewer than there are is noticed
             prop_assert!(rows(count + 1, body).any(|row| row.is_err()));
             prop_assert!(count == 0 || rows(count - 1, body).any(|row| row.is_err()));
@@ -140,6 +156,7 @@ mod tests {
                 prop_assert!(rows(count, body).count() <= bytes.len() + 1);
             }
             prop_assert!(rows(u32::MAX, &bytes).count() <= bytes.len() + 1);
+            prop_assert!(length_of_rows(3, &bytes).is_ok_and(|at| at <= bytes.len()) || length_of_rows(3, &bytes).is_err());
         }
     }
 
