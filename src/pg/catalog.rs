@@ -63,6 +63,9 @@ pub fn database(name: &CStr) -> Result<Option<u32>> {
     found(guard(|| unsafe { sys::get_database_oid(name, true) }))
 }
 
+/// The connection limit of a database whose DROP was interrupted. (Headers of older minor versions do not name it.)
+const INVALID: i32 = -2;
+
 /// What a database says of connections to it.
 #[derive(Clone, Copy)]
 pub struct Connectable {
@@ -78,7 +81,7 @@ pub fn connectable(database: u32) -> Result<Option<Connectable>> {
     row(database, |found: *const sys::FormData_pg_database| unsafe {
         Connectable {
             allows_connections: (*found).datallowconn,
-            is_invalid: (*found).datconnlimit == sys::DATCONNLIMIT_INVALID_DB,
+            is_invalid: (*found).datconnlimit == INVALID,
             encoding: (*found).encoding,
         }
     })
