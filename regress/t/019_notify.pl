@@ -141,8 +141,10 @@ SKIP:
 
 	($pid, $cookie) = start($session, 'SELECT pg_sleep(600)');
 	until_waits_for($node, $pid, 'PgSleep');
+	$offset = -s $node->logfile;
 	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 	ok(until_true(sub { is_gone($pid) }), 'a worker that is terminated waits no longer either');
+	ok(!crashed($node, $offset), 'a worker that is terminated while its notification waits ends well');
 
 	($pid, $cookie) = start($session, 'SELECT 1', q{settings => '{"synchronous_commit": "local"}'});
 	$node->safe_psql('postgres', "SELECT pg_cancel_backend($stuck_pid)");
@@ -156,7 +158,7 @@ SKIP:
 
 SKIP:
 {
-	skip 'needs a library with points, and a registry', 7 if !$ENV{PGBG_POINTS} || !$node->{registry};
+	skip 'needs a library with points, and a registry', 10 if !$ENV{PGBG_POINTS} || !$node->{registry};
 	arm($node, 'notify', 'hold');
 	my ($pid, $cookie) = start($session, 'SELECT 1');
 	is(until_held($node, 'notify'), $pid, 'the worker is about to notify');
@@ -171,6 +173,12 @@ SKIP:
 	is(value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)'), 2, 'a job whose notification fails has ended well');
 	ok(until_true(sub { $node->log_contains(qr/WARNING:  could not notify of the end of pg_background job $cookie/, $offset) }),
 		'a notification that fails is a warning in the log');
+	($pid, $cookie) = start($session, 'SELECT pg_sleep(600)');
+	until_waits_for($node, $pid, 'PgSleep');
+	$offset = -s $node->logfile;
+	$node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
+	ok(until_true(sub { is_gone($pid) }), 'a worker that cannot notify at its exit exits');
+	ok($node->log_contains(qr/WARNING:  could not notify of the end of pg_background job $cookie/, $offset), 'the log has a warning of that');
 	disarm($node, 'notify');
 	is(job($session, 'SELECT 1::text'), 1, 'the session goes on after a notification that has failed');
 }

@@ -12,7 +12,7 @@ use super::current::Current;
 use super::idle;
 use crate::pg::error::{self, PgError, Result, level};
 use crate::pg::latch::{self, Event};
-use crate::pg::{encoding, notify, signals, xact};
+use crate::pg::{encoding, exit, notify, signals, xact};
 use crate::point;
 use crate::registry::Registration;
 use logic::job::state::State;
@@ -86,23 +86,31 @@ impl Notification {
     /// in the server's log.
     pub fn tell(&self, registration: Option<Registration>) -> Result<AfterNotification> {
         let mut after = AfterNotification::AsBefore;
-        let Err(error) = self.send(Wait::Longer(registration), &mut after) else {
-            return Ok(after);
+        self.send_or_warn(Wait::Longer(registration), &mut after)?;
+        Ok(after)
+    }
+
+    /// Sends it while the process ends, connected, after its transaction was aborted: the server drops temporary tables
+    /// at this time, in a transaction as well. Waits cannot be interrupted here, so there is none of more than a second.
+    ///
+    /// The server makes FATAL of an ERROR here, which goes on with the exit callbacks that are left, and not with this
+    /// function. So this comes last of what the worker does; and the transaction is aborted by a callback, which is the
+    /// next to be called as it is registered last.
+    pub fn tell_at_exit(&self) -> Result<()> {
+        exit::at_exit(xact::abort)?;
+        self.send_or_warn(Wait::AtExit, &mut AfterNotification::HasLeft)
+    }
+
+    fn send_or_warn(&self, wait: Wait, after: &mut AfterNotification) -> Result<()> {
+        let Err(error) = self.send(wait, after) else {
+            return Ok(());
         };
         xact::abort()?;
         let cause = error.report();
         let message = format!("could not notify of the end of pg_background job {}", self.cookie);
         let mut warning = Report::new(level::WARNING, cause.sqlstate, message);
         warning.set(Field::Detail, cause.message());
-        error::raise(&warning)?;
-        Ok(after)
-    }
-
-    /// Sends it while the process ends, connected, after its transaction was aborted: the server drops temporary tables
-    /// at this time, in a transaction as well. An ERROR ends the process at once here, so this comes last; and waits
-    /// cannot be interrupted, so there is none of more than a second.
-    pub fn tell_at_exit(&self) -> Result<()> {
-        self.send(Wait::AtExit, &mut AfterNotification::HasLeft)
+        error::raise(&warning)
     }
 
     fn send(&self, wait: Wait, after: &mut AfterNotification) -> Result<()> {
