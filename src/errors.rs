@@ -164,6 +164,11 @@ pub fn process_not_started() -> PgError {
         .hint("More details may be available in the server log.")
 }
 
+/// Is this one of the errors of a launch for which there was no room or no process? Not if the server has thrown it.
+pub fn is_exhaustion(error: &PgError) -> bool {
+    matches!(error.own_sqlstate(), Some(sqlstate::CONFIGURATION_LIMIT_EXCEEDED | sqlstate::INSUFFICIENT_RESOURCES))
+}
+
 // --- naming a job ---
 
 /// This session does not track the job, or has given it up.

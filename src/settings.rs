@@ -1,9 +1,10 @@
 //! The settings: a table ([`define`]), and a function for each that reads its present value.
 
 use crate::pg::error::Result;
-use crate::pg::guc::{Int, Set, Str, Unit, define_int, define_list, reserve_prefix};
+use crate::pg::guc::{Int, Set, Str, Unit, Words, define_int, define_list, define_words, reserve_prefix};
 use crate::pg::mq;
 use logic::registry::quota::Limits;
+use std::ptr;
 use std::time::Duration;
 
 static MAX_WORKERS: Int = Int::new();
@@ -20,7 +21,11 @@ static IDLE_TIMEOUT: Int = Int::new();
 static WORKER_MAX_JOBS: Int = Int::new();
 static SPIN: Int = Int::new();
 static STATELESS: Str = Str::new();
+static ON_EXHAUSTION: Int = Int::new();
 static MAX_RESULT_ROWS: Int = Int::new();
+
+/// In the order of [`OnExhaustion`].
+static ON_EXHAUSTION_WORDS: Words<3> = Words::new([c"error".as_ptr(), c"inline".as_ptr(), ptr::null()]);
 
 /// Bytes.
 pub const MAX_QUEUE_SIZE: i32 = 256 * 1024 * 1024;
@@ -84,6 +89,18 @@ pub fn spin() -> Duration {
 /// Libraries that keep nothing in a session that a later job could see: names, separated by commas.
 pub fn stateless_libraries() -> Vec<u8> {
     STATELESS.get()
+}
+
+/// What a synchronous call does when no worker can be had.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum OnExhaustion {
+    Error,
+    /// It runs the SQL in the caller's own transaction.
+    Inline,
+}
+
+pub fn on_exhaustion() -> OnExhaustion {
+    if ON_EXHAUSTION.get() == 0 { OnExhaustion::Error } else { OnExhaustion::Inline }
 }
 
 /// A job that returns more rows fails; `None` is no limit.
@@ -211,6 +228,13 @@ pub fn define() -> Result<()> {
     ] {
         define_int(variable, name, description, values, unit, set)?;
     }
+    define_words(
+        &ON_EXHAUSTION,
+        c"pg_background.on_exhaustion",
+        c"Sets what pg_background_exec and _query do when no worker can be had.",
+        &ON_EXHAUSTION_WORDS,
+        Set::User,
+    )?;
     // Set in the file alone: all processes judge alike, whatever a launcher has set, and no job can change the
     // verdict about the worker that it runs in.
     define_list(

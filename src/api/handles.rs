@@ -2,7 +2,8 @@
 
 use crate::errors;
 use crate::launcher::launch::{Options, Results, Transactions, given, launch};
-use crate::launcher::{read, synchronous};
+use crate::launcher::read;
+use crate::launcher::synchronous::{self, Started};
 use crate::pg::call::Call;
 use crate::pg::error::Result;
 use crate::pg::value::{Datum, Value, text};
@@ -71,6 +72,8 @@ pub fn pg_background_start(call: &Call) -> Result<Datum> {
 pub fn pg_background_exec(call: &Call) -> Result<Datum> {
     let sql = EXEC.sql(call)?;
     let options = Options { results: Results::Messages, ..EXEC.options(call)? };
-    let job = synchronous::start(sql, &options)?;
-    text(&read::last_tag(&job)?)
+    match synchronous::start(sql, &options)? {
+        Started::Job(job) => text(&read::last_tag(&job)?),
+        Started::Inline(result) => text(result.tags.last().map_or(&b""[..], Vec::as_slice)),
+    }
 }

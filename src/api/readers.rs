@@ -3,7 +3,7 @@
 use super::handles::{Positions, QUERY, QUERY_AS};
 use crate::errors;
 use crate::launcher::read::{self, Wanted};
-use crate::launcher::synchronous;
+use crate::launcher::synchronous::{self, Started};
 use crate::pg::arguments::Handle;
 use crate::pg::call::Call;
 use crate::pg::error::Result;
@@ -66,8 +66,10 @@ pub fn pg_background_columns(call: &Call) -> Result<Datum> {
 
 /// Runs the job that the arguments describe, and hands over its rows.
 fn query(call: &Call, arguments: &Positions, mut set: ResultSet, wanted: Wanted) -> Result<Datum> {
-    let job = synchronous::start(arguments.sql(call)?, &arguments.options(call)?)?;
-    read::read(&job, &mut set, wanted)?;
+    match synchronous::start(arguments.sql(call)?, &arguments.options(call)?)? {
+        Started::Job(job) => read::read(&job, &mut set, wanted)?,
+        Started::Inline(result) => read::inline(result, &mut set, wanted)?,
+    }
     set.finish();
     Ok(void())
 }

@@ -5,6 +5,7 @@
 //! committed by then stays committed.
 
 use crate::launcher::job::{Job, tracker};
+use crate::launcher::launch::inline::{self, InlineResult};
 use crate::launcher::launch::{Options, launch};
 use crate::pg::error::Result;
 use crate::pg::exit;
@@ -40,8 +41,22 @@ impl Drop for SynchronousJob {
     }
 }
 
-/// Launches `sql`, to be waited for.
-pub fn start(sql: &[u8], options: &Options) -> Result<SynchronousJob> {
+/// What a synchronous call has started.
+pub enum Started {
+    Job(SynchronousJob),
+    /// No worker could be had, and the SQL has run in the caller's transaction (`pg_background.on_exhaustion`).
+    Inline(InlineResult),
+}
+
+/// Launches `sql`, to be waited for; or runs it here, if no worker can be had and the settings want that.
+pub fn start(sql: &[u8], options: &Options) -> Result<Started> {
+    match start_job(sql, options) {
+        Err(error) if inline::is_wanted(&error, options)? => inline::run(sql, options, &error).map(Started::Inline),
+        started => started.map(Started::Job),
+    }
+}
+
+fn start_job(sql: &[u8], options: &Options) -> Result<SynchronousJob> {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if !WATCHED.load(Relaxed) {
         exit::at_exit(at_exit)?;

@@ -62,6 +62,14 @@ impl PgError {
         Self(Kind::Caught(Caught(error)))
     }
 
+    /// The SQLSTATE of an error of our own, which the server has not thrown: nothing needs to be aborted for it.
+    pub fn own_sqlstate(&self) -> Option<i32> {
+        match &self.0 {
+            Kind::Caught(_) => None,
+            Kind::Ours(report) => Some(report.sqlstate),
+        }
+    }
+
     pub fn report(&self) -> Report {
         match &self.0 {
             // SAFETY: the copy lives as long as this value, and its strings with it.

@@ -102,6 +102,42 @@ pub fn define_int(
     })
 }
 
+/// The words of a setting that has one of some: for [`define_words`], a static each.
+pub struct Words<const N: usize>([sys::config_enum_entry; N]);
+
+// SAFETY: names that are static, and are only read.
+unsafe impl<const N: usize> Sync for Words<N> {}
+
+impl<const N: usize> Words<N> {
+    /// The last of `words` must be NULL, which ends the list. A word's value is its number, from 0.
+    pub const fn new(words: [*const c_char; N]) -> Self {
+        let mut entries = [sys::config_enum_entry { name: ptr::null(), val: 0, hidden: false }; N];
+        let mut i = 0;
+        while i < N {
+            entries[i].name = words[i];
+            entries[i].val = i as c_int;
+            i += 1;
+        }
+        Self(entries)
+    }
+}
+
+/// Defines a setting that has one of the words; the first is the default.
+pub fn define_words<const N: usize>(
+    variable: &'static Int,
+    name: &'static CStr,
+    description: &'static CStr,
+    words: &'static Words<N>,
+    set: Set,
+) -> Result<()> {
+    let (value, context, words) = (variable.0.as_ptr(), set.context(), words.0.as_ptr());
+    let (name, description) = (name.as_ptr(), description.as_ptr());
+    // SAFETY: all pointers are to statics; a NULL ends the words.
+    guard(|| unsafe {
+        sys::DefineCustomEnumVariable(name, description, ptr::null(), value, 0, words, context, 0, None, None, None);
+    })
+}
+
 /// Defines a setting that is a list of names, empty by default.
 pub fn define_list(variable: &'static Str, name: &'static CStr, description: &'static CStr, set: Set) -> Result<()> {
     let (value, context, flags) = (variable.0.as_ptr(), set.context(), sys::GUC_LIST_INPUT as c_int);

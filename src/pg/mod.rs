@@ -52,6 +52,7 @@ pub mod result_set;
 pub mod set_command;
 pub mod shmem;
 pub mod signals;
+pub mod spi;
 pub mod splitter;
 pub mod spool;
 pub mod statement;

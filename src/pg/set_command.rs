@@ -23,9 +23,27 @@ pub fn set(name: &[u8], value: &[u8]) -> Result<()> {
     set_option(&CString::new(name).unwrap_or_default(), value, sys::GucAction_GUC_ACTION_SET, Try::AndSet)
 }
 
-/// SET LOCAL. Inside a transaction.
-pub fn set_local(name: &CStr, value: &[u8]) -> Result<()> {
-    set_option(name, value, sys::GucAction_GUC_ACTION_LOCAL, Try::AndSet)
+/// Settings that hold until an end, as those in a function's declaration do. An error ends the scope with its
+/// (sub)transaction.
+pub struct Scope(c_int);
+
+impl Scope {
+    pub fn begin() -> Result<Self> {
+        // SAFETY: counts a level.
+        guard(|| unsafe { sys::NewGUCNestLevel() }).map(Self)
+    }
+
+    #[allow(clippy::unused_self)] // only where there is a scope
+    pub fn set(&self, name: &[u8], value: &[u8]) -> Result<()> {
+        set_option(&CString::new(name).unwrap_or_default(), value, sys::GucAction_GUC_ACTION_SAVE, Try::AndSet)
+    }
+
+    /// Takes the scope's settings back. What else was set in it stays.
+    pub fn end(self) -> Result<()> {
+        let level = self.0;
+        // SAFETY: the level that `begin` has made; those above it have ended.
+        guard(|| unsafe { sys::AtEOXact_GUC(true, level) })
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -112,7 +112,7 @@ impl<'a> Script<'a> {
             sys::PortalDrop(portal, false);
         })?;
         drop(entered);
-        Ok((tag_text(&done), done.nprocessed))
+        Ok((counted_tag(done.commandTag, done.nprocessed), done.nprocessed))
     }
 
     /// Logs the duration when the settings ask for it.
@@ -143,15 +143,15 @@ unsafe fn must_log(statements: *mut sys::List) -> bool {
     }
 }
 
-fn tag_text(done: &sys::QueryCompletion) -> Vec<u8> {
+/// A command tag as a client sees it: with the number of rows, where the command counts them.
+pub(super) fn counted_tag(tag: sys::CommandTag, rows: u64) -> Vec<u8> {
     // SAFETY: constant strings of the server.
-    let (name, with_count) = unsafe {
-        (CStr::from_ptr(sys::GetCommandTagName(done.commandTag)), sys::command_tag_display_rowcount(done.commandTag))
-    };
+    let (name, with_count) =
+        unsafe { (CStr::from_ptr(sys::GetCommandTagName(tag)), sys::command_tag_display_rowcount(tag)) };
     let mut text = name.to_bytes().to_vec();
     if with_count {
-        let insert = if done.commandTag == sys::CommandTag_CMDTAG_INSERT { " 0" } else { "" };
-        text.extend_from_slice(format!("{insert} {}", done.nprocessed).as_bytes());
+        let insert = if tag == sys::CommandTag_CMDTAG_INSERT { " 0" } else { "" };
+        text.extend_from_slice(format!("{insert} {rows}").as_bytes());
     }
     text
 }

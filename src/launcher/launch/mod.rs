@@ -24,6 +24,7 @@ mod admission;
 mod cold;
 mod database;
 pub mod given;
+pub mod inline;
 mod options;
 mod request;
 mod segments;

@@ -4,10 +4,13 @@
 //! `messages` raises what the job had to say.
 
 mod fetch;
+mod inline;
 mod messages;
 mod rows;
 mod stream;
 mod tags;
+
+pub use self::inline::inline;
 
 use self::fetch::Left;
 use self::rows::JobRows;

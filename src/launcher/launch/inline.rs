@@ -1,0 +1,150 @@
+//! SQL that runs in the caller's own transaction, because no worker can be had (`pg_background.on_exhaustion`).
+//!
+//! It is no job: nothing knows of it but the call that runs it. What comes of it has the form of a job's result, so that
+//! what reads jobs can read it: columns, and rows in batches.
+
+use super::{Options, Results, Transactions, database};
+use crate::channel::Batch;
+use crate::errors;
+use crate::pg::dest::{RowDestination, Sink};
+use crate::pg::error::{self, PgError, Result, level};
+use crate::pg::foreign_types::Reader;
+use crate::pg::set_command::Scope;
+use crate::pg::spi::{Refused, Spi};
+use crate::pg::spool::{AlignedBuffer, Spool};
+use crate::settings::{self, OnExhaustion};
+use logic::sqlstate;
+use logic::wire::columns::Column;
+use logic::wire::frame::{self, BatchRows};
+use logic::wire::report::{Field, Report};
+use std::ffi::{CStr, CString};
+
+/// Bytes of a batch times four, as of a job's queue.
+const QUEUE_SIZE: usize = 128 << 10;
+
+/// What came of it.
+pub struct InlineResult {
+    /// The command tags, one for each statement.
+    pub tags: Vec<Vec<u8>>,
+    /// The columns of the last statement, if it returned any.
+    pub columns: Option<Vec<Column>>,
+    rows: Spool,
+}
+
+impl InlineResult {
+    /// Gives each batch of rows to `read`, once.
+    pub fn read(&mut self, mut read: impl FnMut(BatchRows) -> Result<()>) -> Result<()> {
+        let mut buffer = AlignedBuffer::new();
+        while self.rows.next(&mut buffer)? {
+            let (_, count, body) = frame::parse(buffer.bytes())?;
+            read(frame::rows(count, body))?;
+        }
+        Ok(())
+    }
+}
+
+/// Is the launch, which has failed with this error, to be inline? Only errors that the server has not thrown are let
+/// pass, after which the transaction is what it was before the launch.
+pub fn is_wanted(error: &PgError, options: &Options) -> Result<bool> {
+    let is_possible = settings::on_exhaustion() == OnExhaustion::Inline
+        && errors::is_exhaustion(error)
+        && options.transactions == Transactions::One;
+    let is_here = |name| database::find(name).map(|other| other.is_none());
+    Ok(is_possible && options.database.map_or(Ok(true), is_here)?)
+}
+
+/// Runs the SQL, after a WARNING with what has kept it from being a job. An error is one of the calling statement.
+pub fn run(sql: &[u8], options: &Options, why: &PgError) -> Result<InlineResult> {
+    let sql = CString::new(sql).unwrap_or_default();
+    warn(why)?;
+    let spi = Spi::connect()?;
+    let scope = Scope::begin()?;
+    for (name, value) in &options.settings {
+        scope.set(name, value)?;
+    }
+    let mut rows = Rows { columns: None, batch: Batch::new(QUEUE_SIZE), spool: Spool::new()?, count: 0 };
+    let mut tags = Vec::new();
+    let statements = spi.parse(&sql).map_err(|error| in_text(&error, &sql))?;
+    let count = statements.len();
+    for n in 0..count {
+        let tag = if n + 1 == count && options.results == Results::Kept {
+            statements.run(&spi, n, Some(&mut RowDestination::new(&mut rows)?))?
+        } else {
+            statements.run(&spi, n, None)?
+        };
+        tags.push(tag.map_err(refusal)?);
+    }
+    rows.send()?;
+    scope.end()?;
+    spi.finish()?;
+    Ok(InlineResult { tags, columns: rows.columns, rows: rows.spool })
+}
+
+/// The error of a text that cannot be parsed, with its position in that text: it would be taken for one in what the
+/// client has sent.
+fn in_text(error: &PgError, sql: &CStr) -> PgError {
+    let mut report = error.report();
+    if report.cursor > 0 && report.get(Field::InternalQuery).is_none() {
+        report.set(Field::InternalQuery, sql.to_bytes());
+        report.internal_cursor = std::mem::take(&mut report.cursor);
+    }
+    PgError::of(report)
+}
+
+fn refusal(refused: Refused) -> PgError {
+    match refused {
+        Refused::TransactionControl => errors::transaction_control(),
+        Refused::CopyWithClient => errors::copy_with_client(),
+    }
+}
+
+fn warn(why: &PgError) -> Result<()> {
+    let why = why.report();
+    let message = "no background worker can be had: running in the caller's transaction";
+    let mut warning = Report::new(level::WARNING, sqlstate::WARNING, message);
+    let detail = why.get(Field::Detail).map_or_else(Vec::new, |detail| [b": ", detail].concat());
+    let mut text = why.message().to_vec();
+    text.extend(detail);
+    warning.set(Field::Detail, text);
+    error::raise(&warning)
+}
+
+/// The rows of the last statement.
+struct Rows {
+    columns: Option<Vec<Column>>,
+    batch: Batch,
+    spool: Spool,
+    count: u64,
+}
+
+impl Rows {
+    fn send(&mut self) -> Result<()> {
+        if !self.batch.is_empty() {
+            self.spool.put(self.batch.frame())?;
+            self.batch.clear();
+        }
+        Ok(())
+    }
+}
+
+impl Sink for Rows {
+    fn reader(&self) -> Reader {
+        Reader::SameDatabase
+    }
+
+    fn start(&mut self, columns: &[Column]) -> Result<()> {
+        self.columns = (!columns.is_empty()).then(|| columns.to_vec());
+        Ok(())
+    }
+
+    fn row(&mut self, tuple: &[u8]) -> Result<()> {
+        if self.columns.is_none() {
+            return Ok(());
+        }
+        self.count += 1;
+        if let Some(limit) = settings::max_result_rows().filter(|limit| self.count > *limit) {
+            return Err(errors::too_many_rows(limit));
+        }
+        if self.batch.add(tuple) { self.send() } else { Ok(()) }
+    }
+}
