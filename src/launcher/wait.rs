@@ -3,11 +3,12 @@
 //! Each function here is told what is awaited and until when, and no other place of the launcher sleeps. A session
 //! that waits here may hold what the awaited job needs, a lock say: a check for such a deadlock belongs here.
 //!
-//! A launcher hears of what it awaits in one of three ways:
+//! A launcher hears of what it awaits in one of these ways:
 //!
 //! - Its own workers, and the postmaster for them, set the launcher's latch: [`on_latch`].
 //! - What other sessions and their workers bring about is told by condition variables of the registry: [`for_room`],
 //!   [`for_end`].
+//! - Of jobs some of which are its own and some are others', it hears in both ways: [`for_ends`].
 //! - The postmaster tells only the launcher of a worker that its process slot is free again. Any other launcher has
 //!   to look now and then: [`in_pauses`].
 //!
@@ -66,7 +67,32 @@ pub enum Time {
 pub fn on_latch<T>(
     awaited: Awaited,
     deadline: Option<Instant>,
+    look: impl FnMut(Time) -> Result<Look<T>>,
+) -> Result<Option<T>> {
+    in_turns(deadline, look, || registry::wait(awaited.event(), deadline))
+}
+
+/// Looks at several jobs, and sleeps until one of them may have ended, in turns. The jobs of this session tell its
+/// latch. For those of other sessions `mark` is called before the first look, and marks them in the registry
+/// (`mark_awaited`); it is `None` where there are none. Otherwise as [`on_latch`].
+pub fn for_ends<T>(
+    mark: Option<(&Registry, impl FnOnce() -> Result<()>)>,
+    deadline: Option<Instant>,
+    look: impl FnMut(Time) -> Result<Look<T>>,
+) -> Result<Option<T>> {
+    let Some((registry, mark)) = mark else {
+        return on_latch(Awaited::Job, deadline, look);
+    };
+    let ends = registry.hear_of_ends()?;
+    mark()?;
+    in_turns(deadline, look, || ends.wait(Event::Job, deadline))
+}
+
+/// `sleep` returns when the latch was set, or at the deadline.
+fn in_turns<T>(
+    deadline: Option<Instant>,
     mut look: impl FnMut(Time) -> Result<Look<T>>,
+    mut sleep: impl FnMut() -> Result<()>,
 ) -> Result<Option<T>> {
     loop {
         // Read before the look: what has come by the deadline is found.
@@ -75,7 +101,7 @@ pub fn on_latch<T>(
             Look::Found(found) => return Ok(Some(found)),
             Look::More => latch::check_for_interrupts()?,
             Look::Nothing if over => return Ok(None),
-            Look::Nothing => registry::wait(awaited.event(), deadline)?,
+            Look::Nothing => sleep()?,
         }
     }
 }

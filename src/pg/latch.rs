@@ -41,20 +41,35 @@ pub(super) fn milliseconds_until(deadline: Instant) -> i64 {
 /// Sleeps until the latch is set, the deadline has passed or the postmaster has died (the process then exits), and
 /// serves interrupts. The caller checks its condition before each call: a set latch is no promise.
 pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
-    let mut events = sys::WL_LATCH_SET | sys::WL_EXIT_ON_PM_DEATH;
-    let mut timeout = -1;
-    if let Some(deadline) = deadline {
-        events |= sys::WL_TIMEOUT;
-        timeout = milliseconds_until(deadline);
-    }
+    let (events, timeout) = until_set_or(deadline);
     let event = event.number()?;
     // SAFETY: the latch is this process's own.
     guard(|| unsafe {
         sys::pgbg_check_for_interrupts();
-        sys::WaitLatch(sys::MyLatch, events as i32, timeout, event);
+        sys::WaitLatch(sys::MyLatch, events, timeout, event);
         sys::ResetLatch(sys::MyLatch);
         sys::pgbg_check_for_interrupts();
     })
+}
+
+/// The same, but leaves the latch set, and serves interrupts before the sleep only.
+pub(super) fn sleep(event: Event, deadline: Option<Instant>) -> Result<()> {
+    let (events, timeout) = until_set_or(deadline);
+    let event = event.number()?;
+    // SAFETY: as above.
+    guard(|| unsafe {
+        sys::pgbg_check_for_interrupts();
+        sys::WaitLatch(sys::MyLatch, events, timeout, event);
+    })
+}
+
+/// What WaitLatch is asked for, and its timeout.
+fn until_set_or(deadline: Option<Instant>) -> (i32, i64) {
+    let events = sys::WL_LATCH_SET | sys::WL_EXIT_ON_PM_DEATH;
+    match deadline {
+        Some(deadline) => ((events | sys::WL_TIMEOUT) as i32, milliseconds_until(deadline)),
+        None => (events as i32, -1),
+    }
 }
 
 /// Serves interrupts. Loops that do not wait call it once in each round, so that a round bounds what they keep waiting.

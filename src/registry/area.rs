@@ -97,8 +97,8 @@ pub fn get() -> Result<Option<&'static Registry>> {
         Known::Unknown => {}
     }
     // The name bears the layout's number: libraries that differ in it do not meet.
-    const { assert!(layout::LAYOUT == 2) };
-    if !shmem::attach(c"pg_background 2", Layout::new(configured()).end, ready)? {
+    const { assert!(layout::LAYOUT == 3) };
+    if !shmem::attach(c"pg_background 3", Layout::new(configured()).end, ready)? {
         *REGISTRY.lock() = Known::Missing;
     }
     Ok(known())

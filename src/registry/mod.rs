@@ -18,6 +18,7 @@
 //! | what | who changes it | under the lock |
 //! |---|---|---|
 //! | a job slot's cookie, launcher, texts, stop flag, worker pid | launcher, worker, who cancels | yes (stop flag: shared) |
+//! | its mark (`awaited`) | a session that waits for it among others; a launcher that fills the slot | yes (shared) |
 //! | its state, times, statement, progress | its worker | no: atomics, progress by its sequence number |
 //! | a worker slot's activity | the worker; a launcher, idle or resetting → claimed and back | yes |
 //! | its claimed job (`handle`, written last) | the launcher that claimed it | yes |
@@ -41,8 +42,10 @@
 //! - *Refuse* the job (`refuse`): the job has no worker, or is freed if abandoned; → *leaving*. Wakes the launcher; if
 //!   the job is freed, also who waits for it or for a slot.
 //! - *Stop* a job (`stop`): shared. The stop flag only grows. The worker gets a signal, under the lock.
-//! - *End* a job (`end_job`): slot → history and totals, *busy* → *resetting* or *leaving*. Wakes who waits for the job
-//!   or for a slot; the launcher hears from the queue.
+//! - *Mark* a job as awaited among others (`mark_awaited`): shared. No wake; the process that ends the job sees the
+//!   mark.
+//! - *End* a job (`end_job`): slot → history and totals, *busy* → *resetting* or *leaving*. Wakes who waits for the
+//!   job, alone or among others, or for a slot; the launcher hears from the queue.
 //! - *Become idle* (`become_idle`): *resetting* → *idle*. *Leave* (`try_leave`): any but *claimed* → *leaving*. No
 //!   wake.
 //! - *Exit* as a worker (`close`, then `worker_exits`): a claim without an offer is dropped; a job that no launcher

@@ -33,6 +33,24 @@ impl Registry {
         entry.map_or(Ok(None), |entry| self.shared(|r| r.ended_pid_and_role(entry, cookie)))
     }
 
+    /// The job with that cookie, if it has not ended.
+    pub fn job_with(&self, cookie: i64) -> Result<Option<JobRow>> {
+        let Some(slot) = self.slot_of(cookie) else {
+            return Ok(None);
+        };
+        let copied = self.shared(|r| r.copy_job(slot))?;
+        Ok(copied.and_then(|copied| self.job_row(slot, copied)).filter(|job| job.cookie == cookie))
+    }
+
+    /// The ended job with that cookie, if the history still has it.
+    pub fn ended_with(&self, cookie: i64) -> Result<Option<EndedRow>> {
+        let Some(entry) = self.entry_of(cookie) else {
+            return Ok(None);
+        };
+        let copied = self.shared(|r| r.copy_end(entry))?;
+        Ok(copied.map(|copied| copied.into_row()).filter(|job| job.cookie == cookie))
+    }
+
     /// The last jobs that ended, newest first.
     pub fn history(&self) -> Result<Vec<EndedRow>> {
         let mut rows = Vec::new();

@@ -1,7 +1,7 @@
 //! Waiting until something in the registry has changed, on its condition variables.
 
 use super::area::Registry;
-use crate::pg::condvar::Condition;
+use crate::pg::condvar::{Condition, Joined};
 use crate::pg::error::Result;
 use crate::pg::latch::Event;
 use std::time::{Duration, Instant};
@@ -34,5 +34,10 @@ impl Registry {
         };
         let ended = || Ok((!self.is_running(slot, cookie)).then_some(()));
         Ok(done.wait(Event::Job, deadline, ended)?.is_some())
+    }
+
+    /// As long as the value lives, the end of any job that is marked as awaited sets this process's latch.
+    pub fn hear_of_ends(&self) -> Result<Joined<'_>> {
+        self.some_ended().join()
     }
 }

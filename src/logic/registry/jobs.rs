@@ -65,10 +65,27 @@ impl End<'static> {
 impl Shared<'_> {
     /// Asks the job to stop, and its worker to look, if the job has not ended. The lock, held shared, keeps the worker
     /// from turning to another job between the look at the cookie and the signal: a signal never hits a later job.
-    pub fn stop(&self, slot: u32, cookie: i64, stop: Stop) {
-        if let Some(job) = self.job(slot).filter(|job| job.cookie.load(Relaxed) == cookie) {
+    /// False if the job has ended.
+    pub fn stop(&self, slot: u32, cookie: i64, stop: Stop) -> bool {
+        let job = self.job(slot).filter(|job| job.cookie.load(Relaxed) == cookie);
+        if let Some(job) = job {
             self.ask_to_stop(job, stop);
         }
+        job.is_some()
+    }
+
+    /// Marks the job as one that this process awaits among others: its end is broadcast on `Tables::some_ended`, too.
+    /// Called when the process is on that list already. False if the job has ended.
+    ///
+    /// Suppose that the job ends just now. Its end, under the lock held exclusively, comes either before this look,
+    /// which then does not find the cookie, or after it, and then finds the mark. The mark stays until the slot is
+    /// filled again, also when the process waits no longer: then a broadcast finds nobody on the list.
+    pub fn mark_awaited(&self, slot: u32, cookie: i64) -> bool {
+        let job = self.job(slot).filter(|job| job.cookie.load(Relaxed) == cookie);
+        if let Some(job) = job {
+            job.awaited.store(1, Relaxed);
+        }
+        job.is_some()
     }
 
     fn ask_to_stop(&self, job: &JobSlot, stop: Stop) {
@@ -128,7 +145,9 @@ impl Locked<'_> {
         for time in [&job.started_at, &job.row_count] {
             time.store(0, Relaxed);
         }
-        for number in [&job.statement, &job.statements, &job.command, &job.stop, &job.abandoned, &job.taken] {
+        for number in
+            [&job.statement, &job.statements, &job.command, &job.stop, &job.abandoned, &job.taken, &job.awaited]
+        {
             number.store(0, Relaxed);
         }
         job.progress.clear();
@@ -196,7 +215,7 @@ impl Locked<'_> {
     }
 
     /// Moves the job from its slot into the history and the totals.
-    pub(super) fn move_to_history(&self, slot: u32, job: &JobSlot, end: &End) {
+    pub(super) fn move_to_history(&mut self, slot: u32, job: &JobSlot, end: &End) {
         let next = self.head.ended.fetch_add(1, Relaxed);
         let size = self.history.len().max(1) as u64;
         if let Some(entry) = self.history.get((next % size) as usize) {
@@ -219,7 +238,8 @@ impl Locked<'_> {
         self.free_job(slot, job);
     }
 
-    pub(super) fn free_job(&self, slot: u32, job: &JobSlot) {
+    pub(super) fn free_job(&mut self, slot: u32, job: &JobSlot) {
+        self.wakes.some_ended |= job.awaited.load(Relaxed) != 0;
         job.cookie.store(0, Release);
         self.set_kind(slot, 0);
         job.next_free.store(self.head.free_job.load(Relaxed), Relaxed);

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 
 pub const MAGIC: u64 = 0x7067_5f62_6772_6567;
 /// Counts changes of this file's layout: a library that finds another number refuses the registry.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// Bytes of a job's text, label and error message.
 pub const QUERY_SIZE: usize = 1024;
@@ -65,6 +65,8 @@ pub struct Head {
     pub(crate) said: [AtomicU64; SAID],
     /// Something was freed that a launch may wait for.
     pub(crate) freed: ConditionVariable,
+    /// A job has ended that is marked (`JobSlot::awaited`): sessions wait here for the end of one of several jobs.
+    pub(crate) some_ended: ConditionVariable,
     pub(crate) waiters: [Waiter; MAX_WAITERS],
 }
 
@@ -117,9 +119,11 @@ pub struct JobSlot {
     pub(crate) abandoned: AtomicU32,
     /// 1 once a worker has taken the job. Under the lock.
     pub(crate) taken: AtomicU32,
-    reserved: AtomicU32,
+    /// 1 once some session waits for the job among others. Such a session, under the lock held shared, with the cookie
+    /// compared.
+    pub(crate) awaited: AtomicU32,
     pub progress: Progress,
-    /// Broadcast when the job has ended: sessions wait here for a job of another session.
+    /// Broadcast when the job has ended: sessions wait here for this job alone, which another session launched.
     pub(crate) done: ConditionVariable,
 }
 

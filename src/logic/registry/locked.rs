@@ -93,6 +93,7 @@ const PROCS: usize = 8;
 /// Whom a change of the tables concerns.
 #[derive(Default)]
 #[must_use = "processes would sleep on"]
+#[allow(clippy::struct_excessive_bools)] // each is a set of processes
 pub struct Wakes {
     procs: [u32; PROCS],
     len: usize,
@@ -102,6 +103,8 @@ pub struct Wakes {
     pub(super) ended: Option<u32>,
     /// Sessions that wait for the end of any job.
     pub(super) all_ended: bool,
+    /// Sessions that wait for the end of one of several jobs.
+    pub(super) some_ended: bool,
     /// Launches that wait for a job slot, a worker or a process.
     pub(super) freed: bool,
 }
@@ -129,6 +132,9 @@ impl Wakes {
             tables.jobs.iter().for_each(|job| server.broadcast(&job.done));
         } else if let Some(job) = self.ended.and_then(|slot| tables.job(slot)) {
             server.broadcast(&job.done);
+        }
+        if self.some_ended {
+            server.broadcast(&tables.head.some_ended);
         }
         if self.freed {
             server.broadcast(&tables.head.freed);

@@ -80,7 +80,7 @@ impl<'t> Tables<'t> {
     }
 
     pub fn conditions(&self) -> impl Iterator<Item = &'t ConditionVariable> + use<'t> {
-        self.jobs.iter().map(|job| &job.done).chain([&self.head.freed])
+        self.jobs.iter().map(|job| &job.done).chain([&self.head.freed, &self.head.some_ended])
     }
 
     // --- jobs ---
@@ -121,6 +121,11 @@ impl<'t> Tables<'t> {
     /// The condition variable that is broadcast when the job of that slot ends.
     pub fn done(&self, slot: u32) -> Option<&'t ConditionVariable> {
         self.job(slot).map(|job| &job.done)
+    }
+
+    /// The condition variable that is broadcast when a job ends that a session waits for among others.
+    pub fn some_ended(&self) -> &'t ConditionVariable {
+        &self.head.some_ended
     }
 
     /// The condition variable that is broadcast when a job slot, a worker's slot or an entry of the queue becomes free.

@@ -274,8 +274,9 @@ impl World {
         }
         match self.observers[(proc - LAUNCHERS - WORKER_PROCESSES) as usize].state {
             Observing::WaitsForEnd(slot, cookie) => (!tables.is_running(slot, cookie)).then_some("the job has ended"),
+            Observing::WaitsForSome(jobs) => self.has_some_ended(&jobs).then_some("one of its jobs has ended"),
             Observing::WaitsForLeavers(database) => (!tables.has_leavers(database)).then_some("the workers are gone"),
-            Observing::Idle => None,
+            Observing::Marks(..) | Observing::Idle => None,
         }
     }
 

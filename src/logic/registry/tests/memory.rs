@@ -46,6 +46,7 @@ impl Memory {
                 reset_at: AtomicI64::new(0),
                 said: [const { AtomicU64::new(0) }; SAID],
                 freed: ConditionVariable::default(),
+                some_ended: ConditionVariable::default(),
                 waiters: std::array::from_fn(|_| Waiter::default()),
             }),
             jobs: many(JOBS),

@@ -7,7 +7,7 @@
 use super::counts::Counts;
 use super::launchers::Launcher;
 use super::memory::{Acting, JOBS, Machine, Memory, address};
-use super::observers::Observer;
+use super::observers::{Observer, State as Observing};
 use super::workers::WorkerProcess;
 use crate::registry::claims::WorkerRequirements;
 use crate::registry::jobs::{End, NewJob};
@@ -39,6 +39,8 @@ pub enum Planted {
     DropLatch,
     /// Wakes of launches that wait for a slot are lost.
     DropBroadcasts,
+    /// Wakes of sessions that wait for one of several jobs are lost.
+    DropEnds,
     /// A job that ends frees its slot twice.
     FreeTwice,
     /// A launcher that ends leaves its claim.
@@ -157,9 +159,12 @@ impl World {
             machine.start(proc);
         }
         let memory = Memory::new();
-        if planted == Planted::DropBroadcasts {
-            machine.lose_broadcasts.store(address(memory.tables().freed()), Relaxed);
-        }
+        let lost = match planted {
+            Planted::DropBroadcasts => Some(memory.tables().freed()),
+            Planted::DropEnds => Some(memory.tables().some_ended()),
+            _ => None,
+        };
+        machine.lose_broadcasts.store(lost.map_or(0, address), Relaxed);
         Self {
             memory,
             machine,
@@ -314,13 +319,13 @@ impl World {
 
     fn rejoin(&self, proc: u32) {
         let observer = proc.checked_sub(LAUNCHERS + WORKER_PROCESSES);
-        match observer.and_then(|index| self.observers[index as usize].job()) {
-            Some((slot, _)) => {
-                let tables = self.memory.tables();
-                self.machine.join_condition(proc, tables.done(slot).unwrap());
-            }
-            None => self.join_freed(proc),
-        }
+        let tables = self.memory.tables();
+        let condition = match observer.map(|index| self.observers[index as usize].state) {
+            Some(Observing::WaitsForEnd(slot, _)) => tables.done(slot).unwrap(),
+            Some(Observing::Marks(..) | Observing::WaitsForSome(_)) => tables.some_ended(),
+            Some(Observing::Idle | Observing::WaitsForLeavers(_)) | None => tables.freed(),
+        };
+        self.machine.join_condition(proc, condition);
     }
 
     pub fn worker_mut(&mut self, proc: u32) -> &mut WorkerProcess {

@@ -1,6 +1,7 @@
 //! Sessions that look at other sessions' jobs, cancel them, wait for them, and dismiss workers.
 
 use super::launchers::State as Launching;
+use super::memory::JOBS;
 use super::model::{END, LAST, LAUNCHERS, NEXT, PROCS, ROLE_OF_WORKERS, Sleep, WORKER_PROCESSES, World};
 use crate::job::state::Stop;
 use crate::registry::layout::Activity;
@@ -13,6 +14,10 @@ pub enum State {
     Idle,
     /// For the end of the job with that slot and cookie.
     WaitsForEnd(u32, i64),
+    /// Is on the list of those who wait for one of several jobs, and has marked those in the first slots.
+    Marks([i64; JOBS], u32),
+    /// For the end of one of the jobs in those slots; 0 where it does not wait for any.
+    WaitsForSome([i64; JOBS]),
     /// Until the dismissed workers of that database are gone.
     WaitsForLeavers(u32),
 }
@@ -26,13 +31,6 @@ impl Observer {
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
     }
-
-    pub fn job(&self) -> Option<(u32, i64)> {
-        match self.state {
-            State::WaitsForEnd(slot, cookie) => Some((slot, cookie)),
-            State::Idle | State::WaitsForLeavers(_) => None,
-        }
-    }
 }
 
 impl World {
@@ -41,14 +39,16 @@ impl World {
     }
 
     pub fn move_observer(&mut self, proc: u32, what: u8) -> String {
-        let slot = u32::from(what) % super::memory::JOBS as u32;
+        let slot = u32::from(what) % JOBS as u32;
         let database = 1 + u32::from(what & 1);
         let tables = self.memory.tables();
         let cookie = tables.job(slot).map_or(0, |job| job.cookie.load(Relaxed));
         let has_handle = tables.job(slot).is_some_and(|job| job.worker_pid.load(Relaxed) != 0);
         let state = self.observer(proc).state;
         match state {
-            State::WaitsForEnd(..) | State::WaitsForLeavers(_) if what >= NEXT => {
+            State::WaitsForEnd(..) | State::Marks(..) | State::WaitsForSome(_) | State::WaitsForLeavers(_)
+                if what >= NEXT =>
+            {
                 self.machine.leave_conditions(proc);
                 self.sleeps[proc as usize] = Sleep::Awake;
                 self.observer(proc).state = State::Idle;
@@ -59,19 +59,28 @@ impl World {
                 self.observer(proc).state = State::Idle;
                 format!("sees the end of {cookie}")
             }
+            State::Marks(jobs, marked) => self.mark_next(proc, jobs, marked),
+            State::WaitsForSome(jobs) if self.has_some_ended(&jobs) => {
+                self.machine.leave_conditions(proc);
+                self.observer(proc).state = State::Idle;
+                format!("sees the end of one of {jobs:?}")
+            }
             State::WaitsForLeavers(database) if !self.memory.tables().has_leavers(database) => {
                 self.machine.leave_conditions(proc);
                 self.observer(proc).state = State::Idle;
                 "sees the workers gone".into()
             }
-            State::WaitsForEnd(..) | State::WaitsForLeavers(_) => self.sleep(proc, Sleep::Condition).into(),
+            State::WaitsForEnd(..) | State::WaitsForSome(_) | State::WaitsForLeavers(_) => {
+                self.sleep(proc, Sleep::Condition).into()
+            }
             State::Idle => match what {
-                0..=3 if cookie != 0 && has_handle => {
+                0..=1 if cookie != 0 && has_handle => {
                     self.observer(proc).state = State::WaitsForEnd(slot, cookie);
                     let tables = self.memory.tables();
                     self.machine.join_condition(proc, tables.done(slot).unwrap());
                     format!("waits for {cookie}")
                 }
+                2..=3 => self.await_some(proc),
                 4 if cookie != 0 && has_handle => self.stop(proc, slot, cookie, Stop::Now),
                 5 if cookie != 0 && has_handle => self.stop(proc, slot, cookie, Stop::AfterStatement),
                 LAST => {
@@ -94,6 +103,42 @@ impl World {
             },
         }
     }
+
+    /// Begins to wait for the end of one of the jobs whose handles were returned: joins the list. The jobs are marked
+    /// one by one afterwards.
+    fn await_some(&mut self, proc: u32) -> String {
+        let tables = self.memory.tables();
+        let jobs: [i64; JOBS] = std::array::from_fn(|slot| {
+            let job = &tables.jobs[slot];
+            if job.worker_pid.load(Relaxed) == 0 { 0 } else { job.cookie.load(Relaxed) }
+        });
+        if jobs == [0; JOBS] {
+            return "looks".into();
+        }
+        self.machine.join_condition(proc, tables.some_ended());
+        self.observer(proc).state = State::Marks(jobs, 0);
+        format!("is to wait for one of {jobs:?}")
+    }
+
+    /// Marks the next job, which may have ended.
+    fn mark_next(&mut self, proc: u32, jobs: [i64; JOBS], marked: u32) -> String {
+        let Some(cookie) = jobs.get(marked as usize).copied() else {
+            self.observer(proc).state = State::WaitsForSome(jobs);
+            return format!("waits for one of {jobs:?}");
+        };
+        let is_there = self.memory.tables().is_running(marked, cookie);
+        if cookie != 0 && self.shared(proc, |r| r.mark_awaited(marked, cookie)) != is_there {
+            self.complain("a job is marked that has ended, or is not marked");
+        }
+        self.observer(proc).state = State::Marks(jobs, marked + 1);
+        format!("marks {cookie}")
+    }
+
+    pub fn has_some_ended(&self, jobs: &[i64; JOBS]) -> bool {
+        let tables = self.memory.tables();
+        (0..).zip(jobs).any(|(slot, cookie)| *cookie != 0 && !tables.is_running(slot, *cookie))
+    }
+
     /// Dismisses workers: those that have registered and are meant, and no others. None of them is claimed afterwards.
     fn dismiss(&mut self, proc: u32, database: u32, role: u32) {
         let mut expected = Vec::new();

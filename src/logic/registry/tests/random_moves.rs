@@ -89,6 +89,7 @@ fn all_holds_after_each_move() {
         "unpins a segment",
         "joins for a process",
         "sees the workers gone",
+        "sees the end of one of",
         "to stop: AfterStatement",
         "forgets its mappings",
         "reaps",
@@ -121,6 +122,11 @@ fn a_lost_wake_of_a_worker_is_found() {
 #[test]
 fn a_lost_wake_of_launches_that_wait_is_found() {
     is_found(Planted::DropBroadcasts, "sleeps, but would be admitted");
+}
+
+#[test]
+fn a_lost_wake_of_a_session_that_waits_for_several_jobs_is_found() {
+    is_found(Planted::DropEnds, "sleeps, but one of its jobs has ended");
 }
 
 #[test]
