@@ -191,6 +191,18 @@ pub fn wrong_cookie(pid: i32) -> PgError {
     )
 }
 
+/// An element of an array of handles is NULL, or has a NULL.
+#[cold]
+pub fn null_handle() -> PgError {
+    PgError::new(sqlstate::NULL_VALUE_NOT_ALLOWED, "job handle must not be null")
+}
+
+/// `name` is the argument.
+#[cold]
+pub fn negative_interval(name: &str) -> PgError {
+    PgError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("{name} must not be negative"))
+}
+
 /// The caller has not the privileges of the job's role.
 #[cold]
 pub fn permission_denied(pid: i32) -> PgError {

@@ -64,20 +64,24 @@ pub fn pg_background_cancel_v2(call: &Call) -> Result<Datum> {
 pub fn pg_background_cancel_v2_grace(call: &Call) -> Result<Datum> {
     // The grace begins with the call, before the job is looked up.
     let deadline = after(call.int4(2), MAX_GRACE);
-    target(call)?.stop_gracefully(deadline)?;
+    target(call)?.stop_gracefully(Some(deadline))?;
     Ok(void())
 }
 
 /// `pg_background_wait_v2(pid, cookie)`
 pub fn pg_background_wait_v2(call: &Call) -> Result<Datum> {
-    target(call)?.wait(None)?;
+    let job = target(call)?;
+    job.check_may_wait()?;
+    job.wait(None)?;
     Ok(void())
 }
 
 /// `pg_background_wait_v2_timeout(pid, cookie, timeout_ms)`
 pub fn pg_background_wait_v2_timeout(call: &Call) -> Result<Datum> {
     let deadline = after(call.int4(2), MAX_WAIT);
-    Ok(boolean(target(call)?.wait(Some(deadline))?))
+    let job = target(call)?;
+    job.check_may_wait()?;
+    Ok(boolean(job.wait(Some(deadline))?))
 }
 
 /// The columns of the list. The label is the last, and was not there before 1.9: the caller may leave it out.

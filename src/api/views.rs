@@ -136,7 +136,7 @@ fn answer<T>(call: &Call, items: Vec<T>, mut values: impl FnMut(T) -> Result<Vec
 }
 
 /// A time that may not have come yet.
-fn time(microseconds: i64) -> Value {
+pub(super) fn time(microseconds: i64) -> Value {
     if microseconds == 0 { Value::Null } else { Value::Timestamp(microseconds) }
 }
 
@@ -150,14 +150,14 @@ fn positive(n: i32) -> Value {
 }
 
 /// What the caller may see of a job's texts.
-struct TextAccess {
+pub(super) struct TextAccess {
     readable: bool,
     /// The text is in the encoding of another database.
     foreign: bool,
 }
 
 impl TextAccess {
-    fn of(role: u32, database: u32) -> Result<Self> {
+    pub(super) fn of(role: u32, database: u32) -> Result<Self> {
         Ok(Self { readable: identity::may_read_stats_of(role)?, foreign: database != identity::database() })
     }
 
@@ -168,7 +168,7 @@ impl TextAccess {
         Ok(Value::Text(if self.foreign { encoding::made_valid(text)? } else { text }))
     }
 
-    fn unless_empty(&self, text: Vec<u8>) -> Result<Value> {
+    pub(super) fn unless_empty(&self, text: Vec<u8>) -> Result<Value> {
         if text.is_empty() { Ok(Value::Null) } else { self.text(text) }
     }
 }

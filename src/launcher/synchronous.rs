@@ -70,5 +70,5 @@ fn start_job(sql: &[u8], options: &Options) -> Result<SynchronousJob> {
 /// The session ends in the middle of a call.
 fn at_exit() -> Result<()> {
     let awaited = AWAITED.lock().take();
-    awaited.map_or(Ok(()), |job| job.stop(Stop::Now))
+    awaited.map_or(Ok(()), |job| job.stop(Stop::Now).map(drop))
 }

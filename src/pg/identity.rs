@@ -52,6 +52,14 @@ pub fn may_signal(role: u32) -> Result<bool> {
     })
 }
 
+/// The role's name; `None` if the role is gone.
+pub fn name_of_role(role: u32) -> Result<Option<Vec<u8>>> {
+    // SAFETY: NULL for one that is gone; otherwise a copy in the current memory context.
+    let name = guard(|| unsafe { sys::GetUserNameFromId(role, true) })?;
+    // SAFETY: a C string of the server.
+    Ok((!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_bytes().to_vec()))
+}
+
 /// For messages.
 pub fn role_name(role: u32) -> Result<String> {
     // SAFETY: NULL for one that is gone; otherwise a copy in the current memory context.

@@ -47,6 +47,7 @@ pub mod mq;
 pub mod notify;
 pub mod parse_tree;
 pub mod parts;
+pub mod pattern;
 pub mod procs;
 pub mod result_set;
 pub mod set_command;

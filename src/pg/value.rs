@@ -5,7 +5,7 @@ use super::guard::guard;
 use super::memory::Context;
 use super::sys;
 use super::tupdesc::Declared;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::mem::MaybeUninit;
 
 pub use super::sys::Datum;
@@ -23,6 +23,8 @@ pub enum Value {
     /// Microseconds since 2000-01-01.
     Timestamp(i64),
     Text(Vec<u8>),
+    /// Of an object of the catalog.
+    Name(Vec<u8>),
 }
 
 impl Value {
@@ -38,10 +40,11 @@ impl Value {
             Self::Type(_) => sys::REGTYPEOID,
             Self::Timestamp(_) => sys::TIMESTAMPTZOID,
             Self::Text(_) => sys::TEXTOID,
+            Self::Name(_) => sys::NAMEOID,
         })
     }
 
-    /// Text values are allocated in the current memory context.
+    /// Texts and names are allocated in the current memory context.
     pub(super) fn into_datum(self) -> Result<(Datum, bool)> {
         let datum = match self {
             Self::Null => return Ok((Datum::default(), true)),
@@ -51,6 +54,7 @@ impl Value {
             Self::Bool(value) => Datum::from(value),
             Self::Oid(value) | Self::Type(value) => value as Datum,
             Self::Text(text) => text_datum(&text)?,
+            Self::Name(name) => name_datum(&name)?,
         };
         Ok((datum, false))
     }
@@ -67,6 +71,14 @@ pub(super) fn text_datum(text: &[u8]) -> Result<Datum> {
     let (start, len) = (text.as_ptr().cast::<c_char>(), text.len() as i32);
     // SAFETY: copies the slice.
     Ok(guard(|| unsafe { sys::cstring_to_text_with_len(start, len) })? as Datum)
+}
+
+/// A name in the current memory context, cut where the server cuts names.
+fn name_datum(name: &[u8]) -> Result<Datum> {
+    let owned = CString::new(name).unwrap_or_default();
+    let name = owned.as_ptr() as Datum;
+    // SAFETY: copies the C string.
+    guard(|| unsafe { sys::DirectFunctionCall1Coll(Some(sys::namein), 0, name) })
 }
 
 /// The result of a function that returns void.

@@ -13,6 +13,7 @@ use crate::registry::Registration;
 use logic::job::progress::Progress;
 use logic::job::state::Stop;
 use logic::registry::layout::JobSlot;
+use logic::segment::header::Identity;
 use logic::wire::extras::Extras;
 use logic::wire::report::Report;
 use parking_lot::Mutex;
@@ -127,6 +128,17 @@ impl Current {
         if report.cursor > 0 {
             report.cursor += self.start.load(Relaxed);
         }
+    }
+
+    /// Who launched the job.
+    pub fn identity(&self) -> &Identity {
+        &self.segment.header().identity
+    }
+
+    /// The job's label; empty without one.
+    pub fn label(&self) -> Result<Vec<u8>> {
+        let extras = self.segment.bytes(self.segment.header().extras);
+        Ok(Extras::decode(extras)?.label.to_vec())
     }
 
     /// Uses the sender, then sends the messages that came meanwhile. `None` if a function further up the stack is using

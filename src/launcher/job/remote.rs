@@ -9,13 +9,13 @@ use logic::job::state::Stop;
 use std::time::Instant;
 
 pub struct RemoteJob {
-    registry: &'static Registry,
+    pub registry: &'static Registry,
     /// The job's slot; `None` if the job has ended.
     slot: Option<u32>,
-    pid: i32,
+    pub pid: i32,
     cookie: i64,
     /// The role that it runs as.
-    role: u32,
+    pub role: u32,
 }
 
 impl RemoteJob {
@@ -36,24 +36,28 @@ impl RemoteJob {
         Ok(job.filter(|job| job.pid == pid && pid != 0))
     }
 
-    /// Asks the job to stop. For callers with the privileges of its role, and for those that may signal backends.
-    pub fn stop(&self, stop: Stop) -> Result<()> {
+    /// Asks the job to stop; false if it has ended. For callers with the privileges of its role, and for those that may
+    /// signal backends.
+    pub fn stop(&self, stop: Stop) -> Result<bool> {
         if !identity::may_signal(self.role)? {
             return Err(errors::permission_denied(self.pid));
         }
-        self.slot.map_or(Ok(()), |slot| self.registry.shared(|r| r.stop(slot, self.cookie, stop)))
+        self.slot.map_or(Ok(false), |slot| self.registry.shared(|r| r.stop(slot, self.cookie, stop)))
     }
 
-    /// Waits until the job has ended. For callers with the privileges of its role. False if the deadline passed first.
+    /// Waits until the job has ended. False if the deadline passed first. Rights are not checked here: a caller that
+    /// has been allowed to stop the job may see it end.
     pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
-        if !identity::has_privileges_of(self.role)? {
-            return Err(errors::permission_denied(self.pid));
-        }
-        self.wait_for_end(deadline)
+        self.slot.map_or(Ok(true), |slot| wait::for_end(self.registry, slot, self.cookie, deadline))
     }
 
-    /// The same without a check of rights: for a caller that has been allowed to stop the job.
-    pub fn wait_for_end(&self, deadline: Option<Instant>) -> Result<bool> {
-        self.slot.map_or(Ok(true), |slot| wait::for_end(self.registry, slot, self.cookie, deadline))
+    /// Has the job ended?
+    pub fn has_ended(&self) -> bool {
+        self.slot.is_none_or(|slot| !self.registry.is_running(slot, self.cookie))
+    }
+
+    /// Marks the job as awaited among others, if it has not ended.
+    pub fn mark_awaited(&self) -> Result<()> {
+        self.slot.map_or(Ok(()), |slot| self.registry.shared(|r| r.mark_awaited(slot, self.cookie)).map(drop))
     }
 }

@@ -8,7 +8,7 @@ use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::memory::Execution;
-use crate::pg::{encoding, identity, signals};
+use crate::pg::{encoding, identity, latch, signals};
 use crate::registry;
 use logic::job::state::{State, Stop};
 use logic::wire::report::Report;
@@ -153,6 +153,11 @@ impl Job {
         self.segment.header().identity.database
     }
 
+    /// The statement that runs, or was the last to run, counted from 1; 0 before the first.
+    pub fn statement(&self) -> i32 {
+        i32::try_from(self.segment.header().statement().0).unwrap_or(0)
+    }
+
     /// The encoding of that database, in which all texts are that the job has sent. What the methods here return is in
     /// this session's; they are called in a transaction.
     pub fn encoding(&self) -> i32 {
@@ -211,6 +216,11 @@ impl Job {
 
     /// Waits until the job has ended, and keeps what it sends for a later read. False if the deadline passed first.
     /// The job's own error is not thrown here.
+    pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
+        Ok(wait::on_latch(Awaited::Job, deadline, |time| self.look_for_end(time))?.is_some())
+    }
+
+    /// Looks whether the job has ended, and keeps what it has sent for a later read.
     ///
     /// A job has ended when its worker has left the queue, not when its outcome is published: only then can this
     /// session's next job get that worker.
@@ -219,14 +229,14 @@ impl Job {
     /// waits for room, and would never end while this session waits for the end. So frames go into the receiver's
     /// spool.
     ///
-    /// Suppose that the worker sends faster than frames can be put aside, and that the deadline passes: the wait may
-    /// not go on as long as there are frames. But a job that ended before the deadline must be found to have ended,
-    /// and the end comes behind its last frames. So once the deadline has passed, as much is taken as the queue can
-    /// have held by then, and no more.
-    pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
+    /// Suppose that the worker sends faster than frames can be put aside. A look may not go on as long as there are
+    /// frames, for the deadline may pass, and a session that waits for several jobs has to look at the others. But a
+    /// job that has ended must be found to have ended, and the end comes behind its last frames. So one look takes as
+    /// much as the queue can have held when it began, and no more.
+    pub fn look_for_end(&self, time: Time) -> Result<Look<()>> {
         let queue_size = self.segment.header().queue.len as usize;
-        let mut late = 0;
-        let ended = wait::on_latch(Awaited::Job, deadline, |time| {
+        let mut taken = 0;
+        while taken < queue_size {
             let Some(mut reading) = self.take_reading() else {
                 return Ok(if self.state().is_final() { Look::Found(()) } else { Look::Nothing });
             };
@@ -234,38 +244,38 @@ impl Job {
             // reading is not put back then.
             let received = reading.receiver.put_aside()?;
             self.put_back(reading);
-            Ok(match received {
-                Received::Frame(bytes) => {
-                    late += if time == Time::Over { bytes } else { 0 };
-                    if late < queue_size { Look::More } else { Look::Nothing }
-                }
+            match received {
+                Received::Frame(bytes) => taken += bytes,
                 Received::End if !self.state().is_final() => return Err(PgError::of(self.lost())),
-                Received::End => Look::Found(()),
-                Received::Nothing if self.is_lost() => Look::Found(()),
-                Received::Nothing => Look::Nothing,
-            })
-        })?;
-        Ok(ended.is_some())
+                Received::End => return Ok(Look::Found(())),
+                Received::Nothing if self.is_lost() => return Ok(Look::Found(())),
+                Received::Nothing => return Ok(Look::Nothing),
+            }
+            latch::check_for_interrupts()?;
+        }
+        Ok(if time == Time::Over { Look::Nothing } else { Look::More })
     }
 
-    /// Asks the job to stop. Does nothing to a job that has ended.
+    /// Asks the job to stop. False, and nothing is done, if the job has ended.
     ///
     /// The request is in two places: in the segment's header, which is there without a registry, too, and in the
     /// job's slot. Suppose that the job ends while this function runs, and that its worker takes a job of another
     /// session: the registry finds another cookie in the slot, and sends no signal. Without a registry a process runs
     /// one job only.
-    pub fn stop(&self, stop: Stop) -> Result<()> {
+    pub fn stop(&self, stop: Stop) -> Result<bool> {
         let header = self.segment.header();
         header.request_stop(stop);
-        if stop != Stop::Now || header.is_final() {
-            return Ok(());
+        if header.is_final() || self.is_gone() {
+            return Ok(false);
         }
         match (header.slot(), registry::known()) {
-            (Some(slot), Some(registry)) => registry.shared(|r| r.stop(slot, self.cookie, stop))?,
-            _ if !self.is_gone() => signals::interrupt(self.pid),
-            _ => {}
+            _ if stop != Stop::Now => Ok(true),
+            (Some(slot), Some(registry)) => registry.shared(|r| r.stop(slot, self.cookie, stop)),
+            _ => {
+                signals::interrupt(self.pid);
+                Ok(true)
+            }
         }
-        Ok(())
     }
 
     /// What this session or another one has asked of the job.
