@@ -225,6 +225,25 @@ SELECT count(*), sum(length(x)), count(m), min(m)
 SELECT length(there($$SELECT ROW(1, repeat('y', 3000000))::lonely$$, 't text'));
 
 --
+-- the readers of 3.0
+--
+SELECT pg_background_exec('INSERT INTO t VALUES (4)', database => 'regress_pgbg_other');
+SELECT attempt($$SELECT pg_background_exec('INSERT INTO t VALUES (1/0)', database => 'regress_pgbg_other')$$);
+SELECT * FROM pg_background_query($$SELECT 'sad'::mood, 5, ROW(1, 2)::swapped, 7::watched, '[1,3)'::int4range$$, database => 'regress_pgbg_other')
+    AS (m mood, n bigint, s text, w numeric, r text);
+SELECT * FROM pg_background_query_as(NULL::pair, $$SELECT 1, 'sad'::mood$$, database => 'regress_pgbg_other');
+SELECT * FROM pg_background_query_json($$SELECT 'sad'::mood AS m, ROW(1, 'ok')::pair AS p, 7::watched AS w, ROW(1, 2)::swapped AS s,
+    't'::regclass AS r, ARRAY['ok']::mood[] AS a, NULL::mood AS z, span('2026-01-02', '2026-03-04') AS d, '{"x": [1]}'::jsonb AS j$$,
+    database => 'regress_pgbg_other') AS j;
+SELECT c.* FROM pg_background_start($$SELECT 'sad'::mood AS m, ROW(1, 'ok')::pair AS p, 7::watched AS w, ROW(1, 2)::swapped AS s, 't'::regclass AS r$$,
+                                    database => 'regress_pgbg_other') h, pg_background_columns(h) c;
+SELECT pg_background_detach_v2(pid, cookie) FROM jobs WHERE sql_preview ~ 'sad.*AS m, ROW';
+-- each statement by itself
+SELECT pg_background_exec('VACUUM t; CREATE INDEX CONCURRENTLY t_id ON t (id); VACUUM t', autocommit => true, database => 'regress_pgbg_other');
+-- settings of the job, in a schema that is only there
+SELECT * FROM pg_background_query('SELECT ''good''::mood', settings => '{"search_path": "apart"}', database => 'regress_pgbg_other') AS (m text);
+
+--
 -- encodings
 --
 CREATE DATABASE regress_pgbg_latin1 TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C';
@@ -245,6 +264,12 @@ DO $$ BEGIN EXECUTE format('CREATE TYPE %I AS ENUM (%L)', 't' || chr(228), chr(2
 SELECT latin1($$SELECT '$$ || chr(246) || $$'::"t$$ || chr(228) || '"', 'a "t' || chr(228) || '"') = '(' || chr(246) || ')' AS same;
 SELECT replace(attempt, chr(228), 'ae') FROM attempt(format('SELECT latin1(%L)', 'SELECT * FROM "' || chr(228) || '"'));
 SELECT replace(attempt, chr(228), 'ae') FROM attempt(format('SELECT latin1(%L)', $$DO 'BEGIN RAISE EXCEPTION ''%'', ''$$ || chr(228) || $$'' USING DETAIL = chr(228); END'$$));
+SELECT pg_background_query_json($$SELECT '$$ || chr(228) || $$' AS "$$ || chr(246) || '"', database => 'regress_pgbg_latin1') =
+       jsonb_build_object(chr(246), chr(228)) AS same;
+-- settings of the job
+SELECT latin1($$SELECT current_setting('x.text', true)$$) = '()' AS none;
+SELECT * FROM pg_background_query('SELECT current_setting(''x.text'') = chr(228)', settings => jsonb_build_object('x.text', chr(228)),
+                                  database => 'regress_pgbg_latin1') AS (same bool);
 -- settings
 SELECT set_config('x.text', chr(228), false) = chr(228) AS same;
 SELECT latin1($$SELECT current_setting('x.text')$$) = '(' || chr(228) || ')' AS same;
