@@ -15,9 +15,10 @@ CREATE DATABASE regress_pgbg_other TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE
 -- what a job in that database returns, as one text; the second argument says how it is declared
 CREATE FUNCTION there(sql text, declared text DEFAULT 't text', place name DEFAULT 'regress_pgbg_other') RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    h public.pg_background_handle := public.pg_background_start(sql, database => place);
+    h public.pg_background_handle;
     answer text;
 BEGIN
+    h := public.pg_background_start(sql, database => place);
     EXECUTE format('SELECT string_agg(r::text, %L) FROM public.pg_background_result_v2($1, $2) AS r (%s)', ' ', declared)
        INTO answer USING h.pid, h.cookie;
     RETURN answer;
