@@ -181,6 +181,29 @@ CALL finish(:pid, :cookie);
 SELECT done();
 
 --
+-- which statement has failed
+--
+CREATE PROCEDURE which(sql text, autocommit bool DEFAULT true) LANGUAGE plpgsql AS $$
+DECLARE
+    job pg_background_handle := pg_background_start(sql, autocommit => autocommit);
+BEGIN
+    PERFORM pg_background_await(job);
+    RAISE NOTICE '%', (SELECT concat_ws(', ', state, 'statement ' || statement, sqlstate, message) FROM pg_background_outcome(job));
+    PERFORM pg_background_forget(job);
+END
+$$;
+CALL which('SELECT 1; ; /* ; */ SELECT 2; SELECT 1 / 0; SELECT 4');
+CALL which('SELECT 1; SELECT 2; SELEC 3; SELECT 4');
+CALL which('SELECT 1; SELECT ''not closed');
+CALL which('CREATE TEMP TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED); BEGIN; INSERT INTO late VALUES (1), (1); COMMIT; SELECT 5');
+CALL which('SELECT 1; BEGIN; COPY done TO STDOUT; COMMIT');
+CALL which('SELECT 1; SELECT 2');
+CALL which('SELECT 1; SELECT 2; SELECT 1 / 0; SELECT 4', false);
+CALL which('SELECT 1; SELECT 2; SELEC 3; SELECT 4', false);
+CALL which('SELECT 1; SELECT 2; COMMIT; SELECT 4', false);
+DROP PROCEDURE which(text, bool);
+
+--
 -- timeouts
 --
 \set VERBOSITY terse

@@ -53,12 +53,13 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     let mut done = Done::default();
     for (i, statement) in statements.into_iter().enumerate() {
         let tree = statement.tree();
+        // Before it is refused: the outcome says which one failed.
+        current.show_statement(i + 1, count, tree.tag());
         if tree.is_transaction_control() {
             return Err(errors::transaction_control());
         }
         check(tree)?;
         transaction::refuse_if_stopped(current)?;
-        current.show_statement(i + 1, count, tree.tag());
         if i > 0 {
             xact::between_statements()?;
         }
