@@ -13,6 +13,8 @@ import time
 import statements
 from statements import Script, Server, pq
 
+# A job is a background process, which cannot listen.
+LISTEN = re.compile(r"\s*(un)?listen\b", re.I)
 COPY_CLIENT = re.compile(r"\s*copy\b.*\b(stdin|stdout)\b", re.I | re.S)
 # psql's line of a message, with VERBOSITY verbose
 MESSAGE = re.compile(r"psql:[^\n]*?:\d+: (DEBUG|INFO|NOTICE|WARNING|ERROR|FATAL):  (\w{5}): ([^\n]*)")
@@ -30,7 +32,7 @@ def statements_of(path, server, host_work):
             if sql not in ("c", "connect", "copy"):
                 server.psql(script, sql, command)
             continue
-        if command == "several":
+        if command == "several" or LISTEN.match(sql):
             continue
         if COPY_CLIENT.match(sql):
             if re.search(r"\bstdin\b", sql, re.I):
