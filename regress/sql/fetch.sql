@@ -160,7 +160,19 @@ RESET statement_timeout;
 SELECT pg_advisory_unlock(7001);
 SELECT count(*), min(i), max(i) FROM pg_background_fetch((:pid, :cookie), 8000) AS (i int, t text);
 SELECT count(*), min(i), max(i) FROM pg_background_fetch((:pid, :cookie), 8000) AS (i int, t text);
--- but what a transaction has fetched does not come again when it is rolled back
+-- but rows that cannot be put aside, for which room in temporary files is missing, are lost, and the rest with them
+SELECT pid, cookie FROM pg_background_start('SELECT i, repeat(''x'', 1000) FROM generate_series(1, 10000) i') \gset
+SET work_mem = '64kB';
+SET temp_file_limit = '1MB';
+SELECT count(*) FROM pg_background_fetch((:pid, :cookie), 10) AS (i int, t text);
+\set VERBOSITY sqlstate
+SELECT * FROM pg_background_fetch((:pid, :cookie), 9000) AS (i int, t text);
+\set VERBOSITY default
+RESET temp_file_limit;
+RESET work_mem;
+SELECT attempt('SELECT * FROM pg_background_fetch(($1, $2), 1) AS (i int, t text)', :pid, :cookie);
+SELECT pg_background_detach_v2(:pid, :cookie);
+-- what a transaction has fetched does not come again when it is rolled back
 SELECT pid, cookie FROM pg_background_start('SELECT generate_series(1, 5)') \gset
 BEGIN;
 SELECT * FROM pg_background_fetch((:pid, :cookie), 2) AS (a int);

@@ -32,6 +32,8 @@ pub struct Receiver {
     current: AlignedBuffer,
     /// The pieces of a long row that have come so far.
     pieces: AlignedBuffer,
+    /// A frame has left the queue and could not be kept: rows may be missing.
+    has_lost: bool,
 }
 
 #[derive(Default)]
@@ -80,6 +82,7 @@ impl Receiver {
             spooled_rows: 0,
             current: AlignedBuffer::new(),
             pieces: AlignedBuffer::new(),
+            has_lost: false,
         }
     }
 
@@ -91,6 +94,11 @@ impl Receiver {
     /// The columns of the rows, once they have come: before the first row.
     pub fn columns(&self) -> Option<&[Column]> {
         self.columns.as_deref()
+    }
+
+    /// Was a frame lost? Then nothing more can be read: disk space was missing to put it aside, say.
+    pub fn has_lost(&self) -> bool {
+        self.has_lost
     }
 
     /// The rows that have come and are unread.
@@ -122,15 +130,14 @@ impl Receiver {
             }
         };
         let (kind, count, body) = frame::parse(message)?;
-        let is_dealt_with = match kind {
-            Kind::Description => {
-                set_columns(&mut self.columns, body)?;
-                true
-            }
-            Kind::Notice => takes(body)?,
-            _ => false,
-        };
-        if !is_dealt_with {
+        // A message that cannot be raised now is no row.
+        if kind == Kind::Notice && takes(body)? {
+            return Ok(Received::Frame(message.len()));
+        }
+        self.has_lost = true;
+        if kind == Kind::Description {
+            set_columns(&mut self.columns, body)?;
+        } else {
             let spool = match &mut self.spool {
                 Some(spool) => spool,
                 none => none.insert(Spool::new()?),
@@ -138,6 +145,7 @@ impl Receiver {
             spool.put(message)?;
             self.spooled_rows += rows_of(kind, count);
         }
+        self.has_lost = false;
         Ok(Received::Frame(message.len()))
     }
 

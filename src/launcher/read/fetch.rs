@@ -1,9 +1,11 @@
 //! Some of a job's rows at a time.
 //!
 //! A fetch waits until as many rows as it wants have come, or the job has ended; converts them; and only then counts
-//! them as read. So a fetch that fails, or is cancelled, has taken nothing, and can be made again. The rows that it
-//! does not want stay in the queue, where the worker waits for room: the session holds no more than one batch beyond
-//! the rows of a fetch.
+//! them as read. So a fetch that fails, or is cancelled, has taken nothing, and can be made again (unless a row could
+//! not be put aside, for lack of disk space: then the rest is lost).
+//!
+//! The rows that it does not want stay in the queue, where the worker waits for room: the session holds no more than
+//! one batch beyond the rows of a fetch.
 //!
 //! Rows come in the job's order, and so does the end. Suppose that a job has failed after a thousand rows: the fetches
 //! give these, and the one that would need more throws the error.
@@ -14,6 +16,7 @@ use crate::channel::Frame;
 use crate::launcher::job::{Job, Reading};
 use crate::pg::convert::are_types_known;
 use crate::pg::error::Result;
+use crate::pg::latch;
 use crate::pg::result_set::ResultSet;
 use crate::pg::tupdesc::hold_row_types;
 use logic::job::state::State;
@@ -51,7 +54,10 @@ pub fn fetch(job: &Job, reading: &mut Reading, set: &mut ResultSet, max: u64) ->
     };
     let Reading { receiver, error, tags, .. } = reading;
     receiver.take_rows(max, |frame| match frame {
-        Frame::Rows(count, rows) => conversions.put_all(set, frame::rows(count, rows)),
+        Frame::Rows(count, rows) => {
+            latch::check_for_interrupts()?;
+            conversions.put_all(set, frame::rows(count, rows))
+        }
         other => stream::receive_other(job, other, error, tags),
     })?;
     Ok(if has_more { Left::Perhaps } else { Left::Nothing })

@@ -94,7 +94,7 @@ pub fn columns(pid: i32, cookie: i64) -> Result<Option<Vec<Column>>> {
     let mut reading = take(&job)?;
     let waited = stream::wait_for_columns(&job, &mut reading.receiver, Messages::PutAside);
     let columns = reading.receiver.columns().map(<[Column]>::to_vec);
-    job.put_back(reading);
+    put_back(&job, reading);
     waited?;
     match job.error()? {
         Some(report) if columns.is_none() => Err(PgError::of(messages::error(&job, report))),
@@ -115,6 +115,13 @@ fn take(job: &Job) -> Result<Reading> {
         return Err(errors::results_discarded(job.pid));
     }
     job.take_reading().ok_or_else(|| errors::already_consumed(job.pid))
+}
+
+/// Keeps the reading for another read, if nothing of it has been given away or lost.
+fn put_back(job: &Job, reading: Reading) {
+    if !reading.begun && !reading.receiver.has_lost() {
+        job.put_back(reading);
+    }
 }
 
 /// All rows of the job, or its error; the job is released with either.
@@ -155,9 +162,7 @@ fn settle<T>(job: &Arc<Job>, reading: Reading, read: std::result::Result<T, Fail
             Err(PgError::of(*report))
         }
         Err(Failure::Read(error)) => {
-            if !reading.begun {
-                job.put_back(reading);
-            }
+            put_back(job, reading);
             Err(error)
         }
     }
