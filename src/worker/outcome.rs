@@ -27,12 +27,11 @@ use logic::wire::tags;
 /// The tags are the result of a job without rows: all of them are published, or sent. The last one is published in any
 /// case.
 pub fn success(current: &Current, done: &Done) -> Result<()> {
-    let tags = done.tags.iter().map(Vec::as_slice);
     let (mut all, mut last) = (Vec::new(), Vec::new());
     if !done.has_rows {
-        tags::encode(tags.clone(), &mut all);
+        tags::encode(done.tags.iter().map(Vec::as_slice), &mut all);
     }
-    tags::encode(tags.last(), &mut last);
+    tags::encode(done.tags.last().map(Vec::as_slice), &mut last);
     let are_whole = !done.has_rows && all.len() <= OUTCOME_SIZE;
     publish(current, State::Stopped, if are_whole { &all } else { &last });
     current.with_sender(|sender| {
