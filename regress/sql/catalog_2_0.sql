@@ -27,7 +27,24 @@ SELECT pg_background_grant_privileges('regress_pgbg_reader');
 SET ROLE regress_pgbg_reader;
 SELECT state, command_tag FROM pg_background_run('SELECT 1');
 SELECT count(*) FROM pg_background_activity;
+-- jobs of another role in the same session: none of one's own, and not to be touched
+SELECT pid, cookie FROM pg_background_submit('SELECT pg_sleep(600)', 0, 'of another role') \gset
 RESET ROLE;
+CREATE ROLE regress_pgbg_other;
+SELECT pg_background_grant_privileges('regress_pgbg_other');
+SET ROLE regress_pgbg_other;
+SELECT count(*) FROM pg_background_list;
+SELECT pg_background_cancel_all(), pg_background_detach_all(), pg_background_purge(), pg_background_cancel_by_label('%');
+SELECT state, command_tag FROM pg_background_outcome(:pid, :cookie);
+SELECT attempt('SELECT pg_background_result_info($1, $2)', :pid, :cookie);
+SELECT attempt('SELECT pg_background_error_info($1, $2)', :pid, :cookie);
+SELECT attempt('SELECT pg_background_full_sql($1, $2)', :pid, :cookie);
+SELECT attempt('SELECT pg_background_cancel($1, $2)', :pid, :cookie);
+SELECT attempt('SELECT pg_background_wait($1, $2, 1)', :pid, :cookie);
+RESET ROLE;
+SELECT pg_background_revoke_privileges('regress_pgbg_other');
+DROP ROLE regress_pgbg_other;
+SELECT pg_background_cancel_all(), pg_background_detach_all();
 SELECT pg_background_revoke_privileges('regress_pgbg_reader', false);
 SELECT count(*) FROM pg_shdepend WHERE refobjid = 'regress_pgbg_reader'::regrole;
 SELECT pg_background_grant_privileges('no_such_role'), pg_background_revoke_privileges(NULL);

@@ -12,6 +12,7 @@ use crate::{errors, settings};
 use logic::job::state::{State, Stop};
 use logic::sqlstate;
 use logic::wire::report::Field;
+use logic::wire::tags;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -98,18 +99,12 @@ pub fn pg_background_result_info(call: &Call) -> Result<Datum> {
     let (started_at, finished_at) = if state.is_final() { (job.started_at(), job.finished_at()) } else { (0, 0) };
     call.composite_by_name(vec![
         ("row_count", Value::Int8(if well { job.row_count() } else { 0 })),
-        ("command_tag", Value::Text(name_of(&tag).to_vec())),
+        ("command_tag", Value::Text(tags::command(&tag).to_vec())),
         ("completed", Value::Bool(state.is_final())),
         ("has_error", Value::Bool(matches!(state, State::Error | State::Canceled))),
         ("started_at", time(started_at)),
         ("finished_at", time(finished_at)),
     ])
-}
-
-/// The command's name, which ends where the numbers of a tag begin: `INSERT` of `INSERT 0 2`.
-fn name_of(tag: &[u8]) -> &[u8] {
-    let len = tag.iter().rposition(|byte| !byte.is_ascii_digit() && *byte != b' ').map_or(0, |last| last + 1);
-    &tag[..len]
 }
 
 /// `pg_background_error_info(pid, cookie)`: NULL without an error.

@@ -20,10 +20,30 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<&[u8]>> {
     Ok(tags)
 }
 
+/// The command's name, which ends where the numbers of a tag begin: `INSERT` of `INSERT 0 2`.
+pub fn command(tag: &[u8]) -> &[u8] {
+    let len = tag.iter().rposition(|byte| !byte.is_ascii_digit() && *byte != b' ').map_or(0, |last| last + 1);
+    &tag[..len]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_command_is_a_tag_without_numbers() {
+        for (tag, name) in [
+            ("INSERT 0 2", "INSERT"),
+            ("SELECT 17", "SELECT"),
+            ("CREATE TABLE", "CREATE TABLE"),
+            ("REFRESH MATERIALIZED VIEW", "REFRESH MATERIALIZED VIEW"),
+            ("", ""),
+            ("7", ""),
+        ] {
+            assert_eq!(command(tag.as_bytes()), name.as_bytes());
+        }
+    }
 
     proptest! {
         #[test]
