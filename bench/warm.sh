@@ -4,6 +4,9 @@
 has_setting() { [ "$(sql -c "SELECT count(*) FROM pg_settings WHERE name = 'pg_background.$1'")" = 1 ]; }
 default_spin() { if has_setting spin_us; then sql -c 'SHOW pg_background.spin_us'; else echo none; fi; }
 
+# Two parts want them.
+warm_tables() { [ -n "$(sql -c "SELECT to_regclass('bench.warm_call')")" ] || sql -f "$here/warm.sql" >/dev/null; }
+
 # A session that makes bursts of calls of each kind in turn, there and back. Where the scheduler puts two processes that
 # wake each other makes a factor of four: on one core they never find it asleep, on two each wake-up is an interrupt for
 # the other core. So three of the regimes hold the session and dblink's own session there; the worker is free always.
@@ -35,7 +38,7 @@ warm_session() { # regime spin fsync repetition rounds burst call...
       printf '%s\n' ${gap:+"$gap"} "SELECT bench.burst('$name', $call, $skip, $burst);"
     done
   } >"$script"
-  [ "$spin" = default ] || options=(-c "pg_background.spin_us=$spin")
+  [[ $spin = @(default|exec) ]] || options=(-c "pg_background.spin_us=$spin")
   PGOPTIONS=${options[*]} pgbench -n -M prepared -D open=0 -f "$script" -t "$rounds" >"$TMP/pgbench.log" 2>&1 </dev/null ||
     { cat "$TMP/pgbench.log" >&2; return 1; }
 }
@@ -49,7 +52,7 @@ warm_choices() {
 
 warm_calls() {
   local r regime spin fsync spins regimes rounds=$((calls / 10 + 1)) # of 40 calls each
-  for server in preload cold; do use $server; sql -f "$here/warm.sql" >/dev/null; done
+  for server in preload cold; do use $server; warm_tables; done
   use preload
   warm_choices
   for ((r = 1; r <= repetitions; r++)); do

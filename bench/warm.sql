@@ -1,4 +1,4 @@
--- A job on a warm worker beside a dblink connection that stays open.
+-- A job on a warm worker beside a dblink connection that stays open. Calls 6 and later are those of the part exec.
 CREATE TABLE bench.warm_call (id int PRIMARY KEY, task text, by text, code text);
 INSERT INTO bench.warm_call VALUES
   (1, 'SELECT 1', 'dblink', $$PERFORM FROM dblink('kept', 'SELECT 1') AS (x int)$$),
@@ -10,7 +10,13 @@ INSERT INTO bench.warm_call VALUES
              pg_background_result_v2(h.pid, h.cookie) AS r (x text)$$),
   (5, 'INSERT', 'submit, wait, detach',
    $$PERFORM pg_background_wait_v2(pid, cookie), pg_background_detach_v2(pid, cookie)
-     FROM pg_background_submit_v2('INSERT INTO bench.written VALUES (1)')$$);
+     FROM pg_background_submit_v2('INSERT INTO bench.written VALUES (1)')$$),
+  (6, 'SELECT 1', 'query', $$PERFORM FROM pg_background_query('SELECT 1') AS (x int)$$),
+  (7, 'SELECT 1', 'query, parameter', $$PERFORM FROM pg_background_query('SELECT $1', ROW(i)) AS (x int)$$),
+  (8, 'INSERT', 'exec', $$PERFORM pg_background_exec('INSERT INTO bench.written VALUES (1)')$$),
+  (9, 'INSERT', 'exec, parameter', $$PERFORM pg_background_exec('INSERT INTO bench.written VALUES ($1)', ROW(i))$$),
+  (10, 'INSERT', 'exec, a new text each time',
+   $$PERFORM pg_background_exec('INSERT INTO bench.written VALUES (' || (random() * 1e9)::int || ')')$$);
 
 -- What bench.burst saw in a session of the given name: its calls, in order.
 CREATE UNLOGGED TABLE bench.burst (session text, call int, us float8[]);

