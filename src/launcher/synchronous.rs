@@ -16,8 +16,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// The job that this session waits for.
-static AWAITED: Mutex<Option<Arc<Job>>> = Mutex::new(None);
+/// The jobs that this session waits for. Suppose that the rows of a query are converted by a cast function that calls
+/// exec: then there are two.
+static AWAITED: Mutex<Vec<Arc<Job>>> = Mutex::new(Vec::new());
 
 /// A job that has been launched and is to be waited for. Dropped before its end, it is asked to stop.
 pub struct SynchronousJob(Arc<Job>);
@@ -32,7 +33,7 @@ impl Deref for SynchronousJob {
 
 impl Drop for SynchronousJob {
     fn drop(&mut self) {
-        AWAITED.lock().take();
+        AWAITED.lock().retain(|job| !Arc::ptr_eq(job, &self.0));
         // Most often the job was read, and is released. What fails here cannot be told: an error is on its way already.
         if tracker::tracked(self.0.pid, self.0.cookie).is_some() {
             let _ = self.0.stop(Stop::Now);
@@ -63,12 +64,12 @@ fn start_job(sql: &[u8], options: &Options) -> Result<SynchronousJob> {
         WATCHED.store(true, Relaxed);
     }
     let job = launch(sql, options, None)?;
-    *AWAITED.lock() = Some(Arc::clone(&job));
+    AWAITED.lock().push(Arc::clone(&job));
     Ok(SynchronousJob(job))
 }
 
 /// The session ends in the middle of a call.
 fn at_exit() -> Result<()> {
-    let awaited = AWAITED.lock().take();
-    awaited.map_or(Ok(()), |job| job.stop(Stop::Now).map(drop))
+    let awaited = std::mem::take(&mut *AWAITED.lock());
+    awaited.iter().try_for_each(|job| job.stop(Stop::Now).map(drop))
 }
