@@ -41,6 +41,10 @@ SELECT * FROM attempt($$SELECT pg_background_await(h(3))$$);
 SELECT * FROM attempt($$SELECT pg_background_await(h(3), '1000000 years')$$);
 SELECT * FROM attempt($$SELECT pg_background_await(h(3), '178000000 years')$$);
 SELECT * FROM attempt($$SELECT pg_background_await(h(3), make_interval(secs => 9e12, years => 100000))$$);
+-- infinite, where the server has such intervals (17 and later)
+SELECT current_setting('server_version_num')::int >= 170000 AS has_infinity \gset
+SELECT * FROM attempt(format('SELECT pg_background_await(h(3), %L)', CASE WHEN :'has_infinity' THEN 'infinity' ELSE '1000 years' END));
+SELECT * FROM attempt(format('SELECT pg_background_await(h(3), %L)', CASE WHEN :'has_infinity' THEN '-infinity' ELSE '-1000 years' END));
 RESET statement_timeout;
 INSERT INTO t VALUES (3);
 SELECT pg_background_await(h(3), '1 hour');
