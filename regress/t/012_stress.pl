@@ -131,6 +131,24 @@ my @operations = (
         PERFORM pg_background_wait_v2_timeout(h.pid, h.cookie, (random() * 10)::int);
       EXCEPTION WHEN undefined_object THEN NULL;
       END} ],
+	# a job that has ended has an outcome
+	[ 5, 'wait for any or all of this session and of others', q{
+      several := mine || ARRAY(SELECT (b.pid, b.cookie)::pg_background_handle FROM pg_stat_background AS b
+        WHERE b.usename = current_user AND b.launcher_pid <> pg_backend_pid() AND b.pid > 0 ORDER BY random() LIMIT 4);
+      BEGIN
+        IF random() < 0.7 THEN
+          h := pg_background_await_any(several, random() * interval '20 ms');
+        ELSE
+          h := CASE WHEN pg_background_await_all(several, random() * interval '20 ms') THEN several[1] END;
+        END IF;
+        word := (pg_background_outcome(h)).state;
+        IF word IN ('starting', 'running') THEN
+          strange := strange || format(E'a job has ended, and is %s\n', word);
+        END IF;
+      EXCEPTION WHEN undefined_object OR object_not_in_prerequisite_state THEN NULL; -- that long ago, or its launch has failed
+      END} ],
+	[ 3, 'stop', q{
+      PERFORM pg_background_stop(mine[i], CASE WHEN random() < 0.5 THEN interval '0' ELSE random() * interval '10 ms' END)} ],
 	# not 0, which is the pid of a job that has none yet
 	[ 2, 'cancel with a wrong pid', q{
       SELECT -1, b.cookie INTO h FROM pg_stat_background AS b WHERE b.usename = 'steady' ORDER BY random() LIMIT 1;
@@ -230,6 +248,7 @@ DECLARE
   half timestamptz := clock_timestamp() + seconds * interval '0.5 s';
   memory int;
   mine pg_background_handle[] := '{}';
+  several pg_background_handle[];
   kinds text[] := '{}';
   kind text;
   h pg_background_handle;
