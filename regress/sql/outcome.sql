@@ -67,6 +67,17 @@ SELECT state, sqlstate, length(message) BETWEEN 1000 AND 4000 AS is_cut, message
 -- its error is the same when it is read
 SELECT * FROM attempt('SELECT * FROM pg_background_result_v2($1, $2) AS (t text)', (h(12)).pid, (h(12)).cookie);
 
+-- statements that have committed before it
+INSERT INTO handles SELECT 17, pg_background_start('INSERT INTO t VALUES (1); SELECT 1/0; INSERT INTO t VALUES (2)', autocommit => true);
+SELECT pg_background_await(h(17));
+SELECT * FROM outcome(h(17));
+INSERT INTO handles SELECT 18, pg_background_start('INSERT INTO t VALUES (1); COMMIT; SELECT 1, 2; SELEC 1', autocommit => true);
+SELECT pg_background_await(h(18));
+SELECT * FROM outcome(h(18));
+INSERT INTO handles SELECT 19, pg_background_start('INSERT INTO t VALUES (1); SELECT 1, 2; TRUNCATE t', autocommit => true);
+SELECT pg_background_await(h(19));
+SELECT * FROM outcome(h(19));
+
 -- running, then canceled
 CALL launch(15, 'SELECT 1; SELECT pg_sleep(600)');
 CALL until_waits((h(15)).pid, 'PgSleep');

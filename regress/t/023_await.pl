@@ -214,6 +214,17 @@ is(value($third, 'SELECT pg_background_stop(h(206)), pg_background_await(h(206))
 value($third, 'RESET ROLE');
 is(value($third, 'SELECT pg_background_stop(h(205)), pg_background_await(h(205))'), 't|t', 'superusers may all');
 
+# A wait fails in the middle, for what an own job sends cannot be kept. The next wait is as any other.
+value($fourth, q{INSERT INTO handles SELECT 207, h FROM pg_background_launch_v2($$SELECT i, repeat('x', 100) FROM generate_series(1, 30000) i$$, 4096) h});
+value($third, "INSERT INTO handles SELECT 208, h FROM $job h");
+value($fourth, q{SET work_mem = '64kB'; SET temp_file_limit = '256kB'});
+like((ask($fourth, 'SELECT pg_background_await_all(hs(207, 208))'))[1], qr/ERROR:  53400: temporary file size exceeds temp_file_limit/, 'a wait fails');
+value($fourth, 'RESET temp_file_limit');
+begin($fourth, $fourth_pid, 'number(pg_background_await_any(hs(208, 208)))');
+$node->safe_psql('postgres', 'SELECT pg_background_stop(h(208))');
+is(answer($fourth), 208, 'the next one hears of the end');
+is(value($fourth, 'SELECT pg_background_await_all(hs(207, 208))'), 't', 'the other job has ended as well');
+
 # What the registry has forgotten is unknown.
 my $gone = value($fourth, q{SELECT h FROM pg_background_submit_v2('SELECT 1') h});
 $fourth->quit;
