@@ -66,6 +66,7 @@ for my $how ($node->{registry} ? ('new', 'warm') : 'new')
 
 	($pid, $cookie) = start($session, 'SELECT 1 / 0', q{label => 'a "quoted" \ label'});
 	ends_as("$how, failed", $pid, $cookie, 'a "quoted" \ label', 'error|22012');
+	ok($node->log_contains(qr/CONTEXT:  pg_background job $cookie "a "quoted" \\ label" launched by process \d+$/m), "$how: the log names the label");
 	($pid, $cookie) = start($session, 'CREATE TABLE t (a int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO t VALUES (1), (1)');
 	ends_as("$how, failed at its commit", $pid, $cookie, '-', 'error|23505');
 	($pid, $cookie) = start($session, 'SELECT count(*) FROM generate_series(1, 10)', 'results => false');
