@@ -88,6 +88,13 @@ SELECT state, sqlstate, message FROM pg_background_outcome(:'job');
 SELECT pg_background_forget(:'job');
 SELECT attempt(format('SELECT pg_background_exec(%L, timeout => %L)', 'SELECT', timeout)) FROM (VALUES ('0'), ('-1 s'), ('1 year'), ('24.8 days')) AS t (timeout);
 
+-- without end, where intervals have one for that (17 and later)
+SET pg_background.worker_timeout = '5ms';
+SELECT attempt(CASE WHEN current_setting('server_version_num')::int >= 170000
+                    THEN $$SELECT pg_background_exec('SELECT pg_sleep(0.05)', timeout => 'infinity', settings => '{"statement_timeout": "5ms"}')$$
+                    ELSE 'SELECT' END);
+RESET pg_background.worker_timeout;
+
 DROP FUNCTION as_owner;
 DROP ROLE regress_pgbg_plain;
 \i regress/sql/include/cleanup.sql
