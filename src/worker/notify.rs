@@ -4,9 +4,9 @@
 //! segment, in the registry's history, and the launcher is awake. So whoever hears of the end finds the outcome. The
 //! worker has no job by then: a cancel reaches nothing, and a termination asks the process to leave afterwards.
 //!
-//! A job whose process ends by FATAL is told of in the exit callback, last of all that is done there: see [`tell_at_exit`].
-//! Of these ends nothing is told: the connection to the database failed, so there is no session to tell from; the job was
-//! promised to a worker that ended before it took the job; the whole server crashed.
+//! A job whose process ends by FATAL is told of in the exit callback, last of all that is done there: see
+//! [`tell_at_exit`]. Of these ends nothing is told: the connection to the database failed, so there is no session to
+//! tell from; the job was promised to a worker that ended before it took the job; the whole server crashed.
 
 use super::current::Current;
 use super::idle;
@@ -91,7 +91,8 @@ impl Notification {
     }
 
     /// Sends it while the process ends, connected, after its transaction was aborted: the server drops temporary tables
-    /// at this time, in a transaction as well. Waits cannot be interrupted here, so there is none of more than a second.
+    /// at this time, in a transaction as well. Waits cannot be interrupted here, so there is none of more than a
+    /// second.
     ///
     /// The server makes FATAL of an ERROR here, which goes on with the exit callbacks that are left, and not with this
     /// function. So this comes last of what the worker does; and the transaction is aborted by a callback, which is the

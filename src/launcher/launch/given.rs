@@ -8,8 +8,8 @@ use crate::pg::jsonb::{Member, Members};
 use crate::pg::{notify, set_command};
 use logic::session::given::{self, Refusal};
 
-/// The settings in a JSON object, given by its `members`; `None` if it was no object. Each is checked as SET would check
-/// it here and now: with the rights of the role that launches the job, in the server's words.
+/// The settings in a JSON object, given by its `members`; `None` if it was no object. Each is checked as SET would
+/// check it here and now: with the rights of the role that launches the job, in the server's words.
 ///
 /// The worker sets them again with the same rights, so what becomes invalid in between is an error of the job.
 pub fn settings(members: Option<Members>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {

@@ -1,7 +1,7 @@
 //! SQL that runs in the caller's own transaction, because no worker can be had (`pg_background.on_exhaustion`).
 //!
-//! It is no job: nothing knows of it but the call that runs it. What comes of it has the form of a job's result, so that
-//! what reads jobs can read it: columns, and rows in batches.
+//! It is no job: nothing knows of it but the call that runs it. What comes of it has the form of a job's result, so
+//! that what reads jobs can read it: columns, and rows in batches.
 
 use super::{Options, Results, Transactions, database};
 use crate::channel::Batch;

@@ -35,7 +35,8 @@ pub struct Options<'a> {
     pub results: Results,
     /// Bytes; 0 and below stand for the setting.
     pub queue_size: i32,
-    /// How long the job may run, in milliseconds, 0 without end; `None` is as long as `pg_background.worker_timeout` says.
+    /// How long the job may run, in milliseconds, 0 without end; `None` is as long as `pg_background.worker_timeout`
+    /// says.
     pub timeout: Option<i32>,
     /// Names and values of settings that are made in the job before it starts.
     pub settings: Vec<(Vec<u8>, Vec<u8>)>,

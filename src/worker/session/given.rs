@@ -6,11 +6,11 @@ use crate::pg::{identity, set_command, xact};
 use logic::wire::extras::Extras;
 
 /// Sets them, as SET at the beginning of the job would: as the role that the job runs as, and for the whole session, so
-/// RESET gives what it gives in the launcher's. [`super::Session::take_back_changes`] takes them back with all else that
-/// the job has set. When the session is the launcher's, outside a transaction; an error is the job's.
+/// RESET gives what it gives in the launcher's. [`super::Session::take_back_changes`] takes them back with all else
+/// that the job has set. When the session is the launcher's, outside a transaction; an error is the job's.
 ///
-/// They have a transaction of their own, so that what is set for new transactions (`default_transaction_isolation`) holds
-/// for the job's first, and so that one that fails does not take back the settings of the next.
+/// They have a transaction of their own, so that what is set for new transactions (`default_transaction_isolation`)
+/// holds for the job's first, and so that one that fails does not take back the settings of the next.
 pub fn set(segment: &Segment) -> Result<()> {
     let header = segment.header();
     let bytes = segment.bytes(header.extras);
