@@ -8,6 +8,7 @@ pub mod bytes;
 pub mod columns;
 pub mod extras;
 pub mod frame;
+pub mod params;
 pub mod report;
 pub mod tags;
 pub mod tuple;

@@ -64,7 +64,7 @@ fn short_size(first: u8) -> Option<usize> {
 
 /// The size of the varlena at the start of `bytes`, header included. The low bits of the first byte tell its form on
 /// little-endian machines, the high bits on big-endian ones (varatt.h).
-fn varlena_size(bytes: &[u8]) -> Result<usize> {
+pub(super) fn varlena_size(bytes: &[u8]) -> Result<usize> {
     const BAD: Malformed = Malformed("a value has an impossible length");
     let first = *bytes.first().ok_or(OUTSIDE)?;
     let size = if let Some(size) = short_size(first) {
