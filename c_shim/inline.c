@@ -81,6 +81,13 @@ pgbg_varlena(const void *datum, Size *len)
 	return VARDATA_ANY(datum);
 }
 
+/* The bytes of a value with its header, which may be short. */
+Size
+pgbg_varsize(const void *datum)
+{
+	return VARSIZE_ANY(datum);
+}
+
 /* Does the value live elsewhere?  (Expanded objects are made flat when a tuple is formed.) */
 bool
 pgbg_is_external(const void *datum)

@@ -29,6 +29,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "nodes/params.h"
 #include "nodes/parsenodes.h"
 #include "parser/analyze.h"
 #include "parser/parse_coerce.h"
@@ -56,6 +57,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/portal.h"
 #include "utils/ps_status.h"
 #include "utils/regproc.h"
@@ -91,6 +93,7 @@ extern const Pg_magic_struct *pgbg_magic(void);
 extern const Pg_finfo_record *pgbg_finfo_v1(void);
 extern void pgbg_check_for_interrupts(void);
 extern const char *pgbg_varlena(const void *datum, Size *len);
+extern Size pgbg_varsize(const void *datum);
 extern bool pgbg_is_external(const void *datum);
 extern MinimalTuple pgbg_slot_tuple(TupleTableSlot *slot, bool *should_free);
 extern void pgbg_slot_clear(TupleTableSlot *slot);

@@ -6,6 +6,7 @@ use crate::launcher::read;
 use crate::launcher::synchronous::{self, Started};
 use crate::pg::call::Call;
 use crate::pg::error::Result;
+use crate::pg::params::Destination;
 use crate::pg::value::{Datum, Value, text};
 
 /// The positions of the arguments that several functions share. `None`: the function has no such argument.
@@ -35,13 +36,13 @@ impl Positions {
     }
 
     pub(super) fn options<'a>(&self, call: &'a Call) -> Result<Options<'a>> {
-        if !call.is_null(self.params) {
-            return Err(errors::not_built("params"));
-        }
+        let database = call.name(self.database);
+        let destination = if database.is_some() { Destination::OtherDatabase } else { Destination::SameDatabase };
         let autocommit = self.autocommit.is_some_and(|n| call.boolean(n));
         Ok(Options {
             label: call.text(self.label)?,
-            database: call.name(self.database),
+            database,
+            params: call.params(self.params, destination)?,
             transactions: if autocommit { Transactions::PerStatement } else { Transactions::One },
             timeout: call.interval(self.timeout).map(given::timeout).transpose()?,
             settings: if call.is_null(self.settings) {

@@ -81,6 +81,17 @@ pub(super) fn log_duration(sql: &CStr, was_logged: bool, detail: &CStr) -> Resul
     })
 }
 
+/// Can [`log_duration`] write a line? As far as the settings tell.
+pub(super) fn may_log_duration() -> bool {
+    // SAFETY: reads variables.
+    unsafe {
+        sys::log_duration
+            || sys::log_min_duration_statement >= 0
+            || sys::log_min_duration_sample >= 0
+            || sys::xact_is_sampled
+    }
+}
+
 /// A message of level LOG, without the line that shows the statement.
 ///
 /// # Safety

@@ -218,20 +218,20 @@ pub unsafe fn owns_database(database: sys::Oid, role: sys::Oid) -> bool {
     }
 }
 
-/// 15: analysing was split by the kind of a statement's parameters. It has none here.
+/// 15: analysing was split by the kind of a statement's parameters. Here their types are given.
 ///
 /// # Safety
 /// As for the server's function, which may throw: to be called in a guard.
-pub unsafe fn analyze(raw: *mut sys::RawStmt, sql: *const c_char) -> *mut sys::List {
+pub unsafe fn analyze(raw: *mut sys::RawStmt, sql: *const c_char, types: *const u32, n: c_int) -> *mut sys::List {
     // SAFETY: promised by the caller.
     #[cfg(pg15_up)]
     unsafe {
-        sys::pg_analyze_and_rewrite_fixedparams(raw, sql, ptr::null(), 0, ptr::null_mut())
+        sys::pg_analyze_and_rewrite_fixedparams(raw, sql, types, n, ptr::null_mut())
     }
     // SAFETY: as above.
     #[cfg(not(pg15_up))]
     unsafe {
-        sys::pg_analyze_and_rewrite(raw, sql, ptr::null_mut(), 0, ptr::null_mut())
+        sys::pg_analyze_and_rewrite(raw, sql, types.cast_mut(), n, ptr::null_mut())
     }
 }
 

@@ -45,6 +45,7 @@ pub mod lwlock;
 pub mod memory;
 pub mod mq;
 pub mod notify;
+pub mod params;
 pub mod parse_tree;
 pub mod parts;
 pub mod pattern;

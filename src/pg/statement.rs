@@ -4,22 +4,28 @@
 use super::activity;
 use super::compat;
 use super::dest::RowDestination;
-use super::error::Result;
+use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::Context;
+use super::params::Bound;
 use super::parse_tree::{Tree, cells};
 use super::sys;
-use std::ffi::CStr;
+use logic::sqlstate;
+use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;
 use std::ptr;
 
 /// A job's text, parsed.
 pub struct Script<'a> {
     sql: &'a CStr,
-    statements: *mut sys::List,
+    /// In `context`.
+    statements: Vec<*mut sys::RawStmt>,
+    params: Bound<'a>,
     /// Query and plan trees: they must survive the transactions of VACUUM and of procedures, and an abort.
     context: &'a Context,
     logged: bool,
+    /// The job and its parameters, for the log; `None` without parameters, and where no line may need them.
+    log_detail: Option<CString>,
 }
 
 /// One statement of a script.
@@ -30,44 +36,71 @@ pub struct Statement<'a> {
 }
 
 impl<'a> Script<'a> {
-    /// Inside a transaction. `detail` says which job it is, for the log.
+    /// Parses a text without parameters. Inside a transaction. `detail` says which job it is, for the log.
     pub fn parse(sql: &'a CStr, context: &'a Context, detail: &CStr) -> Result<Self> {
-        let (text, tree, detail) = (sql.as_ptr(), context.as_ptr(), detail.as_ptr());
-        let mut logged = false;
-        let logged_at = &raw mut logged;
-        let entered = context.enter();
+        Self::prepare(sql, context, detail, Bound::none())
+    }
+
+    /// Parses a text, which has one statement if it has parameters. Inside a transaction.
+    pub fn prepare(sql: &'a CStr, context: &'a Context, detail: &CStr, params: Bound<'a>) -> Result<Self> {
+        let (text, tree) = (sql.as_ptr(), context.as_ptr());
         // SAFETY: the text outlives the script. MessageContext is where the server's own code expects a statement's
         // memory.
-        let statements = guard(|| unsafe {
+        guard(|| unsafe {
             sys::MessageContext = tree;
             sys::debug_query_string = text;
             sys::pgstat_report_activity(sys::BackendState_STATE_RUNNING, text);
-            let statements = sys::pg_parse_query(text);
-            if must_log(statements) {
-                activity::log_statement(text, detail);
-                *logged_at = true;
-            }
-            statements
         })?;
+        let mut script = Self { sql, statements: Vec::new(), params, context, logged: false, log_detail: None };
+        script.parse_text()?;
+        if script.params.is_some() && script.statements.len() > 1 {
+            return Err(several_with_params());
+        }
+        script.params.name_in_errors(context)?;
+        script.log(detail)?;
+        Ok(script)
+    }
+
+    fn parse_text(&mut self) -> Result<()> {
+        let text = self.sql.as_ptr();
+        let entered = self.context.enter();
+        // SAFETY: a C string; the trees live in the script's context.
+        let list = guard(|| unsafe { sys::pg_parse_query(text) })?;
         drop(entered);
-        Ok(Self { sql, statements, context, logged })
+        // SAFETY: a list of RawStmt, which lives as long as the script's context.
+        self.statements = unsafe { cells(list).iter().map(|cell| cell.ptr_value.cast()).collect() };
+        Ok(())
+    }
+
+    /// Logs the text, if the settings ask for it.
+    fn log(&mut self, detail: &CStr) -> Result<()> {
+        // SAFETY: statements of this script, and variables of the server.
+        let (must_log, max) = unsafe { (must_log(&self.statements), sys::log_parameter_max_length) };
+        if max != 0 && (must_log || activity::may_log_duration()) {
+            if let Some(params) = self.params.log_text(max)? {
+                let detail = [detail.to_bytes(), b"\nParameters: ", params.to_bytes()].concat();
+                self.log_detail = CString::new(detail).ok();
+            }
+        }
+        if must_log {
+            let (text, detail) = (self.sql.as_ptr(), self.log_detail.as_deref().unwrap_or(detail).as_ptr());
+            // SAFETY: C strings.
+            guard(|| unsafe { activity::log_statement(text, detail) })?;
+            self.logged = true;
+        }
+        Ok(())
     }
 
     pub fn statements(&self) -> Vec<Statement<'_>> {
-        // SAFETY: a list of RawStmt, which lives as long as the script's context.
-        let cells = unsafe { cells(self.statements) };
-        // SAFETY: as above.
-        cells.iter().map(|cell| Statement { raw: unsafe { cell.ptr_value }.cast(), script: PhantomData }).collect()
+        self.statements.iter().map(|raw| Statement { raw: *raw, script: PhantomData }).collect()
     }
 
     /// Forgets all statements but the first. Returns the length of its text; `None` if there were no others.
     pub(super) fn keep_first(&mut self) -> Option<usize> {
-        let first = self.statements().into_iter().next().filter(|_| self.statements().len() > 1)?;
-        // SAFETY: a list of the script's, and a RawStmt of it, which has a length if others follow.
-        unsafe {
-            sys::list_truncate(self.statements, 1);
-            Some(((*first.raw).stmt_location + (*first.raw).stmt_len).max(1) as usize)
-        }
+        let first = *self.statements.first().filter(|_| self.statements.len() > 1)?;
+        self.statements.truncate(1);
+        // SAFETY: a RawStmt of the script's, which has a length if others follow.
+        unsafe { Some(((*first).stmt_location + (*first).stmt_len).max(1) as usize) }
     }
 
     /// Runs one statement; rows go to the receiver, or nowhere. Gives the command tag, and how many rows it counts.
@@ -77,7 +110,8 @@ impl<'a> Script<'a> {
         toplevel: bool,
         destination: Option<&mut RowDestination>,
     ) -> Result<(Vec<u8>, u64)> {
-        let (raw, text) = (statement.raw, self.sql.as_ptr());
+        let (raw, text, params) = (statement.raw, self.sql.as_ptr(), self.params.as_ptr());
+        let (types, count) = (self.params.types().as_ptr(), self.params.types().len() as c_int);
         // SAFETY: all-zero is a valid QueryCompletion to fill.
         let mut done: sys::QueryCompletion = unsafe { std::mem::zeroed() };
         let done_at = &raw mut done;
@@ -85,31 +119,47 @@ impl<'a> Script<'a> {
         let dest = destination.map_or_else(|| unsafe { sys::None_Receiver }, RowDestination::as_ptr);
         // What an error comes back to must outlive the transaction, which a procedure may have ended.
         let entered = self.context.enter();
-        // SAFETY: what exec_simple_query does with a RawStmt; trees live in the script's context, the portal's name is
-        // its own, and everything that the closure makes belongs to the transaction.
-        guard(|| unsafe {
+        // SAFETY: a RawStmt.
+        let tag = guard(|| unsafe {
             let tag = sys::CreateCommandTag((*raw).stmt);
             sys::pgstat_report_query_id(0, true);
             sys::pgbg_ps_display(sys::GetCommandTagName(tag));
             sys::pgbg_check_for_interrupts();
+            tag
+        })?;
+        // SAFETY: what exec_simple_query does with a RawStmt; trees live in the script's context, the portal's name is its own, and everything that the closure
+        // makes belongs to the transaction. The error context is taken back by the guard when an ERROR leaves it.
+        guard(|| unsafe {
+            let mut named = sys::ParamsErrorCbData { portalName: ptr::null(), params };
+            let mut error_context = sys::ErrorContextCallback {
+                previous: sys::error_context_stack,
+                callback: Some(sys::ParamsErrorCallback),
+                arg: (&raw mut named).cast(),
+            };
+            if !params.is_null() {
+                sys::error_context_stack = &raw mut error_context;
+            }
             let snapshot = sys::analyze_requires_snapshot(raw);
             if snapshot {
                 sys::PushActiveSnapshot(sys::GetTransactionSnapshot());
             }
-            let queries = compat::analyze(raw, text);
-            let plans = sys::pg_plan_queries(queries, text, sys::CURSOR_OPT_PARALLEL_OK as i32, ptr::null_mut());
+            let queries = compat::analyze(raw, text, types, count);
+            let plans = sys::pg_plan_queries(queries, text, sys::CURSOR_OPT_PARALLEL_OK as i32, params);
             if snapshot {
                 sys::PopActiveSnapshot();
             }
             sys::pgbg_check_for_interrupts();
             let portal = sys::CreatePortal(c"".as_ptr(), true, true);
-            (*portal).visible = false;
             sys::PortalDefineQuery(portal, ptr::null(), text, tag, plans, ptr::null_mut());
-            sys::PortalStart(portal, ptr::null_mut(), 0, ptr::null_mut());
+            (*portal).visible = false;
+            sys::PortalStart(portal, params, 0, ptr::null_mut());
             sys::CurrentMemoryContext = sys::CurTransactionContext;
             // What queries that a rule has added return is for nobody: the result is the statement's.
             compat::run_portal(portal, toplevel, dest, sys::None_Receiver, done_at);
             sys::PortalDrop(portal, false);
+            if !params.is_null() {
+                sys::error_context_stack = error_context.previous;
+            }
         })?;
         drop(entered);
         Ok((counted_tag(done.commandTag, done.nprocessed), done.nprocessed))
@@ -117,7 +167,7 @@ impl<'a> Script<'a> {
 
     /// Logs the duration when the settings ask for it.
     pub fn log_duration(&self, detail: &CStr) -> Result<()> {
-        activity::log_duration(self.sql, self.logged, detail)
+        activity::log_duration(self.sql, self.logged, self.log_detail.as_deref().unwrap_or(detail))
     }
 }
 
@@ -130,17 +180,23 @@ pub fn tag_name(tag: u32) -> Option<&'static [u8]> {
 }
 
 /// `log_statement`, as the server reads it.
-unsafe fn must_log(statements: *mut sys::List) -> bool {
-    // SAFETY: a list of RawStmt, NULL when empty.
+///
+/// # Safety
+/// Statements whose trees are there.
+unsafe fn must_log(statements: &[*mut sys::RawStmt]) -> bool {
+    // SAFETY: promised by the caller; a variable of the server.
     unsafe {
         let level = sys::log_statement as sys::LogStmtLevel;
         level == sys::LogStmtLevel_LOGSTMT_ALL
             || level != sys::LogStmtLevel_LOGSTMT_NONE
-                && cells(statements).iter().any(|cell| {
-                    let raw = cell.ptr_value.cast::<sys::RawStmt>();
-                    sys::GetCommandLogLevel((*raw).stmt) <= level
-                })
+                && statements.iter().any(|raw| sys::GetCommandLogLevel((**raw).stmt) <= level)
     }
+}
+
+#[cold]
+fn several_with_params() -> PgError {
+    PgError::new(sqlstate::SYNTAX_ERROR, "cannot insert multiple commands into a job with parameters")
+        .hint("Launch a job for each statement, or call a function.")
 }
 
 /// A command tag as a client sees it: with the number of rows, where the command counts them.

@@ -60,7 +60,7 @@ pub(super) fn examine(type_id: u32, row_types: &mut Vec<u32>) -> Result<bool> {
 }
 
 /// The descriptor of a row type, held as long as this value.
-struct RowType(sys::TupleDesc);
+pub(super) struct RowType(sys::TupleDesc);
 
 impl Drop for RowType {
     fn drop(&mut self) {
@@ -80,7 +80,17 @@ impl RowType {
         guard(|| unsafe { sys::lookup_rowtype_tupdesc(type_id, -1) }).map(Self)
     }
 
-    fn attributes(&self) -> impl Iterator<Item = &sys::FormData_pg_attribute> {
+    /// # Safety
+    /// A descriptor that was looked up for this value.
+    pub(super) unsafe fn new(desc: sys::TupleDesc) -> Self {
+        Self(desc)
+    }
+
+    pub(super) fn as_ptr(&self) -> sys::TupleDesc {
+        self.0
+    }
+
+    pub(super) fn attributes(&self) -> impl Iterator<Item = &sys::FormData_pg_attribute> {
         // SAFETY: the descriptor is held, and has so many attributes.
         (0..unsafe { (*self.0).natts }).map(|i| unsafe { compat::attribute(self.0, i) })
     }

@@ -168,7 +168,9 @@ fn run(current: &Current, trees: &Context) -> Result<()> {
     current.start(identity::now());
     given::set(&current.segment)?;
     transaction::bound(current)?;
-    if current.segment.header().identity.autocommit != 0 {
+    let header = current.segment.header();
+    // a job with parameters is one statement, and so one transaction anyway
+    if header.identity.autocommit != 0 && header.params.len == 0 {
         let mut parts = Parts::new(current.segment.sql()?, trees)?;
         let done = autocommit::run(current, &mut parts)?;
         succeed(current, cancellable, &done, || parts.log_duration(&current.detail))

@@ -5,6 +5,7 @@ use crate::errors;
 use crate::pg::error::Result;
 use crate::pg::identity;
 use crate::pg::memory::Context;
+use crate::pg::params::Bound;
 use crate::pg::parse_tree::{Commits, Tree};
 use crate::pg::statement::Script;
 use crate::pg::{timeout, xact};
@@ -20,10 +21,11 @@ pub fn bound(current: &Current) -> Result<()> {
     timeout::start(current.segment.header().identity.timeout)
 }
 
-/// Starts the job's one transaction and parses its text.
+/// Starts the job's one transaction, binds its parameters and parses its text.
 pub fn begin<'a>(current: &'a Current, trees: &'a Context) -> Result<Script<'a>> {
     xact::begin()?;
-    Script::parse(current.segment.sql()?, trees, &current.detail)
+    let params = Bound::new(current.segment.bytes(current.segment.header().params), trees)?;
+    Script::prepare(current.segment.sql()?, trees, &current.detail, params)
 }
 
 /// Takes over current user and security context of the launcher, where they are not those of its session. Inside the
