@@ -1,11 +1,12 @@
 //! Starting jobs: what 3.0 adds. `readers` has the functions that return rows.
 
 use crate::errors;
-use crate::launcher::launch::{Options, Results, Transactions, given, launch};
+use crate::launcher::launch::{Options, Plans, Results, Transactions, given, launch};
 use crate::launcher::read;
 use crate::launcher::synchronous::{self, Started};
 use crate::pg::call::Call;
 use crate::pg::error::Result;
+use crate::pg::identity;
 use crate::pg::params::Destination;
 use crate::pg::value::{Datum, Value, text};
 
@@ -37,12 +38,18 @@ impl Positions {
 
     pub(super) fn options<'a>(&self, call: &'a Call) -> Result<Options<'a>> {
         let database = call.name(self.database);
-        let destination = if database.is_some() { Destination::OtherDatabase } else { Destination::SameDatabase };
+        let destination = match database {
+            Some(name) if name != identity::database_name(identity::database())?.as_bytes() => {
+                Destination::OtherDatabase
+            }
+            _ => Destination::SameDatabase,
+        };
         let autocommit = self.autocommit.is_some_and(|n| call.boolean(n));
         Ok(Options {
             label: call.text(self.label)?,
             database,
             params: call.params(self.params, destination)?,
+            plans: Plans::Kept,
             transactions: if autocommit { Transactions::PerStatement } else { Transactions::One },
             timeout: call.interval(self.timeout).map(given::timeout).transpose()?,
             settings: if call.is_null(self.settings) {
@@ -64,7 +71,8 @@ pub fn pg_background_start(call: &Call) -> Result<Datum> {
     }
     let results = if call.is_null(5) || call.boolean(5) { Results::Kept } else { Results::Discarded };
     let channel = call.optional_text(10)?.map_or(Ok(&b""[..]), given::channel)?;
-    let options = Options { results, queue_size: call.int4(7), channel, ..START.options(call)? };
+    let plans = Plans::Fresh;
+    let options = Options { results, queue_size: call.int4(7), channel, plans, ..START.options(call)? };
     let job = launch(sql, &options, None)?;
     call.composite([Value::Int4(job.pid), Value::Int8(job.cookie)])
 }

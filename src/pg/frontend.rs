@@ -23,7 +23,7 @@ use std::ffi::{c_char, c_int, c_void};
 use std::mem::{MaybeUninit, offset_of};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 
 /// Memory that the server reads and writes as long as the process lives.
 struct Static<T>(UnsafeCell<T>);
@@ -38,6 +38,14 @@ static CALLBACK: OnceLock<Callback> = OnceLock::new();
 /// The client's encoding while the conversion is switched off; otherwise none.
 static SAVED_ENCODING: AtomicI32 = AtomicI32::new(NONE);
 const NONE: i32 = -1;
+
+/// Counts the messages of this process that a client sees, or could see under other settings.
+static MESSAGES: AtomicU64 = AtomicU64::new(0);
+
+/// How many messages there have been: for who asks whether something has raised one.
+pub(super) fn messages() -> u64 {
+    MESSAGES.load(Relaxed)
+}
 
 fn restore_client_encoding() {
     let encoding = SAVED_ENCODING.swap(NONE, Relaxed);
@@ -69,6 +77,9 @@ unsafe extern "C-unwind" fn on_message(_argument: *mut c_void) {
         let message = sys::CopyErrorData();
         sys::CurrentMemoryContext = before;
         let (level, to_client) = ((*message).elevel, (*message).output_to_client);
+        if to_client || level >= sys::WARNING as c_int {
+            MESSAGES.fetch_add(1, Relaxed);
+        }
         if to_client && level != error::level::ERROR {
             SAVED_ENCODING.store(sys::pg_get_client_encoding(), Relaxed);
             sys::SetClientEncoding(sys::GetDatabaseEncoding());

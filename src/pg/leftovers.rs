@@ -6,7 +6,7 @@
 use super::compat_session::{self as compat, Hook, SysCacheId};
 use super::error::Result;
 use super::guard::guard;
-use super::{guc_table, identity, sys};
+use super::{guc_table, identity, plan_cache, sys};
 use std::ffi::{CStr, c_void};
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
@@ -136,7 +136,6 @@ pub fn forget() -> Result<()> {
         sys::PortalHashTableDeleteAll();
         sys::DropAllPreparedStatements();
         sys::LockReleaseAll(sys::USER_LOCKMETHOD as sys::LOCKMETHODID, true);
-        sys::ResetPlanCache();
         sys::ResetSequenceCaches();
         compat::clean_up_spi();
         if !sys::MyReplicationSlot.is_null() {
@@ -146,6 +145,7 @@ pub fn forget() -> Result<()> {
             compat::drop_temporary_replication_slots();
         }
     })?;
+    plan_cache::forget_others()?;
     guc_table::forget_transaction_settings();
     let seed = compat::random_fraction().to_bits() as sys::Datum;
     // the next job's random() must not go on with this job's setseed()
@@ -173,10 +173,11 @@ pub fn users() -> Option<[u32; 3]> {
     }
 }
 
-/// Bytes that the server's functions have allocated.
+/// Bytes that the server's functions have allocated, plans apart that are kept for jobs to come.
 pub fn memory() -> Result<usize> {
     // SAFETY: a live context.
-    guard(|| unsafe { sys::MemoryContextMemAllocated(sys::TopMemoryContext, true) })
+    let allocated = guard(|| unsafe { sys::MemoryContextMemAllocated(sys::TopMemoryContext, true) })?;
+    Ok(allocated.saturating_sub(plan_cache::memory()))
 }
 
 /// Loads what `session_preload_libraries` names, as a client's session does. Inside a transaction: a library's settings

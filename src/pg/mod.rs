@@ -49,6 +49,7 @@ pub mod params;
 pub mod parse_tree;
 pub mod parts;
 pub mod pattern;
+pub mod plan_cache;
 pub mod procs;
 pub mod result_set;
 pub mod set_command;

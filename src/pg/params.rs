@@ -49,7 +49,7 @@ impl Call {
 unsafe fn encode(datum: Datum, to: Destination) -> Result<Vec<u8>> {
     // SAFETY: a row's Datum points to a varlena, whose flat form has the row's type and size in its header.
     let (desc, row, len) = guard(|| unsafe {
-        let row = sys::pg_detoast_datum(datum as *mut sys::varlena).cast::<sys::HeapTupleHeaderData>();
+        let row = sys::pg_detoast_datum(datum as *mut sys::varlena) as Datum as sys::HeapTupleHeader;
         let of = (*row).t_choice.t_datum;
         (sys::lookup_rowtype_tupdesc(of.datum_typeid, of.datum_typmod), row, sys::pgbg_varsize(row.cast()))
     })?;
@@ -219,7 +219,8 @@ pub struct Bound<'a> {
 }
 
 impl<'a> Bound<'a> {
-    fn none() -> Self {
+    /// None: of a text that has no parameters.
+    pub fn none() -> Self {
         Self { list: ptr::null_mut(), types: Vec::new(), bytes: PhantomData }
     }
 

@@ -124,6 +124,25 @@ impl<'a> Tree<'a> {
         matches!(self.kind(), sys::NodeTag_T_CallStmt | sys::NodeTag_T_DoStmt)
     }
 
+    /// Is it a command with a query in it (EXPLAIN, CREATE TABLE AS, SELECT INTO), or a CALL?
+    pub fn has_query(self) -> bool {
+        match self.kind() {
+            sys::NodeTag_T_DeclareCursorStmt
+            | sys::NodeTag_T_ExplainStmt
+            | sys::NodeTag_T_CreateTableAsStmt
+            | sys::NodeTag_T_CallStmt => true,
+            // SAFETY: the node's type has been looked at; INTO is at the leftmost SELECT of a UNION.
+            sys::NodeTag_T_SelectStmt => unsafe {
+                let mut select = self.as_node::<sys::SelectStmt>();
+                while let Some(left) = select.larg.as_ref() {
+                    select = left;
+                }
+                !select.intoClause.is_null()
+            },
+            _ => false,
+        }
+    }
+
     /// Does the command itself end the transaction and go on in another?
     pub fn commits(self) -> Commits {
         // SAFETY: each node's type has been looked at.

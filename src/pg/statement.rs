@@ -5,10 +5,12 @@ use super::activity;
 use super::compat;
 use super::dest::RowDestination;
 use super::error::{PgError, Result};
+use super::frontend;
 use super::guard::guard;
 use super::memory::Context;
 use super::params::Bound;
 use super::parse_tree::{Tree, cells};
+use super::plan_cache::{self, Known, Situation, Source};
 use super::sys;
 use logic::sqlstate;
 use std::ffi::{CStr, CString, c_int};
@@ -18,14 +20,26 @@ use std::ptr;
 /// A job's text, parsed.
 pub struct Script<'a> {
     sql: &'a CStr,
-    /// In `context`.
+    /// In `context`, or in the plan cache.
     statements: Vec<*mut sys::RawStmt>,
     params: Bound<'a>,
+    plan: Plan,
     /// Query and plan trees: they must survive the transactions of VACUUM and of procedures, and an abort.
     context: &'a Context,
     logged: bool,
     /// The job and its parameters, for the log; `None` without parameters, and where no line may need them.
     log_detail: Option<CString>,
+    /// How many messages there were before the text was parsed.
+    messages: u64,
+}
+
+/// Where the plan of the only statement comes from.
+enum Plan {
+    /// It is made for this once.
+    Fresh,
+    /// It is made to be kept.
+    ToKeep(Situation),
+    Kept(Source),
 }
 
 /// One statement of a script.
@@ -38,11 +52,18 @@ pub struct Statement<'a> {
 impl<'a> Script<'a> {
     /// Parses a text without parameters. Inside a transaction. `detail` says which job it is, for the log.
     pub fn parse(sql: &'a CStr, context: &'a Context, detail: &CStr) -> Result<Self> {
-        Self::prepare(sql, context, detail, Bound::none())
+        Self::prepare(sql, context, detail, Bound::none(), None)
     }
 
-    /// Parses a text, which has one statement if it has parameters. Inside a transaction.
-    pub fn prepare(sql: &'a CStr, context: &'a Context, detail: &CStr, params: Bound<'a>) -> Result<Self> {
+    /// Parses a text, which has one statement if it has parameters. Inside a transaction. In a `situation`, it uses
+    /// a plan that was kept there, or keeps its own.
+    pub fn prepare(
+        sql: &'a CStr,
+        context: &'a Context,
+        detail: &CStr,
+        params: Bound<'a>,
+        situation: Option<Situation>,
+    ) -> Result<Self> {
         let (text, tree) = (sql.as_ptr(), context.as_ptr());
         // SAFETY: the text outlives the script. MessageContext is where the server's own code expects a statement's
         // memory.
@@ -51,8 +72,29 @@ impl<'a> Script<'a> {
             sys::debug_query_string = text;
             sys::pgstat_report_activity(sys::BackendState_STATE_RUNNING, text);
         })?;
-        let mut script = Self { sql, statements: Vec::new(), params, context, logged: false, log_detail: None };
-        script.parse_text()?;
+        let mut script = Self {
+            sql,
+            statements: Vec::new(),
+            params,
+            plan: Plan::Fresh,
+            context,
+            logged: false,
+            log_detail: None,
+            messages: frontend::messages(),
+        };
+        if let Some(situation) = situation {
+            script.plan = match plan_cache::find(sql, script.params.types(), &situation)? {
+                Known::Kept(source) => Plan::Kept(source),
+                Known::Seen => Plan::ToKeep(situation),
+                Known::No => Plan::Fresh,
+            };
+        }
+        if let Plan::Kept(source) = script.plan {
+            // SAFETY: a source that is kept has its parse tree.
+            script.statements.push(unsafe { (*source).raw_parse_tree });
+        } else {
+            script.parse_text()?;
+        }
         if script.params.is_some() && script.statements.len() > 1 {
             return Err(several_with_params());
         }
@@ -127,7 +169,9 @@ impl<'a> Script<'a> {
             sys::pgbg_check_for_interrupts();
             tag
         })?;
-        // SAFETY: what exec_simple_query does with a RawStmt; trees live in the script's context, the portal's name is its own, and everything that the closure
+        let source = self.source(statement, tag)?;
+        // SAFETY: what exec_simple_query does with a RawStmt, or exec_bind_message and exec_execute_message with a
+        // kept one; trees live in the script's context, the portal's name is its own, and everything that the closure
         // makes belongs to the transaction. The error context is taken back by the guard when an ERROR leaves it.
         guard(|| unsafe {
             let mut named = sys::ParamsErrorCbData { portalName: ptr::null(), params };
@@ -139,18 +183,31 @@ impl<'a> Script<'a> {
             if !params.is_null() {
                 sys::error_context_stack = &raw mut error_context;
             }
-            let snapshot = sys::analyze_requires_snapshot(raw);
-            if snapshot {
+            let portal = if source.is_null() {
+                let snapshot = sys::analyze_requires_snapshot(raw);
+                if snapshot {
+                    sys::PushActiveSnapshot(sys::GetTransactionSnapshot());
+                }
+                let queries = compat::analyze(raw, text, types, count);
+                let plans = sys::pg_plan_queries(queries, text, sys::CURSOR_OPT_PARALLEL_OK as i32, params);
+                if snapshot {
+                    sys::PopActiveSnapshot();
+                }
+                sys::pgbg_check_for_interrupts();
+                let portal = sys::CreatePortal(c"".as_ptr(), true, true);
+                sys::PortalDefineQuery(portal, ptr::null(), text, tag, plans, ptr::null_mut());
+                portal
+            } else {
+                let portal = sys::CreatePortal(c"".as_ptr(), true, true);
                 sys::PushActiveSnapshot(sys::GetTransactionSnapshot());
-            }
-            let queries = compat::analyze(raw, text, types, count);
-            let plans = sys::pg_plan_queries(queries, text, sys::CURSOR_OPT_PARALLEL_OK as i32, params);
-            if snapshot {
+                let plan = sys::GetCachedPlan(source, params, ptr::null_mut(), ptr::null_mut());
+                // nothing that throws in between: the portal gives the plan back
+                sys::PortalDefineQuery(portal, ptr::null(), text, tag, (*plan).stmt_list, plan);
                 sys::PopActiveSnapshot();
-            }
-            sys::pgbg_check_for_interrupts();
-            let portal = sys::CreatePortal(c"".as_ptr(), true, true);
-            sys::PortalDefineQuery(portal, ptr::null(), text, tag, plans, ptr::null_mut());
+                report_query_id((*plan).stmt_list);
+                sys::pgbg_check_for_interrupts();
+                portal
+            };
             (*portal).visible = false;
             sys::PortalStart(portal, params, 0, ptr::null_mut());
             sys::CurrentMemoryContext = sys::CurTransactionContext;
@@ -163,6 +220,44 @@ impl<'a> Script<'a> {
         })?;
         drop(entered);
         Ok((counted_tag(done.commandTag, done.nprocessed), done.nprocessed))
+    }
+
+    /// The statement in the plan cache, where it is put if it is to be kept; NULL if its plan is for this once. In the
+    /// script's context.
+    fn source(&self, statement: Statement, tag: sys::CommandTag) -> Result<Source> {
+        let (raw, text) = (statement.raw, self.sql.as_ptr());
+        let situation = match &self.plan {
+            Plan::Kept(source) => return Ok(*source),
+            // SAFETY: a RawStmt.
+            Plan::ToKeep(situation) if self.statements.len() == 1 && unsafe { is_query(raw) } => situation,
+            Plan::ToKeep(_) | Plan::Fresh => return Ok(ptr::null_mut()),
+        };
+        let (types, count) = (self.params.types().as_ptr(), self.params.types().len() as c_int);
+        // SAFETY: what exec_parse_message does. Until it is kept, what is made belongs to the script's context.
+        let source = guard(|| unsafe {
+            let source = sys::CreateCachedPlan(raw, text, tag);
+            sys::PushActiveSnapshot(sys::GetTransactionSnapshot());
+            let queries = compat::analyze(raw, text, types, count);
+            sys::PopActiveSnapshot();
+            sys::CompleteCachedPlan(
+                source,
+                queries,
+                ptr::null_mut(),
+                types.cast_mut(),
+                count,
+                None,
+                ptr::null_mut(),
+                sys::CURSOR_OPT_PARALLEL_OK as c_int,
+                false,
+            );
+            sys::pgbg_check_for_interrupts();
+            source
+        })?;
+        if frontend::messages() == self.messages {
+            // SAFETY: complete, and just made.
+            unsafe { plan_cache::keep(source, situation) }?;
+        }
+        Ok(source)
     }
 
     /// Logs the duration when the settings ask for it.
@@ -190,6 +285,32 @@ unsafe fn must_log(statements: &[*mut sys::RawStmt]) -> bool {
         level == sys::LogStmtLevel_LOGSTMT_ALL
             || level != sys::LogStmtLevel_LOGSTMT_NONE
                 && statements.iter().any(|raw| sys::GetCommandLogLevel((**raw).stmt) <= level)
+    }
+}
+
+/// Is it planned as a whole (SELECT, INSERT and the like)? Not a command that has a query in it.
+///
+/// # Safety
+/// A RawStmt.
+unsafe fn is_query(raw: *mut sys::RawStmt) -> bool {
+    // SAFETY: promised by the caller; looks at the kind of the node.
+    unsafe { sys::analyze_requires_snapshot(raw) && !Tree::new((*raw).stmt).has_query() }
+}
+
+/// Shows the statement's query identifier, which was computed when it was analysed.
+///
+/// # Safety
+/// A list of PlannedStmt. For [`guard`].
+unsafe fn report_query_id(plans: *const sys::List) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        for cell in cells(plans) {
+            let id = (*cell.ptr_value.cast::<sys::PlannedStmt>()).queryId;
+            if id != 0 {
+                sys::pgstat_report_query_id(id, false);
+                return;
+            }
+        }
     }
 }
 

@@ -95,7 +95,7 @@ pub fn perform(current: &Current, baseline: &mut Baseline, trees: &Context) -> R
     let ran = match baseline.restore(&current.segment) {
         Ok(Restored::Yes) => {
             accept(current);
-            run(current, trees)
+            run(current, trees, baseline.launcher_settings())
         }
         Ok(Restored::Refused) => match serve_signals() {
             Ok(()) => {
@@ -162,7 +162,7 @@ fn refuse(current: &Current) -> Result<()> {
 
 /// Runs the job's statements and publishes their outcome. An error comes from before the commit, but for one of the
 /// sending or the logging after it, which cannot change the outcome any more.
-fn run(current: &Current, trees: &Context) -> Result<()> {
+fn run(current: &Current, trees: &Context, settings: u64) -> Result<()> {
     // A cancel that came before is found before the first statement; from here on the server serves cancels.
     let cancellable = Cancellable::new();
     current.start(identity::now());
@@ -175,7 +175,7 @@ fn run(current: &Current, trees: &Context) -> Result<()> {
         let done = autocommit::run(current, &mut parts)?;
         succeed(current, cancellable, &done, || parts.log_duration(&current.detail))
     } else {
-        let script = transaction::begin(current, trees)?;
+        let script = transaction::begin(current, trees, settings)?;
         let done = statements::run(current, &script)?;
         succeed(current, cancellable, &done, || script.log_duration(&current.detail))
     }

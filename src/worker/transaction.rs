@@ -7,9 +7,12 @@ use crate::pg::identity;
 use crate::pg::memory::Context;
 use crate::pg::params::Bound;
 use crate::pg::parse_tree::{Commits, Tree};
+use crate::pg::plan_cache::Situation;
 use crate::pg::statement::Script;
 use crate::pg::{timeout, xact};
 use logic::job::state::Stop;
+use logic::wire::extras::Extras;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// No security context: neither a SECURITY DEFINER function nor a restricted operation launched the job.
 const UNRESTRICTED: i32 = 0;
@@ -21,11 +24,31 @@ pub fn bound(current: &Current) -> Result<()> {
     timeout::start(current.segment.header().identity.timeout)
 }
 
-/// Starts the job's one transaction, binds its parameters and parses its text.
-pub fn begin<'a>(current: &'a Current, trees: &'a Context) -> Result<Script<'a>> {
+/// Starts the job's one transaction, binds its parameters and parses its text. `settings` stands for the session's
+/// settings, for a plan that is kept; 0 if they are not known.
+pub fn begin<'a>(current: &'a Current, trees: &'a Context, settings: u64) -> Result<Script<'a>> {
     xact::begin()?;
     let params = Bound::new(current.segment.bytes(current.segment.header().params), trees)?;
-    Script::prepare(current.segment.sql()?, trees, &current.detail, params)
+    Script::prepare(current.segment.sql()?, trees, &current.detail, params, situation(current, settings)?)
+}
+
+/// What another job must have in common with this one to use its plan; `None` if no plan is to be kept.
+fn situation(current: &Current, settings: u64) -> Result<Option<Situation>> {
+    let header = current.segment.header();
+    let identity = &header.identity;
+    if identity.keeps_plan == 0 || settings == 0 {
+        return Ok(None);
+    }
+    let mut own_settings = DefaultHasher::new();
+    Extras::decode(current.segment.bytes(header.extras))?.settings.hash(&mut own_settings);
+    Ok(Some(Situation {
+        settings,
+        own_settings: own_settings.finish(),
+        session_user: identity.session_user,
+        outer_role: identity.outer_role,
+        current_user: identity.current_user,
+        security_context: identity.security_context,
+    }))
 }
 
 /// Takes over current user and security context of the launcher, where they are not those of its session. Inside the

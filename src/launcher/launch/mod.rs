@@ -31,7 +31,7 @@ mod segments;
 mod settings_cache;
 mod warm;
 
-pub use options::{Options, Results, Transactions};
+pub use options::{Options, Plans, Results, Transactions};
 
 use self::admission::WayIn;
 use self::request::Request;

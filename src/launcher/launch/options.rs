@@ -24,6 +24,16 @@ pub enum Transactions {
     PerStatement,
 }
 
+/// Where the plan of a job's statement comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Plans {
+    /// It is made for this job.
+    #[default]
+    Fresh,
+    /// It is kept by the worker, for the next job with this text.
+    Kept,
+}
+
 /// The options of a launch. What is not said is as for a plain launch.
 #[derive(Clone, Debug, Default)]
 pub struct Options<'a> {
@@ -44,6 +54,7 @@ pub struct Options<'a> {
     pub channel: &'a [u8],
     /// The parameters of the job's statement (`logic::wire::params`); empty: none.
     pub params: Vec<u8>,
+    pub plans: Plans,
 }
 
 impl Options<'_> {

@@ -1,7 +1,7 @@
 //! What a launch is asked for: the arguments, checked, and what is derived from them.
 
 use super::database::{self, OtherDatabase, Texts};
-use super::options::{Options, Results, Transactions};
+use super::options::{Options, Plans, Results, Transactions};
 use super::segments::Content;
 use crate::errors;
 use crate::pg::dsm::Segment;
@@ -66,6 +66,7 @@ impl<'a> Request<'a> {
                 Results::Messages => Identity::WANTS_MESSAGES,
             },
             autocommit: u32::from(options.transactions == Transactions::PerStatement),
+            keeps_plan: u32::from(options.plans == Plans::Kept),
             ..here
         })
     }

@@ -56,6 +56,10 @@ pub struct Identity {
     pub autocommit: u32,
     /// 1 if `timeout` was given for this job; 0 if it is `pg_background.worker_timeout`.
     pub has_own_timeout: u32,
+    /// 1 if the worker may keep the plan of the job's statement, or use one that it has kept.
+    pub keeps_plan: u32,
+    /// Keeps the size a multiple of eight; 0.
+    pub reserved: u32,
 }
 
 impl Identity {
@@ -138,7 +142,7 @@ pub struct JobHeader {
 }
 
 const _: () =
-    assert!(size_of::<JobHeader>() == 16 + 8 + 64 + 96 + 8 + 16 + 16 + size_of::<Progress>() + 12 + 8 + OUTCOME_SIZE);
+    assert!(size_of::<JobHeader>() == 16 + 8 + 72 + 96 + 8 + 16 + 16 + size_of::<Progress>() + 12 + 8 + OUTCOME_SIZE);
 const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
 
 impl JobHeader {

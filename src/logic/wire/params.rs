@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! head      count, encoding of named values, count of row types, where the row types begin     4 × u32
-//! entries   type, length, kind; then the value itself, or where it lies and its size           16 bytes each
+//! entries   type, length, kind; then the value itself, or where it lies (low half) and its size 16 bytes each
 //! values    each at a multiple of eight, so that the worker uses them where they lie
 //! row types OID, attributes, shape                                                             16 bytes each
 //! ```
@@ -119,9 +119,9 @@ impl Encoder {
             self.bytes.extend_from_slice(&row_type.natts.to_ne_bytes());
             self.bytes.extend_from_slice(&row_type.shape.to_ne_bytes());
         }
-        let [a, b, c, d, ..] = self.place(start)?;
+        self.place(start)?;
         self.bytes[8..12].copy_from_slice(&(row_types.len() as u32).to_ne_bytes());
-        self.bytes[12..16].copy_from_slice(&[a, b, c, d]);
+        self.bytes[12..16].copy_from_slice(&(start as u32).to_ne_bytes());
         Ok(self.bytes)
     }
 
@@ -131,12 +131,11 @@ impl Encoder {
         start
     }
 
-    /// From where to where, in an entry.
+    /// Where the bytes from `start` on lie, as an entry has it.
     fn place(&self, start: usize) -> Result<[u8; 8]> {
         let end = u32::try_from(self.bytes.len()).map_err(|_| Malformed("the parameters are too large"))?;
         let start = start as u32;
-        let ([a, b, c, d], [e, f, g, h]) = (start.to_ne_bytes(), (end - start).to_ne_bytes());
-        Ok([a, b, c, d, e, f, g, h])
+        Ok((u64::from(end - start) << 32 | u64::from(start)).to_ne_bytes())
     }
 
     fn entry(&mut self, type_id: u32, len: i16, kind: u8, value: [u8; 8]) -> Result<()> {
@@ -190,8 +189,8 @@ pub fn decode(bytes: &[u8]) -> Result<Params<'_>> {
 
 /// The bytes of the message that an entry names.
 fn inside(bytes: &[u8], place: [u8; 8]) -> Result<&[u8]> {
-    let [a, b, c, d, e, f, g, h] = place;
-    let (start, size) = (u32::from_ne_bytes([a, b, c, d]) as usize, u32::from_ne_bytes([e, f, g, h]) as usize);
+    let place = u64::from_ne_bytes(place);
+    let (start, size) = (place as u32 as usize, (place >> 32) as usize);
     if start % ALIGNMENT != 0 {
         return Err(Malformed("a parameter is not aligned"));
     }

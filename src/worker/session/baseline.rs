@@ -101,6 +101,11 @@ impl Baseline {
         if self.session.has_all(&self.brought_placeholders) { self.session.hash() } else { 0 }
     }
 
+    /// Stands for the settings that the session has taken over from the present launcher; 0 if they are not just these.
+    pub fn launcher_settings(&self) -> u64 {
+        self.session.hash()
+    }
+
     /// Finds out whether [`Self::reset`] will find nothing to take back and nothing that makes the process end. If so,
     /// other sessions may be told that this worker will serve the next job. After a job has ended, outside a
     /// transaction.
