@@ -106,6 +106,7 @@ fn comment(text: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// The statements of a text that has no quotes.
     fn split(text: &str) -> Vec<String> {
@@ -168,6 +169,29 @@ mod tests {
         }
         for statement in ["x", " ; x", "-- a\nx", "/* a */x", "/* a", "/* a /* b */", "-", "/", "\u{a0}"] {
             assert!(!is_blank(statement.as_bytes()), "{statement:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn survives_any_text(text in "[-/*; \nx\"']{0,12}") {
+            let (with_more, with_end) = (text.clone() + "\nx", text.clone() + "\n;");
+            prop_assert!(!is_blank(with_more.as_bytes()));
+            prop_assert_eq!(is_blank(text.as_bytes()), is_blank(with_end.as_bytes()));
+        }
+
+        #[test]
+        fn survives_any_tokens(tokens in proptest::collection::vec(0usize..8, 0..40)) {
+            let mut end = StatementEnd::default();
+            for token in tokens {
+                let words: [&[u8]; 5] = [b"create", b"BEGIN", b"atomic", b"Case", b"end"];
+                end.is_at(match token {
+                    5 => Token::Open,
+                    6 => Token::Close,
+                    7 => Token::Semicolon,
+                    word => Token::Word(words[word]),
+                });
+            }
         }
     }
 }
