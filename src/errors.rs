@@ -298,11 +298,13 @@ pub fn registry_of_another_version() -> PgError {
 
 // --- running a job ---
 
-/// A job is one transaction, and cannot end it.
+/// A job without autocommit is one transaction, and cannot end it.
 #[cold]
 pub fn transaction_control() -> PgError {
     PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, "transaction control statements are not allowed in pg_background")
-        .hint("A job is one transaction. A procedure that commits can be run with CALL as the job's only statement.")
+        .hint(
+            "A job is one transaction, unless it is launched with autocommit. A procedure that commits can be run with CALL as the job's only statement.",
+        )
 }
 
 #[cold]
