@@ -121,6 +121,21 @@ SKIP:
 	is($seen, 20, 'whoever hears of the end finds the outcome');
 }
 
+# --- in another database ---
+
+{
+	$node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
+	my $there = session($node, dbname => 'elsewhere');
+	value($there, 'LISTEN ends');
+	my ($pid, $cookie) = start($session, 'SELECT current_database()', q{database => 'elsewhere', label => 'there'});
+	is(value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (name name)'), 'elsewhere', 'a job with a channel runs in another database');
+	my $said = '';
+	ok(until_true(sub { $said .= value($there, 'SELECT 1'); $said =~ /"cookie": $cookie, "label": "there", "state": "stopped"/ }, 10),
+		'its end is told in its database');
+	unlike($heard . value($listener, 'SELECT 1'), qr/"cookie": $cookie,/, "its end is not told in the launcher's");
+	$there->quit;
+}
+
 # --- a commit with a NOTIFY that does not come to its end: the others wait for it ---
 
 {
