@@ -245,6 +245,19 @@ SELECT pg_background_exec('VACUUM t; CREATE INDEX CONCURRENTLY t_id ON t (id); V
 SELECT * FROM pg_background_query('SELECT ''good''::mood', settings => '{"search_path": "apart"}', database => 'regress_pgbg_other') AS (m text);
 
 --
+-- parameters
+--
+SELECT * FROM pg_background_query('SELECT $1, $2, $3, $4, $5, $6, $7', database => 'regress_pgbg_other',
+    params => ROW('sad'::mood, ROW(1, 'ok')::pair, 5::watched, DATE '2026-02-03', '[2026-02-03,2026-03-04)'::daterange, 'x', ARRAY['ok']::mood[]))
+    AS (m mood, p pair, n int, d date, r daterange, t text, a mood[]);
+SELECT * FROM pg_background_query('SELECT pg_typeof($1), pg_typeof($2), pg_typeof($3), pg_typeof($4), $1, $4, $5', database => 'regress_pgbg_other',
+    params => ROW(ROW(1, 2)::swapped, 'x'::kind, NULL::mood, 'pg_class'::regclass, 5.5::numeric(4,2)))
+    AS (a text, b text, c text, d text, e text, f text, n numeric);
+SELECT there($$ALTER TYPE mood RENAME VALUE 'happy' TO 'glad'$$);
+SELECT attempt($$SELECT pg_background_exec('SELECT $1', ROW('happy'::mood), database => 'regress_pgbg_other')$$);
+SELECT there($$ALTER TYPE mood RENAME VALUE 'glad' TO 'happy'$$);
+
+--
 -- encodings
 --
 CREATE DATABASE regress_pgbg_latin1 TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C';
@@ -267,6 +280,10 @@ SELECT replace(attempt, chr(228), 'ae') FROM attempt(format('SELECT latin1(%L)',
 SELECT replace(attempt, chr(228), 'ae') FROM attempt(format('SELECT latin1(%L)', $$DO 'BEGIN RAISE EXCEPTION ''%'', ''$$ || chr(228) || $$'' USING DETAIL = chr(228); END'$$));
 SELECT pg_background_query_json($$SELECT '$$ || chr(228) || $$' AS "$$ || chr(246) || '"', database => 'regress_pgbg_latin1') =
        jsonb_build_object(chr(246), chr(228)) AS same;
+-- parameters
+SELECT * FROM pg_background_query('SELECT $1 = chr(228), octet_length($2), pg_typeof($2)', ROW(chr(228), chr(246)::varchar), database => 'regress_pgbg_latin1')
+    AS (same bool, bytes int, type text);
+SELECT replace(attempt, chr(8364), 'euro') FROM attempt($$SELECT pg_background_exec('SELECT $1', ROW(chr(8364)), database => 'regress_pgbg_latin1')$$);
 -- settings of the job
 SELECT latin1($$SELECT current_setting('x.text', true)$$) = '()' AS none;
 SELECT * FROM pg_background_query('SELECT current_setting(''x.text'') = chr(228)', settings => jsonb_build_object('x.text', chr(228)),

@@ -90,7 +90,7 @@ fn text_of(name: *const c_char) -> Vec<u8> {
 }
 
 /// What the type is. One that is not there any more is text.
-fn describe(type_id: u32) -> Result<TypeTree> {
+pub(super) fn describe(type_id: u32) -> Result<TypeTree> {
     // SAFETY: throws when the stack is too deep.
     guard(|| unsafe { sys::check_stack_depth() })?;
     if names_object(type_id) {
@@ -206,6 +206,14 @@ pub(super) fn as_declared(column: &Column, declared: u32) -> Result<Column> {
         }
     }
     Ok(column)
+}
+
+/// The type with that description, of a value whose sender has named it; text if there is none.
+pub(super) fn resolved(tree: &TypeTree) -> Result<u32> {
+    Ok(match local(tree)? {
+        Some(type_id) => type_id,
+        None => undeclared(tree)?.unwrap_or(TEXT),
+    })
 }
 
 /// The type with that description, as far as it runs no code of users; of a domain, the type beneath.

@@ -1,10 +1,11 @@
 //! Values that travel to another database as text: written so that they are read as what they were, and read.
 
 use super::error::Result;
+use super::foreign_types::{describe, resolved};
 use super::guard::guard;
 use super::memory::Context;
 use super::types::TEXT;
-use super::value::{Datum, function};
+use super::value::{Datum, function, text_datum};
 use super::{encoding, sys};
 use logic::wire::columns::{Column, Foreign, Form};
 use logic::wire::type_tree::{Definition, TypeTree};
@@ -28,17 +29,21 @@ impl Input {
         if column.type_id == TEXT && encoding == encoding::of_database() {
             return Ok(None);
         }
-        let (type_id, mut id, mut typioparam) = (column.type_id, 0, 0);
+        Self::of(column.type_id, column.typmod, encoding, tree, context).map(Some)
+    }
+
+    fn of(type_id: u32, typmod: i32, encoding: i32, tree: &TypeTree, context: &Context) -> Result<Self> {
+        let (mut id, mut typioparam) = (0, 0);
         let (id_at, typioparam_at) = (&raw mut id, &raw mut typioparam);
         // SAFETY: a catalog lookup.
         guard(|| unsafe { sys::getTypeInputInfo(type_id, id_at, typioparam_at) })?;
-        Ok(Some(Self {
+        Ok(Self {
             function: function(id, context)?,
             typioparam,
-            typmod: column.typmod,
+            typmod,
             encoding,
             dependence: Dependence::of_reader(tree),
-        }))
+        })
     }
 
     /// The value, in the current memory context.
@@ -73,9 +78,15 @@ pub(super) struct Dependence {
 impl Dependence {
     /// Of a writer of the column.
     pub(super) fn of_writer(column: &Column) -> Self {
-        let Form::Foreign(Foreign { tree, .. }) = &column.form else { return Self::default() };
+        match &column.form {
+            Form::Foreign(Foreign { tree, .. }) => Self::of(column.type_id, tree),
+            Form::Native | Form::Text => Self::default(),
+        }
+    }
+
+    fn of(type_id: u32, tree: &TypeTree) -> Self {
         let is_characters = matches!(
-            column.type_id,
+            type_id,
             TEXT | sys::VARCHAROID | sys::BPCHAROID | sys::NAMEOID | sys::CHAROID | sys::JSONOID | sys::JSONBOID
         );
         let is_enum = matches!(tree, TypeTree::Named { definition: Definition::Enum, .. });
@@ -142,4 +153,39 @@ impl PlainSettings {
             None => Ok(()),
         }
     }
+}
+
+/// What a value is for another database: the description of its type, encoded, and its text.
+///
+/// # Safety
+/// A value of that type; `None` is NULL.
+pub(super) unsafe fn write(type_id: u32, value: Option<Datum>) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+    let tree = describe(type_id)?;
+    let mut encoded = Vec::new();
+    tree.encode(&mut encoded);
+    let Some(value) = value else { return Ok((encoded, None)) };
+    let (mut output, mut is_varlena) = (0, false);
+    let (output_at, varlena_at) = (&raw mut output, &raw mut is_varlena);
+    let settings = PlainSettings::enter(Dependence::of(type_id, &tree))?;
+    // SAFETY: the output function of the value's type.
+    let text = guard(|| unsafe {
+        sys::getTypeOutputInfo(type_id, output_at, varlena_at);
+        sys::OidOutputFunctionCall(output, value)
+    })?;
+    settings.leave()?;
+    // SAFETY: a C string of the server.
+    Ok((encoded, Some(unsafe { CStr::from_ptr(text) }.to_bytes().to_vec())))
+}
+
+/// The type of what [`write`] has written in a database with that encoding, and the value, in the memory of `context`.
+pub(super) fn read(tree: &[u8], text: Option<&[u8]>, encoding: i32, context: &Context) -> Result<(u32, Option<Datum>)> {
+    let tree = TypeTree::decode(tree)?.try_map(&mut |name| encoding::readable(name, encoding))?;
+    let type_id = resolved(&tree)?;
+    let Some(text) = text else { return Ok((type_id, None)) };
+    let mut input = Input::of(type_id, -1, encoding, &tree, context)?;
+    let entered = context.enter();
+    // SAFETY: a text.
+    let value = unsafe { input.read(text_datum(text)?) }?;
+    drop(entered);
+    Ok((type_id, Some(value)))
 }

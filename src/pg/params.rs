@@ -15,7 +15,7 @@ use super::guard::guard;
 use super::memory::Context;
 use super::tupdesc::type_name;
 use super::value::{Datum, slice_or_empty, text_datum};
-use super::{sys, types};
+use super::{foreign_values, sys, types};
 use logic::sqlstate;
 use logic::wire::columns::RowType;
 use logic::wire::params::{ALIGNMENT, Encoder, MAX_PARAMS, Param, Params, Value, decode};
@@ -89,7 +89,8 @@ unsafe fn encode(datum: Datum, to: Destination) -> Result<Vec<u8>> {
         }
         let value = (!is_null).then_some(value);
         if to == Destination::OtherDatabase && !is_everywhere(type_id, attribute.attlen) {
-            push_named(&mut encoder, type_id, value)?;
+            // SAFETY: the value is of the attribute's type.
+            unsafe { push_named(&mut encoder, type_id, value) }?;
         } else {
             // SAFETY: the value is of the attribute's type.
             unsafe { push(&mut encoder, type_id, attribute.attlen, attribute.attbyval, value) }?;
@@ -157,27 +158,14 @@ unsafe fn push(encoder: &mut Encoder, type_id: u32, len: i16, by_value: bool, va
     encoder.push(Param::Native { type_id, len, value }).map_err(|_| too_large())
 }
 
-/// Adds a value as text, with the name of its type.
-fn push_named(encoder: &mut Encoder, type_id: u32, value: Option<Datum>) -> Result<()> {
-    // SAFETY: `row` gives a row.
-    let read = |found: *const sys::FormData_pg_type| unsafe { ((*found).typname, (*found).typnamespace) };
-    let (name, schema) = row(type_id, read)?.ok_or_else(|| super::catalog::missing("type", type_id))?;
-    let (mut output, mut is_varlena) = (0, false);
-    let (output_at, varlena_at) = (&raw mut output, &raw mut is_varlena);
-    // SAFETY: catalog lookups; the output function of the value's type.
-    let (schema, text) = guard(|| unsafe {
-        let text = value.map(|value| {
-            sys::getTypeOutputInfo(type_id, output_at, varlena_at);
-            sys::OidOutputFunctionCall(output, value)
-        });
-        (sys::get_namespace_name(schema), text)
-    })?;
-    // SAFETY: C strings of the server, in the memory of the call; NULL is a schema that has been dropped.
-    let (schema, name, text) = unsafe {
-        let schema = if schema.is_null() { c"".to_bytes() } else { CStr::from_ptr(schema).to_bytes() };
-        (schema, CStr::from_ptr(name.data.as_ptr()).to_bytes(), text.map(|text| CStr::from_ptr(text).to_bytes()))
-    };
-    encoder.push(Param::Named { schema, name, text }).map_err(|_| too_large())
+/// Adds a value as text, with what its type is.
+///
+/// # Safety
+/// A value of that type.
+unsafe fn push_named(encoder: &mut Encoder, type_id: u32, value: Option<Datum>) -> Result<()> {
+    // SAFETY: promised by the caller.
+    let (tree, text) = unsafe { foreign_values::write(type_id, value) }?;
+    encoder.push(Param::Named { tree: &tree, text: text.as_deref() }).map_err(|_| too_large())
 }
 
 /// # Safety
@@ -249,7 +237,7 @@ impl<'a> Bound<'a> {
                     }
                     (type_id, native(looked_up.1, len, value)?)
                 }
-                Param::Named { schema, name, text } => named(schema, name, text, encoding, context)?,
+                Param::Named { tree, text } => named(tree, text, encoding, context)?,
             };
             types.push(type_id);
             // SAFETY: the list has so many elements.
@@ -340,48 +328,15 @@ fn native(storage: (i16, bool), len: i16, value: Value) -> Result<Option<Datum>>
     }
 }
 
-/// The value of the type of that name, made of its text; where there is no such type, the text.
-fn named(
-    schema: &[u8],
-    name: &[u8],
-    text: Option<&[u8]>,
-    encoding: u32,
-    context: &Context,
-) -> Result<(u32, Option<Datum>)> {
-    let c_string = |bytes: &[u8]| CString::new(bytes).map_err(|_| malformed("a text has a NUL"));
-    let (schema, name, text) = (c_string(schema)?, c_string(name)?, text.map(c_string).transpose()?);
-    let (schema, name) = (schema.as_ptr(), name.as_ptr());
-    let text = text.as_ref().map_or((ptr::null(), 0), |text| (text.as_ptr(), text.as_bytes().len()));
-    let (mut input, mut parameter) = (0, 0);
-    let (input_at, parameter_at) = (&raw mut input, &raw mut parameter);
-    let entered = context.enter();
-    // SAFETY: catalog lookups with C strings, then the input function of the type, which may want a snapshot. The
-    // converted text is a C string again.
-    let found = guard(|| unsafe {
-        let namespace = sys::get_namespace_oid(schema, true);
-        let mut type_id = sys::GetSysCacheOid(
-            sys::SysCacheIdentifier_TYPENAMENSP as _,
-            sys::Anum_pg_type_oid as _,
-            name as Datum,
-            namespace as Datum,
-            0,
-            0,
-        );
-        if type_id == 0 {
-            type_id = sys::TEXTOID;
-        }
-        if text.0.is_null() {
-            return (type_id, None);
-        }
-        sys::PushActiveSnapshot(sys::GetTransactionSnapshot());
-        let text = sys::pg_any_to_server(text.0, text.1 as i32, encoding as i32);
-        sys::getTypeInputInfo(type_id, input_at, parameter_at);
-        let value = sys::OidInputFunctionCall(input, text, parameter, -1);
-        sys::PopActiveSnapshot();
-        (type_id, Some(value))
-    });
-    drop(entered);
-    found
+/// The value of the type with that description, made of its text; where there is no such type, the text. In the
+/// memory of `context`.
+fn named(tree: &[u8], text: Option<&[u8]>, encoding: u32, context: &Context) -> Result<(u32, Option<Datum>)> {
+    // SAFETY: an input function may want a snapshot; an error ends the transaction.
+    guard(|| unsafe { sys::PushActiveSnapshot(sys::GetTransactionSnapshot()) })?;
+    let read = foreign_values::read(tree, text, encoding as i32, context)?;
+    // SAFETY: the one that was pushed.
+    guard(|| unsafe { sys::PopActiveSnapshot() })?;
+    Ok(read)
 }
 
 /// Holds the row types until the transaction ends. An error if one is not what it was when the values were made.

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A *native* value is as the server stores it, whole: nothing of it lies elsewhere, and OIDs mean the same on both
-//! sides. A *named* one is for another database, whose OIDs are others: its type's name, and its text.
+//! sides. A *named* one is for another database, whose OIDs are others: what its type is, and its text.
 //!
 //! Invariant: [`decode`] gives slices of the message that begin at a multiple of eight, and of varlenas only those
 //! whose header says their exact size.
@@ -51,8 +51,8 @@ pub enum Param<'a> {
         len: i16,
         value: Value<'a>,
     },
-    /// Of a type that the other side finds by name.
-    Named { schema: &'a [u8], name: &'a [u8], text: Option<&'a [u8]> },
+    /// Of a type that the other side finds by its description (`type_tree`, encoded).
+    Named { tree: &'a [u8], text: Option<&'a [u8]> },
 }
 
 /// All parameters of a job, in order.
@@ -100,10 +100,9 @@ impl Encoder {
                 let place = self.place(start)?;
                 self.entry(type_id, len, STORED, place)
             }
-            Param::Named { schema, name, text } => {
+            Param::Named { tree, text } => {
                 let start = self.align();
-                put_counted(&mut self.bytes, schema);
-                put_counted(&mut self.bytes, name);
+                put_counted(&mut self.bytes, tree);
                 self.bytes.extend_from_slice(text.unwrap_or_default());
                 let place = self.place(start)?;
                 self.entry(0, 0, if text.is_some() { NAMED } else { NAMED_NULL }, place)
@@ -171,8 +170,8 @@ pub fn decode(bytes: &[u8]) -> Result<Params<'_>> {
             STORED => Param::Native { type_id, len, value: Value::Stored(stored(inside(bytes, value)?, len)?) },
             NAMED | NAMED_NULL => {
                 let mut from = Reader::new(inside(bytes, value)?);
-                let (schema, name, text) = (from.counted()?, from.counted()?, from.rest());
-                Param::Named { schema, name, text: (kind == NAMED).then_some(text) }
+                let (tree, text) = (from.counted()?, from.rest());
+                Param::Named { tree, text: (kind == NAMED).then_some(text) }
             }
             _ => return Err(Malformed("a parameter is of an unknown kind")),
         });
@@ -227,7 +226,7 @@ mod tests {
         ByValue(u32, u64),
         Varlena(u32, Vec<u8>),
         Fixed(u32, Vec<u8>),
-        Named(Vec<u8>, Vec<u8>, Option<Vec<u8>>),
+        Named(Vec<u8>, Option<Vec<u8>>),
     }
 
     impl Owned {
@@ -243,7 +242,7 @@ mod tests {
                 Self::Fixed(type_id, bytes) => {
                     Param::Native { type_id: *type_id, len: bytes.len() as i16, value: Value::Stored(bytes) }
                 }
-                Self::Named(schema, name, text) => Param::Named { schema, name, text: text.as_deref() },
+                Self::Named(tree, text) => Param::Named { tree, text: text.as_deref() },
             }
         }
     }
@@ -256,8 +255,7 @@ mod tests {
             (any::<u32>(), bytes()).prop_map(|(type_id, data)| Owned::Varlena(type_id, varlena(&data))),
             (any::<u32>(), proptest::collection::vec(any::<u8>(), 1..70))
                 .prop_map(|(type_id, bytes)| Owned::Fixed(type_id, bytes)),
-            (bytes(), bytes(), proptest::option::of(bytes()))
-                .prop_map(|(schema, name, text)| Owned::Named(schema, name, text)),
+            (bytes(), proptest::option::of(bytes())).prop_map(|(tree, text)| Owned::Named(tree, text)),
         ]
     }
 
