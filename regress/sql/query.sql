@@ -111,6 +111,23 @@ END
 $$;
 SELECT * FROM cheapest();
 DROP FUNCTION cheapest();
+-- options, for each form
+SELECT * FROM pg_background_query('SELECT $1 + 1, $2', ROW(41, 'x'::text)) AS (a int8, b varchar(3));
+SELECT pg_background_query_as(NULL::int, sql => 'SELECT $1 * 2', params => ROW(21));
+SELECT pg_background_query_json('SELECT $1 AS a, $2 AS b', ROW(1.5, ARRAY[1, 2]));
+SELECT * FROM pg_background_query('SHOW work_mem', settings => '{"work_mem": "7MB"}') AS (a text);
+SELECT pg_background_query_as(NULL::text, 'SHOW work_mem', settings => '{"work_mem": "8MB"}', database => current_database());
+SELECT pg_background_query_json('SHOW work_mem', label => 'json', settings => '{"work_mem": "9MB"}');
+SELECT attempt('SELECT * FROM pg_background_query(''SELECT pg_sleep(600)'', timeout => ''100 ms'') AS (a text)');
+SELECT attempt('SELECT pg_background_query_as(NULL::text, ''SELECT pg_sleep(600)'', timeout => ''100 ms'')');
+SELECT attempt('SELECT pg_background_query_json(''SELECT pg_sleep(600)'', timeout => ''100 ms'')');
+PREPARE p (int) AS SELECT * FROM pg_background_query('SELECT $1 + 1', ROW($1)) AS (a numeric(4, 1));
+EXECUTE p (1);
+EXECUTE p (2);
+DEALLOCATE p;
+CREATE FUNCTION doubled(n int) RETURNS int8 LANGUAGE sql AS $$ SELECT * FROM pg_background_query('SELECT $1 * 2', ROW(n)) AS (a int8) $$;
+SELECT doubled(i) FROM generate_series(1, 3) i;
+DROP FUNCTION doubled(int);
 DROP TABLE things, audit;
 SELECT * FROM jobs;
 \i regress/sql/include/cleanup.sql
