@@ -204,6 +204,13 @@ CALL which('SELECT 1; SELECT 2; COMMIT; SELECT 4', false);
 DROP PROCEDURE which(text, bool);
 
 --
+-- with parameters a job is one statement
+--
+SELECT pg_background_exec('INSERT INTO done VALUES ($1, $2)', ROW(1, 'x'), autocommit => true);
+SELECT pg_background_exec('INSERT INTO done VALUES ($1); INSERT INTO done VALUES (3)', ROW(2), autocommit => true);
+SELECT done();
+
+--
 -- timeouts
 --
 \set VERBOSITY terse
