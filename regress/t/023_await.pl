@@ -218,7 +218,7 @@ is(value($third, 'SELECT pg_background_stop(h(205)), pg_background_await(h(205))
 value($fourth, q{INSERT INTO handles SELECT 207, h FROM pg_background_launch_v2($$SELECT i, repeat('x', 100) FROM generate_series(1, 30000) i$$, 4096) h});
 value($third, "INSERT INTO handles SELECT 208, h FROM $job h");
 value($fourth, q{SET work_mem = '64kB'; SET temp_file_limit = '256kB'});
-like((ask($fourth, 'SELECT pg_background_await_all(hs(207, 208))'))[1], qr/ERROR:  53400: temporary file size exceeds temp_file_limit/, 'a wait fails');
+like((ask($fourth, 'SELECT pg_background_await_all(hs(207, 208))'))[1], qr/ERROR:  53400: temporary file size exceeds "?temp_file_limit/, 'a wait fails');
 value($fourth, 'RESET temp_file_limit');
 begin($fourth, $fourth_pid, 'number(pg_background_await_any(hs(208, 208)))');
 $node->safe_psql('postgres', 'SELECT pg_background_stop(h(208))');
