@@ -299,20 +299,8 @@ SELECT there($$SELECT convert_from('\xc3a4', 'SQL_ASCII')$$, 't text', 'regress_
 SELECT attempt($x$SELECT there($$SELECT convert_from('\xe4', 'SQL_ASCII')$$, 't text', 'regress_pgbg_any')$x$);
 SELECT attempt($x$SELECT there($$DO 'BEGIN RAISE EXCEPTION ''%'', convert_from(''\xe4'', ''SQL_ASCII''); END'$$, 't text', 'regress_pgbg_any')$x$);
 
+--
 SELECT count(*) AS left_behind FROM jobs;
-
--- the other way
-\c regress_pgbg_latin1
-\i regress/sql/include/helpers.sql
-SELECT t = chr(228) AS same, j = to_jsonb(chr(246)) AS same, n
-  FROM pg_background_query($$SELECT chr(228), to_jsonb(chr(246)), ascii('$$ || chr(228) || $$')$$, database => 'regress_pgbg_here') AS (t text, j jsonb, n int);
-SELECT attempt($$SELECT * FROM pg_background_query('SELECT chr(8364)', database => 'regress_pgbg_here') AS (t text)$$);
-SELECT attempt($x$SELECT pg_background_exec($$DO 'BEGIN RAISE EXCEPTION ''% and %'', chr(8364), chr(65); END'$$, database => 'regress_pgbg_here')$x$);
-\c regress_pgbg_any
-\i regress/sql/include/helpers.sql
-SELECT octet_length(a), octet_length(b)
-  FROM pg_background_query('SELECT chr(228), chr(8364)', database => 'regress_pgbg_here') AS (a text, b text);
-SELECT attempt($$SELECT pg_background_exec('SELECT ''' || convert_from('\xe4', 'SQL_ASCII') || '''', database => 'regress_pgbg_here')$$);
 \c :home
 \set ECHO none
 SET client_min_messages = warning;

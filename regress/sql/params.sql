@@ -175,6 +175,23 @@ SELECT state, last_error FROM jobs WHERE cookie = :cookie;
 SELECT pg_background_detach_v2(:pid, :cookie);
 
 --
+-- without a worker
+--
+SET pg_background.on_exhaustion = inline;
+SET pg_background.max_workers = 1;
+SELECT pid, cookie FROM pg_background_submit_v2('SELECT pg_sleep(600)') \gset
+SELECT * FROM pg_background_query('SELECT pg_typeof($1)::text, $1, $2', ROW('x', ARRAY[1, 2])) AS (type text, x text, a int[]);
+SELECT pg_background_exec('INSERT INTO t VALUES ($1, $2)', ROW(100, 'inline'));
+SELECT i, t FROM t WHERE i = 100;
+SELECT * FROM attempt($$SELECT pg_background_exec('SELECT $1, $2', ROW(1))$$);
+SELECT * FROM attempt($$SELECT pg_background_exec('SELECT 1; SELECT 2', ROW(1))$$);
+SELECT pg_background_cancel_v2(:pid, :cookie);
+SELECT pg_background_wait_v2(:pid, :cookie);
+SELECT pg_background_detach_v2(:pid, :cookie);
+RESET pg_background.max_workers;
+RESET pg_background.on_exhaustion;
+
+--
 -- large ones, and many
 --
 SELECT length(t), md5(t) = md5(repeat('0123456789', n / 10)) AS same

@@ -262,9 +262,14 @@ impl<'a> Bound<'a> {
         &self.types
     }
 
-    /// Has the job parameters? A row without columns makes none, and still allows one statement only.
-    pub fn is_some(&self) -> bool {
-        !self.list.is_null()
+    /// An error for a text of several statements, unless it has no parameters. (A row without columns makes none, and
+    /// still allows one statement only.)
+    pub fn refuse_several(&self, statements: usize) -> Result<()> {
+        if self.list.is_null() || statements <= 1 {
+            return Ok(());
+        }
+        let message = "cannot insert multiple commands into a job with parameters";
+        Err(PgError::new(sqlstate::SYNTAX_ERROR, message).hint("Launch a job for each statement, or call a function."))
     }
 
     /// The values as the server's log has them, each cut to `max` bytes unless that is negative. `None` without

@@ -3,12 +3,12 @@
 use super::dest::RowDestination;
 use super::error::{PgError, Result};
 use super::guard::guard;
+use super::params::Bound;
 use super::parse_tree::cells;
 use super::statement::counted_tag;
 use super::sys;
 use logic::sqlstate;
 use std::ffi::{CStr, CString, c_int};
-use std::ptr;
 
 /// A connection to SPI. The server takes it back with the transaction where an error keeps it from being finished.
 pub struct Spi(());
@@ -73,12 +73,13 @@ impl Statements {
         &self,
         _connection: &Spi,
         n: usize,
+        params: &Bound,
         destination: Option<&mut RowDestination>,
     ) -> Result<std::result::Result<Vec<u8>, Refused>> {
         let Some(statement) = self.0.get(n) else {
             return Ok(Ok(Vec::new()));
         };
-        let (text, raw) = (statement.text.as_ptr(), statement.raw);
+        let (text, raw, params) = (statement.text.as_ptr(), statement.raw, params.as_ptr());
         // SAFETY: the server's constant receiver that discards rows.
         let dest = destination.map_or_else(|| unsafe { sys::None_Receiver }, RowDestination::as_ptr);
         let (mut processed, mut tag) = (0, sys::CommandTag_CMDTAG_UNKNOWN);
@@ -87,7 +88,7 @@ impl Statements {
         let code = guard(|| unsafe {
             *tag_at = client_tag((*raw).stmt);
             let mut options: sys::SPIExecuteOptions = std::mem::zeroed();
-            options.params = ptr::null_mut();
+            options.params = params;
             options.dest = dest;
             let code = sys::SPI_execute_extended(text, &raw const options);
             *processed_at = sys::SPI_processed;

@@ -4,7 +4,7 @@
 use super::activity;
 use super::compat;
 use super::dest::RowDestination;
-use super::error::{PgError, Result};
+use super::error::Result;
 use super::frontend;
 use super::guard::guard;
 use super::memory::Context;
@@ -12,7 +12,6 @@ use super::params::Bound;
 use super::parse_tree::{Tree, cells};
 use super::plan_cache::{self, Known, Situation, Source};
 use super::sys;
-use logic::sqlstate;
 use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;
 use std::ptr;
@@ -95,9 +94,7 @@ impl<'a> Script<'a> {
         } else {
             script.parse_text()?;
         }
-        if script.params.is_some() && script.statements.len() > 1 {
-            return Err(several_with_params());
-        }
+        script.params.refuse_several(script.statements.len())?;
         script.params.name_in_errors(context)?;
         script.log(detail)?;
         Ok(script)
@@ -312,12 +309,6 @@ unsafe fn report_query_id(plans: *const sys::List) {
             }
         }
     }
-}
-
-#[cold]
-fn several_with_params() -> PgError {
-    PgError::new(sqlstate::SYNTAX_ERROR, "cannot insert multiple commands into a job with parameters")
-        .hint("Launch a job for each statement, or call a function.")
 }
 
 /// A command tag as a client sees it: with the number of rows, where the command counts them.

@@ -9,6 +9,8 @@ use crate::errors;
 use crate::pg::dest::{RowDestination, Sink};
 use crate::pg::error::{self, PgError, Result, level};
 use crate::pg::foreign_types::Reader;
+use crate::pg::memory::Context;
+use crate::pg::params::Bound;
 use crate::pg::set_command::Scope;
 use crate::pg::spi::{Refused, Spi};
 use crate::pg::spool::{AlignedBuffer, Spool};
@@ -66,11 +68,14 @@ pub fn run(sql: &[u8], options: &Options, why: &PgError) -> Result<InlineResult>
     let mut tags = Vec::new();
     let statements = spi.parse(&sql).map_err(|error| in_text(&error, &sql))?;
     let count = statements.len();
+    let context = Context::new(c"pg_background parameters")?;
+    let params = Bound::new(&options.params, &context)?;
+    params.refuse_several(count)?;
     for n in 0..count {
         let tag = if n + 1 == count && options.results == Results::Kept {
-            statements.run(&spi, n, Some(&mut RowDestination::new(&mut rows)?))?
+            statements.run(&spi, n, &params, Some(&mut RowDestination::new(&mut rows)?))?
         } else {
-            statements.run(&spi, n, None)?
+            statements.run(&spi, n, &params, None)?
         };
         tags.push(tag.map_err(refusal)?);
     }
