@@ -19,6 +19,14 @@ fuzz_target!(|bytes: &[u8]| {
         let padded: usize = rows.iter().map(|row| row.len().next_multiple_of(8)).sum();
         assert!(padded >= body.len() && padded - body.len() < 8);
     }
+    // A batch can be read in two parts.
+    for first in 0..count.min(3) {
+        if let Ok(at) = frame::length_of_rows(first, body) {
+            let (first_rows, others) = (frame::rows(first, &body[..at]), frame::rows(count - first, &body[at..]));
+            let whole = frame::rows(count, body).collect::<Vec<_>>();
+            assert_eq!(first_rows.chain(others).collect::<Vec<_>>(), whole);
+        }
+    }
     // However large the count is, what comes is bounded by the bytes.
     assert!(frame::rows(u32::MAX, body).count() <= body.len() + 1);
 });
