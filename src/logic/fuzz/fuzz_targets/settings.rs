@@ -2,14 +2,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use logic::session::settings;
+use logic::session::change::{OfTransaction, same};
+use logic::session::settings::{self, Roles};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(whole) = settings::whole(bytes) {
         assert!(bytes.starts_with(whole));
     }
-    for has_role in [true, false] {
-        let Ok(parsed) = settings::parse(bytes, has_role) else {
+    for roles in [Roles::Written, Roles::NotWritten] {
+        let Ok(parsed) = settings::parse(bytes, roles) else {
             continue;
         };
         for setting in parsed.now.iter().chain(&parsed.resets) {
@@ -18,6 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
             }
             assert!(parsed.has(setting.name));
         }
-        assert!(settings::same(&parsed, &parsed, true) && settings::same(&parsed, &parsed, false));
+        assert!(
+            same(&parsed, &parsed, OfTransaction::ComparedBySource) && same(&parsed, &parsed, OfTransaction::Ignored)
+        );
     }
 });
