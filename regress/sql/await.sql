@@ -201,6 +201,20 @@ SELECT * FROM attempt('SELECT pg_background_await_all(hs(1), ''0'')');
 RESET ROLE;
 DROP OWNED BY regress_pgbg_await;
 DROP ROLE regress_pgbg_await;
+CREATE SCHEMA elsewhere;
+SELECT h(1) AS handle \gset
+ALTER EXTENSION pg_background SET SCHEMA elsewhere;
+SET search_path = pg_catalog;
+SELECT elsewhere.pg_background_await(:'handle') AS await,
+       elsewhere.pg_background_await_any(ARRAY[:'handle']::elsewhere.pg_background_handle[])::text = :'handle' AS await_any,
+       elsewhere.pg_background_await_all(ARRAY[:'handle']::elsewhere.pg_background_handle[]) AS await_all,
+       (elsewhere.pg_background_outcome(:'handle')).state, elsewhere.pg_background_stop(:'handle') AS stop,
+       elsewhere.pg_background_stop_all() AS stop_all, elsewhere.pg_background_forget(:'handle') AS forget,
+       elsewhere.pg_background_forget_all() AS forget_all, elsewhere.pg_background_forget_ended() AS forget_ended,
+       (elsewhere.pg_background_current()).pid;
+RESET search_path;
+ALTER EXTENSION pg_background SET SCHEMA public;
+DROP SCHEMA elsewhere;
 
 DROP PROCEDURE launch(int, text);
 DROP FUNCTION h(int), hs(int[]), number(pg_background_handle), held(int);
