@@ -39,6 +39,9 @@ SELECT done();
 SELECT pid, cookie FROM pg_background_start($$SET standard_conforming_strings = off;
 SELECT 'a\'; b'; SELECT 'c\\'$$, autocommit => true) \gset
 :result
+-- a name that is too long is said once
+SELECT pid, cookie FROM pg_background_start('SELECT 1; SELECT ''a'' AS ' || repeat('x', 64), autocommit => true) \gset
+:result
 -- of an error in a function, the position is one in the function
 CREATE FUNCTION fails() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM 1 FROM nowhere; END';
 SELECT pid, cookie FROM pg_background_start('SELECT 1; SELECT fails()', autocommit => true) \gset

@@ -64,8 +64,7 @@ impl<'a> Splitter<'a> {
             self.shared.lexer.standard_conforming_strings = sys::standard_conforming_strings;
             self.shared.lexer.backslash_quote = sys::backslash_quote;
         }
-        // the parser will warn
-        self.shared.lexer.escape_string_warning = false;
+        let _quiet = Quiet::new();
         let text = self.text.to_bytes();
         let (mut end, mut is_empty) = (StatementEnd::default(), true);
         loop {
@@ -95,6 +94,33 @@ impl<'a> Splitter<'a> {
         // SAFETY: a lexer of ours, and places for what it tells.
         let code = guard(|| unsafe { sys::core_yylex(value_at, at_at, lexer) })?;
         Ok((code, usize::try_from(at).unwrap_or(0)))
+    }
+}
+
+/// No message below ERROR is raised until this is dropped. What the lexer warns of (an identifier that is too long, a
+/// backslash in a string) the parser's lexer will say again.
+struct Quiet {
+    client: c_int,
+    log: c_int,
+}
+
+impl Quiet {
+    fn new() -> Self {
+        let least = sys::ERROR as c_int;
+        // SAFETY: variables of this one thread. Errors are raised and logged as they were.
+        unsafe {
+            let before = Self { client: sys::client_min_messages, log: sys::log_min_messages };
+            sys::client_min_messages = before.client.max(least);
+            sys::log_min_messages = before.log.max(least);
+            before
+        }
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        unsafe { (sys::client_min_messages, sys::log_min_messages) = (self.client, self.log) };
     }
 }
 
