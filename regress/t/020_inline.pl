@@ -96,6 +96,7 @@ SKIP:
 	my ($out, $err) = ask($session, q{SELECT pg_background_exec('SELECT 1')});
 	disarm($node, 'attach');
 	unlike($err, qr/WARNING/, 'a job that has failed is not run again inline');
+	without_idle($node);
 	arm($node, 'cold-wait', 'error');
 	($out, $err) = ask($session, q{SELECT pg_background_exec('SELECT 1')});
 	disarm($node, 'cold-wait');
