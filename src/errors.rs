@@ -12,10 +12,11 @@ use logic::sqlstate;
 use logic::wire::report::{Field, Report};
 use std::ffi::CStr;
 
-/// What is declared already and not built yet.
+/// The option has a place in the function's declaration, and no meaning yet.
 #[cold]
-pub fn not_built(what: &str) -> PgError {
-    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("{what} is not implemented"))
+pub fn at_commit_not_supported() -> PgError {
+    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, "starting a job at the commit is not supported yet")
+        .hint("Start the job when the transaction has committed.")
 }
 
 /// An argument that must not be NULL.

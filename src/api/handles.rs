@@ -67,7 +67,7 @@ impl Positions {
 pub fn pg_background_start(call: &Call) -> Result<Datum> {
     let sql = START.sql(call)?;
     if call.boolean(6) {
-        return Err(errors::not_built("at_commit"));
+        return Err(errors::at_commit_not_supported());
     }
     let results = if call.is_null(5) || call.boolean(5) { Results::Kept } else { Results::Discarded };
     let channel = call.optional_text(10)?.map_or(Ok(&b""[..]), given::channel)?;
