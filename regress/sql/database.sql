@@ -213,6 +213,7 @@ SELECT there($$SELECT f FROM (VALUES (1, 'x')) v (a, b), LATERAL (SELECT ROW(v.a
 SELECT there($$SELECT 't'::regclass, ARRAY['t', 'pg_class']::regclass[], 'int4pl'::regproc, 'pg_catalog.int4'::regtype$$, 'a text, b text[], c text, d text');
 SELECT attempt($$SELECT there('SELECT ''pg_class''::regclass', 'a regclass')$$);
 SELECT there($$SELECT 'pg_class'::regclass::oid, 'regress_pgbg_db_user'::regrole$$, 'a oid, b regrole');
+SELECT there('SELECT conbin FROM pg_constraint WHERE conbin IS NOT NULL LIMIT 1', 'a text') LIKE '%{%' AS is_a_tree;
 -- records and pseudo-types
 SELECT there($$SELECT ROW(1, 'x')$$, 'a text');
 -- the styles of the job do not matter

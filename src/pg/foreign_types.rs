@@ -39,8 +39,9 @@ fn is_shared(type_id: u32) -> bool {
     type_id < sys::FirstNormalObjectId
 }
 
-/// Is a value the OID of an object of this database? (Roles belong to the cluster.)
-fn names_object(type_id: u32) -> bool {
+/// Is a value text to another database: is it the OID of an object of this one, or has it such OIDs in it? (Roles belong
+/// to the cluster.) Of the second kind are types that no text can be read as.
+fn is_text_elsewhere(type_id: u32) -> bool {
     matches!(
         type_id,
         sys::REGPROCOID
@@ -53,6 +54,12 @@ fn names_object(type_id: u32) -> bool {
             | sys::REGDICTIONARYOID
             | sys::REGNAMESPACEOID
             | sys::REGCOLLATIONOID
+            | sys::PG_NODE_TREEOID
+            | sys::PG_NDISTINCTOID
+            | sys::PG_DEPENDENCIESOID
+            | sys::PG_MCV_LISTOID
+            | sys::PG_BRIN_BLOOM_SUMMARYOID
+            | sys::PG_BRIN_MINMAX_MULTI_SUMMARYOID
     )
 }
 
@@ -93,7 +100,7 @@ fn text_of(name: *const c_char) -> Vec<u8> {
 pub(super) fn describe(type_id: u32) -> Result<TypeTree> {
     // SAFETY: throws when the stack is too deep.
     guard(|| unsafe { sys::check_stack_depth() })?;
-    if names_object(type_id) {
+    if is_text_elsewhere(type_id) {
         return Ok(TypeTree::Shared(TEXT));
     }
     let Some(found) = look_up(type_id)? else { return Ok(TypeTree::Shared(TEXT)) };
