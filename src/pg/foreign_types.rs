@@ -39,8 +39,8 @@ fn is_shared(type_id: u32) -> bool {
     type_id < sys::FirstNormalObjectId
 }
 
-/// Is a value text to another database: is it the OID of an object of this one, or has it such OIDs in it? (Roles belong
-/// to the cluster.) Of the second kind are types that no text can be read as.
+/// Is a value text to another database: is it the OID of an object of this one, or has it such OIDs in it? (Roles
+/// belong to the cluster.) Of the second kind are types that no text can be read as.
 fn is_text_elsewhere(type_id: u32) -> bool {
     matches!(
         type_id,

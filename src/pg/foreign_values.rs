@@ -21,8 +21,8 @@ pub(super) struct Input {
 }
 
 impl Input {
-    /// Of a column that `foreign_types::localized` has given its type; `None` if its values are what they should be. What the
-    /// function caches lives in the context.
+    /// Of a column that `foreign_types::localized` has given its type; `None` if its values are what they should be.
+    /// What the function caches lives in the context.
     pub(super) fn new(column: &Column, context: &Context) -> Result<Option<Self>> {
         let Form::Foreign(Foreign { encoding, tree }) = &column.form else { return Ok(None) };
         let encoding = *encoding;
