@@ -78,7 +78,12 @@ def disconnect(server):
 
 
 def copy_database(server):
-    """Makes "before" a copy of the database. A prepared transaction that a file has left would be in the way."""
+    """Makes "before" a copy of the database. Prepared transactions and subscriptions that a file has left would be in the way."""
+    server.database = "before"
+    if server.connect():
+        for (name,) in server.direct("SELECT quote_ident(subname) FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid WHERE datname = 'before'")["rows"]:
+            for sql in (f"ALTER SUBSCRIPTION {name.decode()} DISABLE", f"ALTER SUBSCRIPTION {name.decode()} SET (slot_name = NONE)", f"DROP SUBSCRIPTION {name.decode()}"):
+                server.direct(sql)
     server.database = "postgres"
     server.connect()
     for gid, database in server.direct("SELECT gid, database FROM pg_prepared_xacts")["rows"]:
