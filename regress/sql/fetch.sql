@@ -212,6 +212,11 @@ SELECT * FROM pg_background_fetch((:pid, :cookie), 3) AS (a int);
 SELECT pid, cookie FROM pg_background_start('SELECT speak(i) FROM generate_series(1, 2) i') \gset
 SELECT pg_background_wait_v2(:pid, :cookie);
 SELECT * FROM pg_background_fetch((:pid, :cookie), 3) AS (a int);
+-- a message that was put aside comes before those that follow
+SELECT pid, cookie FROM pg_background_start($$DO 'BEGIN RAISE NOTICE ''first''; END'; SELECT speak(i) FROM generate_series(1, 3) i$$) \gset
+SELECT count(*) FROM pg_background_columns((:pid, :cookie));
+SELECT * FROM pg_background_fetch((:pid, :cookie), 2) AS (a int);
+SELECT * FROM pg_background_fetch((:pid, :cookie), 2) AS (a int);
 DROP FUNCTION speak(int);
 SELECT fetches(pg_background_start('SET work_mem = ''4MB''; RESET work_mem; RESET work_mem'), n) FROM generate_series(1, 4) n;
 SELECT fetches(pg_background_start('SELECT 1; ' || repeat('RESET work_mem; ', 3000)), 1000);

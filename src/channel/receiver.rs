@@ -28,6 +28,8 @@ pub struct Receiver {
     spool: Option<Spool>,
     /// How many rows are in the spool; one of which only a part has come does not count.
     spooled_rows: u64,
+    /// How many messages are in the spool.
+    spooled_notices: u64,
     /// The spooled frame that is being read.
     current: AlignedBuffer,
     /// The pieces of a long row that have come so far.
@@ -80,6 +82,7 @@ impl Receiver {
             rest: Rest::default(),
             spool: None,
             spooled_rows: 0,
+            spooled_notices: 0,
             current: AlignedBuffer::new(),
             pieces: AlignedBuffer::new(),
             has_lost: false,
@@ -111,7 +114,8 @@ impl Receiver {
         self.put_aside_or(|_| Ok(false))
     }
 
-    /// The same, but messages are given to `notice` at once.
+    /// The same, but messages are given to `notice` at once, unless older ones are in the spool: they come in their
+    /// order.
     pub fn put_rows_aside(&mut self, mut notice: impl FnMut(&[u8]) -> Result<()>) -> Result<Received> {
         self.put_aside_or(|message| notice(message).map(|()| true))
     }
@@ -131,7 +135,7 @@ impl Receiver {
         };
         let (kind, count, body) = frame::parse(message)?;
         // A message that cannot be raised now is no row.
-        if kind == Kind::Notice && takes(body)? {
+        if kind == Kind::Notice && self.spooled_notices == 0 && takes(body)? {
             return Ok(Received::Frame(message.len()));
         }
         self.has_lost = true;
@@ -144,6 +148,7 @@ impl Receiver {
             };
             spool.put(message)?;
             self.spooled_rows += rows_of(kind, count);
+            self.spooled_notices += u64::from(kind == Kind::Notice);
         }
         self.has_lost = false;
         Ok(Received::Frame(message.len()))
@@ -181,6 +186,7 @@ impl Receiver {
         let (kind, count, body) = frame::parse(message)?;
         if from_spool {
             self.spooled_rows = self.spooled_rows.saturating_sub(rows_of(kind, count));
+            self.spooled_notices = self.spooled_notices.saturating_sub(u64::from(kind == Kind::Notice));
         }
         match kind {
             Kind::Description => set_columns(&mut self.columns, body)?,
@@ -212,7 +218,7 @@ impl Receiver {
             wanted -= u64::from(count);
             (at, left) = (at + len, left - count);
         }
-        let (mut is_in_current, mut from_spool) = (false, 0);
+        let (mut is_in_current, mut from_spool, mut notices) = (false, 0, 0);
         if let Some(spool) = self.spool.as_mut().filter(|_| wanted > 0) {
             // The beginning of a long row may have been taken out of the queue by a read that failed.
             let mut row = AlignedBuffer::new();
@@ -239,6 +245,7 @@ impl Receiver {
                     _ => read(other(kind, body))?,
                 }
                 from_spool += rows;
+                notices += u64::from(kind == Kind::Notice);
                 wanted = wanted.saturating_sub(rows);
             }
             spool.commit()?;
@@ -249,7 +256,8 @@ impl Receiver {
         if is_in_current {
             std::mem::swap(&mut self.rest.frame, &mut self.current);
         }
-        self.spooled_rows -= from_spool;
+        self.spooled_rows = self.spooled_rows.saturating_sub(from_spool);
+        self.spooled_notices = self.spooled_notices.saturating_sub(notices);
         (self.rest.at, self.rest.rows) = (at, left);
         Ok(())
     }

@@ -32,7 +32,7 @@ pub enum Left {
 
 /// Appends the next rows, at most `max`.
 pub fn fetch(job: &Job, reading: &mut Reading, set: &mut ResultSet, max: u64) -> std::result::Result<Left, Failure> {
-    stream::wait_for_columns(job, &mut reading.receiver, stream::Messages::Raised)?;
+    stream::receive_columns(job, reading)?;
     if wait_for_types(job, reading)? == Types::OfFailedJob {
         return Err(failure(job, reading)?);
     }

@@ -14,7 +14,6 @@ pub use self::inline::inline;
 
 use self::fetch::Left;
 use self::rows::JobRows;
-use self::stream::Messages;
 use crate::errors;
 use crate::launcher::job::tracker::{self, Lookup, Purpose};
 use crate::launcher::job::{self, Job, Reading, note_release};
@@ -92,7 +91,7 @@ pub fn columns(pid: i32, cookie: i64) -> Result<Option<Vec<Column>>> {
         Lookup::Released(release) => return Err(released(release, pid)),
     };
     let mut reading = take(&job)?;
-    let waited = stream::wait_for_columns(&job, &mut reading.receiver, Messages::PutAside);
+    let waited = stream::wait_for_columns(&job, &mut reading.receiver);
     let columns = reading.receiver.columns().map(<[Column]>::to_vec);
     put_back(&job, reading);
     waited?;

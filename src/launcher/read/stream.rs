@@ -1,7 +1,7 @@
 //! A job's frames, from the first that is unread to the end of the queue.
 
 use super::messages;
-use super::rows::JobRows;
+use super::rows::{JobRows, rows_without_columns};
 use crate::channel::{Frame, Received, Receiver};
 use crate::launcher::job::{Job, Reading};
 use crate::launcher::wait::{self, Awaited, Look};
@@ -12,7 +12,7 @@ use logic::wire::tags;
 /// Receives all frames, and waits for them: rows go into `rows`, messages are raised, and what the outcome had no
 /// room for goes into `reading`. Returns when the worker has left the queue, or is gone.
 pub fn receive(job: &Job, reading: &mut Reading, rows: &mut JobRows) -> Result<()> {
-    wait_for_columns(job, &mut reading.receiver, Messages::Raised)?;
+    receive_columns(job, reading)?;
     if let Some(columns) = reading.receiver.columns() {
         if rows.must_wait(columns)? {
             wait_for_end(job, &mut reading.receiver)?;
@@ -54,15 +54,15 @@ fn raise(job: &Job, message: &[u8]) -> Result<()> {
 
 /// What becomes of the messages that come while something else is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Messages {
+enum Messages {
     Raised,
     /// A later read raises them.
     PutAside,
 }
 
-/// Waits until the columns are known, or the job has ended without any.
-pub fn wait_for_columns(job: &Job, receiver: &mut Receiver, messages: Messages) -> Result<()> {
-    put_aside_until(job, receiver, messages, |receiver| receiver.columns().is_some())
+/// Waits until the columns are known, or the job has ended without any. Nothing is read.
+pub fn wait_for_columns(job: &Job, receiver: &mut Receiver) -> Result<()> {
+    put_aside_until(job, receiver, Messages::PutAside, |receiver| receiver.columns().is_some())
 }
 
 /// Waits until `max` rows are at hand, or the job has ended with fewer.
@@ -95,7 +95,23 @@ fn put_aside_until(
     .map(drop)
 }
 
-/// The same, but rows are dropped.
+/// Receives frames until the columns are known, or the job has ended without any. No row comes before.
+pub fn receive_columns(job: &Job, reading: &mut Reading) -> Result<()> {
+    let Reading { receiver, error, tags, .. } = reading;
+    wait::on_latch(Awaited::Job, None, |_| {
+        if receiver.columns().is_some() {
+            return Ok(Look::Found(()));
+        }
+        let received = receiver.next(|frame| match frame {
+            Frame::Rows(..) if !job.has_failed() => Err(rows_without_columns()),
+            other => receive_other(job, other, error, tags),
+        })?;
+        Ok(look(job, received))
+    })
+    .map(drop)
+}
+
+/// Receives all frames; rows are dropped.
 pub fn receive_without_rows(job: &Job, reading: &mut Reading) -> Result<()> {
     let Reading { receiver, error, tags, .. } = reading;
     wait::on_latch(Awaited::Job, None, |_| {
