@@ -89,6 +89,10 @@ SELECT * FROM runs('SELECT t FROM where_am_i');
 SET search_path = first, public;
 SELECT * FROM runs('SELECT t FROM where_am_i');
 RESET search_path;
+-- settings of the job alone
+SELECT job.* FROM generate_series(1, 3), pg_background_query($$SELECT '2001-02-03'::date::text$$, settings => '{"DateStyle": "German"}') AS job (t text);
+SELECT job.* FROM generate_series(1, 3), pg_background_query($$SELECT '2001-02-03'::date::text$$, settings => '{"DateStyle": "SQL"}') AS job (t text);
+SELECT * FROM runs($$SELECT '2001-02-03'::date::text$$);
 -- how a statement is run
 SET enable_seqscan = off;
 SELECT * FROM runs('EXPLAIN (COSTS off) SELECT * FROM t WHERE i = 7', 1);
