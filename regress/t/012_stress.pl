@@ -61,8 +61,9 @@ my %jobs = (
 	no_table => [ q{SELECT * FROM no_such_table}, undef, '42P01' ],
 	listen => [ q{LISTEN news}, undef, '0A000' ]);
 
-# What a session of crowd or poor does next: weight, name, statements.  `mine` are the handles that it has, `kinds` what jobs they
-# are; mine[i] is one of them, NULL when there is none.
+# What a session of crowd or poor does next: weight, name, statements.  `mine` are the jobs that it has: handle and kind, in one array,
+# so that a session that has no memory for an assignment does not take one job for another; mine[i] is one of them, NULL when there is
+# none.
 my @operations = (
 	[ 30, 'launch', q{
       IF cardinality(mine) < 6 THEN
@@ -122,18 +123,20 @@ my @operations = (
         WHERE b.usename = current_user AND b.launcher_pid <> pg_backend_pid() ORDER BY random() LIMIT 1;
       BEGIN
         PERFORM pg_background_cancel_v2(h.pid, h.cookie);
-      EXCEPTION WHEN undefined_object THEN NULL; -- that long ago
+      -- that long ago; or its pid is also that of a job of this session, which has ended and was not read
+      EXCEPTION WHEN undefined_object OR object_not_in_prerequisite_state THEN NULL;
       END} ],
 	[ 2, 'wait for a job of another session', q{
       SELECT b.pid, b.cookie INTO h FROM pg_stat_background AS b
         WHERE b.usename = current_user AND b.launcher_pid <> pg_backend_pid() ORDER BY random() LIMIT 1;
       BEGIN
         PERFORM pg_background_wait_v2_timeout(h.pid, h.cookie, (random() * 10)::int);
-      EXCEPTION WHEN undefined_object THEN NULL;
+      EXCEPTION WHEN undefined_object OR object_not_in_prerequisite_state THEN NULL;
       END} ],
 	# a job that has ended has an outcome
 	[ 5, 'wait for any or all of this session and of others', q{
-      several := mine || ARRAY(SELECT (b.pid, b.cookie)::pg_background_handle FROM pg_stat_background AS b
+      several := ARRAY(SELECT (m.pid, m.cookie)::pg_background_handle FROM unnest(mine) AS m);
+      several := several || ARRAY(SELECT (b.pid, b.cookie)::pg_background_handle FROM pg_stat_background AS b
         WHERE b.usename = current_user AND b.launcher_pid <> pg_backend_pid() AND b.pid > 0 ORDER BY random() LIMIT 4);
       BEGIN
         IF random() < 0.7 THEN
@@ -148,7 +151,10 @@ my @operations = (
       EXCEPTION WHEN undefined_object OR object_not_in_prerequisite_state THEN NULL; -- that long ago, or its launch has failed
       END} ],
 	[ 3, 'stop', q{
-      PERFORM pg_background_stop(mine[i], CASE WHEN random() < 0.5 THEN interval '0' ELSE random() * interval '10 ms' END)} ],
+      IF i > 0 THEN
+        PERFORM pg_background_stop((mine[i].pid, mine[i].cookie)::pg_background_handle,
+          CASE WHEN random() < 0.5 THEN interval '0' ELSE random() * interval '10 ms' END);
+      END IF} ],
 	# not 0, which is the pid of a job that has none yet
 	[ 2, 'cancel with a wrong pid', q{
       SELECT -1, b.cookie INTO h FROM pg_stat_background AS b WHERE b.usename = 'steady' ORDER BY random() LIMIT 1;
@@ -204,12 +210,11 @@ my @operations = (
 # Statements that several operations have, which say CALL.
 my %parts = (
 	launched => q{launched := launched + 1;
-        mine := mine || h;
-        kinds := kinds || kind},
-	release => q{PERFORM pg_background_detach_v2(mine[i].pid, mine[i].cookie);
+        mine := mine || (h.pid, h.cookie, kind)::job_of_mine},
+	release => q{own := mine[i];
         mine := mine[:i - 1] || mine[i + 1:];
-        kinds := kinds[:i - 1] || kinds[i + 1:]},
-	read => q{kind := kinds[i];
+        PERFORM pg_background_detach_v2(own.pid, own.cookie)},
+	read => q{kind := mine[i].kind;
         BEGIN
           SELECT count(*) INTO n FROM pg_background_result_v2(mine[i].pid, mine[i].cookie) AS (x text);
           CALL judge();
@@ -247,9 +252,9 @@ DECLARE
   until timestamptz := clock_timestamp() + seconds * interval '1 s';
   half timestamptz := clock_timestamp() + seconds * interval '0.5 s';
   memory int;
-  mine pg_background_handle[] := '{}';
+  mine job_of_mine[] := '{}';
+  own job_of_mine;
   several pg_background_handle[];
-  kinds text[] := '{}';
   kind text;
   h pg_background_handle;
   i int;
@@ -283,8 +288,8 @@ $cases      END IF;
     END;
     COMMIT;
   END LOOP;
-  FOREACH h IN ARRAY mine LOOP
-    PERFORM pg_background_detach_v2(h.pid, h.cookie);
+  FOREACH own IN ARRAY mine LOOP
+    PERFORM pg_background_detach_v2(own.pid, own.cookie);
   END LOOP;
   INSERT INTO counted VALUES (mode, client, launched, refused, short, strange, memory() - memory);
 END \$crowd\$;
@@ -321,6 +326,7 @@ ALTER ROLE poor SET pg_background.launch_timeout = '20ms';
 ALTER ROLE doomed SET pg_background.launch_timeout = '1min';
 ALTER ROLE steady SET pg_background.launch_timeout = '1min';
 GRANT SELECT ON jobs TO PUBLIC;
+CREATE TYPE job_of_mine AS (pid int, cookie bigint, kind text);
 CREATE TABLE counted (mode text, client int, launched int, refused int, short int, strange text, grown int);
 GRANT ALL ON counted TO crowd, poor;
 CREATE TABLE kinds_of_job (kind text, sql text, number int, error text);
@@ -377,7 +383,13 @@ sub actor
 	while (time < $until)
 	{
 		$times++;
-		$wrong .= eval { $step->('') // '' } // "it died: $@";
+		my $said = eval { $step->('') // '' };
+		if (!defined $said)
+		{
+			$said = "it died: $@";
+			usleep(100_000);
+		}
+		$wrong .= $said;
 	}
 	$wrong .= eval { $step->('end') // '' } // "it died at the end: $@";
 	append_to_file("$told/$name", $wrong);
@@ -490,7 +502,8 @@ for my $n (1 .. 2)
 		my $since = time;
 		until_true(sub { is_gone($pid) }, $endless + $Jobs::patience) or return "session $pid, which $what, does not end\n";
 		my $took = time - $since;
-		eval { $victim->quit };
+		# Not quit, which writes to psql: where that has ended with its session, the write fails, and the pipes stay open.
+		eval { $victim->{run}->finish };
 		return $took > $prompt ? sprintf("a session that $what ended %d s after it was terminated\n", $took) : '';
 	});
 }
