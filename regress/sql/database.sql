@@ -106,6 +106,15 @@ SELECT definer('SELECT session_user || '' '' || current_user');
 SELECT attempt($$SELECT definer('SET ROLE regress_pgbg_db_user')$$);
 SELECT of_superuser('SELECT session_user || '' '' || (current_user = session_user)::text');
 RESET SESSION AUTHORIZATION;
+-- what is read of a parameter there, with the check of a domain, is read as the owner too
+CREATE FUNCTION is_owner(text) RETURNS bool LANGUAGE sql AS $$SELECT current_user = 'regress_pgbg_db_owner'$$;
+CREATE DOMAIN for_owner AS text CHECK (is_owner(value));
+SELECT there($q$CREATE FUNCTION is_owner(text) RETURNS bool LANGUAGE sql AS $$SELECT current_user = 'regress_pgbg_db_owner'$$$q$);
+SELECT there('CREATE DOMAIN for_owner AS text CHECK (is_owner(value))');
+CREATE FUNCTION definer_with_parameter() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    AS $$SELECT public.pg_background_exec('SELECT $1', ROW('x'::public.for_owner), database => 'regress_pgbg_other')$$;
+ALTER FUNCTION definer_with_parameter() OWNER TO regress_pgbg_db_owner;
+SELECT definer_with_parameter();
 GRANT CONNECT ON DATABASE regress_pgbg_other TO PUBLIC;
 
 --

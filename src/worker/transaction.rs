@@ -26,8 +26,14 @@ pub fn bound(current: &Current) -> Result<()> {
 
 /// Starts the job's one transaction, binds its parameters and parses its text. `settings` stands for the session's
 /// settings, for a plan that is kept; 0 if they are not known.
+///
+/// Parameters are bound as the user that the job runs as. Suppose that one has come from another database as a text,
+/// and is of a domain here: to read it runs the domain's check. Run as the session's user it would do what a SECURITY
+/// DEFINER function's owner, who has made that domain, may not do: for whoever calls the function, a superuser say.
 pub fn begin<'a>(current: &'a Current, trees: &'a Context, settings: u64) -> Result<Script<'a>> {
     xact::begin()?;
+    let identity = &current.segment.header().identity;
+    identity::adopt_user(identity.current_user, identity.security_context);
     let params = Bound::new(current.segment.bytes(current.segment.header().params), trees)?;
     Script::prepare(current.segment.sql()?, trees, &current.detail, params, situation(current, settings)?)
 }
