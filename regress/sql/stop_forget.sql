@@ -125,8 +125,9 @@ SELECT * FROM attempt($$SELECT pg_background_stop_all('import\')$$);
 SELECT pg_background_forget_ended(), pg_background_forget_ended();
 SELECT n, state FROM states;
 -- without a label: '%' only
-SELECT pg_background_stop_all('_%'), pg_background_stop_all('%%');
-SELECT pg_background_await(h(1)), pg_background_await(h(4), '0');
+SELECT pg_background_stop_all('_%');
+SELECT pg_background_await(h(1));
+SELECT pg_background_stop_all('%%'), pg_background_await(h(4), '0');
 SELECT pg_background_forget_all('%%'), pg_background_forget_all('%');
 SELECT pg_background_stop_all(NULL), pg_background_forget_all(NULL);
 SELECT count(*) FROM jobs;
