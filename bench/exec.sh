@@ -13,7 +13,7 @@ c_extension() {
 }
 
 exec_calls() {
-  local r regime spins regimes rounds=$((calls / 10 + 1)) # of 40 calls each
+  local r regime regimes rounds=$((calls / 10 + 1)) # of 40 calls each
   use preload
   warm_choices
   for ((r = 1; r <= repetitions; r++)); do
@@ -66,7 +66,7 @@ exec_jobs() {
 
 exec_audit() {
   local r
-  for server in preload ${c_pgc:+c}; do use $server; sql -f "$here/exec.sql"; done
+  for server in preload ${c_pgc:+c}; do use "$server"; sql -f "$here/exec.sql"; done
   for ((r = 1; r <= 2 * repetitions + 1; r++)); do
     progress "exec, trigger, repetition $r"
     use preload
@@ -91,7 +91,7 @@ exec_query() {
   local server c_pgc=''
   use preload
   c_extension || true
-  for server in preload ${c_pgc:+c}; do use $server; warm_tables; done
+  for server in preload ${c_pgc:+c}; do use "$server"; warm_tables; done
   exec_calls
   exec_jobs
   exec_audit
