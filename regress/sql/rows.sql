@@ -300,6 +300,19 @@ SELECT attempt('SELECT * FROM pg_background_columns(($1, $2))', :pid, :cookie);
 RESET ROLE;
 SELECT * FROM pg_background_rows((:pid, :cookie)) AS (a int);
 
+-- a cast of the job's choice does not run with the rights of a superuser who reads the job
+CREATE TYPE wrapped AS (name text);
+CREATE FUNCTION unwrapped(wrapped) RETURNS text LANGUAGE sql AS 'SELECT current_user::text';
+CREATE CAST (wrapped AS text) WITH FUNCTION unwrapped(wrapped) AS ASSIGNMENT;
+CREATE FUNCTION launched_by_reader() RETURNS pg_background_handle LANGUAGE sql SECURITY DEFINER AS
+    $$SELECT pg_background_start($q$SELECT ROW('x')::wrapped$q$)$$;
+ALTER FUNCTION launched_by_reader() OWNER TO regress_reader;
+SELECT * FROM pg_background_rows(launched_by_reader()) AS (a text);
+SELECT * FROM pg_background_fetch(launched_by_reader(), 1) AS (a text);
+SELECT current_user = session_user AS still_oneself;
+DROP FUNCTION launched_by_reader();
+DROP TYPE wrapped CASCADE;
+
 DROP DOMAIN whole_domain;
 DROP TABLE things, whole, child, parent;
 DROP DOMAIN few, good_pair, short, required, positive;

@@ -146,6 +146,39 @@ pub fn is_whole(identity: &Identity) -> Result<bool> {
     guard(|| unsafe { sys::superuser_arg(user) })
 }
 
+/// Until this is dropped, users' code runs as another user, restricted.
+pub struct Acting {
+    user: u32,
+    context: i32,
+}
+
+/// Makes the code of users that a job's values bring with them (a cast of their type, say) run as the job's user, when a
+/// superuser reads them and the job's user is none: `None` otherwise, and nothing is done.
+///
+/// Only this way round: a reader never gets rights by it, for a superuser has all of them.
+pub fn act_for_values_of(job_user: u32) -> Result<Option<Acting>> {
+    let user = current_user();
+    // SAFETY: catalog lookups.
+    if user == job_user || !guard(|| unsafe { sys::superuser_arg(user) && !sys::superuser_arg(job_user) })? {
+        return Ok(None);
+    }
+    let mut acting = Acting { user, context: 0 };
+    let restricted = (sys::SECURITY_RESTRICTED_OPERATION | sys::SECURITY_LOCAL_USERID_CHANGE) as i32;
+    // SAFETY: reads and writes variables; the transaction's abort takes it back, too.
+    unsafe {
+        sys::GetUserIdAndSecContext(&raw mut acting.user, &raw mut acting.context);
+        sys::SetUserIdAndSecContext(job_user, acting.context | restricted);
+    }
+    Ok(Some(acting))
+}
+
+impl Drop for Acting {
+    fn drop(&mut self) {
+        // SAFETY: writes variables.
+        unsafe { sys::SetUserIdAndSecContext(self.user, self.context) };
+    }
+}
+
 /// Inside an operation that runs users' code restricted (an index function under ANALYZE, say)?
 pub fn is_restricted() -> bool {
     capture().security_context & sys::SECURITY_RESTRICTED_OPERATION as i32 != 0

@@ -10,7 +10,7 @@
 //! Rows come in the job's order, and so does the end. Suppose that a job has failed after a thousand rows: the fetches
 //! give these, and the one that would need more throws the error.
 
-use super::rows::{conversions, rows_without_columns};
+use super::rows::{conversions, put_all, rows_without_columns};
 use super::{Failure, Wanted, failure, stream, tags};
 use crate::channel::Frame;
 use crate::launcher::job::{Job, Reading};
@@ -38,7 +38,7 @@ pub fn fetch(job: &Job, reading: &mut Reading, set: &mut ResultSet, max: u64) ->
     }
     let mut conversions = match reading.receiver.columns() {
         Some(columns) => {
-            let conversions = conversions(columns, set, Wanted::Assigned)?;
+            let conversions = conversions(job, columns, set, Wanted::Assigned)?;
             hold_row_types(columns)?;
             Some(conversions)
         }
@@ -56,7 +56,7 @@ pub fn fetch(job: &Job, reading: &mut Reading, set: &mut ResultSet, max: u64) ->
     receiver.take_rows(max, |frame| match frame {
         Frame::Rows(count, rows) => {
             latch::check_for_interrupts()?;
-            conversions.put_all(set, frame::rows(count, rows))
+            put_all(job, conversions, set, frame::rows(count, rows))
         }
         other => stream::receive_other(job, other, error, tags),
     })?;

@@ -9,7 +9,7 @@ use crate::pg::result_set::ResultSet;
 pub fn inline(mut result: InlineResult, set: &mut ResultSet, wanted: Wanted) -> Result<()> {
     match result.columns.take() {
         Some(columns) => {
-            let mut conversions = rows::conversions(&columns, set, wanted)?;
+            let mut conversions = rows::conversions_of_own(&columns, set, wanted)?;
             result.read(|batch| conversions.put_all(set, batch))
         }
         None if wanted == Wanted::Json => Ok(()),

@@ -7,6 +7,7 @@ use super::Wanted;
 use crate::launcher::job::Job;
 use crate::pg::convert::{Conversions, Fit, are_types_known};
 use crate::pg::error::{PgError, Result};
+use crate::pg::identity;
 use crate::pg::result_set::ResultSet;
 use crate::pg::tupdesc::hold_row_types;
 use logic::sqlstate;
@@ -21,8 +22,22 @@ pub struct JobRows<'a> {
     conversions: Option<Conversions>,
 }
 
-/// How rows of these columns become what is wanted. An error if they do not fit.
-pub fn conversions(columns: &[Column], set: &ResultSet, wanted: Wanted) -> Result<Conversions> {
+/// How rows of these columns become what is wanted. An error if they do not fit. What planning a cast evaluates is
+/// evaluated as for [`put_all`].
+pub fn conversions(job: &Job, columns: &[Column], set: &ResultSet, wanted: Wanted) -> Result<Conversions> {
+    let _acting = identity::act_for_values_of(job.user)?;
+    conversions_of_own(columns, set, wanted)
+}
+
+/// Appends rows. A cast that their types bring with them runs as the job's user, if a superuser reads the job of a role
+/// that is none: the superuser has not chosen those types.
+pub fn put_all(job: &Job, conversions: &mut Conversions, set: &mut ResultSet, rows: frame::BatchRows) -> Result<()> {
+    let _acting = identity::act_for_values_of(job.user)?;
+    conversions.put_all(set, rows)
+}
+
+/// The same for SQL that has run as the caller.
+pub fn conversions_of_own(columns: &[Column], set: &ResultSet, wanted: Wanted) -> Result<Conversions> {
     match wanted {
         Wanted::Exact => Conversions::new(columns, &set.declared(), Fit::Strict),
         Wanted::Assigned => Conversions::new(columns, &set.declared(), Fit::Assignment),
@@ -65,7 +80,7 @@ impl<'a> JobRows<'a> {
         if self.job.has_failed() {
             return Ok(());
         }
-        let conversions = conversions(columns, self.set, self.wanted)?;
+        let conversions = conversions(self.job, columns, self.set, self.wanted)?;
         if self.job.state().is_final() {
             hold_row_types(columns)?;
         }
@@ -82,7 +97,7 @@ impl<'a> JobRows<'a> {
             return Err(rows_without_columns());
         };
         *begun = true;
-        conversions.put_all(self.set, frame::rows(count, rows))
+        put_all(self.job, conversions, self.set, frame::rows(count, rows))
     }
 
     /// Locks the row types in `columns` until the transaction ends, and checks that they are what they were when the
