@@ -65,8 +65,12 @@ unsafe extern "C-unwind" fn on_message(_argument: *mut c_void) {
         if sys::CritSectionCount > 0 {
             return;
         }
+        // Not below the ErrorContext: suppose that there is no memory for the copy. The server then empties that
+        // context with all below it, this one included, which is the current one. The transaction's end frees it.
+        let parent =
+            if sys::TopTransactionContext.is_null() { sys::TopMemoryContext } else { sys::TopTransactionContext };
         let context = sys::AllocSetContextCreateInternal(
-            sys::ErrorContext,
+            parent,
             c"pg_background message".as_ptr(),
             sys::ALLOCSET_SMALL_MINSIZE as usize,
             sys::ALLOCSET_SMALL_INITSIZE as usize,
