@@ -1,0 +1,40 @@
+# Memory that runs out while a job's message is copied for its launcher: the message or the job is lost, not the server.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Jobs;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'prlimit is needed' if system('prlimit --version >/dev/null 2>&1') != 0;
+
+my $node = server('no_memory', preload => 1, conf => <<'END');
+pg_background.idle_timeout = '10min'
+restart_after_crash = off
+END
+my $session = session($node);
+my $pid = q{SELECT pid FROM pg_background_query('SELECT pg_backend_pid()') AS (pid int)};
+my $message = q{DO $$ BEGIN
+  RAISE NOTICE USING MESSAGE = repeat('m', 2000000), DETAIL = repeat('d', 2000000), HINT = repeat('h', 2000000);
+END $$};
+
+# The copy of all three texts takes more than what the server needs to make one of them. So some limits are reached in the copy.
+my %ends;
+for my $room (0 .. 40)
+{
+	my $worker = value($session, $pid);
+	my $data = process_field($worker, 'VmData');
+	system('prlimit', "--pid=$worker", sprintf('--data=%d:', 1024 * ($data + 2000 * $room)));
+	my (undef, undef, $err) = $node->psql('postgres', 'SELECT pg_background_exec($job$' . $message . '$job$)');
+	$ends{ $err =~ /ERROR:.*(?:out of memory|Cannot allocate memory)/ ? 'no memory' : $err =~ /NOTICE:  m+\n/ ? 'its message' : $err }++;
+	system("prlimit --pid=$worker --data=unlimited: 2>/dev/null");
+}
+is(join(', ', map { substr $_, 0, 100 } sort keys %ends), 'its message, no memory', 'a job ends with its message, or with an error of memory');
+is(value($session, $pid) > 0, 1, 'jobs run afterwards');
+unlike(slurp_file($node->logfile), qr/terminated by signal|TRAP:/, 'no process has crashed');
+
+done_testing();
