@@ -36,15 +36,17 @@ SELECT pg_background_await(h(3), '0'), pg_background_await(h(3), '-0'), pg_backg
 -- as in comparisons, a day is 24 hours and a month 30 days
 SELECT pg_background_await(h(3), '1 day -24 hours'), pg_background_await(h(3), '1 mon -30 days'),
        pg_background_await(h(3), '1 mon -29 days -23:59:59.99');
+-- handles as literals: a timeout must not find a function that makes them
+SELECT h(3) AS third \gset
 SET statement_timeout = '100ms';
-SELECT * FROM attempt($$SELECT pg_background_await(h(3))$$);
-SELECT * FROM attempt($$SELECT pg_background_await(h(3), '1000000 years')$$);
-SELECT * FROM attempt($$SELECT pg_background_await(h(3), '178000000 years')$$);
-SELECT * FROM attempt($$SELECT pg_background_await(h(3), make_interval(secs => 9e12, years => 100000))$$);
+SELECT * FROM attempt(format('SELECT pg_background_await(%L)', :'third'));
+SELECT * FROM attempt(format($$SELECT pg_background_await(%L, '1000000 years')$$, :'third'));
+SELECT * FROM attempt(format($$SELECT pg_background_await(%L, '178000000 years')$$, :'third'));
+SELECT * FROM attempt(format('SELECT pg_background_await(%L, make_interval(secs => 9e12, years => 100000))', :'third'));
 -- infinite, where the server has such intervals (17 and later)
 SELECT current_setting('server_version_num')::int >= 170000 AS has_infinity \gset
-SELECT * FROM attempt(format('SELECT pg_background_await(h(3), %L)', CASE WHEN :'has_infinity' THEN 'infinity' ELSE '1000 years' END));
-SELECT * FROM attempt(format('SELECT pg_background_await(h(3), %L)', CASE WHEN :'has_infinity' THEN '-infinity' ELSE '-1000 years' END));
+SELECT * FROM attempt(format('SELECT pg_background_await(%L, %L)', :'third', CASE WHEN :'has_infinity' THEN 'infinity' ELSE '1000 years' END));
+SELECT * FROM attempt(format('SELECT pg_background_await(%L, %L)', :'third', CASE WHEN :'has_infinity' THEN '-infinity' ELSE '-1000 years' END));
 RESET statement_timeout;
 INSERT INTO t VALUES (3);
 SELECT pg_background_await(h(3), '1 hour');
@@ -132,9 +134,10 @@ SELECT pg_background_await_all(hs(1, 2, 3), '0'), pg_background_await_all(hs(1, 
 INSERT INTO t VALUES (1);
 SELECT pg_background_await_all(hs(1, 2));
 SELECT pg_background_await_all(hs(1, 2, 3), '0');
+SELECT hs(1, 2, 3) AS all, hs(3, 3) AS twice \gset
 SET statement_timeout = '100ms';
-SELECT * FROM attempt($$SELECT pg_background_await_all(hs(1, 2, 3))$$);
-SELECT * FROM attempt($$SELECT pg_background_await_any(hs(3, 3))$$);
+SELECT * FROM attempt(format('SELECT pg_background_await_all(%L)', :'all'));
+SELECT * FROM attempt(format('SELECT pg_background_await_any(%L)', :'twice'));
 RESET statement_timeout;
 INSERT INTO t VALUES (3);
 SELECT pg_background_await_all(hs(1, 2, 3), '1 hour'), pg_background_await_all(jobs => hs(1, 2, 3), timeout => '0');
