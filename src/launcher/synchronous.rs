@@ -35,8 +35,12 @@ impl Drop for SynchronousJob {
     fn drop(&mut self) {
         AWAITED.lock().retain(|job| !Arc::ptr_eq(job, &self.0));
         // Most often the job was read, and is released. What fails here cannot be told: an error is on its way already.
-        if tracker::tracked(self.0.pid, self.0.cookie).is_some() {
+        // A job that is unread and not tracked was forgotten by code that the read has called, a cast perhaps.
+        let is_tracked = tracker::tracked(self.0.pid, self.0.cookie).is_some();
+        if is_tracked || !self.0.is_consumed() {
             let _ = self.0.stop(Stop::Now);
+        }
+        if is_tracked {
             tracker::release(&self.0, Release::Detached);
         }
     }
