@@ -89,6 +89,17 @@ SELECT * FROM runs('SELECT t FROM where_am_i');
 SET search_path = first, public;
 SELECT * FROM runs('SELECT t FROM where_am_i');
 RESET search_path;
+-- a name that means something else now
+CREATE TABLE public.late AS SELECT 'public' AS t;
+CREATE FUNCTION public.late(n numeric) RETURNS text LANGUAGE sql AS $$ SELECT 'numeric' $$;
+SET search_path = first, public;
+SELECT * FROM runs('SELECT t || late(1) FROM late');
+CREATE TABLE first.late AS SELECT 'first' AS t;
+CREATE FUNCTION public.late(n int) RETURNS text LANGUAGE sql AS $$ SELECT 'int' $$;
+SELECT * FROM runs('SELECT t || late(1) FROM late');
+RESET search_path;
+DROP TABLE first.late, public.late;
+DROP FUNCTION public.late(numeric), public.late(int);
 -- settings of the job alone
 SELECT job.* FROM generate_series(1, 3), pg_background_query($$SELECT '2001-02-03'::date::text$$, settings => '{"DateStyle": "German"}') AS job (t text);
 SELECT job.* FROM generate_series(1, 3), pg_background_query($$SELECT '2001-02-03'::date::text$$, settings => '{"DateStyle": "SQL"}') AS job (t text);

@@ -6,6 +6,11 @@
 //! [`Situation`]. What a situation has is what the server looks at when it analyses and plans, and not again later:
 //! rights on schemas, for one. When a role or a membership changes, all plans are dropped, for that reason.
 //!
+//! The server also does not look again which object a name means. Suppose that a table is made in a schema that comes
+//! before that of the table that a plan reads: a prepared statement goes on with the old table, but a job must not, for
+//! a job in a new process would read the new one. So all plans are dropped, too, when the catalog of something that is
+//! found by name has changed. ANALYZE changes that of relations as well: the plans are made anew then.
+//!
 //! A plan is kept when a text comes for the second time: most texts never do, and keeping one copies three trees. A
 //! text that raises a message while it is analysed is not kept, for the message would not be raised again.
 //!
@@ -71,11 +76,22 @@ unsafe impl Send for Cache {}
 
 static CACHE: Mutex<Cache> = Mutex::new(Cache { kept: Vec::new(), seen: Vec::new(), next_seen: 0, clock: 0 });
 
-/// Set by the server's invalidation messages.
-static ROLES_CHANGED: AtomicBool = AtomicBool::new(false);
+/// The catalogs of what a statement's analysis looks up, and the server does not look up again.
+const LOOKED_UP: [sys::SysCacheIdentifier; 7] = [
+    sys::SysCacheIdentifier_AUTHOID,
+    sys::SysCacheIdentifier_AUTHMEMROLEMEM,
+    sys::SysCacheIdentifier_RELNAMENSP,
+    sys::SysCacheIdentifier_PROCNAMEARGSNSP,
+    sys::SysCacheIdentifier_OPERNAMENSP,
+    sys::SysCacheIdentifier_TYPENAMENSP,
+    sys::SysCacheIdentifier_CASTSOURCETARGET,
+];
 
-unsafe extern "C-unwind" fn roles_changed(_arg: sys::Datum, _cache: compat_session::SysCacheId, _hash: u32) {
-    ROLES_CHANGED.store(true, Relaxed);
+/// Set by the server's invalidation messages.
+static CHANGED: AtomicBool = AtomicBool::new(false);
+
+unsafe extern "C-unwind" fn changed(_arg: sys::Datum, _cache: compat_session::SysCacheId, _hash: u32) {
+    CHANGED.store(true, Relaxed);
 }
 
 /// What is known of a statement.
@@ -92,7 +108,7 @@ pub(super) fn find(sql: &CStr, types: &[u32], situation: &Situation) -> Result<K
     if sql.to_bytes().len() > MAX_TEXT {
         return Ok(Known::No);
     }
-    if ROLES_CHANGED.swap(false, Relaxed) {
+    if CHANGED.swap(false, Relaxed) {
         drop_all()?;
     }
     let mut cache = CACHE.lock();
@@ -156,8 +172,8 @@ pub(super) unsafe fn keep(source: Source, situation: &Situation) -> Result<()> {
     if !WATCHED.load(Relaxed) {
         // SAFETY: the callback only writes to a variable, and lives as long as the process.
         guard(|| unsafe {
-            for cache in [sys::SysCacheIdentifier_AUTHOID, sys::SysCacheIdentifier_AUTHMEMROLEMEM] {
-                sys::CacheRegisterSyscacheCallback(cache as _, Some(roles_changed), sys::Datum::default());
+            for cache in LOOKED_UP {
+                sys::CacheRegisterSyscacheCallback(cache as _, Some(changed), sys::Datum::default());
             }
         })?;
         WATCHED.store(true, Relaxed);
