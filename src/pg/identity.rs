@@ -152,8 +152,8 @@ pub struct Acting {
     context: i32,
 }
 
-/// Makes the code of users that a job's values bring with them (a cast of their type, say) run as the job's user, when a
-/// superuser reads them and the job's user is none: `None` otherwise, and nothing is done.
+/// Makes the code of users that a job's values bring with them (a cast of their type, say) run as the job's user, when
+/// a superuser reads them and the job's user is none: `None` otherwise, and nothing is done.
 ///
 /// Only this way round: a reader never gets rights by it, for a superuser has all of them.
 pub fn act_for_values_of(job_user: u32) -> Result<Option<Acting>> {
