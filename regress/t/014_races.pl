@@ -35,11 +35,13 @@ sub one_worker
 }
 
 # What a session says to arm the point "take" right before its next launch, after another job: a worker that has been idle for a
-# second has forgotten the session's segment, and no launch is sure of it.
+# second has forgotten the session's segment, and no launch is sure of it. Nor is one of a worker that still resets its session
+# and has not promised anything, because the launcher was awake at the other job's end: so that is waited for.
 sub then_take
 {
 	my ($order) = @_;
 	return "SELECT * FROM pg_background_result(pg_background_launch('SELECT 1')) AS (x int);\n"
+	  . "DO \$\$ BEGIN WHILE (SELECT state FROM pg_stat_background_workers) <> 'idle' LOOP PERFORM pg_sleep(0.001); END LOOP; END \$\$;\n"
 	  . "COPY (SELECT '$order') TO '" . $node->data_dir . "/pg_background_points/take';\n";
 }
 
