@@ -71,6 +71,32 @@ SELECT * FROM pg_background_query_json('UPDATE made SET a = 2 RETURNING *');
 SELECT * FROM pg_background_query_json('DROP TABLE made');
 -- a type that the job makes
 SELECT * FROM pg_background_query_json('CREATE TYPE fresh AS ENUM (''one''); SELECT ''one''::fresh AS e, ARRAY[''one'']::fresh[] AS a');
+-- a type that the job makes while this session waits, which has looked for it before; twice, as caches are warm the second time
+SELECT pg_backend_pid() AS me \gset
+SELECT pid, cookie FROM pg_background_start($$
+  DO $do$ BEGIN
+    PERFORM pg_advisory_xact_lock(7003);
+    WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7003 AND NOT granted)
+       OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $$ || :me || $$ AND wait_event_type = 'Extension') LOOP
+      PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
+    END LOOP;
+  END $do$ $$) \gset
+DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7003 AND granted) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;
+SELECT count(*), min(r->>'e') FROM pg_background_query_json('CREATE TYPE late AS ENUM (''one''); SELECT ''one''::late AS e, CASE WHEN i = 5000 THEN pg_advisory_xact_lock_shared(7003)::text END FROM generate_series(1, 5000) i') r;
+SELECT * FROM pg_background_rows((:pid, :cookie)) AS (tag text);
+DROP TYPE late;
+SELECT pid, cookie FROM pg_background_start($$
+  DO $do$ BEGIN
+    PERFORM pg_advisory_xact_lock(7003);
+    WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7003 AND NOT granted)
+       OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $$ || :me || $$ AND wait_event_type = 'Extension') LOOP
+      PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
+    END LOOP;
+  END $do$ $$) \gset
+DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7003 AND granted) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;
+SELECT count(*), min(r->>'e') FROM pg_background_query_json('CREATE TYPE late AS ENUM (''one''); SELECT ''one''::late AS e, CASE WHEN i = 5000 THEN pg_advisory_xact_lock_shared(7003)::text END FROM generate_series(1, 5000) i') r;
+SELECT * FROM pg_background_rows((:pid, :cookie)) AS (tag text);
+DROP TYPE late;
 SELECT pid, cookie FROM pg_background_start('CREATE TYPE row_of_fresh AS (f fresh); SELECT ROW(''one'')::row_of_fresh AS r FROM generate_series(1, 3)') \gset
 SELECT * FROM pg_background_rows_json((:pid, :cookie));
 SELECT count(j), min(j -> 'r' ->> 'more') FROM pg_background_query_json('ALTER TYPE row_of_fresh ADD ATTRIBUTE more int; SELECT ROW(''one'', i)::row_of_fresh AS r FROM generate_series(1, 10000) i') j;

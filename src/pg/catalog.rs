@@ -8,6 +8,13 @@ use super::sys;
 use logic::sqlstate;
 use std::ffi::{CStr, c_int};
 
+/// Takes note of what other sessions have committed. The caches remember also what they have not found: a type, say,
+/// that a job has made since. A statement that waits does not hear of it by itself.
+pub fn accept_changes() -> Result<()> {
+    // SAFETY: inside a transaction.
+    guard(|| unsafe { sys::AcceptInvalidationMessages() })
+}
+
 /// A catalog's row, as the server's headers describe it.
 ///
 /// # Safety

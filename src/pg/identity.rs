@@ -1,5 +1,6 @@
 //! Who this process is, and as whom it acts.
 
+use super::catalog;
 use super::compat;
 use super::error::Result;
 use super::guard::guard;
@@ -217,8 +218,7 @@ pub fn restore_client_info(state: &[u8]) -> Result<()> {
 /// database's: another number whenever the row was changed. `None` when the connection would be refused. Inside a
 /// transaction.
 pub fn connection_versions(database: u32, user: u32) -> Result<Option<(u64, u64)>> {
-    // SAFETY: inside a transaction.
-    guard(|| unsafe { sys::AcceptInvalidationMessages() })?;
+    catalog::accept_changes()?;
     let (roles, databases) = (sys::SysCacheIdentifier_AUTHOID, sys::SysCacheIdentifier_DATABASEOID);
     // SAFETY: a row of pg_authid.
     let role = look(roles, user, |row| unsafe { (*row.cast::<sys::FormData_pg_authid>()).rolcanlogin })?;

@@ -7,9 +7,9 @@ use super::Wanted;
 use crate::launcher::job::Job;
 use crate::pg::convert::{Conversions, Fit, are_types_known};
 use crate::pg::error::{PgError, Result};
-use crate::pg::identity;
 use crate::pg::result_set::ResultSet;
 use crate::pg::tupdesc::hold_row_types;
+use crate::pg::{catalog, identity};
 use logic::sqlstate;
 use logic::wire::columns::Column;
 use logic::wire::frame;
@@ -23,8 +23,9 @@ pub struct JobRows<'a> {
 }
 
 /// How rows of these columns become what is wanted. An error if they do not fit. What planning a cast evaluates is
-/// evaluated as for [`put_all`].
+/// evaluated as for [`put_all`]. The job may have made a type while this session waited for it.
 pub fn conversions(job: &Job, columns: &[Column], set: &ResultSet, wanted: Wanted) -> Result<Conversions> {
+    catalog::accept_changes()?;
     let _acting = identity::act_for_values_of(job.user)?;
     conversions_of_own(columns, set, wanted)
 }
