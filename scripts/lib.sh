@@ -89,6 +89,29 @@ servers_stop() {
   done
 }
 
+# tree_of PID: its processes, the youngest first
+tree_of() {
+  local child
+  for child in $(pgrep -P "$1"); do tree_of "$child"; done
+  echo "$1"
+}
+
+# processes_of PID: what it started, and what the processes of the servers below $TMP do: state, title, and stack where gdb is there
+processes_of() {
+  local pidfile pid
+  ps -o pid,stat,wchan:20,etime,args --forest -p "$(tree_of "$1" | paste -s -d,)" | cut -c1-200
+  find "$TMP" -name postmaster.pid | while read -r pidfile; do
+    echo "server of $pidfile:"
+    for pid in $(pgrep -P "$(head -1 "$pidfile")"); do
+      ps -o pid=,stat=,wchan:20=,etime=,time=,args= "$pid" | cut -c1-200
+      case $(ps -o args= "$pid") in
+        *checkpointer*|*"background writer"*|*walwriter*|*"autovacuum launcher"*|*"stats collector"*|*"logical replication"*) ;;
+        *) if command -v gdb >/dev/null; then timeout 30 gdb -p "$pid" -batch -ex bt </dev/null 2>/dev/null | grep '^#' | head -40 | cut -c1-160; fi ;;
+      esac
+    done
+  done
+}
+
 # server_start NAME PG_CONFIG [LINE OF postgresql.conf]...: a server of its own in $TMP/NAME, reachable only by the socket there.
 # Exports PGHOST, PGUSER, PGDATABASE, PGDATA and a PATH with that server's programs in front.
 server_start() {
