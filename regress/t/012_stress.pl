@@ -320,11 +320,12 @@ $node->safe_psql('postgres',
 	join "\n", map { "CREATE ROLE $_ LOGIN; SELECT grant_pg_background_privileges('$_'); GRANT ALL ON done TO $_;" } @roles);
 $node->safe_psql('postgres', <<'END');
 GRANT pg_signal_backend, pg_read_all_stats TO crowd, poor;
--- some launches wait and some are refused; those of the others just wait
+-- some launches wait and some are refused; those of the others just wait: longer than a minute where many are before them, and
+-- their session began its statement when the limit was lower than it is for the others
 ALTER ROLE crowd SET pg_background.launch_timeout = '20ms';
 ALTER ROLE poor SET pg_background.launch_timeout = '20ms';
-ALTER ROLE doomed SET pg_background.launch_timeout = '1min';
-ALTER ROLE steady SET pg_background.launch_timeout = '1min';
+ALTER ROLE doomed SET pg_background.launch_timeout = '2min';
+ALTER ROLE steady SET pg_background.launch_timeout = '2min';
 GRANT SELECT ON jobs TO PUBLIC;
 CREATE TYPE job_of_mine AS (pid int, cookie bigint, kind text);
 CREATE TABLE counted (mode text, client int, launched int, refused int, short int, strange text, grown int);
