@@ -31,8 +31,8 @@ SELECT * FROM pg_background_query('SELECT $1, $2, $3', ROW(1, 'x', 2.5)) AS (a i
 SELECT * FROM pg_background_query('SELECT $2, $1, $2', ROW(1, 'x'::text)) AS (a text, b int, c text);
 SELECT * FROM pg_background_query('SELECT 1', ROW()) AS (a int);
 SELECT * FROM pg_background_query('SELECT 1', NULL) AS (a int);
--- as for EXECUTE … USING, a parameter need not be used
-SELECT * FROM pg_background_query('SELECT 1', ROW(1, 2)) AS (a int);
+-- not all need be used, but for the last
+SELECT * FROM pg_background_query('SELECT $2', ROW(1, 2)) AS (a int);
 -- values, and not text of the statement
 SELECT * FROM pg_background_query('SELECT $1', ROW('''; DROP TABLE x; --$1')) AS (a text);
 CREATE TABLE t (i int, t text, at timestamptz DEFAULT now());
@@ -43,7 +43,7 @@ SELECT pg_background_exec('DELETE FROM t WHERE i = $1', ROW(5));
 SELECT i, t FROM t ORDER BY i;
 -- by name, from a table's row, from a variable, prepared
 SELECT pg_background_exec(sql => 'UPDATE t SET t = $1 WHERE i = $2', params => ROW('two', 2));
-SELECT pg_background_exec('UPDATE t SET t = $2 || $1 WHERE i = $1', t.*) FROM t WHERE i = 1;
+SELECT pg_background_exec('UPDATE t SET t = $2 || $1 WHERE i = $1 AND at = $3', t.*) FROM t WHERE i = 1;
 DO $$
 DECLARE
     r record;
@@ -83,7 +83,6 @@ SELECT pg_background_exec('CALL commits($1, $2)', ROW(2, 'y'::text));
 SELECT * FROM made ORDER BY a;
 SELECT pg_background_exec('SELECT $1 INTO made_too', ROW(1));
 SELECT * FROM made_too;
-SELECT pg_background_exec('VACUUM made', ROW(1));
 DROP TABLE made, made_too;
 
 --
@@ -185,6 +184,8 @@ SELECT pg_background_exec('INSERT INTO t VALUES ($1, $2)', ROW(100, 'inline'));
 SELECT i, t FROM t WHERE i = 100;
 SELECT * FROM attempt($$SELECT pg_background_exec('SELECT $1, $2', ROW(1))$$);
 SELECT * FROM attempt($$SELECT pg_background_exec('SELECT 1; SELECT 2', ROW(1))$$);
+SELECT * FROM attempt($$SELECT pg_background_exec('SELECT $1, ''$2''', ROW(1, 2))$$);
+SELECT * FROM pg_background_query('SELECT $2', ROW(1, 2)) AS (a int);
 SELECT pg_background_cancel_v2(:pid, :cookie);
 SELECT pg_background_wait_v2(:pid, :cookie);
 SELECT pg_background_detach_v2(:pid, :cookie);
@@ -250,6 +251,27 @@ SELECT * FROM attempt(exec_of('SELECT 1; SELECT 2', ''));
 SELECT * FROM attempt(exec_of('', '1'));
 SELECT * FROM attempt(exec_of('CREATE ROLE $1', $$'x'$$));
 SELECT * FROM attempt(exec_of('COMMIT', '1'));
+-- more than the statement has
+SELECT * FROM attempt(exec_of('SELECT $1', '1, 2'));
+SELECT * FROM attempt(exec_of('SELECT 1', '1'));
+SELECT * FROM attempt(exec_of('VACUUM t', '1'));
+SELECT * FROM attempt('SELECT * FROM pg_background_query(''SELECT $1'', ROW(1, 2)) AS (a int)');
+SELECT * FROM attempt('SELECT pg_background_query_as(NULL::int, ''SELECT $1'', ROW(1, 2))');
+SELECT * FROM attempt('SELECT pg_background_query_json(''SELECT $1'', ROW(1, 2))');
+SELECT * FROM attempt('SELECT pg_background_exec(''SELECT $1'', ROW(1, 2), autocommit => true)');
+SELECT * FROM attempt('SELECT pg_background_exec(''SELECT $1'', ROW(1, 2), database => ''template1'')');
+-- what only looks like a parameter is none
+SELECT * FROM attempt(exec_of($$SELECT '$2', E'\'$2', "$2", a$2, $a$ $2 $a$, $1 /* $2 */ FROM (SELECT 3 AS "$2", 4 AS a$2) t -- $2$$, '1, 2'));
+SELECT * FROM attempt(exec_of($$SELECT '$2', E'\'$2', "$2", a$2, $a$ $2 $a$, $1 /* $2 */ FROM (SELECT 3 AS "$2", 4 AS a$2) t -- $2$$, '1'));
+SET standard_conforming_strings = off;
+SET escape_string_warning = off;
+SELECT * FROM attempt(exec_of($$SELECT '\'$2', $1$$, '1, 2'));
+SELECT * FROM attempt(exec_of($$SELECT '\'$3', $2$$, '1, 2'));
+RESET standard_conforming_strings;
+RESET escape_string_warning;
+-- one that runs again, on a plan that may be kept
+SELECT * FROM attempt(exec_of('SELECT $1 + 7', '1')), generate_series(1, 4);
+SELECT * FROM attempt(exec_of('SELECT $1 + 7', '1, 2')), generate_series(1, 4);
 \set VERBOSITY default
 SELECT pg_background_exec('SELECT 1, $2', ROW(1));
 SELECT pg_background_exec('SELECT 1, $1 + 1', ROW(true));

@@ -62,6 +62,13 @@ impl StatementEnd {
     }
 }
 
+/// The number of a parameter (`$1`) whose token begins the text; 0 if another token does. Names and numbers begin with
+/// other characters, and the tag of a dollar-quoted string not with a digit.
+pub fn parameter(text: &[u8]) -> u32 {
+    let digits = text.strip_prefix(b"$").unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |number: u32, digit| number.saturating_mul(10).saturating_add(u32::from(digit - b'0')))
+}
+
 /// How many bytes at the beginning of a text are white space.
 pub fn white_space(text: &[u8]) -> usize {
     text.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)).count()
@@ -159,6 +166,16 @@ mod tests {
         assert_eq!(split("CREATE FUNCTION begin() RETURNS int RETURN 1; SELECT 2").len(), 2);
         assert_eq!(split("CREATE FUNCTION atomic() RETURNS int RETURN end; SELECT 2").len(), 2);
         assert_eq!(split("BEGIN ATOMIC; SELECT 2; END").len(), 3, "only in a CREATE");
+    }
+
+    #[test]
+    fn a_parameter_is_a_dollar_and_digits() {
+        for (text, number) in [("$1", 1), ("$12, $3", 12), ("$07", 7), ("$99999999999", u32::MAX)] {
+            assert_eq!(parameter(text.as_bytes()), number, "{text}");
+        }
+        for text in ["", "$", "$$1$$", "$a$1$a$", "1", "a$1", "'$1'"] {
+            assert_eq!(parameter(text.as_bytes()), 0, "{text}");
+        }
     }
 
     #[test]

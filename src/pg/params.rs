@@ -13,6 +13,7 @@ use super::catalog::row;
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::Context;
+use super::splitter::greatest_parameter;
 use super::tupdesc::type_name;
 use super::value::{Datum, slice_or_empty, text_datum};
 use super::{foreign_values, sys, types};
@@ -262,14 +263,25 @@ impl<'a> Bound<'a> {
         &self.types
     }
 
-    /// An error for a text of several statements, unless it has no parameters. (A row without columns makes none, and
-    /// still allows one statement only.)
-    pub fn refuse_several(&self, statements: usize) -> Result<()> {
-        if self.list.is_null() || statements <= 1 {
+    /// An error if the text that the parser has taken, of so many statements, cannot have these parameters: it has
+    /// several statements, or more values are given than it refers to. (A row without columns makes no parameters, and
+    /// still allows one statement only.) The analysis has an error for a parameter without a value, with its position.
+    pub fn check_text(&self, sql: &CStr, statements: usize) -> Result<()> {
+        if self.list.is_null() {
             return Ok(());
         }
-        let message = "cannot insert multiple commands into a job with parameters";
-        Err(PgError::new(sqlstate::SYNTAX_ERROR, message).hint("Launch a job for each statement, or call a function."))
+        if statements > 1 {
+            let message = "cannot insert multiple commands into a job with parameters";
+            return Err(PgError::new(sqlstate::SYNTAX_ERROR, message)
+                .hint("Launch a job for each statement, or call a function."));
+        }
+        let given = self.types.len();
+        let used = if given == 0 { 0 } else { greatest_parameter(sql)? as usize };
+        if used < given {
+            return Err(PgError::new(sqlstate::SYNTAX_ERROR, "wrong number of parameters for a background job")
+                .detail(&format!("Parameters of the statement: {used}; values given: {given}.")));
+        }
+        Ok(())
     }
 
     /// The values as the server's log has them, each cut to `max` bytes unless that is negative. `None` without

@@ -9,7 +9,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::memory::Context;
 use super::sys;
-use logic::statement_end::{StatementEnd, Token, white_space};
+use logic::statement_end::{StatementEnd, Token, parameter, white_space};
 use std::ffi::{CStr, c_int};
 use std::ops::Range;
 use std::ptr;
@@ -59,11 +59,7 @@ impl<'a> Splitter<'a> {
     /// Reads the next statement, its semicolon included, or what is left. Semicolons before it are passed over. The
     /// lexer's own errors have their position in the whole text. Tokens are allocated in the current context.
     pub fn next(&mut self) -> Result<Range<usize>> {
-        // SAFETY: reads variables.
-        unsafe {
-            self.shared.lexer.standard_conforming_strings = sys::standard_conforming_strings;
-            self.shared.lexer.backslash_quote = sys::backslash_quote;
-        }
+        self.follow_settings();
         let _quiet = Quiet::new();
         let text = self.text.to_bytes();
         let (mut end, mut is_empty) = (StatementEnd::default(), true);
@@ -84,6 +80,14 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    fn follow_settings(&mut self) {
+        // SAFETY: reads variables.
+        unsafe {
+            self.shared.lexer.standard_conforming_strings = sys::standard_conforming_strings;
+            self.shared.lexer.backslash_quote = sys::backslash_quote;
+        }
+    }
+
     /// The next token's code, 0 at the end, and where it begins.
     fn token(&mut self) -> Result<(c_int, usize)> {
         let lexer = self.lexer;
@@ -94,6 +98,24 @@ impl<'a> Splitter<'a> {
         // SAFETY: a lexer of ours, and places for what it tells.
         let code = guard(|| unsafe { sys::core_yylex(value_at, at_at, lexer) })?;
         Ok((code, usize::try_from(at).unwrap_or(0)))
+    }
+}
+
+/// The greatest number of a parameter (`$1`) in the text, which the parser has taken under the same settings; 0 if
+/// there is none.
+pub(super) fn greatest_parameter(text: &CStr) -> Result<u32> {
+    let memory = Context::new(c"pg_background tokens")?;
+    let mut lexer = Splitter::new(text, 0)?;
+    lexer.follow_settings();
+    let _quiet = Quiet::new();
+    let _entered = memory.enter();
+    let mut greatest = 0;
+    loop {
+        let (code, at) = lexer.token()?;
+        if code == 0 {
+            return Ok(greatest);
+        }
+        greatest = greatest.max(parameter(text.to_bytes().get(at..).unwrap_or_default()));
     }
 }
 

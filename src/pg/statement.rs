@@ -54,8 +54,8 @@ impl<'a> Script<'a> {
         Self::prepare(sql, context, detail, Bound::none(), None)
     }
 
-    /// Parses a text, which has one statement if it has parameters. Inside a transaction. In a `situation`, it uses
-    /// a plan that was kept there, or keeps its own.
+    /// Parses a text, which must suit the parameters ([`Bound::check_text`]). Inside a transaction. In a `situation`,
+    /// it uses a plan that was kept there, or keeps its own.
     pub fn prepare(
         sql: &'a CStr,
         context: &'a Context,
@@ -93,8 +93,8 @@ impl<'a> Script<'a> {
             script.statements.push(unsafe { (*source).raw_parse_tree });
         } else {
             script.parse_text()?;
+            script.params.check_text(sql, script.statements.len())?;
         }
-        script.params.refuse_several(script.statements.len())?;
         script.params.name_in_errors(context)?;
         script.log(detail)?;
         Ok(script)

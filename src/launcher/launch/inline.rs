@@ -70,7 +70,7 @@ pub fn run(sql: &[u8], options: &Options, why: &PgError) -> Result<InlineResult>
     let count = statements.len();
     let context = Context::new(c"pg_background parameters")?;
     let params = Bound::new(&options.params, &context)?;
-    params.refuse_several(count)?;
+    params.check_text(&sql, count)?;
     for n in 0..count {
         let tag = if n + 1 == count && options.results == Results::Kept {
             statements.run(&spi, n, &params, Some(&mut RowDestination::new(&mut rows)?))?
