@@ -222,11 +222,8 @@ pub fn already_consumed(pid: i32) -> PgError {
 }
 
 #[cold]
-pub fn results_discarded(pid: i32) -> PgError {
-    PgError::new(
-        sqlstate::FEATURE_NOT_SUPPORTED,
-        format!("results are disabled for PID {pid} (submitted via submit_v2)"),
-    )
+pub fn results_disabled(pid: i32, why: &str) -> PgError {
+    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("results are disabled for PID {pid} ({why})"))
 }
 
 /// The job returned command tags, and other columns were declared for them.

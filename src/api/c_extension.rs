@@ -34,7 +34,7 @@ pub fn pg_background_launch(call: &Call) -> Result<Datum> {
 
 /// `pg_background_submit(sql, queue_size, label)`
 pub fn pg_background_submit(call: &Call) -> Result<Datum> {
-    start(call, Results::Discarded)
+    start(call, Results::Submitted)
 }
 
 /// `pg_background_wait(pid, cookie, timeout_ms)`: true when the job has ended. 0 and below: for ever.

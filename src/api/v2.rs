@@ -30,7 +30,7 @@ pub fn pg_background_launch_v2(call: &Call) -> Result<Datum> {
 
 /// `pg_background_submit_v2(sql, queue_size)`
 pub fn pg_background_submit_v2(call: &Call) -> Result<Datum> {
-    start(call, Results::Discarded)
+    start(call, Results::Submitted)
 }
 
 /// `pg_background_result_v2(pid, cookie)`

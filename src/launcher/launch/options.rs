@@ -12,6 +12,8 @@ pub enum Results {
     Messages,
     /// They are thrown away: the job never waits for a reader.
     Discarded,
+    /// The same, for the C extension's submit functions.
+    Submitted,
 }
 
 /// Which transactions a job has.

@@ -61,7 +61,7 @@ impl<'a> Request<'a> {
             timeout: options.timeout.unwrap_or_else(settings::worker_timeout),
             has_own_timeout: u32::from(options.timeout.is_some()),
             wants_results: match options.results {
-                Results::Discarded => Identity::WANTS_NOTHING,
+                Results::Discarded | Results::Submitted => Identity::WANTS_NOTHING,
                 Results::Kept => Identity::WANTS_ROWS,
                 Results::Messages => Identity::WANTS_MESSAGES,
             },
@@ -75,7 +75,7 @@ impl<'a> Request<'a> {
     fn ring_size(&self) -> usize {
         match self.options.results {
             Results::Kept | Results::Messages => self.queue_size as usize,
-            Results::Discarded => mq::minimum_size(),
+            Results::Discarded | Results::Submitted => mq::minimum_size(),
         }
     }
 

@@ -110,8 +110,12 @@ fn released(release: Release, pid: i32) -> PgError {
 }
 
 fn take(job: &Job) -> Result<Reading> {
-    if job.results != Results::Kept {
-        return Err(errors::results_discarded(job.pid));
+    match job.results {
+        Results::Kept => {}
+        Results::Submitted => return Err(errors::results_disabled(job.pid, "submitted via submit_v2")),
+        Results::Discarded | Results::Messages => {
+            return Err(errors::results_disabled(job.pid, "started with results => false"));
+        }
     }
     job.take_reading().ok_or_else(|| errors::already_consumed(job.pid))
 }
