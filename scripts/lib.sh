@@ -44,6 +44,26 @@ need_packages() {
     </dev/null >/dev/null || die "could not install: ${missing[*]}"
 }
 
+# libraries_of PACKAGE_FILE...: the packages of libraries that Debian packages name as what they need
+libraries_of() {
+  local deb
+  for deb; do dpkg-deb -f "$deb" Depends; done | tr ',' '\n' | sed -E 's/^ *([^ |]+).*/\1/' | grep -E '^(lib|zlib)' | sort -u
+}
+
+# unpack_packages DIRECTORY PACKAGE...: Debian packages unpacked there, so that no service of theirs is set up; the libraries that they
+# need are installed
+unpack_packages() {
+  local to=$1 from deb libs; shift
+  mkdir -p "$to"; from=$(mktemp -d); chmod 755 "$from"
+  fetch() { (cd "$from" && apt-get download -qq -o APT::Sandbox::User=root "$@" >/dev/null); }
+  fetch "$@" || { apt_update; fetch "$@"; } || { rm -rf "$from"; return 1; }
+  for deb in "$from"/*.deb; do dpkg -x "$deb" "$to" || return 1; done
+  libs=$(libraries_of "$from"/*.deb) || true
+  rm -rf "$from"
+  # shellcheck disable=SC2086  # a list
+  need_packages $libs
+}
+
 # --- the temporary directory, and what runs in it ---
 
 # tmp_begin: makes $TMP and sees to it that nothing of it is left, whatever happens
