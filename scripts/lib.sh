@@ -180,6 +180,15 @@ server_copy() {
   esac
 }
 
+# add_plproxy PG_CONFIG: PL/Proxy, which scripts/deps clients has fetched, into that copy of a server of the same major
+add_plproxy() {
+  local from=$PGM/clients/debian/usr major
+  major=$("$1" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+  [ -e "$from/lib/postgresql/$major/lib/plproxy.so" ] || return 0
+  cp "$from/lib/postgresql/$major/lib/plproxy.so" "$("$1" --pkglibdir)/"
+  cp "$from/share/postgresql/$major/extension"/plproxy* "$("$1" --sharedir)/extension/"
+}
+
 # build_into PG_CONFIG DIRECTORY [MAKE ARGUMENT]...: builds for the server and installs into a copy of it; prints the copy's pg_config.
 # One at a time: the builds share the checkout's pg_background.so and cargo's target directory.
 build_into() {
