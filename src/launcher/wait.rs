@@ -30,6 +30,8 @@ pub enum Awaited {
     Reply,
     /// A free slot of `max_worker_processes`.
     ProcessSlot,
+    /// The end of one of this session's jobs, in whose place another may come.
+    SessionRoom,
 }
 
 impl Awaited {
@@ -37,7 +39,7 @@ impl Awaited {
     fn event(self) -> Event {
         match self {
             Self::Job => Event::Job,
-            Self::Reply | Self::ProcessSlot => Event::Launch,
+            Self::Reply | Self::ProcessSlot | Self::SessionRoom => Event::Launch,
         }
     }
 }

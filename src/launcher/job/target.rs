@@ -19,7 +19,7 @@ pub enum Target {
     Own(Arc<Job>),
     /// A job of another session.
     Remote(RemoteJob),
-    /// A job that this session has read: it has ended.
+    /// A job that this session has read, or released to make room for another: it has ended.
     Ended,
 }
 
@@ -54,7 +54,7 @@ impl Target {
     pub fn find(pid: i32, cookie: i64) -> Result<Self> {
         match tracker::find(pid, Some(cookie), Purpose::Control) {
             Ok(Lookup::Tracked(job)) => Ok(Self::Own(job)),
-            Ok(Lookup::Released(Release::Read | Release::Fetched)) => Ok(Self::Ended),
+            Ok(Lookup::Released(Release::Read | Release::Fetched | Release::MadeRoom)) => Ok(Self::Ended),
             Ok(Lookup::Released(Release::Detached)) => Err(errors::not_attached(pid)),
             Err(denied) if tracker::tracked(pid, cookie).is_some() => Err(denied),
             Err(unknown) => RemoteJob::find(pid, cookie)?.map(Self::Remote).ok_or(unknown),
@@ -69,7 +69,7 @@ impl Target {
             return Ok(Self::Own(job));
         }
         let unknown = match tracker::find(pid, Some(cookie), Purpose::Control) {
-            Ok(Lookup::Released(Release::Read | Release::Fetched)) => return Ok(Self::Ended),
+            Ok(Lookup::Released(Release::Read | Release::Fetched | Release::MadeRoom)) => return Ok(Self::Ended),
             Ok(Lookup::Released(Release::Detached) | Lookup::Tracked(_)) => errors::not_attached(pid),
             Err(unknown) => unknown,
         };

@@ -6,7 +6,6 @@
 use super::Job;
 use crate::errors;
 use crate::pg::error::Result;
-use crate::settings;
 use logic::job::counters::Counters;
 use logic::job::released::{Release, ReleasedHandles};
 use logic::job::state::State;
@@ -67,15 +66,43 @@ pub fn find(pid: i32, cookie: Option<i64>, purpose: Purpose) -> Result<Lookup> {
     }
 }
 
-/// The pids of all tracked jobs, of which none may be given to another job.
-pub fn pids() -> Vec<i32> {
-    TRACKER.lock().jobs.pids().collect()
+/// The pids that the next job may not have: those of tracked jobs.
+///
+/// A job that ended and whose results were not wanted is named by its handle alone, if at all, and stays tracked until
+/// the limit is reached. Were its pid taken until then, a loop that submits jobs would get a new process for each. So a
+/// job that is named by its handle, too, may have that pid. A job that is `known_by_pid` (v1) may not.
+pub fn pids_in_use(known_by_pid: bool) -> Vec<i32> {
+    if known_by_pid {
+        return TRACKER.lock().jobs.pids().collect();
+    }
+    let needs_pid = |job: &&Arc<Job>| job.results.are_wanted() || !job.state().is_final();
+    let jobs: Vec<_> = TRACKER.lock().jobs.iter().cloned().collect();
+    jobs.iter().filter(needs_pid).map(|job| job.pid).collect()
 }
 
-/// Refuses a launch beyond `pg_background.max_workers`.
-pub fn check_limit() -> Result<()> {
-    let (tracked, limit) = (TRACKER.lock().jobs.len(), settings::max_workers());
-    if tracked < limit as usize { Ok(()) } else { Err(errors::session_limit(tracked, limit)) }
+/// How many jobs are tracked.
+pub fn count_tracked() -> usize {
+    TRACKER.lock().jobs.len()
+}
+
+/// Releases `wanted` jobs that have ended and whose results were not wanted, or as many as there are: first those that
+/// ended well, in the order of their launch.
+pub fn make_room(wanted: usize) {
+    let mut ended: Vec<_> = jobs()
+        .into_iter()
+        .filter(|job| !job.results.are_wanted())
+        .map(|job| (job.state(), job))
+        .filter(|(state, _)| state.is_final())
+        .collect();
+    ended.sort_by_key(|(state, _)| *state != State::Stopped);
+    for (_, job) in ended.iter().take(wanted) {
+        release(job, Release::MadeRoom);
+    }
+}
+
+/// May a tracked job still become one that [`make_room`] releases?
+pub fn may_make_room() -> bool {
+    TRACKER.lock().jobs.iter().any(|job| !job.results.are_wanted())
 }
 
 /// Tracks and counts a job that has been launched.

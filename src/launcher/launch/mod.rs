@@ -1,6 +1,7 @@
 //! Launching: from a text to a job that a worker has.
 //!
-//! 1. `request`: the arguments are checked; the job gets its cookie.
+//! 1. `request`: the arguments are checked; the job gets its cookie. `session_limit`: the session tracks fewer jobs
+//!    than it may, or gives ended ones up for this one.
 //! 2. `segments`: a shared memory segment is filled with what the worker needs: text, identity, settings
 //!    (`settings_cache`), and an empty queue for what the job returns.
 //! 3. `admission`: the registry gives the job a slot, as soon as the limits allow it, and claims a warm worker that
@@ -28,6 +29,7 @@ pub mod inline;
 mod options;
 mod request;
 mod segments;
+mod session_limit;
 mod settings_cache;
 mod warm;
 
@@ -44,24 +46,27 @@ use crate::pg::memory::Execution;
 use crate::pg::{exit, identity};
 use crate::process;
 use crate::registry::{self, Claim, NewJob, Registry};
+use crate::settings;
 use logic::segment::header::Reply;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
+use std::time::Instant;
 
 /// Launches `sql`, and returns the job once a worker has it. `execution` is given by v1, where the caller knows only
 /// the pid: the running query, which must not get the same pid twice.
 pub fn launch(sql: &[u8], options: &Options, execution: Option<Execution>) -> Result<Arc<Job>> {
     let request = Request::check(sql, options)?;
-    tracker::check_limit()?;
+    let give_up = Instant::now() + settings::launch_timeout();
+    session_limit::wait_for_room(give_up)?;
     warm::wake_last_worker();
     process::note_launch();
     let (segment, settings_hash) = segments::get(request.identity()?, &request.content(&request.extras()))?;
     let launched_at = identity::now();
-    let mut used_pids = tracker::pids();
+    let mut used_pids = tracker::pids_in_use(execution.is_some());
     used_pids.extend(pids_of(execution));
     let started = match registry::get()? {
         Some(registry) => {
-            let new = request.new_job(&segment, settings_hash, launched_at, &used_pids)?;
+            let new = request.new_job(&segment, settings_hash, launched_at, give_up, &used_pids)?;
             start_in_registry(registry, &segment, &new)?
         }
         None => cold::start(&segment, cold::register_alone(&segment)?)?,

@@ -16,6 +16,13 @@ pub enum Results {
     Submitted,
 }
 
+impl Results {
+    /// Will anybody read anything of the job?
+    pub fn are_wanted(self) -> bool {
+        !matches!(self, Self::Discarded | Self::Submitted)
+    }
+}
+
 /// Which transactions a job has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Transactions {

@@ -106,6 +106,7 @@ impl<'a> Request<'a> {
         segment: &Segment,
         settings_hash: u64,
         launched_at: i64,
+        give_up: Instant,
         used_pids: &'b [i32],
     ) -> Result<NewJob<'b>>
     where
@@ -124,7 +125,7 @@ impl<'a> Request<'a> {
             query: &sql[..encoding::clip_as(sql, QUERY_SIZE, identity.encoding)],
             label: &label[..encoding::clip_as(label, LABEL_SIZE, identity.encoding)],
             limits: settings::limits(),
-            give_up: Instant::now() + settings::launch_timeout(),
+            give_up,
             wanted: key.map(|key| WorkerRequirements {
                 key,
                 settings: settings_hash,

@@ -106,6 +106,7 @@ fn released(release: Release, pid: i32) -> PgError {
     match release {
         Release::Read | Release::Fetched => errors::already_consumed(pid),
         Release::Detached => errors::not_attached(pid),
+        Release::MadeRoom => errors::results_disabled(pid, "its results were not wanted"),
     }
 }
 

@@ -11,6 +11,8 @@ pub enum Release {
     Fetched,
     /// The caller forgot the job, which may still run.
     Detached,
+    /// It had ended, its results were not wanted, and the session needed room for another job.
+    MadeRoom,
 }
 
 /// The last [`ReleasedHandles::CAPACITY`] handles, oldest first.
