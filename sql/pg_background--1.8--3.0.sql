@@ -461,3 +461,405 @@ COMMENT ON FUNCTION pg_background_forget_ended()
     IS 'stop tracking the background jobs of this session that have ended';
 COMMENT ON FUNCTION pg_background_current()
     IS 'the background job that this session runs';
+
+/*
+ * The SQL of a wrapper, made of what the catalogs say of a routine. It runs
+ * with the caller's rights: what it creates, the caller could create. Names are
+ * written in full, for search_path is pg_catalog while they are; bodies are the
+ * user's own, so they are not checked under that path.
+ *
+ * The routine's own OID stays with its name, that is with the wrapper, so that
+ * whatever depends on it, its grants and its comment stay as they are.
+ */
+CREATE FUNCTION pg_background_autonomous(
+    function pg_catalog.regprocedure,
+    apply pg_catalog.bool DEFAULT false,
+    wrapper pg_catalog.name DEFAULT NULL
+)
+    RETURNS pg_catalog.text
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = off
+AS $$
+DECLARE
+    routine pg_catalog.pg_proc;
+    title text := function::text;
+    kind text;
+    lang name;
+    is_trigger boolean;
+    trigger_types CONSTANT text := 'anyelement, anyelement, text, text, text, name, oid, name, name, name, integer, text[]';
+    schema_name name;
+    ours text;                          -- the extension's schema
+    inner_name text;                    -- of what the job runs
+    outer_name text;                    -- of the wrapper
+    user_of text;
+    source text;
+    rest text;
+    opening text;
+    skipped text;
+    code text := '';                    -- the source, in as many lines, without comments and literals
+    token text[];
+    word text;
+    line int := 1;
+    kinds text[] := '{}';               -- the blocks and CASEs around the present place: begin, handlers, case
+    commits int[] := '{}';              -- the line of the first COMMIT in each, 0 without one
+    depth int;
+    ends_transaction boolean := false;
+    names text;
+    own_name text;
+    pieces text[];
+    piece text;
+    place int := 1;
+    copied text := '';
+    i int;
+    argument_type oid;
+    argument_mode "char";
+    type_name text;
+    returns_row boolean;
+    inputs text[] := '{}';              -- what the wrapper passes to the job
+    actual text[] := '{}';              -- what stands for it in the job's text
+    outputs text[] := '{}';
+    columns text[] := '{}';             -- of the job's result, if there are OUT parameters
+    arguments text;
+    job_sql text;
+    params text;
+    job_rows text;
+    body text;
+    tag text := 'wrapper';
+    settings text;
+    wrapper_definition text;
+    definition text;
+    head text;                          -- how it begins, up to the parameters
+    made text;                          -- the routine that is new
+    others text;
+    undo text;
+    statements text[] := '{}';
+    statement text;
+BEGIN
+    IF function IS NULL THEN
+        RAISE EXCEPTION 'argument "function" must not be null' USING ERRCODE = 'null_value_not_allowed';
+    END IF;
+    SELECT p.* INTO routine FROM pg_proc p WHERE p.oid = function;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'function with OID % does not exist', title USING ERRCODE = 'undefined_function';
+    END IF;
+    SELECT l.lanname INTO STRICT lang FROM pg_language l WHERE l.oid = routine.prolang;
+    SELECT n.nspname INTO STRICT schema_name FROM pg_namespace n WHERE n.oid = routine.pronamespace;
+    SELECT quote_ident(n.nspname) INTO STRICT ours
+      FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_background';
+    kind := CASE routine.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END;
+    is_trigger := routine.prorettype = 'trigger'::regtype;
+
+    -- whose it may be, and of what kind
+
+    IF NOT pg_has_role(routine.proowner, 'USAGE') THEN
+        RAISE EXCEPTION 'must be owner of % %', lower(kind), title USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF routine.prokind IN ('a', 'w') THEN
+        RAISE EXCEPTION '% is an aggregate or a window function', title USING ERRCODE = 'wrong_object_type',
+            HINT = 'An autonomous transaction can run a function, a procedure or a trigger function.';
+    END IF;
+    IF EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = function AND d.deptype = 'e')
+       OR function::oid < 16384 THEN
+        RAISE EXCEPTION '% % belongs to the system or to an extension', lower(kind), title USING ERRCODE = 'feature_not_supported',
+            HINT = 'Write a function that calls it, and make that one autonomous.';
+    END IF;
+    IF lang IN ('c', 'internal') THEN
+        RAISE EXCEPTION '% % is written in language %', lower(kind), title, lang USING ERRCODE = 'feature_not_supported',
+            HINT = 'Write a function that calls it, and make that one autonomous.';
+    END IF;
+    IF is_trigger THEN
+        IF lang <> 'plpgsql' THEN
+            RAISE EXCEPTION 'trigger function % is written in language %', title, lang USING ERRCODE = 'feature_not_supported',
+                HINT = 'Only trigger functions in PL/pgSQL can be made autonomous. Others can call a function that is.';
+        END IF;
+        IF wrapper IS NOT NULL THEN
+            RAISE EXCEPTION 'trigger function % cannot keep its name', title USING ERRCODE = 'feature_not_supported',
+                DETAIL = 'A trigger function cannot be called by a wrapper.',
+                HINT = 'Leave out the argument "wrapper".';
+        END IF;
+        -- the transaction has done already what a trigger BEFORE or INSTEAD OF could change
+        SELECT format('%s on %s', t.tgname, t.tgrelid::regclass) INTO user_of
+          FROM pg_trigger t WHERE t.tgfoid = function AND t.tgtype & 66 <> 0 ORDER BY 1 LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'trigger function % is used by trigger %, which is not an AFTER trigger', title, user_of
+                USING ERRCODE = 'feature_not_supported',
+                DETAIL = 'An autonomous transaction cannot change the row that the trigger is to return.',
+                HINT = 'Make it an AFTER trigger, or move what is to be autonomous into a procedure that the trigger function calls.';
+        END IF;
+        SELECT format('%s on %s', t.tgname, t.tgrelid::regclass) INTO user_of FROM pg_trigger t
+         WHERE t.tgfoid = function AND (t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL) ORDER BY 1 LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'trigger function % is used by trigger %, which has transition tables', title, user_of
+                USING ERRCODE = 'feature_not_supported', DETAIL = 'Another transaction cannot see them.';
+        END IF;
+    END IF;
+
+    -- names
+
+    inner_name := CASE WHEN wrapper IS NULL THEN routine.proname || '_atx' ELSE routine.proname END;
+    outer_name := coalesce(wrapper, routine.proname);
+    IF octet_length(inner_name) > 63 THEN
+        RAISE EXCEPTION 'name "%" is too long', inner_name USING ERRCODE = 'name_too_long',
+            HINT = 'Rename the routine' || CASE WHEN is_trigger THEN '.' ELSE ', or give a name for the wrapper, so that the routine keeps its own.' END;
+    END IF;
+    SELECT p.oid::regprocedure::text INTO title FROM pg_proc p
+     WHERE p.pronamespace = routine.pronamespace AND p.proname = coalesce(wrapper, inner_name)
+       AND (p.proargtypes = routine.proargtypes
+            OR is_trigger AND oidvectortypes(p.proargtypes) = trigger_types);
+    IF FOUND THEN
+        RAISE EXCEPTION 'function % already exists', title USING ERRCODE = 'duplicate_function',
+            HINT = 'Drop or rename it' || CASE WHEN is_trigger THEN '.' WHEN wrapper IS NOT NULL THEN ', or give another name for the wrapper.'
+                                               ELSE ', or give a name for the wrapper, so that the routine keeps its own.' END;
+    END IF;
+    title := function::text;
+
+    -- the source: what the server would refuse when it runs
+
+    IF lang IN ('plpgsql', 'sql') THEN
+        source := coalesce(pg_get_function_sqlbody(function), routine.prosrc);
+        rest := source;
+        LOOP
+            opening := (regexp_match(rest, '--|/\*|[eE]?''|"|\$(?:[[:alpha:]_]\w*)?\$'))[1];
+            EXIT WHEN opening IS NULL;
+            i := position(opening IN rest);
+            code := code || left(rest, i - 1);
+            rest := substr(rest, i + length(opening));
+            skipped := CASE opening
+                WHEN '--' THEN (regexp_match(rest, '^[^\n\r]*'))[1]
+                WHEN '/*' THEN substr(rest, 1, nullif(position('*/' IN rest), 0) + 1)
+                WHEN '"' THEN (regexp_match(rest, '^[^"]*"'))[1]
+                WHEN '''' THEN (regexp_match(rest, '^[^'']*'''))[1]
+                WHEN 'e''' THEN (regexp_match(rest, '^(?:[^''\\]|\\.|'''')*'''))[1]
+                WHEN 'E''' THEN (regexp_match(rest, '^(?:[^''\\]|\\.|'''')*'''))[1]
+                ELSE substr(rest, 1, nullif(position(opening IN rest), 0) + length(opening) - 1) END;
+            skipped := coalesce(skipped, rest);
+            code := code || CASE opening WHEN '"' THEN opening || skipped
+                                         ELSE regexp_replace(opening || skipped, '[^\n]', ' ', 'g') END;
+            rest := substr(rest, length(skipped) + 1);
+        END LOOP;
+        code := code || rest;
+
+        -- every block is on a stack while its end is looked for; the line breaks say which line it is
+        FOR token IN
+            SELECT regexp_matches(code, '(\m(?:begin|case|exception\s+when|end\s+(?:if|loop|case)|end|pragma\s+autonomous_transaction)\M'
+                '|(?<=(?:^|;|>>|\m(?:begin|then|else|loop))\s*)(?:commit|rollback)\M(?=\s*(?:;|and\M))|\n)', 'gi')
+        LOOP
+            word := lower(regexp_replace(token[1], '\s+', ' '));
+            depth := cardinality(kinds);
+            IF word IN ('begin', 'case') THEN
+                kinds := kinds || word;
+                commits := commits || 0;
+            ELSIF word IN ('end', 'end case') THEN
+                kinds := trim_array(kinds, least(depth, 1));
+                commits := trim_array(commits, least(depth, 1));
+            ELSIF word LIKE 'pragma%' THEN
+                RAISE EXCEPTION '% % has PRAGMA AUTONOMOUS_TRANSACTION in line %', lower(kind), title, line
+                    USING ERRCODE = 'feature_not_supported', HINT = 'Take it out: PL/pgSQL has no such pragma.';
+            ELSIF word IN ('commit', 'rollback') THEN
+                IF routine.prokind <> 'p' THEN
+                    RAISE EXCEPTION 'function % has % in line %', title, upper(word), line
+                        USING ERRCODE = 'invalid_transaction_termination',
+                        DETAIL = 'A function cannot end a transaction, in a background worker either.',
+                        HINT = CASE WHEN word = 'commit' AND is_trigger
+                                    THEN 'Take it out: the autonomous transaction commits when the function returns.'
+                                    WHEN word = 'commit'
+                                    THEN 'Take it out: the autonomous transaction commits when the function returns. What must commit more than once is a procedure.'
+                                    ELSE 'Take it out: the autonomous transaction rolls back when the function raises an error, and a block with EXCEPTION when it has caught one.' END;
+                END IF;
+                ends_transaction := true;
+                FOR i IN 1..depth LOOP
+                    IF kinds[i] = 'begin' AND commits[i] = 0 THEN
+                        commits[i] := line;
+                    END IF;
+                END LOOP;
+            ELSIF word = 'exception when' AND kinds[depth] = 'begin' THEN
+                IF commits[depth] > 0 THEN
+                    RAISE EXCEPTION 'procedure % has a COMMIT or ROLLBACK in line %, in a block with EXCEPTION', title, commits[depth]
+                        USING ERRCODE = 'invalid_transaction_termination',
+                        DETAIL = 'PostgreSQL cannot end a transaction there, and WHEN OTHERS would hide that it has not.',
+                        HINT = 'Take a last COMMIT out: the autonomous transaction commits when the procedure returns. Others go behind the END of the block.';
+                END IF;
+                kinds[depth] := 'handlers';
+            END IF;
+            line := line + length(token[1]) - length(replace(token[1], E'\n', ''));
+        END LOOP;
+
+        -- PL/pgSQL and SQL know a parameter by the routine's name, too; in the copy by that of the copy
+        IF wrapper IS NULL THEN
+            names := CASE WHEN is_trigger THEN 'new|old|found|tg_\w+'
+                          ELSE concat_ws('|', 'found', regexp_replace(array_to_string(array_remove(routine.proargnames, ''), '|'),
+                                                                      '([^\w|])', '\\\1', 'g')) END;
+            own_name := '"?' || regexp_replace(routine.proname, '(\W)', '\\\1', 'g') || '"?';
+            pieces := regexp_split_to_array(
+                regexp_replace(translate(code, E'\x01', ' '), '(?<![\w.$"])(' || own_name || ')(\s*\.\s*"?(?:' || names || ')"?)(?![\w$"(])',
+                               E'\\1\x01\\2', 'gi'), E'\x01');
+            FOR i IN 1..cardinality(pieces) LOOP
+                -- each but the last ends with the name
+                piece := substr(source, place, length(pieces[i]));
+                place := place + length(piece);
+                copied := copied || CASE WHEN i = cardinality(pieces) THEN piece
+                    ELSE left(piece, -length((regexp_match(piece, own_name || '$', 'i'))[1])) || quote_ident(inner_name) END;
+            END LOOP;
+        END IF;
+    END IF;
+    IF wrapper IS NOT NULL AND ends_transaction AND (routine.prosecdef OR routine.proconfig IS NOT NULL) THEN
+        RAISE EXCEPTION 'procedure % cannot commit, as it is SECURITY DEFINER or has a SET clause', title
+            USING ERRCODE = 'invalid_transaction_termination',
+            HINT = 'Leave out the argument "wrapper": then the wrapper has them, and the procedure has not.';
+    END IF;
+
+    -- parameters and result
+
+    FOR i IN 1..coalesce(cardinality(routine.proallargtypes), routine.pronargs) LOOP
+        argument_type := CASE WHEN routine.proallargtypes IS NULL THEN routine.proargtypes[i - 1] ELSE routine.proallargtypes[i] END;
+        argument_mode := coalesce(routine.proargmodes[i], 'i');
+        type_name := format_type(argument_type, -1);
+        IF EXISTS (SELECT FROM pg_type t WHERE t.oid = argument_type AND t.typtype = 'p') THEN
+            RAISE EXCEPTION '% % has a parameter of type %', lower(kind), title, type_name USING ERRCODE = 'feature_not_supported',
+                DETAIL = 'The wrapper must know the types of the values that it passes.',
+                HINT = 'Write a function with parameters of the types that are used, which calls it, and make that one autonomous.';
+        END IF;
+        IF argument_mode IN ('i', 'b', 'v') THEN
+            inputs := inputs || format('$%s', i);
+            actual := actual || format('%s$%s', CASE argument_mode WHEN 'v' THEN 'VARIADIC ' ELSE '' END, cardinality(inputs));
+        ELSIF routine.prokind = 'p' THEN
+            actual := actual || format('NULL::%s', type_name);
+        END IF;
+        IF argument_mode IN ('o', 'b', 't') THEN
+            outputs := outputs || format('$%s', i);
+            columns := columns || format('column%s %s', cardinality(outputs), type_name);
+        END IF;
+    END LOOP;
+    type_name := format_type(routine.prorettype, -1);
+    IF routine.prokind = 'f' AND EXISTS (SELECT FROM pg_type t WHERE t.oid = routine.prorettype AND t.typtype = 'p')
+       AND NOT (is_trigger OR type_name = 'void' OR type_name = 'record' AND columns <> '{}') THEN
+        RAISE EXCEPTION 'function % returns %', title, type_name USING ERRCODE = 'feature_not_supported',
+            HINT = CASE type_name WHEN 'record' THEN 'Declare the columns with OUT parameters or RETURNS TABLE.'
+                                  ELSE 'Move what is to be autonomous into a procedure that it calls.' END;
+    END IF;
+    returns_row := EXISTS (SELECT FROM pg_type t WHERE t.oid = routine.prorettype AND t.typtype = 'c');
+    arguments := pg_get_function_identity_arguments(function);
+
+    -- the wrapper's body
+
+    job_sql := format('%I.%I(%s)', schema_name, inner_name, array_to_string(actual, ', '));
+    params := CASE WHEN inputs <> '{}' THEN format(', params => ROW(%s)', array_to_string(inputs, ', ')) ELSE '' END;
+    job_sql := CASE
+        WHEN routine.prokind = 'p' THEN 'CALL '
+        WHEN routine.prorettype = 'record'::regtype OR routine.proretset AND returns_row THEN 'SELECT * FROM '
+        ELSE 'SELECT ' END || job_sql;
+    -- what the job returns, as a row source
+    job_rows := format('%s.pg_background_query(%L%s) AS (%s)', ours, job_sql, params,
+                   CASE WHEN columns = '{}' THEN 'result ' || type_name ELSE array_to_string(columns, ', ') END);
+    body := CASE
+        WHEN is_trigger THEN format(E'    IF TG_WHEN OPERATOR(pg_catalog.<>) \'AFTER\' THEN\n'
+            '        RAISE EXCEPTION \'trigger function %%.%% can only be fired AFTER\', %L, %L\n'
+            '            USING ERRCODE = \'trigger_protocol_violated\', DETAIL = \'It runs in an autonomous transaction.\';\n'
+            '    END IF;\n'
+            -- the lock of a TRUNCATE keeps the job from the table's row type
+            '    PERFORM %s.pg_background_exec(pg_catalog.format(%L,\n'
+            '            CASE WHEN TG_OP OPERATOR(pg_catalog.=) \'TRUNCATE\' THEN \'NULL::pg_catalog.record, NULL::pg_catalog.record\'\n'
+            '                 ELSE pg_catalog.format(\'$1::%%1$I.%%2$I, $2::%%1$I.%%2$I\', TG_TABLE_SCHEMA, TG_TABLE_NAME) END),\n'
+            '        params => ROW(NEW::pg_catalog.text, OLD::pg_catalog.text, TG_OP, TG_WHEN, TG_LEVEL, TG_NAME, TG_RELID, TG_RELNAME,\n'
+            '                      TG_TABLE_NAME, TG_TABLE_SCHEMA, TG_NARGS, TG_ARGV));\n'
+            '    RETURN NULL;\n',
+            schema_name, outer_name, ours,
+            format('SELECT %s.%s(%%s, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) IS NULL',
+                   replace(quote_ident(schema_name), '%', '%%'), replace(quote_ident(inner_name), '%', '%%')))
+        WHEN columns = '{}' AND type_name = 'void' OR routine.prokind = 'p' AND columns = '{}'
+            THEN format(E'    PERFORM %s.pg_background_exec(%L%s);\n', ours, job_sql, params)
+        WHEN routine.proretset AND returns_row
+            THEN format(E'    RETURN QUERY SELECT * FROM %s.pg_background_query_as(NULL::%s, %L%s);\n', ours, type_name, job_sql, params)
+        WHEN routine.proretset
+            THEN format(E'    RETURN QUERY SELECT * FROM %s;\n', job_rows)
+        WHEN columns = '{}'
+            THEN format(E'    RETURN (SELECT * FROM %s);\n', job_rows)
+        WHEN cardinality(columns) = 1
+            THEN format(E'    %s := (SELECT * FROM %s);\n', outputs[1], job_rows)
+        ELSE format(E'    SELECT * INTO result FROM %s;\n', job_rows) || (
+            SELECT string_agg(format(E'    %s := result.column%s;\n', o.target, o.n), '' ORDER BY o.n)
+              FROM unnest(outputs) WITH ORDINALITY o (target, n)) END;
+    body := CASE WHEN cardinality(columns) > 1 AND NOT routine.proretset THEN E'DECLARE\n    result record;\nBEGIN\n' ELSE E'BEGIN\n' END || body || E'END\n';
+
+    -- the wrapper, and the statements around it
+
+    WHILE position(format('$%s$', tag) IN body) > 0 LOOP
+        tag := tag || '_';
+    END LOOP;
+    SELECT string_agg(format(E' SET %I TO %s\n', s.name, CASE
+               WHEN s.name NOT IN ('search_path', 'temp_tablespaces', 'local_preload_libraries', 'session_preload_libraries',
+                                   'shared_preload_libraries', 'unix_socket_directories') THEN quote_literal(s.value)
+               WHEN s.value = '' THEN ''''''
+               -- a list of names, quoted where they must be; an empty one is no name
+               ELSE regexp_replace(s.value, '(^|, )""(?=, |$)', '\1''''', 'g') END), '' ORDER BY s.n)
+      INTO settings
+      FROM (SELECT split_part(c.setting, '=', 1), substr(c.setting, position('=' IN c.setting) + 1), c.n
+              FROM unnest(routine.proconfig) WITH ORDINALITY c (setting, n)) s (name, value, n);
+    wrapper_definition := format(E'%s %s %I.%I(%s)\n', CASE WHEN wrapper IS NULL THEN 'CREATE OR REPLACE' ELSE 'CREATE' END, kind,
+                                 schema_name, outer_name, pg_get_function_arguments(function))
+        || CASE WHEN routine.prokind = 'f' THEN format(E' RETURNS %s\n', pg_get_function_result(function)) ELSE '' END
+        || ' LANGUAGE plpgsql'
+        || CASE WHEN routine.provolatile = 'i' THEN ' IMMUTABLE' WHEN routine.provolatile = 's' THEN ' STABLE' ELSE '' END
+        || CASE WHEN routine.proisstrict THEN ' STRICT' ELSE '' END
+        || CASE WHEN routine.prosecdef THEN ' SECURITY DEFINER' ELSE '' END
+        || CASE WHEN routine.prokind = 'f' AND routine.procost <> 100 THEN format(' COST %s', routine.procost) ELSE '' END
+        || CASE WHEN routine.proretset AND routine.prorows <> 1000 THEN format(' ROWS %s', routine.prorows) ELSE '' END
+        || E'\n' || coalesce(settings, '') || format(E'AS $%s$\n%s$%1$s$', tag, body);
+
+    definition := rtrim(pg_get_functiondef(function), E'\n');
+    IF wrapper IS NULL THEN
+        made := format('%s %I.%I(%s)', kind, schema_name, inner_name, CASE WHEN is_trigger THEN trigger_types ELSE arguments END);
+        head := format('CREATE OR REPLACE %s %I.%I(%s', kind, schema_name, routine.proname,
+                       CASE WHEN is_trigger THEN E')\n RETURNS trigger\n' ELSE '' END);
+        -- what a trigger function's body finds by these names are parameters there
+        statements := statements || (format('CREATE %s %I.%I(%s', kind, schema_name, inner_name, CASE WHEN is_trigger THEN
+                E'new anyelement, old anyelement, tg_op text, tg_when text, tg_level text, tg_name name, tg_relid oid, tg_relname name, '
+                'tg_table_name name, tg_table_schema name, tg_nargs integer, tg_argv text[])\n RETURNS record\n' ELSE '' END)
+                                     || CASE WHEN copied <> source THEN replace(substr(definition, length(head) + 1), source, copied)
+                                             ELSE substr(definition, length(head) + 1) END);
+        IF routine.prokind = 'p' AND (routine.prosecdef OR routine.proconfig IS NOT NULL) THEN
+            -- with them it could not commit; the wrapper has them, and the job is launched under them
+            statements := statements || format('ALTER %s SECURITY INVOKER RESET ALL', made);
+        ELSIF is_trigger AND routine.proisstrict THEN
+            statements := statements || format('ALTER %s CALLED ON NULL INPUT', made);
+        END IF;
+    ELSE
+        made := format('%s %I.%I(%s)', kind, schema_name, outer_name, arguments);
+        statements := statements || wrapper_definition;
+    END IF;
+    statements := statements || format('ALTER %s OWNER TO %I', made, pg_get_userbyid(routine.proowner));
+    -- what the new one is given by default is not what the old one has
+    SELECT string_agg(DISTINCT format(', %I', pg_get_userbyid(a.grantee)), '') INTO others
+      FROM pg_default_acl d, aclexplode(d.defaclacl) a
+     WHERE d.defaclobjtype = 'f' AND a.grantee NOT IN (0, routine.proowner);
+    IF routine.proacl IS NOT NULL OR EXISTS (SELECT FROM pg_default_acl d WHERE d.defaclobjtype = 'f') THEN
+        statements := statements || format('REVOKE ALL ON %s FROM PUBLIC%s', made, coalesce(others, '')) || ARRAY(
+            SELECT format('GRANT EXECUTE ON %s TO %s%s', made,
+                          CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+                          CASE WHEN bool_or(a.is_grantable) THEN ' WITH GRANT OPTION' ELSE '' END)
+              FROM aclexplode(coalesce(routine.proacl, acldefault('f', routine.proowner))) a
+             WHERE a.grantee <> routine.proowner AND a.privilege_type = 'EXECUTE'
+             GROUP BY a.grantee ORDER BY a.grantee);
+    END IF;
+    statements := statements || format('COMMENT ON %s IS %L', made,
+        CASE WHEN wrapper IS NULL THEN 'what ' || title || ' runs in an autonomous transaction'
+             ELSE 'runs ' || title || ' in an autonomous transaction' END);
+    IF wrapper IS NULL THEN
+        statements := statements || wrapper_definition;
+    END IF;
+
+    IF apply THEN
+        FOREACH statement IN ARRAY statements LOOP
+            EXECUTE statement;
+        END LOOP;
+    END IF;
+    undo := CASE WHEN wrapper IS NULL THEN E'\n' || definition || ';' ELSE '' END || format(E'\nDROP %s;', made);
+    -- a line of the text may end in the middle of a name or a literal
+    RETURN regexp_replace(format(E'-- %s %s in an autonomous transaction\nTo undo it:%s', lower(kind), title, undo),
+                          '(\r\n|\r|\n)', E'\\1-- ', 'g')
+        || E'\n\n' || array_to_string(statements, E';\n\n') || E';\n';
+END
+$$;
+REVOKE ALL ON FUNCTION pg_background_autonomous(pg_catalog.regprocedure, pg_catalog.bool, pg_catalog.name) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pg_background_autonomous(pg_catalog.regprocedure, pg_catalog.bool, pg_catalog.name) TO pgbackground_role;
+COMMENT ON FUNCTION pg_background_autonomous(pg_catalog.regprocedure, pg_catalog.bool, pg_catalog.name)
+    IS 'the SQL of a wrapper that runs a routine in an autonomous transaction';

@@ -194,7 +194,7 @@ SELECT f.proname AS name, a.name AS column, a.type::regtype
  ORDER BY f.proname COLLATE "C", a.n;
 SELECT proname AS name, l.lanname AS language, pronargs AS args, pg_get_function_result(f.oid) = 'SETOF record' AS rows,
        provolatile AS vol, proparallel AS par, proisstrict AS strict, prosecdef AS secdef, proleakproof AS leakproof,
-       proconfig AS config, probin, prosrc AS symbol
+       proconfig AS config, probin, CASE WHEN l.lanname = 'c' THEN prosrc END AS symbol
   FROM new_functions f JOIN pg_language l ON l.oid = f.prolang
  ORDER BY proname COLLATE "C";
 SELECT v.relname AS view, a.attname AS column, a.atttypid::regtype AS type
