@@ -263,6 +263,14 @@ SELECT * FROM pg_background_query('SELECT $1, $2, $3, $4, $5, $6, $7', database 
 SELECT * FROM pg_background_query('SELECT pg_typeof($1), pg_typeof($2), pg_typeof($3), pg_typeof($4), $1, $4, $5', database => 'regress_pgbg_other',
     params => ROW(ROW(1, 2)::swapped, 'x'::kind, NULL::mood, 'pg_class'::regclass, 5.5::numeric(4,2)))
     AS (a text, b text, c text, d text, e text, f text, n numeric);
+-- types that every database has, as they are stored or as text
+SELECT * FROM pg_background_query('SELECT pg_typeof($1), $1, pg_typeof($2), $2, pg_typeof($3), $3, pg_typeof($4), $4, pg_typeof($5), $5, pg_typeof($6), $6',
+    database => 'regress_pgbg_other', params => ROW('[0:1]={1,NULL}'::int[], '{[1,3)}'::int4multirange, ARRAY[point '(1,2)'], '1 2'::oidvector,
+    7::information_schema.cardinal_number, '[1.50,2)'::numrange))
+    AS (t1 text, v1 text, t2 text, v2 text, t3 text, v3 text, t4 text, v4 text, t5 text, v5 text, t6 text, v6 text) \gx
+SELECT * FROM pg_background_query('SELECT pg_typeof($1), $1, pg_typeof($2), $2, pg_typeof($3), $3, pg_typeof($4), $4, pg_typeof($5), $5, pg_typeof($6), $6',
+    database => 'regress_pgbg_other', params => ROW(ARRAY['x'::name], ARRAY['pg_class'::regclass], 'x'::"char", '{"a": "b"}'::jsonb, 'YES'::information_schema.yes_or_no, B'101'))
+    AS (t1 text, v1 text, t2 text, v2 text, t3 text, v3 text, t4 text, v4 text, t5 text, v5 text, t6 text, v6 text) \gx
 SELECT there($$ALTER TYPE mood RENAME VALUE 'happy' TO 'glad'$$);
 SELECT attempt($$SELECT pg_background_exec('SELECT $1', ROW('happy'::mood), database => 'regress_pgbg_other')$$);
 SELECT there($$ALTER TYPE mood RENAME VALUE 'glad' TO 'happy'$$);

@@ -9,9 +9,9 @@ use logic::sqlstate;
 use std::ffi::{CStr, c_int};
 
 /// Takes note of what other sessions have committed. The caches remember also what they have not found: a type, say,
-/// that a job has made since. A statement that waits does not hear of it by itself.
+/// that a job has made since. A statement that waits does not hear of it by itself. Inside a transaction or outside.
 pub fn accept_changes() -> Result<()> {
-    // SAFETY: inside a transaction.
+    // SAFETY: no arguments.
     guard(|| unsafe { sys::AcceptInvalidationMessages() })
 }
 

@@ -169,6 +169,11 @@ fn has_no_characters(type_id: u32) -> Result<bool> {
     })
 }
 
+/// Are values of the type, which a column can have, stored alike in every database of the cluster, in any encoding?
+pub(super) fn is_stored_alike(type_id: u32) -> Result<bool> {
+    Ok(describe(type_id)?.is(type_id) && has_no_characters(type_id)?)
+}
+
 /// How values of the type, which a column can have, travel to a session of another database.
 pub(super) fn form(type_id: u32, readers_encoding: i32) -> Result<Form> {
     let tree = describe(type_id)?;

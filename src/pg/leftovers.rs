@@ -3,6 +3,7 @@
 //! What the server can forget is forgotten always, for nothing tells whether there is any. What the server cannot
 //! forget is looked for, and ends the worker.
 
+use super::catalog::accept_changes;
 use super::compat_session::{self as compat, Hook, SysCacheId};
 use super::error::Result;
 use super::guard::guard;
@@ -158,8 +159,7 @@ pub fn forget() -> Result<()> {
 
 /// Has any role changed since the last call? Outside a transaction.
 pub fn roles_changed() -> Result<bool> {
-    // SAFETY: no arguments.
-    guard(|| unsafe { sys::AcceptInvalidationMessages() })?;
+    accept_changes()?;
     Ok(ROLES_CHANGED.swap(false, Ordering::Relaxed))
 }
 

@@ -16,7 +16,7 @@ use super::memory::Context;
 use super::splitter::greatest_parameter;
 use super::tupdesc::type_name;
 use super::value::{Datum, slice_or_empty, text_datum};
-use super::{foreign_values, sys, types};
+use super::{foreign_types, foreign_values, sys, types};
 use logic::sqlstate;
 use logic::wire::columns::RowType;
 use logic::wire::params::{ALIGNMENT, Encoder, MAX_PARAMS, Param, Params, Value, decode};
@@ -24,14 +24,11 @@ use std::ffi::{CStr, CString, c_char};
 use std::marker::PhantomData;
 use std::ptr;
 
-/// Types with smaller OIDs are in every database of a server, under the same OIDs (transam.h).
-const FIRST_OF_A_DATABASE: u32 = 10_000;
-
 /// Where a job's parameters go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
     SameDatabase,
-    /// Only what every database has goes as it is stored; all else by the type's name, as text.
+    /// Only what every database has, in any encoding, goes as it is stored; all else by the type's name, as text.
     OtherDatabase,
 }
 
@@ -89,7 +86,7 @@ unsafe fn encode(datum: Datum, to: Destination) -> Result<Vec<u8>> {
             examined = type_id;
         }
         let value = (!is_null).then_some(value);
-        if to == Destination::OtherDatabase && !is_everywhere(type_id, attribute.attlen) {
+        if to == Destination::OtherDatabase && !foreign_types::is_stored_alike(type_id)? {
             // SAFETY: the value is of the attribute's type.
             unsafe { push_named(&mut encoder, type_id, value) }?;
         } else {
@@ -100,28 +97,6 @@ unsafe fn encode(datum: Datum, to: Destination) -> Result<Vec<u8>> {
     // no native value for another database has a row in it
     let row_types = if to == Destination::SameDatabase { shapes(&row_types)? } else { Vec::new() };
     encoder.finish(&row_types).map_err(|_| too_large())
-}
-
-/// Are the type's values stored alike in all databases of the server? Not those of types that a database has made, nor
-/// those that name an object by its OID; and texts, and what has texts in it, may be in another encoding there.
-fn is_everywhere(type_id: u32, len: i16) -> bool {
-    let names_an_object = matches!(
-        type_id,
-        sys::REGPROCOID
-            | sys::REGPROCEDUREOID
-            | sys::REGOPEROID
-            | sys::REGOPERATOROID
-            | sys::REGCLASSOID
-            | sys::REGTYPEOID
-            | sys::REGCONFIGOID
-            | sys::REGDICTIONARYOID
-            | sys::REGNAMESPACEOID
-            | sys::REGCOLLATIONOID
-    );
-    let has_no_text =
-        matches!(type_id, sys::BYTEAOID | sys::NUMERICOID | sys::BITOID | sys::VARBITOID | sys::INETOID | sys::CIDROID);
-    let is_fixed = len > 0 && type_id != sys::NAMEOID;
-    type_id < FIRST_OF_A_DATABASE && !names_an_object && (is_fixed || has_no_text)
 }
 
 fn shapes(row_types: &[u32]) -> Result<Vec<RowType>> {
