@@ -67,12 +67,18 @@ test:
 bench:
 	@bench/run
 
+# the fuzz targets, a workspace of their own
+FUZZ = src/logic/fuzz/Cargo.toml
+
 fmt:
 	cargo fmt --all
+	cargo fmt --manifest-path $(FUZZ)
 
 lint:
 	cargo fmt --all --check -- --color=never
+	cargo fmt --manifest-path $(FUZZ) --check -- --color=never
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	cargo clippy --manifest-path $(FUZZ) --target-dir target/fuzz-lint --locked -- -D warnings
 	scripts/check-layers
 	scripts/check-files
 	scripts/check-shell
