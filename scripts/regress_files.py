@@ -58,12 +58,16 @@ def by_psql(host, database, path):
 def by_job(server, database, text):
     server.database = database
     server.connect()
-    started = server.params("SELECT pid, cookie FROM pg_background_start($1, autocommit => true)", text)
+    # messages are read in the end: the error of infinite_recurse alone has a context of 200 kB
+    started = server.params("SELECT pid, cookie FROM pg_background_start($1, autocommit => true, queue_size => 16777216)", text)
     if "error" in started:
         raise SystemExit(f"a job cannot be launched: {started} {pq.PQerrorMessage(server.connection)}")
     pid, cookie = started["rows"][0]
     # without a snapshot, for which CREATE INDEX CONCURRENTLY would wait
+    deadline = time.monotonic() + 1200
     while server.params("SELECT FROM pg_background_history WHERE cookie = $1::int8", cookie)["rows"] == []:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"a job does not end: {server.direct('SELECT * FROM pg_stat_background')}")
         time.sleep(0.01)
     server.notices.clear()
     read = server.params("SELECT * FROM pg_background_result_v2($1::int4, $2::int8) AS (r text)", pid, cookie)
