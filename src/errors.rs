@@ -151,6 +151,15 @@ pub fn server_limit(running: u32, scope: &str, setting: &str, limit: u32) -> PgE
         ))
 }
 
+const DISABLED: &str = "background jobs are disabled";
+
+/// `pg_background.enabled` is off.
+#[cold]
+pub fn disabled() -> PgError {
+    PgError::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, DISABLED)
+        .hint("Jobs can be launched when the configuration has set pg_background.enabled to on.")
+}
+
 /// `max_worker_processes` is used up.
 #[cold]
 pub fn no_process_slot() -> PgError {
@@ -165,9 +174,12 @@ pub fn process_not_started() -> PgError {
         .hint("More details may be available in the server log.")
 }
 
-/// Is this one of the errors of a launch for which there was no room or no process? Not if the server has thrown it.
+/// Is this one of the errors of a launch for which there was no room or no process? Not if the server has thrown it,
+/// nor if no launch is wanted.
 pub fn is_exhaustion(error: &PgError) -> bool {
-    matches!(error.own_sqlstate(), Some(sqlstate::CONFIGURATION_LIMIT_EXCEEDED | sqlstate::INSUFFICIENT_RESOURCES))
+    let limits = [sqlstate::CONFIGURATION_LIMIT_EXCEEDED, sqlstate::INSUFFICIENT_RESOURCES];
+    error.own_sqlstate().is_some_and(|sqlstate| limits.contains(&sqlstate))
+        && error.report().message() != DISABLED.as_bytes()
 }
 
 // --- naming a job ---

@@ -40,7 +40,7 @@ mod exports {
         // SAFETY: the server's frame has no destructor.
         unsafe {
             entry::callback(|| {
-                settings::define()?;
+                settings::define(registry::door::note)?;
                 hooks::install();
                 registry::request()
             });

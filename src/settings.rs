@@ -1,7 +1,9 @@
 //! The settings: a table ([`define`]), and a function for each that reads its present value.
 
 use crate::pg::error::Result;
-use crate::pg::guc::{Int, Set, Str, Unit, Words, define_int, define_list, define_words, reserve_prefix};
+use crate::pg::guc::{
+    Bool, Int, Set, Str, Unit, Words, define_int, define_list, define_switch, define_words, reserve_prefix,
+};
 use crate::pg::mq;
 use logic::registry::quota::Limits;
 use std::ptr;
@@ -23,6 +25,7 @@ static SPIN: Int = Int::new();
 static STATELESS: Str = Str::new();
 static ON_EXHAUSTION: Int = Int::new();
 static MAX_RESULT_ROWS: Int = Int::new();
+static ENABLED: Bool = Bool::new(true);
 
 /// In the order of [`OnExhaustion`].
 static ON_EXHAUSTION_WORDS: Words<3> = Words::new([c"error".as_ptr(), c"inline".as_ptr(), ptr::null()]);
@@ -108,8 +111,14 @@ pub fn max_result_rows() -> Option<u64> {
     Some(u64::from(unsigned(&MAX_RESULT_ROWS))).filter(|limit| *limit > 0)
 }
 
+/// May jobs be launched, as far as this process has read? `registry::door` knows it better.
+pub fn enabled() -> bool {
+    ENABLED.get()
+}
+
+/// `tell_enabled` is told of each value of `pg_background.enabled`, before it holds.
 #[allow(clippy::too_many_lines)] // a table
-pub fn define() -> Result<()> {
+pub fn define(tell_enabled: fn(bool)) -> Result<()> {
     const MAX: i32 = i32::MAX;
     let queue_size = [65536, mq::minimum_size() as i32, MAX_QUEUE_SIZE];
     for (variable, name, description, values, unit, set) in [
@@ -234,6 +243,13 @@ pub fn define() -> Result<()> {
         c"Sets what pg_background_exec and _query do when no worker can be had.",
         &ON_EXHAUSTION_WORDS,
         Set::User,
+    )?;
+    define_switch(
+        &ENABLED,
+        c"pg_background.enabled",
+        c"Allows background jobs to be launched.",
+        Set::InFile,
+        tell_enabled,
     )?;
     // Set in the file alone: all processes judge alike, whatever a launcher has set, and no job can change the
     // verdict about the worker that it runs in.

@@ -16,7 +16,11 @@ use logic::sqlstate;
 /// `pg_background_get_jobs()`
 pub fn pg_background_get_jobs(call: &Call) -> Result<Datum> {
     let jobs = match registry::get()? {
-        Some(registry) => registry.jobs()?,
+        Some(registry) => {
+            // Who looks what still runs has just closed the door, perhaps: where the postmaster cannot tell, this does.
+            registry.is_open()?;
+            registry.jobs()?
+        }
         None => own_rows::jobs()?,
     };
     answer(call, jobs, |job| {

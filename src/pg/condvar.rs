@@ -20,8 +20,8 @@ pub trait Condition {
     fn init(&self);
     /// Wakes all who wait. Not while the registry's lock is held.
     fn broadcast(&self);
-    /// Sleeps until `ready` gives something, looking each time that somebody broadcasts; `None` when the deadline
-    /// passed first. Serves interrupts.
+    /// Sleeps until `ready` gives something, looking each time that somebody broadcasts, or the latch is set by
+    /// something else; `None` when the deadline passed first. Serves interrupts.
     fn wait<T>(
         &self,
         event: Event,
@@ -91,28 +91,16 @@ impl Condition for ConditionVariable {
         deadline: Option<Instant>,
         mut ready: impl FnMut() -> Result<Option<T>>,
     ) -> Result<Option<T>> {
-        let condition = server(self);
-        let event = event.number()?;
-        // SAFETY: initialized with the registry.
-        guard(|| unsafe { sys::ConditionVariablePrepareToSleep(condition) })?;
-        let result = loop {
-            match ready() {
-                Ok(None) => {}
-                Ok(found) => break Ok(found),
-                Err(error) => break Err(error),
+        let joined = self.join()?;
+        loop {
+            if let Some(found) = ready()? {
+                return Ok(Some(found));
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                break Ok(None);
+                return Ok(None);
             }
-            let timeout = deadline.map_or(-1, latch::milliseconds_until);
-            // SAFETY: as above.
-            if let Err(error) = guard(|| unsafe { sys::ConditionVariableTimedSleep(condition, timeout, event) }) {
-                break Err(error);
-            }
-        };
-        // SAFETY: does nothing when there is nothing to cancel.
-        let _ = guard(|| unsafe { sys::ConditionVariableCancelSleep() });
-        result
+            joined.wait(event, deadline)?;
+        }
     }
 
     fn join(&self) -> Result<Joined<'_>> {

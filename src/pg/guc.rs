@@ -1,12 +1,14 @@
 //! The definition of our own settings, for the table in `settings`.
 
 use super::compat;
+use super::entry::contain;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 /// The value of an integer setting; the server writes it, in this one thread.
 pub struct Int(AtomicI32);
@@ -33,6 +35,19 @@ impl Str {
         let value = self.0.load(Ordering::Relaxed);
         // SAFETY: the setting's own string, which stays until the setting changes; null before it is defined.
         if value.is_null() { Vec::new() } else { unsafe { CStr::from_ptr(value) }.to_bytes().to_vec() }
+    }
+}
+
+/// The value of a setting that is on or off; the server writes it, in this one thread.
+pub struct Bool(AtomicBool);
+
+impl Bool {
+    pub const fn new(default: bool) -> Self {
+        Self(AtomicBool::new(default))
+    }
+
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -120,6 +135,55 @@ impl<const N: usize> Words<N> {
         }
         Self(entries)
     }
+}
+
+/// Whom [`assigned`] tells.
+static ON_ASSIGN: OnceLock<fn(bool)> = OnceLock::new();
+
+/// The server is about to write a value that the configuration has. What is told must not fail.
+unsafe extern "C-unwind" fn assigned(value: bool, _: *mut c_void) {
+    if let Some(tell) = ON_ASSIGN.get() {
+        let _ = contain(|| {
+            tell(value);
+            Ok(())
+        });
+    }
+}
+
+/// Defines a setting that is on by default, and can be turned off. `tell` is told of each value before it holds, in
+/// each process that reads it; it may neither fail nor wait. For one setting.
+pub fn define_switch(
+    variable: &'static Bool,
+    name: &'static CStr,
+    description: &'static CStr,
+    set: Set,
+    tell: fn(bool),
+) -> Result<()> {
+    let (value, context) = (variable.0.as_ptr(), set.context());
+    let (name, description) = (name.as_ptr(), description.as_ptr());
+    let _ = ON_ASSIGN.set(tell);
+    // SAFETY: all pointers are to statics.
+    guard(|| unsafe {
+        sys::DefineCustomBoolVariable(
+            name,
+            description,
+            ptr::null(),
+            value,
+            true,
+            context,
+            0,
+            None,
+            Some(assigned),
+            None,
+        );
+    })
+}
+
+/// When this process read the configuration last, in microseconds since 2000-01-01; one that has not read it by itself,
+/// when the postmaster had done so that it comes from.
+pub fn read_at() -> i64 {
+    // SAFETY: reads a variable.
+    unsafe { sys::PgReloadTime }
 }
 
 /// Defines a setting that has one of the words; the first is the default.

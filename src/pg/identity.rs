@@ -18,6 +18,12 @@ pub fn process_id() -> i32 {
     unsafe { sys::MyProcPid }
 }
 
+/// Is this the postmaster, from which all other processes come?
+pub fn is_postmaster() -> bool {
+    // SAFETY: reads variables.
+    unsafe { sys::IsPostmasterEnvironment && !sys::IsUnderPostmaster }
+}
+
 pub fn now() -> i64 {
     // SAFETY: reads the clock.
     unsafe { sys::GetCurrentTimestamp() }

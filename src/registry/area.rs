@@ -3,10 +3,11 @@
 use crate::errors;
 use crate::pg::condvar::Condition;
 use crate::pg::error::Result;
-use crate::pg::identity;
 use crate::pg::lwlock::Lock;
 use crate::pg::shmem::{self, Area, Content};
+use crate::pg::{guc, identity};
 use crate::settings;
+use logic::registry::door::Door;
 use logic::registry::layout::{self, Head, HistoryEntry, JobSlot, TOTALS, Totals, WorkerSlot};
 use logic::registry::tables::{Sizes, Tables};
 use parking_lot::Mutex;
@@ -97,8 +98,8 @@ pub fn get() -> Result<Option<&'static Registry>> {
         Known::Unknown => {}
     }
     // The name bears the layout's number: libraries that differ in it do not meet.
-    const { assert!(layout::LAYOUT == 3) };
-    if !shmem::attach(c"pg_background 3", Layout::new(configured()).end, ready)? {
+    const { assert!(layout::LAYOUT == 4) };
+    if !shmem::attach(c"pg_background 4", Layout::new(configured()).end, ready)? {
         *REGISTRY.lock() = Known::Missing;
     }
     Ok(known())
@@ -137,4 +138,5 @@ fn tables(area: Area, head: &'static Head, sizes: Sizes) -> Result<Tables<'stati
 fn make(tables: &Tables) {
     tables.conditions().for_each(Condition::init);
     tables.make(identity::now());
+    tables.tell_door(if settings::enabled() { Door::Open } else { Door::Closed }, guc::read_at());
 }

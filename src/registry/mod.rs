@@ -4,8 +4,8 @@
 //! it is not there: a session then knows of its own jobs only, and each job gets a process of its own.
 //!
 //! The rules are in `logic::registry`, which runs without a server. Here is what a process does with them: it finds the
-//! memory (`area`), takes the lock and wakes others (`lock`), waits (`waits`, `spin`), and is registered as a worker
-//! (`registration`).
+//! memory (`area`), takes the lock and wakes others (`lock`), waits (`waits`, `spin`), is registered as a worker
+//! (`registration`), and asks whether jobs may be launched at all (`door`).
 //!
 //! # Locking
 //!
@@ -26,6 +26,7 @@
 //! | history | who ends a job | yes |
 //! | totals | the worker at a start and an end, a launch that waits or is refused | yes |
 //! | waiting launches | the launch itself | yes |
+//! | `door` | the postmaster; where it does not know the library, any process (`door`) | no |
 //!
 //! By operation (rules in `logic/registry`; exclusive unless said otherwise; "wakes" is after the release):
 //!
@@ -69,6 +70,7 @@ use logic::registry::layout::Key;
 use logic::segment::header::Identity;
 
 mod area;
+pub mod door;
 mod lock;
 mod registration;
 mod rows;

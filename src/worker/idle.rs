@@ -1,8 +1,9 @@
 //! The wait between two jobs: an idle worker waits for an offer, and decides whether it is still wanted.
 //!
 //! It leaves when it is asked to (SIGTERM, which an idle worker obeys without a line in the log), when it is dismissed
-//! or could serve no later job (the registry's generation or the configuration has changed, a standby was promoted),
-//! when there are more idle workers than `pg_background.max_idle_workers`, and after `pg_background.idle_timeout`.
+//! or could serve no later job (no jobs may be launched, the registry's generation or the configuration has changed, a
+//! standby was promoted), when there are more idle workers than `pg_background.max_idle_workers`, and after
+//! `pg_background.idle_timeout`.
 //!
 //! Invariant: a worker that a launcher has claimed does not leave. Both happen under the registry's lock, so one of
 //! them comes first: the launcher finds no idle worker, or the worker finds that it is claimed and waits for the offer,
@@ -60,6 +61,7 @@ pub fn wait(
             // the configuration has changed, and does not name that library as stateless any more
             || baseline.stateful_library().is_some()
             || max_idle == 0
+            || !registration.registry.is_open()?
             || idle >= stay
             || began_in_recovery && !identity::is_in_recovery()?;
         let leave = |surplus| registration.exclusive(|r, me| r.try_leave(me, surplus));

@@ -22,6 +22,7 @@ use crate::pg::{activity, bgworker, entry, identity, latch, procs, signals};
 use crate::point;
 use crate::registry::{AfterJob, IdleOutcome, Registration};
 use crate::settings;
+use logic::registry::door::Door;
 use std::sync::Arc;
 
 /// Runs the job in the segment with that handle, for which this process was started, and the jobs that it is offered
@@ -156,6 +157,7 @@ impl Worker {
     /// May this process wait for another job, as far as can be said before its session is reset?
     fn may_stay(&self, current: &Current) -> bool {
         current.slot.is_some()
+            && current.registration.is_some_and(|registration| registration.registry.door() == Door::Open)
             && self.jobs_run < settings::worker_max_jobs()
             && settings::max_idle_workers() > 0
             && self.baseline.stateful_library().is_none()

@@ -10,7 +10,7 @@ use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::identity;
-use crate::registry::{Admission, Claim, LaunchEvent, NewJob, Queue, Registry};
+use crate::registry::{Admission, Claim, LaunchEvent, NewJob, Queue, Registry, door};
 use crate::settings;
 use logic::registry::quota::Scope;
 use std::sync::Arc;
@@ -59,6 +59,7 @@ impl<'a> Launch<'a> {
         let registry = self.registry;
         let is_next = || is_next_for_process(registry, Some(ticket));
         let mut try_now = || {
+            door::check()?;
             if !is_next()? {
                 return Ok(None);
             }
@@ -87,6 +88,7 @@ fn wait_for_slot(registry: &Registry, new: &NewJob) -> Result<(u32, Option<Claim
         if let Some(ticket) = registry.exclusive(|r| r.join(new, Queue::ForSlot))? {
             count(registry, new, LaunchEvent::Waits)?;
             let waited = wait::for_room(registry, new.give_up, || {
+                door::check()?;
                 Ok(match registry.exclusive(|r| r.admit(new, Some(ticket)))? {
                     Admission::Admitted(slot, claim) => Some((slot, claim)),
                     Admission::Refused(scope) => {

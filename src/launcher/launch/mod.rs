@@ -1,7 +1,7 @@
 //! Launching: from a text to a job that a worker has.
 //!
-//! 1. `request`: the arguments are checked; the job gets its cookie. `session_limit`: the session tracks fewer jobs
-//!    than it may, or gives ended ones up for this one.
+//! 1. The door is open (`registry::door`). `request`: the arguments are checked; the job gets its cookie.
+//!    `session_limit`: the session tracks fewer jobs than it may, or gives ended ones up for this one.
 //! 2. `segments`: a shared memory segment is filled with what the worker needs: text, identity, settings
 //!    (`settings_cache`), and an empty queue for what the job returns.
 //! 3. `admission`: the registry gives the job a slot, as soon as the limits allow it, and claims a warm worker that
@@ -55,6 +55,7 @@ use std::time::Instant;
 /// Launches `sql`, and returns the job once a worker has it. `execution` is given by v1, where the caller knows only
 /// the pid: the running query, which must not get the same pid twice.
 pub fn launch(sql: &[u8], options: &Options, execution: Option<Execution>) -> Result<Arc<Job>> {
+    registry::door::check()?;
     let request = Request::check(sql, options)?;
     let give_up = Instant::now() + settings::launch_timeout();
     session_limit::wait_for_room(give_up)?;

@@ -8,6 +8,7 @@ use crate::errors;
 use crate::launcher::job::tracker;
 use crate::launcher::wait::{self, Awaited, Look};
 use crate::pg::error::Result;
+use crate::registry::door;
 use crate::settings;
 use std::time::Instant;
 
@@ -19,6 +20,7 @@ pub fn wait_for_room(give_up: Instant) -> Result<()> {
         return Ok(());
     }
     let found = wait::on_latch(Awaited::SessionRoom, Some(give_up), |_| {
+        door::check()?;
         let limit = settings::max_workers() as usize;
         tracker::make_room((tracker::count_tracked() + 1).saturating_sub(limit));
         Ok(if has_room() {

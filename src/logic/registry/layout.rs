@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 
 pub const MAGIC: u64 = 0x7067_5f62_6772_6567;
 /// Counts changes of this file's layout: a library that finds another number refuses the registry.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 
 /// Bytes of a job's text, label and error message.
 pub const QUERY_SIZE: usize = 1024;
@@ -61,6 +61,9 @@ pub struct Head {
     /// Jobs that ended since the start: the next entry of the history is this modulo its size. Under the lock.
     pub(crate) ended: AtomicU64,
     pub(crate) reset_at: AtomicI64,
+    /// Whether jobs may be launched, and as of when: [`Tables::tell_door`](super::tables::Tables::tell_door). Any
+    /// process, the postmaster among them, without the lock.
+    pub(crate) door: AtomicI64,
     /// Hashes of what was said in the log, once for all processes.
     pub(crate) said: [AtomicU64; SAID],
     /// Something was freed that a launch may wait for.

@@ -7,6 +7,7 @@
 
 pub mod claims;
 pub mod departed;
+pub mod door;
 pub mod jobs;
 pub mod layout;
 pub mod locked;

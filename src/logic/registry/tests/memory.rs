@@ -44,6 +44,7 @@ impl Memory {
                 next_ticket: AtomicU64::new(0),
                 ended: AtomicU64::new(0),
                 reset_at: AtomicI64::new(0),
+                door: AtomicI64::new(0),
                 said: [const { AtomicU64::new(0) }; SAID],
                 freed: ConditionVariable::default(),
                 some_ended: ConditionVariable::default(),

@@ -2,6 +2,7 @@
 
 mod admission;
 mod counts;
+mod door;
 mod idle;
 mod invariants;
 mod launchers;
