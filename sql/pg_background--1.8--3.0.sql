@@ -652,7 +652,7 @@ BEGIN
                 kinds := trim_array(kinds, least(depth, 1));
                 commits := trim_array(commits, least(depth, 1));
             ELSIF word LIKE 'pragma%' THEN
-                RAISE EXCEPTION '% % has PRAGMA AUTONOMOUS_TRANSACTION in line %', lower(kind), title, line
+                RAISE EXCEPTION '% % has % in line %', lower(kind), title, upper(word), line
                     USING ERRCODE = 'feature_not_supported', HINT = 'Take it out: PL/pgSQL has no such pragma.';
             ELSIF word IN ('commit', 'rollback') THEN
                 IF routine.prokind <> 'p' THEN
