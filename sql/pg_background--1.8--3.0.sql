@@ -151,6 +151,13 @@ CREATE FUNCTION pg_background_await_all(
     AS 'MODULE_PATHNAME', 'pg_background_await_all'
     LANGUAGE C;
 
+CREATE PROCEDURE pg_background_join(
+    job pg_background_handle,
+    timeout pg_catalog.interval DEFAULT NULL
+)
+    AS 'MODULE_PATHNAME', 'pg_background_join'
+    LANGUAGE C;
+
 CREATE FUNCTION pg_background_stop(
     job pg_background_handle,
     grace pg_catalog.interval DEFAULT '0'
@@ -217,6 +224,169 @@ CREATE FUNCTION pg_background_current(
 )
     AS 'MODULE_PATHNAME', 'pg_background_current'
     LANGUAGE C;
+
+/*
+ * The helpers of 1.8 know functions only, and would fail over a procedure that
+ * is the extension's. These are they, with the word for it; what they do and
+ * print for functions is as before. Views are those of 1.10; what PUBLIC may
+ * read is not granted. 2.0 has such helpers under other names; there, these
+ * names come back.
+ *
+ * They run as the superuser that owns the extension, so nothing a caller
+ * controls may decide what a name means in them: pg_temp comes last in their
+ * search_path (left out, it would come first), the objects they touch are
+ * found by OID among the extension's members and print with their schema, and
+ * the role's name, taken exactly as given, goes through %I.
+ */
+CREATE OR REPLACE FUNCTION grant_pg_background_privileges(role_name pg_catalog.text, print_commands pg_catalog.bool DEFAULT false)
+    RETURNS pg_catalog.bool
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    extension pg_catalog.pg_extension;
+    role_oid pg_catalog.oid;
+    commands pg_catalog.text[];
+    command pg_catalog.text;
+BEGIN
+    IF role_name IS NULL THEN
+        RAISE NOTICE 'role name must not be null';
+        RETURN false;
+    END IF;
+
+    -- "public" is never found here: no role can bear that name
+    SELECT r.oid INTO role_oid FROM pg_catalog.pg_roles r WHERE r.rolname = role_name;
+    IF NOT FOUND THEN
+        RAISE NOTICE 'role "%" does not exist', role_name;
+        RETURN false;
+    END IF;
+
+    SELECT e.* INTO STRICT extension FROM pg_catalog.pg_extension e WHERE e.extname = 'pg_background';
+
+    -- without USAGE on the schema the privileges inside it are worth nothing
+    IF NOT pg_catalog.has_schema_privilege(role_oid, extension.extnamespace, 'USAGE') THEN
+        commands := ARRAY[pg_catalog.format('GRANT USAGE ON SCHEMA %s TO %I',
+                                            extension.extnamespace::pg_catalog.regnamespace, role_name)];
+    END IF;
+
+    commands := commands || ARRAY(
+        SELECT pg_catalog.format('GRANT USAGE ON TYPE %s TO %I', t.oid::pg_catalog.regtype, role_name)
+          FROM pg_catalog.pg_depend d
+          JOIN pg_catalog.pg_type t ON d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = d.objid
+         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = extension.oid
+           AND d.deptype = 'e' AND t.typtype = 'c'
+         ORDER BY t.typname COLLATE "C");
+
+    commands := commands || ARRAY(
+        SELECT pg_catalog.format('GRANT EXECUTE ON %s %s TO %I', CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,
+                                 p.oid::pg_catalog.regprocedure, role_name)
+          FROM pg_catalog.pg_depend d
+          JOIN pg_catalog.pg_proc p ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.oid = d.objid
+         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = extension.oid
+           AND d.deptype = 'e' AND NOT p.prosecdef
+         ORDER BY p.proname COLLATE "C");
+
+    commands := commands || ARRAY(
+        SELECT pg_catalog.format('GRANT SELECT ON %s TO %I', v.oid::pg_catalog.regclass, role_name)
+          FROM pg_catalog.pg_depend d
+          JOIN pg_catalog.pg_class v ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND v.oid = d.objid
+         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = extension.oid
+           AND d.deptype = 'e' AND v.relkind = 'v'
+           AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(v.relacl) a WHERE a.grantee = 0)
+         ORDER BY v.relname COLLATE "C");
+
+    FOREACH command IN ARRAY commands LOOP
+        IF print_commands THEN
+            RAISE INFO '%', command;
+        END IF;
+        EXECUTE command;
+    END LOOP;
+
+    RETURN true;
+END
+$$;
+
+/*
+ * The mirror of the above, with one reservation: USAGE on the schema is only
+ * taken back where the schema holds nothing but this extension. In a shared
+ * schema, public above all, the role may need it for other things, and there
+ * is no telling who gave it for what.
+ */
+CREATE OR REPLACE FUNCTION revoke_pg_background_privileges(role_name pg_catalog.text, print_commands pg_catalog.bool DEFAULT false)
+    RETURNS pg_catalog.bool
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    extension pg_catalog.pg_extension;
+    role_oid pg_catalog.oid;
+    commands pg_catalog.text[];
+    command pg_catalog.text;
+BEGIN
+    IF role_name IS NULL THEN
+        RAISE NOTICE 'role name must not be null';
+        RETURN false;
+    END IF;
+
+    SELECT r.oid INTO role_oid FROM pg_catalog.pg_roles r WHERE r.rolname = role_name;
+    IF NOT FOUND THEN
+        RAISE NOTICE 'role "%" does not exist', role_name;
+        RETURN false;
+    END IF;
+
+    SELECT e.* INTO STRICT extension FROM pg_catalog.pg_extension e WHERE e.extname = 'pg_background';
+
+    commands := ARRAY(
+        SELECT pg_catalog.format('REVOKE EXECUTE ON %s %s FROM %I', CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,
+                                 p.oid::pg_catalog.regprocedure, role_name)
+          FROM pg_catalog.pg_depend d
+          JOIN pg_catalog.pg_proc p ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.oid = d.objid
+         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = extension.oid
+           AND d.deptype = 'e' AND NOT p.prosecdef
+         ORDER BY p.proname COLLATE "C");
+
+    commands := commands || ARRAY(
+        SELECT pg_catalog.format('REVOKE USAGE ON TYPE %s FROM %I', t.oid::pg_catalog.regtype, role_name)
+          FROM pg_catalog.pg_depend d
+          JOIN pg_catalog.pg_type t ON d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = d.objid
+         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = extension.oid
+           AND d.deptype = 'e' AND t.typtype = 'c'
+         ORDER BY t.typname COLLATE "C");
+
+    commands := commands || ARRAY(
+        SELECT pg_catalog.format('REVOKE SELECT ON %s FROM %I', v.oid::pg_catalog.regclass, role_name)
+          FROM pg_catalog.pg_depend d
+          JOIN pg_catalog.pg_class v ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND v.oid = d.objid
+         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = extension.oid
+           AND d.deptype = 'e' AND v.relkind = 'v'
+           AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(v.relacl) a WHERE a.grantee = 0)
+         ORDER BY v.relname COLLATE "C");
+
+    commands := commands || ARRAY(
+        SELECT pg_catalog.format('REVOKE USAGE ON SCHEMA %I FROM %I', n.nspname, role_name)
+          FROM pg_catalog.pg_namespace n,
+               LATERAL pg_catalog.aclexplode(n.nspacl) a
+         WHERE n.oid = extension.extnamespace AND n.nspname <> 'public'
+           AND a.grantee = role_oid AND a.grantor = n.nspowner AND a.grantee <> n.nspowner
+           AND a.privilege_type = 'USAGE'
+           AND NOT EXISTS (
+               SELECT FROM pg_catalog.pg_depend d
+                WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = n.oid
+                  AND (d.classid, d.objid) <> ('pg_catalog.pg_extension'::pg_catalog.regclass, extension.oid)
+                  AND NOT EXISTS (
+                      SELECT FROM pg_catalog.pg_depend m
+                       WHERE m.classid = d.classid AND m.objid = d.objid
+                         AND m.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+                         AND m.refobjid = extension.oid AND m.deptype = 'e')));
+
+    FOREACH command IN ARRAY commands LOOP
+        IF print_commands THEN
+            RAISE INFO '%', command;
+        END IF;
+        EXECUTE command;
+    END LOOP;
+
+    RETURN true;
+END
+$$;
 
 /*
  * The statistics are for everybody, as pg_stat_activity is: the functions
@@ -398,6 +568,11 @@ GRANT EXECUTE ON FUNCTION
     pg_background_current()
     TO pgbackground_role;
 
+REVOKE ALL ON PROCEDURE pg_background_join(pg_background_handle, pg_catalog.interval) FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE pg_background_join(pg_background_handle, pg_catalog.interval) TO pgbackground_role;
+REVOKE ALL ON FUNCTION grant_pg_background_privileges(pg_catalog.text, pg_catalog.bool),
+                       revoke_pg_background_privileges(pg_catalog.text, pg_catalog.bool) FROM PUBLIC;
+
 GRANT EXECUTE ON FUNCTION pg_background_get_jobs(), pg_background_get_history(), pg_background_get_workers(),
                           pg_background_get_totals() TO PUBLIC;
 GRANT SELECT ON pg_stat_background, pg_background_history, pg_stat_background_workers, pg_stat_background_totals TO PUBLIC;
@@ -447,6 +622,12 @@ COMMENT ON FUNCTION pg_background_await_any(pg_background_handle[], pg_catalog.i
     IS 'wait until one of several background jobs has ended, return its handle';
 COMMENT ON FUNCTION pg_background_await_all(pg_background_handle[], pg_catalog.interval)
     IS 'wait until several background jobs have ended';
+COMMENT ON PROCEDURE pg_background_join(pg_background_handle, pg_catalog.interval)
+    IS 'commit, and wait without a transaction until a background job has ended';
+COMMENT ON FUNCTION grant_pg_background_privileges(pg_catalog.text, pg_catalog.bool)
+    IS 'let a role run background jobs';
+COMMENT ON FUNCTION revoke_pg_background_privileges(pg_catalog.text, pg_catalog.bool)
+    IS 'take back what grant_pg_background_privileges gave';
 COMMENT ON FUNCTION pg_background_stop(pg_background_handle, pg_catalog.interval)
     IS 'stop a background job';
 COMMENT ON FUNCTION pg_background_forget(pg_background_handle)

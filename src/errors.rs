@@ -7,6 +7,10 @@
 //! Messages are in the server's style: lower case, no full stop; details and hints are sentences. Tests compare all
 //! of them.
 
+mod map_join;
+
+pub use map_join::*;
+
 use crate::pg::error::{PgError, level};
 use logic::sqlstate;
 use logic::wire::report::{Field, Report};

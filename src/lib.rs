@@ -121,6 +121,7 @@ mod exports {
         pg_background_await / pg_finfo_pg_background_await: AWAIT;
         pg_background_await_any / pg_finfo_pg_background_await_any: AWAIT_ANY;
         pg_background_await_all / pg_finfo_pg_background_await_all: AWAIT_ALL;
+        pg_background_join / pg_finfo_pg_background_join: JOIN;
         pg_background_stop / pg_finfo_pg_background_stop: STOP;
         pg_background_forget / pg_finfo_pg_background_forget: FORGET;
         pg_background_outcome / pg_finfo_pg_background_outcome: OUTCOME;

@@ -13,6 +13,13 @@ SET client_min_messages = warning;
 SELECT label FROM pg_stat_background WHERE cookie = :cookie;
 RESET client_min_messages;
 SELECT pg_background_cancel_all_v2(), pg_background_detach_all_v2();
+-- the helpers know the procedure that 3.0 has added
+CREATE ROLE regress_pgbg_reader;
+SELECT grant_pg_background_privileges('regress_pgbg_reader');
+SELECT has_function_privilege('regress_pgbg_reader', 'pg_background_join(pg_background_handle, interval)', 'EXECUTE') AS procedure,
+       has_function_privilege('regress_pgbg_reader', 'pg_background_stat_reset()', 'EXECUTE') AS reset;
+SELECT revoke_pg_background_privileges('regress_pgbg_reader');
+DROP ROLE regress_pgbg_reader;
 
 CALL make_catalog('1.10');
 SELECT * FROM catalog_differences('1.10');
@@ -22,6 +29,12 @@ CREATE TABLE catalog_used (n int);
 SELECT * FROM update_catalog();
 \i regress/sql/include/use_1_10.sql
 DROP TABLE catalog_used;
+CREATE ROLE regress_pgbg_reader;
+SELECT grant_pg_background_privileges('regress_pgbg_reader');
+SELECT has_function_privilege('regress_pgbg_reader', 'pg_background_join(pg_background_handle, interval)', 'EXECUTE') AS procedure,
+       has_table_privilege('regress_pgbg_reader', 'pg_background_activity', 'SELECT') AS view;
+SELECT revoke_pg_background_privileges('regress_pgbg_reader');
+DROP ROLE regress_pgbg_reader;
 
 -- another name of 3.0's is in the way: the update stops, and 1.9 is as it was
 CALL make_catalog('1.9');

@@ -64,6 +64,7 @@ SELECT pg_background_grant_privileges('regress_pgbg_reader');
 SELECT has_function_privilege('regress_pgbg_reader', 'pg_background_forget_ended()', 'EXECUTE') AS new,
        has_function_privilege('regress_pgbg_reader', 'pg_background_stat_reset()', 'EXECUTE') AS reset;
 SELECT pg_background_revoke_privileges('regress_pgbg_reader');
+SELECT grant_pg_background_privileges('regress_pgbg_reader'), pg_background_revoke_privileges('regress_pgbg_reader');
 DROP ROLE regress_pgbg_reader;
 
 -- in a schema that nobody looks into

@@ -85,7 +85,7 @@ CREATE PROCEDURE note_forms() LANGUAGE sql AS $$
       JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass
       JOIN pg_proc p ON p.oid = d.objid
       JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'
-     WHERE e.extname = 'pg_background'
+     WHERE e.extname = 'pg_background' AND p.prokind = 'f'
     EXCEPT SELECT * FROM form
 $$;
 
@@ -147,7 +147,7 @@ CREATE FUNCTION samples(arguments text[]) RETURNS text LANGUAGE sql AS $$
         SELECT CASE WHEN t = 'anyelement' THEN '1' WHEN t = 'anyarray' THEN 'ARRAY[1]' WHEN t = 'record' THEN 'ROW(1, 2)'
                     WHEN t = 'short_handle' THEN 'ROW(1)::short_handle' WHEN t ~ 'handle\[\]$' THEN format('ARRAY[ROW(1, 2)]::%s', t)
                     WHEN t ~ 'handle' THEN format('ROW(1, 2)::%s', t) WHEN t = 'text' THEN $t$'SELECT 1'::text$t$
-                    WHEN t = 'int4[]' THEN $t$'{1}'::int4[]$t$ WHEN t = 'bool' THEN 'true' WHEN t = 'regtype' THEN $t$'int4'::regtype$t$
+                    WHEN t = 'text[]' THEN $t$'{SELECT 1}'::text[]$t$ WHEN t = 'int4[]' THEN $t$'{1}'::int4[]$t$ WHEN t = 'bool' THEN 'true' WHEN t = 'regtype' THEN $t$'int4'::regtype$t$
                     ELSE $t$'1'::$t$ || t END
           FROM unnest(arguments) t), ', ')
 $$;
@@ -194,6 +194,17 @@ SELECT DISTINCT attempt(
     format('CALL declared(%s)', samples(arguments)))
   FROM form;
 
+-- a procedure's form is refused as anything else, and with other arguments; what serves it cannot commit here
+SELECT p.parameters, attempt(format('CREATE PROCEDURE declared(%s) AS ''$libdir/pg_background'', ''pg_background_join'' LANGUAGE C', parameters),
+                             format('CALL declared(%s)', samples(p.arguments))) AS became
+  FROM (VALUES ('handle, interval', '{handle,interval}'::text[]), ('shrunk_handle, interval', '{shrunk_handle,interval}'),
+               ('handle', '{handle}'), ('interval, handle', '{interval,handle}'), ('handle, interval, int4', '{handle,interval,int4}'),
+               ('swapped_handle, interval', '{swapped_handle,interval}'), ('handle[], interval', '{handle[],interval}'),
+               ('handle, text', '{handle,text}'), ('INOUT handle, interval', '{handle,interval}')) p (parameters, arguments);
+SELECT r.result, attempt(format('CREATE FUNCTION declared(handle, interval) RETURNS %s AS ''$libdir/pg_background'', ''pg_background_join'' LANGUAGE C', r.result),
+                         'SELECT declared(ROW(1, 2)::handle, NULL)') AS became
+  FROM unnest('{void,bool,record,SETOF record,handle}'::text[]) r (result);
+
 -- other ways to be called
 SELECT attempt(
     'CREATE TYPE odd;
@@ -236,6 +247,8 @@ CREATE FUNCTION progress(text, int) RETURNS void AS '$libdir/pg_background', 'pg
 SELECT progress('half', 50);
 CREATE FUNCTION workers(OUT pid int) RETURNS SETOF int AS '$libdir/pg_background', 'pg_background_get_workers' LANGUAGE C;
 SELECT * FROM workers();
+CREATE PROCEDURE joining(handle) AS '$libdir/pg_background', 'pg_background_join' LANGUAGE C;
+CALL joining(NULL);
 
 -- as 2.0 of the C extension has them
 CREATE SCHEMA declarations_20;

@@ -202,8 +202,9 @@ CREATE EXTENSION pg_background;
 TRUNCATE regress_pgbg_fresh;
 INSERT INTO regress_pgbg_fresh SELECT * FROM regress_pgbg_describe();
 SELECT aspect, count(*) FROM regress_pgbg_fresh GROUP BY aspect ORDER BY aspect COLLATE "C";
--- all that there was to say about 1.8's members is still so
-SELECT * FROM regress_pgbg_1_8 EXCEPT SELECT * FROM regress_pgbg_fresh;
+-- all that there was to say about 1.8's members is still so, but for the helpers, which 3.0 replaces
+SELECT * FROM regress_pgbg_1_8 WHERE NOT (aspect = 'definition' AND member ~ '^(grant|revoke)_')
+EXCEPT SELECT * FROM regress_pgbg_fresh;
 
 -- from 1.8, with what users were granted, which is neither taken away nor made the extension's
 DROP EXTENSION pg_background;
@@ -217,7 +218,8 @@ TRUNCATE regress_pgbg_1_8;
 INSERT INTO regress_pgbg_1_8 SELECT * FROM regress_pgbg_describe();
 CREATE TABLE regress_pgbg_jobs AS SELECT ROW(1, 2)::pg_background_handle AS job;
 ALTER EXTENSION pg_background UPDATE;
-SELECT * FROM regress_pgbg_1_8 EXCEPT SELECT * FROM regress_pgbg_describe();
+SELECT * FROM regress_pgbg_1_8 WHERE NOT (aspect = 'definition' AND member ~ '^(grant|revoke)_')
+EXCEPT SELECT * FROM regress_pgbg_describe();
 SELECT * FROM regress_pgbg_jobs;
 DROP TABLE regress_pgbg_jobs;
 REVOKE EXECUTE ON FUNCTION pg_background_launch(text, int4) FROM regress_pgbg_user;

@@ -4,6 +4,7 @@ use super::views::{TextAccess, time};
 use crate::errors;
 use crate::launcher::job::outcome::Outcome;
 use crate::launcher::job::{self, Target, Wish, await_any, several};
+use crate::launcher::join;
 use crate::pg::arguments::Interval;
 use crate::pg::call::Call;
 use crate::pg::error::Result;
@@ -46,6 +47,17 @@ pub fn pg_background_await_all(call: &Call) -> Result<Datum> {
         return Ok(call.null());
     };
     Ok(boolean(await_any::all(&to_await(&handles)?, deadline)?))
+}
+
+/// `CALL pg_background_join(job, timeout)`: returns when the job has ended, in a new transaction.
+pub fn pg_background_join(call: &Call) -> Result<Datum> {
+    if call.is_atomic() {
+        return Err(errors::join_in_transaction());
+    }
+    let deadline = deadline(call, 1, "timeout")?;
+    let (pid, cookie) = call.handle(0)?.ok_or_else(|| errors::argument_is_null("job"))?;
+    join::join(&Target::find_for(Wish::Wait, pid, cookie)?, pid, deadline)?;
+    Ok(void())
 }
 
 /// `pg_background_stop(job, grace)`: true when the job was asked to stop, false when it had ended already.

@@ -1,6 +1,7 @@
 //! What a launching session does: it launches jobs, tracks them, reads them. All of its waits are in `wait`.
 
 pub mod job;
+pub mod join;
 pub mod launch;
 pub mod read;
 pub mod synchronous;

@@ -68,6 +68,20 @@ impl Call {
         Ok(unsafe { slice_or_empty(start.cast::<u8>(), len) })
     }
 
+    /// Is the call part of a transaction that it cannot end? That of a procedure is not when CALL, and the DO block or
+    /// procedures that led to it, run outside of transaction blocks, functions and blocks that catch exceptions.
+    pub fn is_atomic(&self) -> bool {
+        // SAFETY: `new` was promised a valid call; its context is a node, whose tag tells what it is, or NULL.
+        #[allow(clippy::cast_ptr_alignment)] // nodes are allocated aligned
+        unsafe {
+            let context = (*self.fcinfo).context;
+            context.is_null()
+                || (*context).type_ != sys::NodeTag_T_CallContext
+                || (*context.cast::<sys::CallContext>()).atomic
+                || sys::IsSubTransaction()
+        }
+    }
+
     /// SQL NULL.
     pub fn null(&self) -> Datum {
         // SAFETY: `new` was promised a valid call.

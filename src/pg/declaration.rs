@@ -36,6 +36,8 @@ pub enum Returns {
     Records,
     /// Rows of just these columns.
     Rows(&'static [Column]),
+    /// Nothing: it is a procedure.
+    Nothing,
 }
 
 /// What a NULL argument does.
@@ -142,8 +144,12 @@ impl Form {
             Returns::Row(_) => !declared.returns_set,
             Returns::Records => declared.result == sys::RECORDOID && declared.returns_set,
             Returns::Rows(_) => declared.returns_set,
+            Returns::Nothing => declared.result == sys::VOIDOID,
         };
-        if !declared.is_c_function
+        let kind =
+            if matches!(self.returns, Returns::Nothing) { sys::PROKIND_PROCEDURE } else { sys::PROKIND_FUNCTION };
+        if !declared.is_c
+            || declared.kind != kind
             || declared.arguments().len() != self.arguments.len()
             || !(declared.is_strict || self.on_null == OnNull::Called)
             || !result
@@ -193,8 +199,10 @@ struct Declaration {
     nargs: usize,
     returns_set: bool,
     is_strict: bool,
-    /// Not a procedure, nor a window function; and of the language C itself.
-    is_c_function: bool,
+    /// Is it of the language C itself?
+    is_c: bool,
+    /// A function, a procedure, a window function.
+    kind: u8,
 }
 
 impl Declaration {
@@ -211,8 +219,8 @@ impl Declaration {
                 nargs,
                 returns_set: (*function).proretset,
                 is_strict: (*function).proisstrict,
-                is_c_function: (*function).prolang == sys::ClanguageId
-                    && (*function).prokind as u8 == sys::PROKIND_FUNCTION,
+                is_c: (*function).prolang == sys::ClanguageId,
+                kind: (*function).prokind as u8,
             }
         };
         row(function, read)?.ok_or_else(|| missing("function", function))
@@ -231,14 +239,16 @@ fn refusal(function: u32, symbol: &str, forms: &[Form]) -> Result<PgError> {
     for form in forms {
         let strict = if form.on_null == OnNull::ReturnsNull { " STRICT" } else { "" };
         let result = match form.returns {
-            Returns::Value(type_id) => type_name(type_id)?,
-            Returns::Set(type_id) => format!("SETOF {}", type_name(type_id)?),
-            Returns::Row(columns) => format!("({})", column_list(columns)?),
-            Returns::Records => "SETOF record".to_owned(),
-            Returns::Rows(columns) => format!("TABLE ({})", column_list(columns)?),
+            Returns::Value(type_id) => format!(" RETURNS {}", type_name(type_id)?),
+            Returns::Set(type_id) => format!(" RETURNS SETOF {}", type_name(type_id)?),
+            Returns::Row(columns) => format!(" RETURNS ({})", column_list(columns)?),
+            Returns::Records => " RETURNS SETOF record".to_owned(),
+            Returns::Rows(columns) => format!(" RETURNS TABLE ({})", column_list(columns)?),
+            Returns::Nothing => String::new(),
         };
         let or = if expected.is_empty() { "" } else { ", or " };
-        let _ = write!(expected, "{or}({}) RETURNS {result} LANGUAGE C{strict}", type_list(form.arguments)?);
+        let kind = if matches!(form.returns, Returns::Nothing) { "a procedure " } else { "" };
+        let _ = write!(expected, "{or}{kind}({}){result} LANGUAGE C{strict}", type_list(form.arguments)?);
     }
     Ok(PgError::new(
         sqlstate::INVALID_FUNCTION_DEFINITION,

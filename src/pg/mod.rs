@@ -50,6 +50,7 @@ pub mod parse_tree;
 pub mod parts;
 pub mod pattern;
 pub mod plan_cache;
+pub mod procedure;
 pub mod procs;
 pub mod result_set;
 pub mod set_command;

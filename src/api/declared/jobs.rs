@@ -9,6 +9,7 @@ pub static AWAIT: &[Form] = &[called(&[A_HANDLE, A_INTERVAL], Returns::Value(BOO
 pub static AWAIT_ANY: &[Form] = &[called(&[A_HANDLES, A_INTERVAL], HANDLE_ROW, jobs::pg_background_await_any)];
 pub static AWAIT_ALL: &[Form] =
     &[called(&[A_HANDLES, A_INTERVAL], Returns::Value(BOOL), jobs::pg_background_await_all)];
+pub static JOIN: &[Form] = &[called(&[A_HANDLE, A_INTERVAL], Returns::Nothing, jobs::pg_background_join)];
 pub static STOP: &[Form] = &[called(&[A_HANDLE, A_INTERVAL], Returns::Value(BOOL), jobs::pg_background_stop)];
 pub static FORGET: &[Form] = &[strict(&[A_HANDLE], Returns::Value(VOID), jobs::pg_background_forget)];
 pub static OUTCOME: &[Form] = &[called(&[A_HANDLE], Returns::Row(OUTCOME_COLUMNS), jobs::pg_background_outcome)];
