@@ -158,6 +158,21 @@ CREATE PROCEDURE pg_background_join(
     AS 'MODULE_PATHNAME', 'pg_background_join'
     LANGUAGE C;
 
+CREATE FUNCTION pg_background_map(
+    statements pg_catalog.text[],
+    parallel pg_catalog.int4 DEFAULT 4,
+    autocommit pg_catalog.bool DEFAULT false,
+    stop_on_error pg_catalog.bool DEFAULT false,
+    label pg_catalog.text DEFAULT NULL,
+    database pg_catalog.name DEFAULT NULL,
+    timeout pg_catalog.interval DEFAULT NULL,
+    settings pg_catalog.jsonb DEFAULT NULL
+)
+    RETURNS TABLE (ordinal pg_catalog.int4, state pg_catalog.text, command_tag pg_catalog.text, row_count pg_catalog.int8,
+                   sqlstate pg_catalog.text, message pg_catalog.text, run_time pg_catalog.interval)
+    AS 'MODULE_PATHNAME', 'pg_background_map'
+    LANGUAGE C;
+
 CREATE FUNCTION pg_background_stop(
     job pg_background_handle,
     grace pg_catalog.interval DEFAULT '0'
@@ -570,6 +585,10 @@ GRANT EXECUTE ON FUNCTION
 
 REVOKE ALL ON PROCEDURE pg_background_join(pg_background_handle, pg_catalog.interval) FROM PUBLIC;
 GRANT EXECUTE ON PROCEDURE pg_background_join(pg_background_handle, pg_catalog.interval) TO pgbackground_role;
+REVOKE ALL ON FUNCTION pg_background_map(pg_catalog.text[], pg_catalog.int4, pg_catalog.bool, pg_catalog.bool, pg_catalog.text, pg_catalog.name, pg_catalog.interval, pg_catalog.jsonb)
+    FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pg_background_map(pg_catalog.text[], pg_catalog.int4, pg_catalog.bool, pg_catalog.bool, pg_catalog.text, pg_catalog.name, pg_catalog.interval, pg_catalog.jsonb)
+    TO pgbackground_role;
 REVOKE ALL ON FUNCTION grant_pg_background_privileges(pg_catalog.text, pg_catalog.bool),
                        revoke_pg_background_privileges(pg_catalog.text, pg_catalog.bool) FROM PUBLIC;
 
@@ -624,6 +643,8 @@ COMMENT ON FUNCTION pg_background_await_all(pg_background_handle[], pg_catalog.i
     IS 'wait until several background jobs have ended';
 COMMENT ON PROCEDURE pg_background_join(pg_background_handle, pg_catalog.interval)
     IS 'commit, and wait without a transaction until a background job has ended';
+COMMENT ON FUNCTION pg_background_map(pg_catalog.text[], pg_catalog.int4, pg_catalog.bool, pg_catalog.bool, pg_catalog.text, pg_catalog.name, pg_catalog.interval, pg_catalog.jsonb)
+    IS 'run many statements in background workers, some at a time, return how each has ended';
 COMMENT ON FUNCTION grant_pg_background_privileges(pg_catalog.text, pg_catalog.bool)
     IS 'let a role run background jobs';
 COMMENT ON FUNCTION revoke_pg_background_privileges(pg_catalog.text, pg_catalog.bool)

@@ -122,6 +122,7 @@ mod exports {
         pg_background_await_any / pg_finfo_pg_background_await_any: AWAIT_ANY;
         pg_background_await_all / pg_finfo_pg_background_await_all: AWAIT_ALL;
         pg_background_join / pg_finfo_pg_background_join: JOIN;
+        pg_background_map / pg_finfo_pg_background_map: MAP;
         pg_background_stop / pg_finfo_pg_background_stop: STOP;
         pg_background_forget / pg_finfo_pg_background_forget: FORGET;
         pg_background_outcome / pg_finfo_pg_background_outcome: OUTCOME;

@@ -204,6 +204,21 @@ DROP TABLE regress_pgbg_ext.other;
 SELECT regress_pgbg_ext.revoke_pg_background_privileges('regress_pgbg_plain');
 SELECT has_schema_privilege('regress_pgbg_plain', 'regress_pgbg_ext', 'USAGE');
 
+-- 3.0 has a procedure: the same helpers, with the word for it
+ALTER EXTENSION pg_background SET SCHEMA public;
+ALTER EXTENSION pg_background UPDATE;
+SELECT grant_pg_background_privileges('regress_pgbg_plain');
+SET ROLE regress_pgbg_plain;
+CALL pg_background_join(NULL);
+SELECT * FROM pg_background_map('{}');
+RESET ROLE;
+SELECT revoke_pg_background_privileges('regress_pgbg_plain');
+SET ROLE regress_pgbg_plain;
+CALL pg_background_join(NULL);
+SELECT * FROM pg_background_map('{}');
+RESET ROLE;
+SELECT grant_pg_background_privileges('regress_pgbg_plain'), revoke_pg_background_privileges('regress_pgbg_plain');
+
 DROP EXTENSION pg_background;
 DROP SCHEMA regress_pgbg_ext;
 DROP FUNCTION regress_pgbg_attempt(text);

@@ -12,8 +12,9 @@ use crate::pg::value::{Datum, Value, text};
 
 /// The positions of the arguments that several functions share. `None`: the function has no such argument.
 pub(super) struct Positions {
-    sql: usize,
-    params: usize,
+    /// The text of one job, or of several.
+    pub(super) sql: usize,
+    params: Option<usize>,
     label: usize,
     database: usize,
     autocommit: Option<usize>,
@@ -22,13 +23,16 @@ pub(super) struct Positions {
 }
 
 const START: Positions =
-    Positions { sql: 0, params: 1, label: 2, database: 3, autocommit: Some(4), timeout: 8, settings: 9 };
+    Positions { sql: 0, params: Some(1), label: 2, database: 3, autocommit: Some(4), timeout: 8, settings: 9 };
 const EXEC: Positions =
-    Positions { sql: 0, params: 1, label: 2, database: 3, autocommit: Some(4), timeout: 5, settings: 6 };
+    Positions { sql: 0, params: Some(1), label: 2, database: 3, autocommit: Some(4), timeout: 5, settings: 6 };
 pub(super) const QUERY: Positions =
-    Positions { sql: 0, params: 1, label: 2, database: 3, autocommit: None, timeout: 4, settings: 5 };
+    Positions { sql: 0, params: Some(1), label: 2, database: 3, autocommit: None, timeout: 4, settings: 5 };
 pub(super) const QUERY_AS: Positions =
-    Positions { sql: 1, params: 2, label: 3, database: 4, autocommit: None, timeout: 5, settings: 6 };
+    Positions { sql: 1, params: Some(2), label: 3, database: 4, autocommit: None, timeout: 5, settings: 6 };
+
+pub(super) const MAP: Positions =
+    Positions { sql: 0, params: None, label: 4, database: 5, autocommit: Some(2), timeout: 6, settings: 7 };
 
 impl Positions {
     /// The job's text.
@@ -48,7 +52,7 @@ impl Positions {
         Ok(Options {
             label: call.text(self.label)?,
             database,
-            params: call.params(self.params, destination)?,
+            params: self.params.map_or(Ok(Vec::new()), |n| call.params(n, destination))?,
             plans: Plans::Kept,
             transactions: if autocommit { Transactions::PerStatement } else { Transactions::One },
             timeout: call.interval(self.timeout).map(given::timeout).transpose()?,

@@ -6,6 +6,7 @@ mod c_extension;
 pub mod declared;
 mod handles;
 mod jobs;
+mod map;
 mod readers;
 mod v1;
 mod v2;

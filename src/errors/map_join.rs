@@ -22,3 +22,19 @@ pub fn not_ended_in_time(pid: i32) -> PgError {
     )
     .hint("The job runs on.")
 }
+
+/// An element of the array; counted from 1.
+#[cold]
+pub fn null_statement(n: usize) -> PgError {
+    PgError::new(sqlstate::NULL_VALUE_NOT_ALLOWED, format!("statement {n} must not be null"))
+}
+
+#[cold]
+pub fn statements_in_dimensions() -> PgError {
+    PgError::new(sqlstate::ARRAY_SUBSCRIPT_ERROR, "statements must be a one-dimensional array")
+}
+
+#[cold]
+pub fn nothing_parallel() -> PgError {
+    PgError::new(sqlstate::INVALID_PARAMETER_VALUE, "parallel must be greater than zero")
+}

@@ -3,6 +3,7 @@
 pub mod job;
 pub mod join;
 pub mod launch;
+pub mod map;
 pub mod read;
 pub mod synchronous;
 mod wait;

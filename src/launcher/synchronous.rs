@@ -1,4 +1,4 @@
-//! A job that its launcher waits for in one call (exec, query).
+//! A job that its launcher waits for in one call (exec, query, map).
 //!
 //! The caller never gets the job's handle. So whatever ends the call early ends the job, too: an error of the wait (a
 //! cancel, a timeout), by dropping the [`SynchronousJob`]; the end of the session, in its exit callback. A job that has
@@ -61,7 +61,8 @@ pub fn start(sql: &[u8], options: &Options) -> Result<Started> {
     }
 }
 
-fn start_job(sql: &[u8], options: &Options) -> Result<SynchronousJob> {
+/// Launches `sql`, to be waited for.
+pub fn start_job(sql: &[u8], options: &Options) -> Result<SynchronousJob> {
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if !WATCHED.load(Relaxed) {
         exit::at_exit(at_exit)?;

@@ -24,6 +24,7 @@ pub const FEATURE_NOT_SUPPORTED: i32 = pack(b"0A000");
 pub const STRING_DATA_RIGHT_TRUNCATION: i32 = pack(b"22001");
 pub const NULL_VALUE_NOT_ALLOWED: i32 = pack(b"22004");
 pub const INVALID_PARAMETER_VALUE: i32 = pack(b"22023");
+pub const ARRAY_SUBSCRIPT_ERROR: i32 = pack(b"2202E");
 pub const ACTIVE_SQL_TRANSACTION: i32 = pack(b"25001");
 pub const INVALID_TRANSACTION_TERMINATION: i32 = pack(b"2D000");
 pub const UNDEFINED_DATABASE: i32 = pack(b"3D000");

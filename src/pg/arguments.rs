@@ -5,7 +5,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::jsonb::{self, Members};
 use super::sys;
-use super::value::{Datum, slice_or_empty};
+use super::value::{Datum, slice_or_empty, varlena};
 use std::ffi::CStr;
 use std::ptr;
 
@@ -72,34 +72,63 @@ impl Call {
     }
 
     /// An array of handles, with `None` for an element that is NULL or has a NULL. `None` when the array is NULL.
-    #[allow(clippy::cast_ptr_alignment)] // a value of 4 bytes or more is allocated aligned
     pub fn handles(&self, n: usize) -> Result<Option<Vec<Option<Handle>>>> {
         let (datum, is_null) = self.arg(n);
         if is_null {
             return Ok(None);
         }
-        let (mut values, mut nulls, mut count) = (ptr::null_mut(), ptr::null_mut(), 0);
-        let (values_at, nulls_at, count_at) = (&raw mut values, &raw mut nulls, &raw mut count);
-        // SAFETY: the argument is an array of rows by the function's declaration; what the server makes of it is
-        // allocated in the memory of the call.
-        guard(|| unsafe {
-            let array = sys::pg_detoast_datum(datum as *mut sys::varlena).cast::<sys::ArrayType>();
-            let element = (*array).elemtype;
-            sys::deconstruct_array(array, element, -1, false, sys::TYPALIGN_DOUBLE as _, values_at, nulls_at, count_at);
-        })?;
-        let count = usize::try_from(count).unwrap_or(0);
-        // SAFETY: so many elements stand there.
-        let (values, nulls) = unsafe {
-            let nulls: *mut bool = nulls;
-            let bytes = slice_or_empty(nulls.cast::<u8>(), count);
-            (if count == 0 { &[][..] } else { std::slice::from_raw_parts(values, count) }, bytes)
-        };
-        let handles = values.iter().zip(nulls).map(|(value, is_null)| {
-            // SAFETY: an element that is a row (int4, int8).
-            if *is_null == 0 { unsafe { handle(*value) } } else { Ok(None) }
-        });
+        // SAFETY: the argument is an array of rows by the function's declaration.
+        let (elements, _) = unsafe { elements(datum, sys::TYPALIGN_DOUBLE) }?;
+        // SAFETY: an element that is a row (int4, int8).
+        let handles = elements.into_iter().map(|element| element.map_or(Ok(None), |row| unsafe { handle(row) }));
         handles.collect::<Result<_>>().map(Some)
     }
+
+    /// An array of texts; `None` when it is NULL. The texts live as long as the call.
+    pub fn texts(&self, n: usize) -> Result<Option<Texts<'_>>> {
+        let (datum, is_null) = self.arg(n);
+        if is_null {
+            return Ok(None);
+        }
+        // SAFETY: the argument is an array of texts by the function's declaration.
+        let (elements, dimensions) = unsafe { elements(datum, sys::TYPALIGN_INT) }?;
+        // SAFETY: an element that is a text, in the memory of the call.
+        let texts = elements.into_iter().map(|element| element.map(|text| unsafe { varlena(text) }).transpose());
+        Ok(Some(Texts { texts: texts.collect::<Result<_>>()?, dimensions }))
+    }
+}
+
+/// An array of texts, as it is stored: the last subscript goes fastest.
+pub struct Texts<'a> {
+    /// `None` for an element that is NULL.
+    pub texts: Vec<Option<&'a [u8]>>,
+    /// 0 of an array without elements.
+    pub dimensions: i32,
+}
+
+/// The elements of an array, with `None` for those that are NULL, and how many dimensions it has. They are in the
+/// memory of the call.
+///
+/// # Safety
+/// `datum` must be an array of varlenas of that alignment.
+#[allow(clippy::cast_ptr_alignment)] // a value of 4 bytes or more is allocated aligned
+unsafe fn elements(datum: Datum, align: u8) -> Result<(Vec<Option<Datum>>, i32)> {
+    let (mut values, mut nulls, mut count) = (ptr::null_mut(), ptr::null_mut(), 0);
+    let (values_at, nulls_at, count_at) = (&raw mut values, &raw mut nulls, &raw mut count);
+    // SAFETY: promised by the caller; what the server makes of it is allocated in the memory of the call.
+    let dimensions = guard(|| unsafe {
+        let array = sys::pg_detoast_datum(datum as *mut sys::varlena).cast::<sys::ArrayType>();
+        let element = (*array).elemtype;
+        sys::deconstruct_array(array, element, -1, false, align as _, values_at, nulls_at, count_at);
+        (*array).ndim
+    })?;
+    let count = usize::try_from(count).unwrap_or(0);
+    // SAFETY: so many elements stand there.
+    let (values, nulls) = unsafe {
+        let nulls: *mut bool = nulls;
+        (slice_or_empty(values, count), slice_or_empty(nulls.cast::<u8>(), count))
+    };
+    Ok((values.iter().zip(nulls).map(|(value, is_null)| (*is_null == 0).then_some(*value)).collect(), dimensions))
 }
 
 /// # Safety

@@ -4,7 +4,7 @@ use super::error::{PgError, Result};
 use super::guard::guard;
 use super::memory::Execution;
 use super::result_set::ResultSet;
-use super::value::{Datum, Value, fits, slice_or_empty};
+use super::value::{Datum, Value, fits, varlena};
 use super::{sys, tupdesc};
 use logic::sqlstate;
 use std::{mem, ptr};
@@ -58,14 +58,8 @@ impl Call {
         if is_null {
             return Ok(&[]);
         }
-        let mut len = 0;
         // SAFETY: the argument is a varlena by the function's declaration.
-        let start = guard(|| unsafe {
-            let flat = sys::pg_detoast_datum_packed(datum as *mut sys::varlena);
-            sys::pgbg_varlena(flat.cast(), &raw mut len)
-        })?;
-        // SAFETY: the server says that so many bytes stand there, in the memory of the call.
-        Ok(unsafe { slice_or_empty(start.cast::<u8>(), len) })
+        unsafe { varlena(datum) }
     }
 
     /// Is the call part of a transaction that it cannot end? That of a procedure is not when CALL, and the DO block or

@@ -20,6 +20,7 @@ pub const OID: u32 = sys::OIDOID;
 pub const RECORD: u32 = sys::RECORDOID;
 pub const REGTYPE: u32 = sys::REGTYPEOID;
 pub const TEXT: u32 = sys::TEXTOID;
+pub const TEXT_ARRAY: u32 = sys::TEXTARRAYOID;
 pub const TIMESTAMPTZ: u32 = sys::TIMESTAMPTZOID;
 pub const VOID: u32 = sys::VOIDOID;
 

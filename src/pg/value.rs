@@ -22,6 +22,8 @@ pub enum Value {
     Type(u32),
     /// Microseconds since 2000-01-01.
     Timestamp(i64),
+    /// Microseconds.
+    Interval(i64),
     Text(Vec<u8>),
     /// Of an object of the catalog.
     Name(Vec<u8>),
@@ -39,12 +41,13 @@ impl Value {
             Self::Oid(_) => sys::OIDOID,
             Self::Type(_) => sys::REGTYPEOID,
             Self::Timestamp(_) => sys::TIMESTAMPTZOID,
+            Self::Interval(_) => sys::INTERVALOID,
             Self::Text(_) => sys::TEXTOID,
             Self::Name(_) => sys::NAMEOID,
         })
     }
 
-    /// Texts and names are allocated in the current memory context.
+    /// Texts, names and intervals are allocated in the current memory context.
     pub(super) fn into_datum(self) -> Result<(Datum, bool)> {
         let datum = match self {
             Self::Null => return Ok((Datum::default(), true)),
@@ -53,6 +56,7 @@ impl Value {
             Self::Float8(value) => value.to_bits() as Datum,
             Self::Bool(value) => Datum::from(value),
             Self::Oid(value) | Self::Type(value) => value as Datum,
+            Self::Interval(microseconds) => interval_datum(microseconds)?,
             Self::Text(text) => text_datum(&text)?,
             Self::Name(name) => name_datum(&name)?,
         };
@@ -81,6 +85,16 @@ fn name_datum(name: &[u8]) -> Result<Datum> {
     guard(|| unsafe { sys::DirectFunctionCall1Coll(Some(sys::namein), 0, name) })
 }
 
+/// An interval in the current memory context.
+fn interval_datum(microseconds: i64) -> Result<Datum> {
+    // SAFETY: the server allocates so many bytes, zeroed, or throws.
+    guard(|| unsafe {
+        let interval = sys::palloc0(size_of::<sys::Interval>()).cast::<sys::Interval>();
+        (*interval).time = microseconds;
+        interval as Datum
+    })
+}
+
 /// The result of a function that returns void.
 pub fn void() -> Datum {
     Datum::default()
@@ -97,6 +111,22 @@ pub fn int4(value: i32) -> Datum {
 
 pub fn boolean(value: bool) -> Datum {
     Datum::from(value)
+}
+
+/// The bytes of a varlena, detoasted. They live as long as the call.
+///
+/// # Safety
+/// `datum` must be a varlena.
+pub(super) unsafe fn varlena<'a>(datum: Datum) -> Result<&'a [u8]> {
+    let mut len = 0;
+    let len_at = &raw mut len;
+    // SAFETY: promised by the caller.
+    let start = guard(|| unsafe {
+        let flat = sys::pg_detoast_datum_packed(datum as *mut sys::varlena);
+        sys::pgbg_varlena(flat.cast(), len_at)
+    })?;
+    // SAFETY: the server says that so many bytes stand there, in the memory of the call.
+    Ok(unsafe { slice_or_empty(start.cast::<u8>(), len) })
 }
 
 /// # Safety

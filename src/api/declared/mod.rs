@@ -33,6 +33,7 @@ const fn called(arguments: &'static [Argument], returns: Returns, body: Body) ->
 const A_INT4: Argument = Argument::Type(INT4);
 const A_INT8: Argument = Argument::Type(INT8);
 const A_TEXT: Argument = Argument::Type(TEXT);
+const A_TEXTS: Argument = Argument::Type(types::TEXT_ARRAY);
 const A_BOOL: Argument = Argument::Type(BOOL);
 const A_NAME: Argument = Argument::Type(types::NAME);
 const A_RECORD: Argument = Argument::Type(types::RECORD);

@@ -47,7 +47,8 @@ impl Outcome {
         Ok(ended.filter(|job| job.pid == pid).map(|job| Self::of_ended(&job)))
     }
 
-    fn of_own(job: &Job) -> Result<Self> {
+    /// Of a job that this session has launched, tracked or not.
+    pub fn of_own(job: &Job) -> Result<Self> {
         // Read once, for it may change at any moment. What the worker wrote before a final one is there then.
         let state = job.state();
         let has_failed = matches!(state, State::Error | State::Canceled);
