@@ -53,8 +53,8 @@ libraries_of() {
 # unpack_packages DIRECTORY PACKAGE...: Debian packages unpacked there, so that no service of theirs is set up; the libraries that they
 # need are installed
 unpack_packages() {
-  local to=$1 from deb libs; shift
-  mkdir -p "$to"; from=$(mktemp -d); chmod 755 "$from"
+  local to=$1 from=$1.debs deb libs; shift
+  rm -rf "$from"; mkdir -p "$to" "$from"
   fetch() { (cd "$from" && apt-get download -qq -o APT::Sandbox::User=root "$@" >/dev/null); }
   fetch "$@" || { apt_update; fetch "$@"; } || { rm -rf "$from"; return 1; }
   for deb in "$from"/*.deb; do dpkg -x "$deb" "$to" || return 1; done

@@ -35,6 +35,11 @@ def wait_until(conn, sql, params=None):
         time.sleep(0.01)
 
 
+def runs(conn, job):
+    """The job has not ended. It may still be starting."""
+    wait_until(conn, "SELECT state = 'running' FROM pg_background_outcome(%s)", (job,))
+
+
 def in_session(pid, same):
     """A client whose transaction is in the server session with that pid, or, if not same, in another; and the clients it needs."""
     clients = []
@@ -103,6 +108,19 @@ def ask_by_handle():
     leave(clients)
 
 
+def nothing_to_clean_up():
+    """eighty jobs started without results, on two sessions that may track sixteen each: none is refused or lost"""
+    jobs = []
+    with pooled() as conn:
+        for n in range(80):
+            with conn.transaction():
+                conn.execute("SET LOCAL pg_background.launch_timeout = '60s'")  # for a moment when none has ended yet
+                jobs.append(one(conn, "SELECT pg_background_start('SELECT $1', ROW(%s::int), results => false)", (n,)))
+        for job in jobs:
+            equal(one(conn, "SELECT pg_background_await(%s, '1 min')", (job,)), True)
+            equal(one(conn, "SELECT state FROM pg_background_outcome(%s)", (job,)), "stopped")
+
+
 def stop_by_handle():
     """a job is stopped by handle from another session"""
     with pooled() as conn:
@@ -135,12 +153,12 @@ def tracked_jobs():
         job, launcher = conn.execute("SELECT pg_background_start('SELECT pg_sleep(600)', label => 'left'), pg_backend_pid()").fetchone()
     client, clients = in_session(launcher, same=True)
     equal(one(client, "SELECT workers_active FROM pg_background_stats_v2()"), 1)
-    equal(one(client, "SELECT state FROM pg_background_outcome(%s)", (job,)), "running")
+    runs(client, job)
     equal(one(client, "SELECT pg_background_forget_all('left')"), 1)
     equal(one(client, "SELECT workers_active FROM pg_background_stats_v2()"), 0)
     leave(clients)
     with pooled() as conn:  # it runs on; any session may stop it
-        equal(one(conn, "SELECT state FROM pg_background_outcome(%s)", (job,)), "running")
+        runs(conn, job)
         equal(one(conn, "SELECT pg_background_stop(%s), pg_background_await(%s)", (job, job)), (True, True))
 
 
@@ -205,7 +223,7 @@ def messages():
             assert "background worker, pid" in error.diag.context
 
 
-TESTS = [calls, launch_and_read, ask_by_handle, stop_by_handle, rows_stay, tracked_jobs, settings, notified, canceled, messages]
+TESTS = [calls, launch_and_read, ask_by_handle, nothing_to_clean_up, stop_by_handle, rows_stay, tracked_jobs, settings, notified, canceled, messages]
 
 if __name__ == "__main__":
     harness.begin("pgbouncer", 150)
