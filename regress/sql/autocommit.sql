@@ -5,7 +5,8 @@ CREATE FUNCTION exec(sql text) RETURNS text LANGUAGE sql AS 'SELECT pg_backgroun
 -- waits without a snapshot, which CREATE INDEX CONCURRENTLY would wait for
 CREATE PROCEDURE finish(pid int, cookie bigint) LANGUAGE plpgsql AS $$
 BEGIN
-    WHILE NOT pg_background_wait_v2_timeout(pid, cookie, 50) LOOP
+    FOR i IN 1..1200 LOOP
+        EXIT WHEN pg_background_wait_v2_timeout(pid, cookie, 50);
         COMMIT;
     END LOOP;
 END

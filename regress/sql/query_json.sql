@@ -76,24 +76,20 @@ SELECT pg_backend_pid() AS me \gset
 SELECT pid, cookie FROM pg_background_start($$
   DO $do$ BEGIN
     PERFORM pg_advisory_xact_lock(7003);
-    WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7003 AND NOT granted)
-       OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $$ || :me || $$ AND wait_event_type = 'Extension') LOOP
-      PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
-    END LOOP;
+    CALL until('EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 7003 AND NOT granted)
+       AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = $$ || :me || $$ AND wait_event_type = ''Extension'')');
   END $do$ $$) \gset
-DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7003 AND granted) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;
+CALL until('EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 7003 AND granted)');
 SELECT count(*), min(r->>'e') FROM pg_background_query_json('CREATE TYPE late AS ENUM (''one''); SELECT ''one''::late AS e, CASE WHEN i = 5000 THEN pg_advisory_xact_lock_shared(7003)::text END FROM generate_series(1, 5000) i') r;
 SELECT * FROM pg_background_rows((:pid, :cookie)) AS (tag text);
 DROP TYPE late;
 SELECT pid, cookie FROM pg_background_start($$
   DO $do$ BEGIN
     PERFORM pg_advisory_xact_lock(7003);
-    WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7003 AND NOT granted)
-       OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $$ || :me || $$ AND wait_event_type = 'Extension') LOOP
-      PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
-    END LOOP;
+    CALL until('EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 7003 AND NOT granted)
+       AND EXISTS (SELECT FROM pg_stat_activity WHERE pid = $$ || :me || $$ AND wait_event_type = ''Extension'')');
   END $do$ $$) \gset
-DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 7003 AND granted) LOOP PERFORM pg_sleep(0.01); END LOOP; END $$;
+CALL until('EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND objid = 7003 AND granted)');
 SELECT count(*), min(r->>'e') FROM pg_background_query_json('CREATE TYPE late AS ENUM (''one''); SELECT ''one''::late AS e, CASE WHEN i = 5000 THEN pg_advisory_xact_lock_shared(7003)::text END FROM generate_series(1, 5000) i') r;
 SELECT * FROM pg_background_rows((:pid, :cookie)) AS (tag text);
 DROP TYPE late;

@@ -163,7 +163,8 @@ SELECT job('ANALYZE big; ANALYZE');
 SELECT pid, cookie FROM pg_background_launch_v2('CREATE INDEX CONCURRENTLY big_i ON big (i)') \gset
 CREATE PROCEDURE finish(pid int, cookie bigint) LANGUAGE plpgsql AS $$
 BEGIN
-    WHILE NOT pg_background_wait_v2_timeout(pid, cookie, 50) LOOP
+    FOR i IN 1..1200 LOOP
+        EXIT WHEN pg_background_wait_v2_timeout(pid, cookie, 50);
         COMMIT;
     END LOOP;
 END

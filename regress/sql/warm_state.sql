@@ -230,7 +230,7 @@ SELECT * FROM after($$SELECT pg_replication_origin_session_setup('regress_pgbg_o
 -- once its session is gone
 DO $$
 BEGIN
-    LOOP
+    FOR i IN 1..6000 LOOP
         BEGIN
             PERFORM pg_replication_origin_drop('regress_pgbg_origin');
             RETURN;
