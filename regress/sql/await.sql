@@ -85,8 +85,8 @@ SELECT number(pg_background_await_any(hs(11, 12, 13))), number(pg_background_awa
 INSERT INTO handles SELECT 14, h FROM pg_background_launch_v2('SELECT i, repeat(''x'', 100) FROM generate_series(1, 500) i', 1000000) h;
 CALL launch(15, 'SELECT 1/0');
 SELECT pg_background_await_all(hs(15));
--- its worker has left the queue when it is idle, or gone
-CALL until($$NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = (h(14)).pid AND wait_event_type IS DISTINCT FROM 'Extension')$$);
+-- its worker has left the queue when the job has an outcome and the worker is idle, or gone (before it is connected it is not listed)
+CALL until($$(pg_background_outcome(h(14))).state = 'stopped' AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = (h(14)).pid AND wait_event_type IS DISTINCT FROM 'Extension')$$);
 SELECT number(pg_background_await_any(hs(14, 15), '0')), number(pg_background_await_any(hs(15, 14), '0'));
 SELECT count(*), sum(i) FROM pg_background_result_v2((h(14)).pid, (h(14)).cookie) AS (i int, t text);
 -- one that was read has ended
