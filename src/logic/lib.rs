@@ -12,4 +12,5 @@ pub mod shared_text;
 pub mod spin;
 pub mod sqlstate;
 pub mod statement_end;
+pub mod wait_graph;
 pub mod wire;
