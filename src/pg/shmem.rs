@@ -6,7 +6,7 @@ use super::entry::callback;
 use super::error::{PgError, Result};
 use super::lwlock::Lock;
 use super::sys;
-use logic::registry::layout::{Head, HistoryEntry, JobSlot, Totals, WorkerSlot};
+use logic::registry::layout::{Head, HistoryEntry, JobSlot, ShownWait, Totals, WorkerSlot};
 use logic::sqlstate;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::NonNull;
@@ -39,6 +39,8 @@ unsafe impl Shared for WorkerSlot {}
 unsafe impl Shared for HistoryEntry {}
 // SAFETY: as above.
 unsafe impl Shared for Totals {}
+// SAFETY: as above.
+unsafe impl Shared for ShownWait {}
 // SAFETY: as above.
 unsafe impl Shared for AtomicU64 {}
 

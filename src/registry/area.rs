@@ -8,7 +8,7 @@ use crate::pg::shmem::{self, Area, Content};
 use crate::pg::{guc, identity};
 use crate::settings;
 use logic::registry::door::Door;
-use logic::registry::layout::{self, Head, HistoryEntry, JobSlot, TOTALS, Totals, WorkerSlot};
+use logic::registry::layout::{self, Head, HistoryEntry, JobSlot, ShownWait, TOTALS, Totals, WorkerSlot};
 use logic::registry::tables::{Sizes, Tables};
 use parking_lot::Mutex;
 use std::ops::Deref;
@@ -47,6 +47,7 @@ struct Layout {
     workers: usize,
     history: usize,
     totals: usize,
+    shown_waits: usize,
     end: usize,
 }
 
@@ -64,6 +65,8 @@ impl Layout {
             workers: room(size_of::<WorkerSlot>(), sizes.workers),
             history: room(size_of::<HistoryEntry>(), sizes.history),
             totals: room(size_of::<Totals>(), TOTALS as u32),
+            // most often a session waits for a job of its own
+            shown_waits: room(size_of::<ShownWait>(), sizes.jobs),
             end,
         }
     }
@@ -131,6 +134,7 @@ fn tables(area: Area, head: &'static Head, sizes: Sizes) -> Result<Tables<'stati
         area.slice(layout.workers, workers)?,
         area.slice(layout.history, history)?,
         area.slice(layout.totals, TOTALS)?,
+        area.slice(layout.shown_waits, jobs)?,
     ))
 }
 

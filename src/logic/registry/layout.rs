@@ -56,6 +56,8 @@ pub struct Head {
     pub(crate) spinning: AtomicU32,
     /// Launches that wait. Under the lock.
     pub(crate) waiting: AtomicU32,
+    /// Waits for jobs that are shown. Under the lock.
+    pub(crate) shown_waits: AtomicU32,
     /// Under the lock.
     pub(crate) next_ticket: AtomicU64,
     /// Jobs that ended since the start: the next entry of the history is this modulo its size. Under the lock.
@@ -86,6 +88,24 @@ pub struct Waiter {
     pub(crate) database: AtomicU32,
     pub(crate) role: AtomicU32,
     pub(crate) per_role: AtomicU32,
+}
+
+/// As many jobs of one wait are shown.
+pub const SHOWN_JOBS: usize = 8;
+
+/// A wait for jobs that has lasted so long that others may have to know of it. Under the lock.
+#[derive(Default)]
+#[repr(C)]
+pub struct ShownWait {
+    /// Tells it from all other waits; 0 in a free entry.
+    pub(crate) number: AtomicU64,
+    /// Who waits.
+    pub(crate) pid: AtomicI32,
+    pub(crate) proc: AtomicU32,
+    /// 1 when the end of any of the jobs is enough.
+    pub(crate) for_any: AtomicU32,
+    /// The jobs' cookies; 0 is none.
+    pub(crate) jobs: [AtomicI64; SHOWN_JOBS],
 }
 
 /// A job that has not ended.

@@ -14,6 +14,7 @@ pub mod locked;
 pub mod queue;
 pub mod quota;
 pub mod rows;
+pub mod shown_waits;
 pub mod tables;
 pub mod totals;
 pub mod workers;

@@ -3,7 +3,9 @@
 //! Each look reads single fields, so what it finds may have changed by the time that the caller acts. A caller that
 //! must not be wrong asks again under the lock.
 
-use super::layout::{Activity, ConditionVariable, Head, HistoryEntry, JobSlot, LAYOUT, MAGIC, Totals, WorkerSlot};
+use super::layout::{
+    Activity, ConditionVariable, Head, HistoryEntry, JobSlot, LAYOUT, MAGIC, ShownWait, Totals, WorkerSlot,
+};
 use crate::job::state::Stop;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -34,6 +36,7 @@ pub struct Tables<'t> {
     pub(crate) workers: &'t [WorkerSlot],
     pub(crate) history: &'t [HistoryEntry],
     pub(crate) totals: &'t [Totals],
+    pub(crate) shown_waits: &'t [ShownWait],
 }
 
 impl Head {
@@ -55,8 +58,9 @@ impl<'t> Tables<'t> {
         workers: &'t [WorkerSlot],
         history: &'t [HistoryEntry],
         totals: &'t [Totals],
+        shown_waits: &'t [ShownWait],
     ) -> Self {
-        Self { head, jobs, kinds, workers, history, totals }
+        Self { head, jobs, kinds, workers, history, totals, shown_waits }
     }
 
     /// Makes an empty registry of memory that is all zero. The caller initializes the [`Self::conditions`]. Before any

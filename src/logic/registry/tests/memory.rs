@@ -1,6 +1,8 @@
 //! A small registry in plain memory, and a server that knows which processes are there and whose latch is set.
 
-use crate::registry::layout::{ConditionVariable, Head, HistoryEntry, JobSlot, SAID, Totals, Waiter, WorkerSlot};
+use crate::registry::layout::{
+    ConditionVariable, Head, HistoryEntry, JobSlot, SAID, ShownWait, Totals, Waiter, WorkerSlot,
+};
 use crate::registry::locked::{Process, Server};
 use crate::registry::tables::Tables;
 use std::sync::Mutex;
@@ -12,6 +14,7 @@ pub const WORKERS: usize = 3;
 pub const HISTORY: usize = 4;
 /// Entries of the totals; the last takes what finds no room.
 pub const TOTALS: usize = 4;
+pub const SHOWN_WAITS: usize = 3;
 
 pub struct Memory {
     head: Box<Head>,
@@ -20,6 +23,7 @@ pub struct Memory {
     workers: Vec<WorkerSlot>,
     history: Vec<HistoryEntry>,
     totals: Vec<Totals>,
+    shown_waits: Vec<ShownWait>,
 }
 
 fn many<T: Default>(count: usize) -> Vec<T> {
@@ -41,6 +45,7 @@ impl Memory {
                 idle: AtomicU32::new(0),
                 spinning: AtomicU32::new(0),
                 waiting: AtomicU32::new(0),
+                shown_waits: AtomicU32::new(0),
                 next_ticket: AtomicU64::new(0),
                 ended: AtomicU64::new(0),
                 reset_at: AtomicI64::new(0),
@@ -55,13 +60,15 @@ impl Memory {
             workers: many(WORKERS),
             history: many(HISTORY),
             totals: many(TOTALS),
+            shown_waits: many(SHOWN_WAITS),
         };
         memory.tables().make(1);
         memory
     }
 
     pub fn tables(&self) -> Tables<'_> {
-        Tables::new(&self.head, &self.jobs, &self.kinds, &self.workers, &self.history, &self.totals)
+        let Self { head, jobs, kinds, workers, history, totals, shown_waits } = self;
+        Tables::new(head, jobs, kinds, workers, history, totals, shown_waits)
     }
 }
 

@@ -11,5 +11,6 @@ mod model;
 mod observers;
 mod one_job;
 mod random_moves;
+mod shown_waits;
 mod threads;
 mod workers;
