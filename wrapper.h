@@ -21,6 +21,7 @@
 #include "parser/scanner.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "storage/predicate_internals.h"
 #include "utils/fmgroids.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"

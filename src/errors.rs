@@ -16,6 +16,10 @@ use logic::sqlstate;
 use logic::wire::report::{Field, Report};
 use std::ffi::CStr;
 
+mod deadlock;
+
+pub use deadlock::{DeadlockedWait, deadlock};
+
 /// The option has a place in the function's declaration, and no meaning yet.
 #[cold]
 pub fn at_commit_not_supported() -> PgError {

@@ -1,5 +1,7 @@
-//! What a launching session does: it launches jobs, tracks them, reads them. All of its waits are in `wait`.
+//! What a launching session does: it launches jobs, tracks them, reads them. All of its waits are in `wait`; `deadlock`
+//! watches them.
 
+mod deadlock;
 pub mod job;
 pub mod join;
 pub mod launch;

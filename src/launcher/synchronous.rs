@@ -46,6 +46,11 @@ impl Drop for SynchronousJob {
     }
 }
 
+/// Does a synchronous call wait for the job with that cookie?
+pub fn is_awaited(cookie: i64) -> bool {
+    AWAITED.lock().iter().any(|job| job.cookie == cookie)
+}
+
 /// What a synchronous call has started.
 pub enum Started {
     Job(SynchronousJob),

@@ -1,7 +1,8 @@
 //! Every wait of a launcher: for a worker, for room, for a job.
 //!
 //! Each function here is told what is awaited and until when, and no other place of the launcher sleeps. A session
-//! that waits here may hold what the awaited job needs, a lock say: a check for such a deadlock belongs here.
+//! that waits here may hold what the awaited job needs, a lock say: waits that last look for such a deadlock, and end
+//! with an error where they find one (`launcher::deadlock`).
 //!
 //! A launcher hears of what it awaits in one of these ways:
 //!
@@ -15,19 +16,23 @@
 //! All waits serve interrupts: a cancel, a termination or a statement timeout ends them with an error. None may begin
 //! while the registry's lock is held.
 
+use super::deadlock::{AwaitedJob, Awaits, Watch};
 use crate::channel::Receiver;
 use crate::pg::error::Result;
 use crate::pg::latch::{self, Event};
 use crate::registry::{self, Registry};
+use std::slice;
 use std::time::{Duration, Instant};
 
 /// What is awaited on the latch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
     /// The next frame of a job of this session, or the job's end.
-    Job,
-    /// The reply of a warm worker to the offer of a job.
-    Reply,
+    Job(AwaitedJob),
+    /// The end of a job that was asked to stop, and that will be stopped at the deadline.
+    JobToStop,
+    /// The reply of a warm worker, the process with that pid, to the offer of a job.
+    Reply(i32),
     /// A free slot of `max_worker_processes`.
     ProcessSlot,
     /// The end of one of this session's jobs, in whose place another may come.
@@ -38,8 +43,16 @@ impl Awaited {
     /// As `pg_stat_activity` shows it.
     fn event(self) -> Event {
         match self {
-            Self::Job => Event::Job,
-            Self::Reply | Self::ProcessSlot | Self::SessionRoom => Event::Launch,
+            Self::Job(_) | Self::JobToStop => Event::Job,
+            Self::Reply(_) | Self::ProcessSlot | Self::SessionRoom => Event::Launch,
+        }
+    }
+
+    fn awaits(&self) -> Awaits<'_> {
+        match self {
+            Self::Job(job) => Awaits::All(slice::from_ref(job)),
+            Self::Reply(worker) => Awaits::Worker(*worker),
+            Self::JobToStop | Self::ProcessSlot | Self::SessionRoom => Awaits::Nothing,
         }
     }
 }
@@ -71,31 +84,36 @@ pub fn on_latch<T>(
     deadline: Option<Instant>,
     look: impl FnMut(Time) -> Result<Look<T>>,
 ) -> Result<Option<T>> {
-    in_turns(deadline, look, || registry::wait(awaited.event(), deadline))
+    in_turns(awaited.awaits(), deadline, look, |until| registry::wait(awaited.event(), until))
 }
 
 /// Looks at several jobs, and sleeps until one of them may have ended, in turns. The jobs of this session tell its
 /// latch. For those of other sessions `mark` is called before the first look, and marks them in the registry
-/// (`mark_awaited`); it is `None` where there are none. Otherwise as [`on_latch`].
+/// (`mark_awaited`); it is `None` where there are none. `awaits` says which jobs, and whether all of them or any.
+/// Otherwise as [`on_latch`].
 pub fn for_ends<T>(
+    awaits: Awaits,
     mark: Option<(&Registry, impl FnOnce() -> Result<()>)>,
     deadline: Option<Instant>,
     look: impl FnMut(Time) -> Result<Look<T>>,
 ) -> Result<Option<T>> {
     let Some((registry, mark)) = mark else {
-        return on_latch(Awaited::Job, deadline, look);
+        return in_turns(awaits, deadline, look, |until| registry::wait(Event::Job, until));
     };
     let ends = registry.hear_of_ends()?;
     mark()?;
-    in_turns(deadline, look, || ends.wait(Event::Job, deadline))
+    in_turns(awaits, deadline, look, |until| ends.wait(Event::Job, until))
 }
 
-/// `sleep` returns when the latch was set, or at the deadline.
+/// `sleep` returns when the latch was set, or at the instant that it is given. A deadlock is looked for when there is
+/// nothing else to do: a fetch, say, that finds enough rows does not need the job's end.
 fn in_turns<T>(
+    awaits: Awaits,
     deadline: Option<Instant>,
     mut look: impl FnMut(Time) -> Result<Look<T>>,
-    mut sleep: impl FnMut() -> Result<()>,
+    mut sleep: impl FnMut(Option<Instant>) -> Result<()>,
 ) -> Result<Option<T>> {
+    let mut watch = Watch::new(awaits);
     loop {
         // Read before the look: what has come by the deadline is found.
         let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -103,7 +121,10 @@ fn in_turns<T>(
             Look::Found(found) => return Ok(Some(found)),
             Look::More => latch::check_for_interrupts()?,
             Look::Nothing if over => return Ok(None),
-            Look::Nothing => sleep()?,
+            Look::Nothing => {
+                watch.look_if_due()?;
+                sleep(watch.sleep_until(deadline))?;
+            }
         }
     }
 }
@@ -118,9 +139,19 @@ pub fn for_room<T>(
     registry.wait_for_room(Some(deadline), ready)
 }
 
-/// Waits until the job of another session has ended. False: the deadline passed first.
-pub fn for_end(registry: &Registry, slot: u32, cookie: i64, deadline: Option<Instant>) -> Result<bool> {
-    registry.wait_for_end(slot, cookie, deadline)
+/// Waits until the job of another session, which has that slot and that cookie, has ended. False: the deadline passed
+/// first.
+pub fn for_end(registry: &Registry, slot: u32, cookie: i64, awaits: Awaits, deadline: Option<Instant>) -> Result<bool> {
+    let mut watch = Watch::new(awaits);
+    loop {
+        if registry.wait_for_end(slot, cookie, watch.sleep_until(deadline))? {
+            return Ok(true);
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ok(false);
+        }
+        watch.look_if_due()?;
+    }
 }
 
 /// Waits until the process that was started for a job has attached to the queue, or has ended, or will never start;

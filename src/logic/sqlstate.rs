@@ -28,6 +28,7 @@ pub const ARRAY_SUBSCRIPT_ERROR: i32 = pack(b"2202E");
 pub const ACTIVE_SQL_TRANSACTION: i32 = pack(b"25001");
 pub const INVALID_TRANSACTION_TERMINATION: i32 = pack(b"2D000");
 pub const UNDEFINED_DATABASE: i32 = pack(b"3D000");
+pub const DEADLOCK_DETECTED: i32 = pack(b"40P01");
 pub const INSUFFICIENT_PRIVILEGE: i32 = pack(b"42501");
 pub const SYNTAX_ERROR: i32 = pack(b"42601");
 pub const UNDEFINED_OBJECT: i32 = pack(b"42704");

@@ -53,6 +53,15 @@ pub fn report_statistics() -> Result<()> {
     })
 }
 
+/// The statement of the process with that pid, or what the server says where it has none to show. Rights are not
+/// checked here.
+pub fn statement_of(pid: i32) -> Result<Vec<u8>> {
+    // SAFETY: a C string: a copy in the current memory context, or a constant of the server's.
+    let text = guard(|| unsafe { sys::pgstat_get_backend_current_activity(pid, false) })?;
+    // SAFETY: as above.
+    Ok(unsafe { CStr::from_ptr(text) }.to_bytes().to_vec())
+}
+
 /// Writes a message of level DEBUG1.
 pub fn debug(text: &str) -> Result<()> {
     error::raise(&Report::new(error::level::DEBUG1, 0, text))

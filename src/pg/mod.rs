@@ -40,6 +40,7 @@ pub mod jsonb;
 pub mod latch;
 mod layout;
 pub mod leftovers;
+pub mod lock_waits;
 pub mod locks;
 pub mod lwlock;
 pub mod memory;

@@ -2,6 +2,7 @@
 
 use super::Target;
 use super::remote::RemoteJob;
+use crate::launcher::deadlock::{AwaitedJob, Awaits};
 use crate::launcher::wait::{self, Look, Time};
 use crate::pg::error::Result;
 use std::time::Instant;
@@ -12,7 +13,8 @@ pub fn any(jobs: &[Target], deadline: Option<Instant>) -> Result<Option<usize>> 
     if jobs.is_empty() {
         return Ok(None);
     }
-    for_ends(jobs, deadline, |time| {
+    let awaited = awaited(jobs);
+    for_ends(jobs, Awaits::Any(&awaited), deadline, |time| {
         let mut found = Look::Nothing;
         for (index, job) in jobs.iter().enumerate() {
             match job.look_for_end(time)? {
@@ -28,7 +30,8 @@ pub fn any(jobs: &[Target], deadline: Option<Instant>) -> Result<Option<usize>> 
 /// Waits until all of the jobs have ended. False if the deadline passed first. Rights have been checked.
 pub fn all(jobs: &[Target], deadline: Option<Instant>) -> Result<bool> {
     let mut left: Vec<&Target> = jobs.iter().collect();
-    let ended = for_ends(jobs, deadline, |time| {
+    let awaited = awaited(jobs);
+    let ended = for_ends(jobs, Awaits::All(&awaited), deadline, |time| {
         let mut found = Look::Nothing;
         let mut still_left = Vec::new();
         for job in left.drain(..) {
@@ -45,10 +48,16 @@ pub fn all(jobs: &[Target], deadline: Option<Instant>) -> Result<bool> {
     Ok(ended.is_some())
 }
 
+/// A job that has ended before the wait is not among them: a wait for any of several ends with the first look then.
+fn awaited(jobs: &[Target]) -> Vec<AwaitedJob> {
+    jobs.iter().filter_map(Target::awaited).collect()
+}
+
 /// Looks in turns with sleeping. Before the first look the jobs of other sessions are marked, so that their ends wake
 /// this process.
 fn for_ends<T>(
     jobs: &[Target],
+    awaits: Awaits,
     deadline: Option<Instant>,
     look: impl FnMut(Time) -> Result<Look<T>>,
 ) -> Result<Option<T>> {
@@ -60,5 +69,5 @@ fn for_ends<T>(
         let mark = move || std::iter::once(first).chain(others).try_for_each(RemoteJob::mark_awaited);
         (first.registry, mark)
     });
-    wait::for_ends(mark, deadline, look)
+    wait::for_ends(awaits, mark, deadline, look)
 }

@@ -1,6 +1,7 @@
 //! A job of another session, as the registry knows it.
 
 use crate::errors;
+use crate::launcher::deadlock::{AwaitedJob, Awaits};
 use crate::launcher::wait;
 use crate::pg::error::Result;
 use crate::pg::identity;
@@ -47,8 +48,13 @@ impl RemoteJob {
 
     /// Waits until the job has ended. False if the deadline passed first. Rights are not checked here: a caller that
     /// has been allowed to stop the job may see it end.
-    pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
-        self.slot.map_or(Ok(true), |slot| wait::for_end(self.registry, slot, self.cookie, deadline))
+    pub fn wait(&self, awaits: Awaits, deadline: Option<Instant>) -> Result<bool> {
+        self.slot.map_or(Ok(true), |slot| wait::for_end(self.registry, slot, self.cookie, awaits, deadline))
+    }
+
+    /// As one that is waited for.
+    pub fn awaited(&self) -> AwaitedJob {
+        AwaitedJob { pid: self.pid, cookie: self.cookie }
     }
 
     /// Has the job ended?

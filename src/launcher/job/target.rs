@@ -4,12 +4,14 @@ use super::remote::RemoteJob;
 use super::tracker::{self, Lookup, Purpose};
 use super::{Job, note_release};
 use crate::errors;
-use crate::launcher::wait::{Look, Time};
+use crate::launcher::deadlock::{AwaitedJob, Awaits};
+use crate::launcher::wait::{Awaited, Look, Time};
 use crate::pg::error::Result;
 use crate::pg::identity;
 use crate::pg::memory::Execution;
 use logic::job::released::Release;
 use logic::job::state::Stop;
+use std::slice;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -94,7 +96,13 @@ impl Target {
         if !self.stop(Stop::AfterStatement)? {
             return Ok(false);
         }
-        if !self.wait(deadline)? {
+        // No deadlock is looked for: the job is stopped at the deadline, whatever it waits for.
+        let has_ended = match self {
+            Self::Own(job) => job.wait(Awaited::JobToStop, deadline)?,
+            Self::Remote(job) => job.wait(Awaits::Nothing, deadline)?,
+            Self::Ended => true,
+        };
+        if !has_ended {
             self.stop(Stop::Now)?;
         }
         Ok(true)
@@ -104,9 +112,18 @@ impl Target {
     /// checked here.
     pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
         match self {
-            Self::Own(job) => job.wait(deadline),
-            Self::Remote(job) => job.wait(deadline),
+            Self::Own(job) => job.wait(Awaited::Job(job.awaited()), deadline),
+            Self::Remote(job) => job.wait(Awaits::All(slice::from_ref(&job.awaited())), deadline),
             Self::Ended => Ok(true),
+        }
+    }
+
+    /// As one that is waited for; `None` if it has ended.
+    pub fn awaited(&self) -> Option<AwaitedJob> {
+        match self {
+            Self::Own(job) => Some(job.awaited()),
+            Self::Remote(job) => Some(job.awaited()),
+            Self::Ended => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::channel::{Received, Receiver};
 use crate::errors;
+use crate::launcher::deadlock::AwaitedJob;
 use crate::launcher::launch::Results;
 use crate::launcher::wait::{self, Awaited, Look, Time};
 use crate::pg::bgworker::Handle;
@@ -214,10 +215,15 @@ impl Job {
         self.reading.lock().is_none()
     }
 
+    /// As one that is waited for.
+    pub fn awaited(&self) -> AwaitedJob {
+        AwaitedJob { pid: self.pid, cookie: self.cookie }
+    }
+
     /// Waits until the job has ended, and keeps what it sends for a later read. False if the deadline passed first.
     /// The job's own error is not thrown here.
-    pub fn wait(&self, deadline: Option<Instant>) -> Result<bool> {
-        Ok(wait::on_latch(Awaited::Job, deadline, |time| self.look_for_end(time))?.is_some())
+    pub fn wait(&self, awaited: Awaited, deadline: Option<Instant>) -> Result<bool> {
+        Ok(wait::on_latch(awaited, deadline, |time| self.look_for_end(time))?.is_some())
     }
 
     /// Looks whether the job has ended, and keeps what it has sent for a later read.

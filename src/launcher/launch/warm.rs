@@ -98,7 +98,7 @@ impl Launch<'_> {
     fn is_accepted(&self, claim: &Claim) -> Result<bool> {
         let header = self.segment.header();
         let has_job = || header.is_accepted() || header.is_final();
-        let accepted = wait::on_latch(Awaited::Reply, None, |_| {
+        let accepted = wait::on_latch(Awaited::Reply(claim.pid), None, |_| {
             if has_job() {
                 Ok(Look::Found(true))
             } else if self.registry.shared(|r| r.is_on_its_way(claim, self.slot, self.new.cookie))? {

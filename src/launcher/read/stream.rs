@@ -22,7 +22,7 @@ pub fn receive(job: &Job, reading: &mut Reading, rows: &mut JobRows) -> Result<(
         rows.fit(columns)?;
     }
     let Reading { receiver, error, tags, begun, .. } = reading;
-    wait::on_latch(Awaited::Job, None, |_| {
+    wait::on_latch(Awaited::Job(job.awaited()), None, |_| {
         let received = receiver.next(|frame| match frame {
             Frame::Rows(count, body) => rows.put(count, body, begun),
             other => receive_other(job, other, error, tags),
@@ -82,7 +82,7 @@ fn put_aside_until(
     messages: Messages,
     enough: impl Fn(&Receiver) -> bool,
 ) -> Result<()> {
-    wait::on_latch(Awaited::Job, None, |_| {
+    wait::on_latch(Awaited::Job(job.awaited()), None, |_| {
         if enough(receiver) {
             return Ok(Look::Found(()));
         }
@@ -98,7 +98,7 @@ fn put_aside_until(
 /// Receives frames until the columns are known, or the job has ended without any. No row comes before.
 pub fn receive_columns(job: &Job, reading: &mut Reading) -> Result<()> {
     let Reading { receiver, error, tags, .. } = reading;
-    wait::on_latch(Awaited::Job, None, |_| {
+    wait::on_latch(Awaited::Job(job.awaited()), None, |_| {
         if receiver.columns().is_some() {
             return Ok(Look::Found(()));
         }
@@ -114,7 +114,7 @@ pub fn receive_columns(job: &Job, reading: &mut Reading) -> Result<()> {
 /// Receives all frames; rows are dropped.
 pub fn receive_without_rows(job: &Job, reading: &mut Reading) -> Result<()> {
     let Reading { receiver, error, tags, .. } = reading;
-    wait::on_latch(Awaited::Job, None, |_| {
+    wait::on_latch(Awaited::Job(job.awaited()), None, |_| {
         let received = receiver.next(|frame| receive_other(job, frame, error, tags))?;
         Ok(look(job, received))
     })
