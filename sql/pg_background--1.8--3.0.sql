@@ -244,7 +244,8 @@ CREATE FUNCTION pg_background_current(
  * The helpers of 1.8 know functions only, and would fail over a procedure that
  * is the extension's. These are they, with the word for it; what they do and
  * print for functions is as before. Views are those of 1.10; what PUBLIC may
- * read is not granted. 2.0 has such helpers under other names; there, these
+ * read is not granted, nor are the views' row types, which are members of the
+ * extension since 18. 2.0 has such helpers under other names; there, these
  * names come back.
  *
  * They run as the superuser that owns the extension, so nothing a caller
@@ -287,8 +288,9 @@ BEGIN
         SELECT pg_catalog.format('GRANT USAGE ON TYPE %s TO %I', t.oid::pg_catalog.regtype, role_name)
           FROM pg_catalog.pg_depend d
           JOIN pg_catalog.pg_type t ON d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = d.objid
+          JOIN pg_catalog.pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
          WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = extension.oid
-           AND d.deptype = 'e' AND t.typtype = 'c'
+           AND d.deptype = 'e'
          ORDER BY t.typname COLLATE "C");
 
     commands := commands || ARRAY(
@@ -362,8 +364,9 @@ BEGIN
         SELECT pg_catalog.format('REVOKE USAGE ON TYPE %s FROM %I', t.oid::pg_catalog.regtype, role_name)
           FROM pg_catalog.pg_depend d
           JOIN pg_catalog.pg_type t ON d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = d.objid
+          JOIN pg_catalog.pg_class c ON c.oid = t.typrelid AND c.relkind = 'c'
          WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.refobjid = extension.oid
-           AND d.deptype = 'e' AND t.typtype = 'c'
+           AND d.deptype = 'e'
          ORDER BY t.typname COLLATE "C");
 
     commands := commands || ARRAY(
