@@ -150,6 +150,20 @@ my @operations = (
         END IF;
       EXCEPTION WHEN undefined_object OR object_not_in_prerequisite_state THEN NULL; -- that long ago, or its launch has failed
       END} ],
+	# the jobs of a map are launched but where there was no worker: that row says so, and those that are not started then do; with
+	# several at a time a launch is refused and tried again, which the session cannot count
+	[ 2, 'map', q{
+      IF cardinality(mine) < 6 THEN
+        FOR word, kind, n IN SELECT m.sqlstate, m.message, m.ordinal
+          FROM pg_background_map(ARRAY(SELECT text_of(random_kind(), client) FROM generate_series(1, 5)), CASE mode WHEN 'crowd' THEN 1 ELSE 3 END,
+            stop_on_error => random() < 0.3) AS m LOOP
+          IF word IN ('53400', '53000') THEN
+            refused := refused + 1;
+          ELSIF kind IS NULL OR kind NOT LIKE 'not started because %' THEN
+            launched := launched + 1;
+          END IF;
+        END LOOP;
+      END IF} ],
 	[ 3, 'stop', q{
       IF i > 0 THEN
         PERFORM pg_background_stop((mine[i].pid, mine[i].cookie)::pg_background_handle,
@@ -287,6 +301,11 @@ $cases      END IF;
       END IF;
     END;
     COMMIT;
+    -- commits itself, so not in a block with EXCEPTION: where nothing else but the job's end ends the wait
+    IF mode = 'crowd' AND random() < 0.03 AND cardinality(mine) > 0 THEN
+      own := mine[1];
+      CALL pg_background_join((own.pid, own.cookie)::pg_background_handle);
+    END IF;
   END LOOP;
   FOREACH own IN ARRAY mine LOOP
     PERFORM pg_background_detach_v2(own.pid, own.cookie);
