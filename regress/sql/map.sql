@@ -26,6 +26,15 @@ CREATE SCHEMA regress_pgbg_map;
 SELECT * FROM m('{VACUUM t,REINDEX SCHEMA regress_pgbg_map,VACUUM (FULL) t}', 1);
 DROP SCHEMA regress_pgbg_map;
 SELECT * FROM m(ARRAY['VACUUM t; VACUUM t', 'SELECT 1; COMMIT']);
+-- what waits for the call's own snapshot is found out
+SET deadlock_timeout = '10 ms';
+\set VERBOSITY sqlstate
+SELECT * FROM m(ARRAY['SELECT pg_sleep(0.1)', 'CREATE INDEX CONCURRENTLY t_i ON t (i)']);
+\set VERBOSITY default
+RESET deadlock_timeout;
+SELECT left_over();
+CALL until('NOT EXISTS (SELECT FROM pg_locks WHERE relation = ''t''::regclass)');
+DROP INDEX IF EXISTS t_i;
 SELECT * FROM m(ARRAY['VACUUM t; ANALYZE t', 'INSERT INTO t VALUES (3); SELECT 1/0'], autocommit => true);
 SELECT * FROM t ORDER BY i;
 -- each is a transaction of its own, whatever becomes of the caller's; messages are not passed on

@@ -11,7 +11,12 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = server('map_join', conf => "pg_background.max_workers = 16\nlog_line_prefix = '%p '\n");
+# a wait looks for deadlocks every now and then, which must not leave a snapshot
+my $node = server('map_join', conf => <<'END');
+pg_background.max_workers = 16
+deadlock_timeout = '20ms'
+log_line_prefix = '%p '
+END
 my $observer = session($node);
 my ($session, $pid) = waiter();
 
@@ -54,6 +59,7 @@ sub running
 # What others see of the session, and what it holds beside its virtual transaction's lock on itself.
 sub held
 {
+	value($observer, 'SELECT pg_sleep(0.1)');
 	return value($observer, qq{SELECT a.state, a.backend_xid IS NULL, a.backend_xmin IS NULL, a.xact_start IS NULL,
 		(SELECT count(*) FROM pg_locks l WHERE l.pid = a.pid AND l.locktype <> 'virtualxid') FROM pg_stat_activity a WHERE a.pid = $pid});
 }
