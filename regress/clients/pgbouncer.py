@@ -90,6 +90,16 @@ def launch_and_read():
         equal(one(conn, "SELECT n FROM pg_background_rows(%s) AS (n int)", (job,)), 8)
 
 
+def join():
+    """CALL pg_background_join, which commits, keeps its server session"""
+    with pooled() as conn:
+        conn.execute("""DO $$ DECLARE job pg_background_handle; BEGIN
+            job := pg_background_start('SELECT 1');
+            CALL pg_background_join(job, '1 min');
+            PERFORM * FROM pg_background_rows(job) AS (n int);
+        END $$""")
+
+
 def ask_by_handle():
     """a web backend: start without results, ask by handle from any session"""
     with pooled() as conn:
@@ -223,7 +233,7 @@ def messages():
             assert "background worker, pid" in error.diag.context
 
 
-TESTS = [calls, launch_and_read, ask_by_handle, nothing_to_clean_up, stop_by_handle, rows_stay, tracked_jobs, settings, notified, canceled, messages]
+TESTS = [calls, launch_and_read, join, ask_by_handle, nothing_to_clean_up, stop_by_handle, rows_stay, tracked_jobs, settings, notified, canceled, messages]
 
 if __name__ == "__main__":
     harness.begin("pgbouncer", 150)

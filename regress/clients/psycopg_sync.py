@@ -9,7 +9,7 @@ from psycopg.types.composite import CompositeInfo, register_composite
 import harness
 from harness import PATIENCE, equal
 
-WAITS = ["result", "rows", "exec", "query", "await", "wait_v2"]
+WAITS = ["result", "rows", "exec", "query", "await", "wait_v2", "join", "map"]
 
 
 def connect(**more):
@@ -75,6 +75,26 @@ def untyped_start(conn):
     equal(one(conn, "SELECT pg_background_stop(%s, %s)", (job, "0")), True)
     equal(one(conn, "SELECT pg_background_await(%s)", (job,)), True)
     equal(one(conn, "SELECT pg_background_forget_all(%s)", ("unt%",)), 1)
+
+
+def map_and_join(conn):
+    """pg_background_map over a driver's array; CALL pg_background_join, refused in a transaction block"""
+    rows = conn.execute("SELECT ordinal, state, sqlstate FROM pg_background_map(%s, parallel => %s)", (["SELECT 1", "SELECT 1 / 0"], "2")).fetchall()
+    equal(rows, [(1, "stopped", None), (2, "error", "22012")])
+    rows = conn.execute("SELECT ordinal, state FROM pg_background_map(%s)", ('{"SELECT 1",VACUUM}',)).fetchall()
+    equal(rows, [(1, "stopped"), (2, "stopped")])
+    for prepare in (False, True):
+        job = one(conn, "SELECT pg_background_start('SELECT 1')")
+        conn.execute("CALL pg_background_join(%s, %s)", (job, "1 min"), prepare=prepare)
+        equal(one(conn, "SELECT n FROM pg_background_rows(%s) AS (n int)", (job,)), 1)
+    job = one(conn, "SELECT pg_background_start('SELECT 1')")
+    try:
+        with conn.transaction():
+            conn.execute("CALL pg_background_join(%s)", (job,))
+        raise AssertionError("no error")
+    except psycopg.errors.InvalidTransactionTermination as error:
+        equal(error.sqlstate, "2D000")
+    conn.execute("SELECT pg_background_forget(%s)", (job,))
 
 
 def params_in_a_row(conn):
@@ -148,9 +168,10 @@ def cancel_in_wait(conn, other, wait):
     """What becomes of the statement, and of the job, when the client cancels a wait."""
     label = f"psycopg {wait}"
     sql = "SELECT pg_sleep(600)"
-    if wait in ("exec", "query"):
+    if wait in ("exec", "query", "map"):
         job = None
         text = {"exec": "SELECT pg_background_exec(%s, label => %s)",
+                "map": "SELECT state FROM pg_background_map(ARRAY[%s], label => %s)",
                 "query": "SELECT * FROM pg_background_query(%s, label => %s) AS (s text)"}[wait]
         params = (sql, label)
     else:
@@ -158,6 +179,7 @@ def cancel_in_wait(conn, other, wait):
         text = {"result": "SELECT * FROM pg_background_result_v2((%s::pg_background_handle).pid, (%s::pg_background_handle).cookie) AS (s text)",
                 "rows": "SELECT * FROM pg_background_rows(%s) AS (s text)",
                 "await": "SELECT pg_background_await(%s)",
+                "join": "CALL pg_background_join(%s)",
                 "wait_v2": "SELECT pg_background_wait_v2((%s::pg_background_handle).pid, (%s::pg_background_handle).cookie)"}[wait]
         params = (job,) * text.count("%s")
     outcome = []
@@ -178,7 +200,7 @@ def cancel_in_wait(conn, other, wait):
     thread.join(PATIENCE)
     assert outcome, "the wait was not canceled"
     equal(getattr(outcome[0], "sqlstate", outcome[0]), "57014")
-    if job is None:  # exec and query take their job along
+    if job is None:  # exec, query and map take their jobs along
         wait_until(other, "SELECT EXISTS (SELECT FROM pg_background_history WHERE label = %s AND state = 'canceled')", (label,))
     else:
         equal(one(conn, "SELECT state FROM pg_background_outcome(%s)", (job,)), "running")
@@ -188,7 +210,7 @@ def cancel_in_wait(conn, other, wait):
 
 
 def canceled(conn):
-    """a cancel request of the protocol while in result, rows, exec, query, await, wait_v2"""
+    """a cancel request of the protocol while in result, rows, exec, query, await, wait_v2, join, map"""
     with connect() as other:
         for wait in WAITS:
             cancel_in_wait(conn, other, wait)
@@ -328,7 +350,7 @@ def transactions(conn):
         conn.execute("DROP TABLE psycopg_audit")
 
 
-TESTS = [untyped_v1, untyped_v2, untyped_start, params_in_a_row, registered_handle, prepared, pipeline, canceled, notices, notify,
+TESTS = [untyped_v1, untyped_v2, untyped_start, map_and_join, params_in_a_row, registered_handle, prepared, pipeline, canceled, notices, notify,
          errors, binary, server_side_cursor, discard_all, transactions]
 
 

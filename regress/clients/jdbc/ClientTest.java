@@ -69,7 +69,13 @@ public class ClientTest {
         // a handle comes as an object of its type, and goes back as one
         Object job = one(connection, "SELECT pg_background_start(?)", "SELECT 8");
         equal(one(connection, "SELECT pg_background_await(?)", job), true);
+        try (CallableStatement join = connection.prepareCall("CALL pg_background_join(?)")) {
+            join.setObject(1, job);
+            join.execute();
+        }
         equal(one(connection, "SELECT n FROM pg_background_rows(?) AS (n int)", job), 8);
+        Array statements = connection.createArrayOf("text", new String[] {"SELECT 1", "SELECT 1 / 0"});
+        equal(one(connection, "SELECT string_agg(state, ' ' ORDER BY ordinal) FROM pg_background_map(?, ?)", statements, 2), "stopped error");
     }
 
     // stringtype=unspecified: texts have no type

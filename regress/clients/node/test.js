@@ -66,6 +66,11 @@ const tests = {
     assert.deepStrictEqual(await one(client, 'SELECT pg_background_query_json($1)', ['SELECT 1 AS a']), { a: 1 })
     assert.strictEqual(await one(client, 'SELECT pg_background_exec($1, ROW($2::int, $3::text))',
       ['SELECT $1, $2', 1, "it's"]), 'SELECT 1')
+    const { rows } = await client.query('SELECT ordinal, state FROM pg_background_map($1, parallel => $2)', [['SELECT 1', 'SELECT 1 / 0'], 2])
+    assert.deepStrictEqual(rows, [{ ordinal: 1, state: 'stopped' }, { ordinal: 2, state: 'error' }])
+    const joined = await one(client, 'SELECT pg_background_start($1)', ['SELECT 9'])
+    await client.query('CALL pg_background_join($1, $2)', [joined, '1 min'])
+    assert.strictEqual(await one(client, 'SELECT n FROM pg_background_rows($1) AS (n int)', [joined]), 9)
     const error = await fails(client.query('SELECT pg_background_exec($1, ROW($2))', ['SELECT $1', 'no type']))
     assert.strictEqual(error.code, '42P18')
   },

@@ -109,6 +109,9 @@ async fn inferred_types(s: Session) -> Outcome {
         s.one(&format!("SELECT n FROM pg_background_rows({job}) AS (n int)"), &[&pid, &cookie]).await?.get::<_, i32>(0),
         8
     );
+    let statements = ["SELECT 1", "SELECT 1 / 0"].as_slice();
+    let sql = "SELECT string_agg(state, ' ' ORDER BY ordinal) FROM pg_background_map($1, $2)";
+    assert_eq!(s.one(sql, &[&statements, &2_i32]).await?.get::<_, &str>(0), "stopped error");
     // nothing says what a parameter in ROW() is: a cast does
     let sql = "SELECT n, t FROM pg_background_query('SELECT $1, $2', ROW($1::int, $2::text)) AS (n int, t text)";
     let row = s.one(sql, &[&1_i32, &"it's"]).await?;
