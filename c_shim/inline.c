@@ -44,6 +44,27 @@ pgbg_proc_latch(uint32 number)
 	return proc ? &proc->procLatch : NULL;
 }
 
+/* NULL: there is no process to wake. */
+void
+pgbg_wake(PGPROC *proc)
+{
+	if (proc)
+		SetLatch(&proc->procLatch);
+}
+
+/* Inline since 17; before, the buffer is of char, and the length an int. */
+ssize_t
+pgbg_file_read(File file, void *to, Size len, uint64 offset)
+{
+	return FileRead(file, to, len, (off_t) offset, WAIT_EVENT_BUFFILE_READ);
+}
+
+ssize_t
+pgbg_file_write(File file, const void *from, Size len, uint64 offset)
+{
+	return FileWrite(file, (void *) from, len, (off_t) offset, WAIT_EVENT_BUFFILE_WRITE);
+}
+
 LWLock *
 pgbg_addin_shmem_init_lock(void)
 {

@@ -19,6 +19,7 @@
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "commands/dbcommands.h"
+#include "commands/tablespace.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
@@ -38,6 +39,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/condition_variable.h"
 #include "storage/dsm.h"
+#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
@@ -86,6 +88,9 @@ extern void pgbg_log_error(ErrorData *error, const char *context);
 extern uint32 pgbg_proc_number(void);
 extern PGPROC *pgbg_proc(uint32 number);
 extern Latch *pgbg_proc_latch(uint32 number);
+extern void pgbg_wake(PGPROC *proc);
+extern ssize_t pgbg_file_read(File file, void *to, Size len, uint64 offset);
+extern ssize_t pgbg_file_write(File file, const void *from, Size len, uint64 offset);
 extern LWLock *pgbg_addin_shmem_init_lock(void);
 extern void pgbg_set_handler(int signal, pqsigfunc handler);
 extern void pgbg_set_my_latch(void);

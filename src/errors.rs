@@ -376,3 +376,24 @@ pub fn concurrently_in_security_definer() -> PgError {
     )
     .hint("Launch the job as the owner, or use the command without CONCURRENTLY.")
 }
+
+/// A job has more unread results on disk than `spool_limit` allows; kilobytes.
+#[cold]
+pub fn spool_limit(limit: u32) -> PgError {
+    PgError::new(
+        sqlstate::CONFIGURATION_LIMIT_EXCEEDED,
+        format!("unread results of the background job exceed pg_background.spool_limit ({limit}kB)"),
+    )
+    .hint(
+        "Read the job while it runs, raise pg_background.spool_limit, or set it to 0 to let the job wait for its reader.",
+    )
+}
+
+/// In the server's words.
+#[cold]
+pub fn temp_file_limit(limit: i32) -> PgError {
+    PgError::new(
+        sqlstate::CONFIGURATION_LIMIT_EXCEEDED,
+        format!("temporary file size exceeds temp_file_limit ({limit}kB)"),
+    )
+}

@@ -26,6 +26,7 @@ static STATELESS: Str = Str::new();
 static ON_EXHAUSTION: Int = Int::new();
 static MAX_RESULT_ROWS: Int = Int::new();
 static ENABLED: Bool = Bool::new(true);
+static SPOOL_LIMIT: Int = Int::new();
 
 /// In the order of [`OnExhaustion`].
 static ON_EXHAUSTION_WORDS: Words<3> = Words::new([c"error".as_ptr(), c"inline".as_ptr(), ptr::null()]);
@@ -109,6 +110,11 @@ pub fn on_exhaustion() -> OnExhaustion {
 /// A job that returns more rows fails; `None` is no limit.
 pub fn max_result_rows() -> Option<u64> {
     Some(u64::from(unsigned(&MAX_RESULT_ROWS))).filter(|limit| *limit > 0)
+}
+
+/// Kilobytes that a job may keep on disk of what nobody has read yet; `None`: it waits for its reader.
+pub fn spool_limit() -> Option<u32> {
+    Some(unsigned(&SPOOL_LIMIT)).filter(|limit| *limit > 0)
 }
 
 /// May jobs be launched, as far as this process has read? `registry::door` knows it better.
@@ -232,6 +238,14 @@ pub fn define(tell_enabled: fn(bool)) -> Result<()> {
             c"Sets the maximum number of rows that a background job returns; 0 is no limit.",
             [0, 0, MAX],
             Unit::None,
+            Set::User,
+        ),
+        (
+            &SPOOL_LIMIT,
+            c"pg_background.spool_limit",
+            c"Sets how much a background job may keep on disk of results that are not read yet; 0 makes it wait.",
+            [1 << 20, 0, MAX],
+            Unit::Kilobytes,
             Set::User,
         ),
     ] {

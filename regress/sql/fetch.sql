@@ -110,7 +110,9 @@ BEGIN
     RETURN largest;
 END
 $$;
+SET pg_background.spool_limit = 0;
 SELECT pid, cookie FROM pg_background_start('SELECT i, repeat(''x'', 100) FROM generate_series(1, 1000000) i') \gset
+RESET pg_background.spool_limit;
 SELECT growth((:pid, :cookie), 1000) < 200000 AS bounded;
 CALL until_waits(:pid, 'MessageQueueSend');
 SELECT count(*), min(i) FROM pg_background_fetch((:pid, :cookie), 100) AS (i int, t text);

@@ -124,7 +124,9 @@ CALL until_final(:pid, :cookie);
 SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (r altered);
 -- while the rows come: the job makes them of the type alone, which nobody keeps it from altering
 CREATE TYPE pair AS (a int, b int);
+SET pg_background.spool_limit = 0;
 SELECT pid, cookie FROM pg_background_launch_v2('SELECT ROW(4000000, i)::pair FROM generate_series(1, 100000) i', 4096) \gset
+RESET pg_background.spool_limit;
 SELECT pg_background_wait_v2_timeout(:pid, :cookie, 0) AS ended;
 CALL until_waits(:pid, 'MessageQueueSend');
 ALTER TYPE pair ALTER ATTRIBUTE a TYPE text;

@@ -1,5 +1,7 @@
 -- While a launcher waits it keeps what the job sends; what it cannot keep is lost, and said to be.
 CREATE EXTENSION pg_background;
+-- the jobs wait for it; otherwise: spill.sql
+SET pg_background.spool_limit = 0;
 \set rows 'WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM r WHERE i < 30000) SELECT i, repeat(''x'', 100) FROM r'
 
 -- beyond work_mem it spills, also across transactions

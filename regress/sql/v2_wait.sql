@@ -88,7 +88,9 @@ END
 $$;
 SELECT count(*) FROM t WHERE i = 6;
 -- a job that waits for room in its queue
+SET pg_background.spool_limit = 0;
 SELECT pid, cookie FROM pg_background_launch_v2($$SELECT repeat('x', 100000) FROM generate_series(1, 100)$$, 4096) \gset
+RESET pg_background.spool_limit;
 CALL until_waits(:pid, 'MessageQueueSend');
 SELECT pg_background_cancel_v2(:pid, :cookie);
 SELECT pg_background_wait_v2(:pid, :cookie);

@@ -12,7 +12,8 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $rounds = $ENV{PGBG_ROUNDS} || 3000;
-my $node = server('cancel');
+# A job waits for its reader here. What it does otherwise: 031_spool.pl.
+my $node = server('cancel', conf => "pg_background.spool_limit = 0\n");
 my $session = session($node);
 my $other = session($node);
 

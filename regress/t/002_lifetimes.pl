@@ -11,7 +11,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $node = server('lifetimes', conf => "max_connections = 20\nmax_worker_processes = 16\nautovacuum_max_workers = 1\n");
+# A job waits for its reader here. What it does otherwise: 031_spool.pl.
+my $node = server('lifetimes', conf => "pg_background.spool_limit = 0\nmax_connections = 20\nmax_worker_processes = 16\nautovacuum_max_workers = 1\n");
 my $watcher = session($node);
 my ($out, $err, $session);
 

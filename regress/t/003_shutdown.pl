@@ -13,7 +13,8 @@ use Time::HiRes qw(time);
 
 # Seconds in which a shutdown that waits for nobody ends.
 my $prompt = 30;
-my $node = server('shutdown', conf => "restart_after_crash = on\n");
+# A job waits for its reader here. What it does otherwise: 031_spool.pl.
+my $node = server('shutdown', conf => "pg_background.spool_limit = 0\nrestart_after_crash = on\n");
 my ($out, $err);
 
 sub noted { return $node->safe_psql('postgres', "SELECT count(*) FROM done WHERE note LIKE '$_[0]'") }

@@ -11,7 +11,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = server('queue', init => { extra => [ '--encoding=UTF8', '--no-locale' ] });
+# A job waits for its reader here. What it does otherwise: 031_spool.pl.
+my $node = server('queue', conf => "pg_background.spool_limit = 0\n", init => { extra => [ '--encoding=UTF8', '--no-locale' ] });
 my $session = session($node);
 my ($out, $err, $pid);
 

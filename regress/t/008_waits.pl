@@ -11,7 +11,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-my $node = server('waits');
+# A job waits for its reader here. What it does otherwise: 031_spool.pl.
+my $node = server('waits', conf => "pg_background.spool_limit = 0\n");
 my (@sessions, %pids);
 
 # A session that launches SQL and then makes a call that waits; the worker waits for the event.

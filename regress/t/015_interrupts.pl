@@ -12,7 +12,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 # What is read and put aside goes into files.  A session that cannot be stopped is, by the limit, with another error.
-my $node = server('interrupts', conf => "temp_file_limit = '1GB'\nwork_mem = '1MB'\n");
+# A job waits for its reader here. What it does otherwise: 031_spool.pl.
+my $node = server('interrupts', conf => "pg_background.spool_limit = 0\ntemp_file_limit = '1GB'\nwork_mem = '1MB'\n");
 my $session = session($node);
 my ($out, $err);
 

@@ -11,7 +11,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
+# A job waits for its reader here. What it does otherwise: 031_spool.pl.
 my $node = server('await', conf => <<'END');
+pg_background.spool_limit = 0
 max_worker_processes = 128
 max_connections = 50
 pg_background.max_workers = 200

@@ -2,12 +2,14 @@
 //!
 //! While the launcher waits for the job's end, it moves frames from the queue into a spool: a tuplestore of its own,
 //! in memory up to work_mem and in a file beyond, kept across transactions. So a full queue never keeps a job from
-//! ending. A later read finds these frames in the spool, before it looks into the queue again.
+//! ending. A later read finds these frames in the spool, before it looks into the queue again, or into the files that
+//! the worker has made while the launcher neither read nor waited (`spill`).
 //!
 //! A read takes frame by frame, and what it has taken is gone ([`Receiver::next`]). A fetch takes a number of rows, and
 //! loses none when it fails: it first puts aside as many as it wants ([`Receiver::rows_at_hand`]), and then takes them
 //! on trial ([`Receiver::take_rows`]). What it leaves of a batch stays here for the next fetch.
 
+use super::spill::Reader;
 use crate::pg::error::{PgError, Result};
 use crate::pg::foreign_types::localized;
 use crate::pg::mq::{self, Queue};
@@ -17,9 +19,11 @@ use logic::wire::columns::{self, Column};
 use logic::wire::frame::{self, HEAD, Kind};
 
 pub struct Receiver {
+    /// Goes first: when the queue has gone, the segment may serve another job.
+    files: Reader,
     queue: Queue,
-    /// The worker has left the queue and everything in it has been taken out.
-    ended: bool,
+    /// The worker has left the queue and everything in it has been taken out. The rest is in the files.
+    queue_ended: bool,
     /// The columns, once they have come.
     columns: Option<Vec<Column>>,
     /// What a fetch has left of a batch: the next rows of all.
@@ -66,7 +70,26 @@ pub enum Received {
     Frame(usize),
     /// No frame yet.
     Nothing,
-    /// The worker has left the queue, and all that it sent has been received.
+    /// The worker has left the queue, and all that it sent has been received; with [`Places::Queue`], all but what is
+    /// in the files.
+    End,
+}
+
+/// Where a frame is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Places {
+    /// For a launcher that waits for the job's end: what is in files may stay there.
+    Queue,
+    QueueAndFiles,
+}
+
+/// Where a frame was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Queue,
+    Files,
+    Nowhere,
+    /// There will be none.
     End,
 }
 
@@ -76,8 +99,9 @@ const MAX_ROW: usize = 0x3FFF_FFFF;
 impl Receiver {
     pub fn new(queue: Queue) -> Self {
         Self {
+            files: Reader::new(queue.segment()),
             queue,
-            ended: false,
+            queue_ended: false,
             columns: None,
             rest: Rest::default(),
             spool: None,
@@ -109,29 +133,50 @@ impl Receiver {
         u64::from(self.rest.rows) + self.spooled_rows
     }
 
-    /// Moves one frame from the queue to the spool, for a later read. The columns are known from then on.
-    pub fn put_aside(&mut self) -> Result<Received> {
-        self.put_aside_or(|_| Ok(false))
+    /// Moves one frame from there to the spool, for a later read. The columns are known from then on.
+    pub fn put_aside(&mut self, places: Places) -> Result<Received> {
+        self.put_aside_or(places, |_| Ok(false))
     }
 
     /// The same, but messages are given to `notice` at once, unless older ones are in the spool: they come in their
     /// order.
-    pub fn put_rows_aside(&mut self, mut notice: impl FnMut(&[u8]) -> Result<()>) -> Result<Received> {
-        self.put_aside_or(|message| notice(message).map(|()| true))
+    pub fn put_rows_aside(&mut self, places: Places, mut notice: impl FnMut(&[u8]) -> Result<()>) -> Result<Received> {
+        self.put_aside_or(places, |message| notice(message).map(|()| true))
+    }
+
+    /// Finds the next frame: in the files first, if it is known that nothing older is in the queue.
+    fn find(&mut self, places: Places) -> Result<Place> {
+        loop {
+            if places == Places::QueueAndFiles && self.files.has_more() {
+                self.files.take()?;
+                return Ok(Place::Files);
+            }
+            let written = self.files.written();
+            let found = if self.queue_ended { mq::Received::End } else { self.queue.receive()? };
+            match found {
+                mq::Received::Message if self.files.is_copy() => {}
+                mq::Received::Message => return Ok(Place::Queue),
+                mq::Received::Nothing if places == Places::QueueAndFiles && self.files.accept(written) => {}
+                mq::Received::Nothing => return Ok(Place::Nowhere),
+                mq::Received::End => {
+                    self.queue_ended = true;
+                    // The worker may have written between the two looks. It does not any more.
+                    let written = self.files.written();
+                    if places == Places::Queue || !self.files.accept(written) {
+                        return Ok(Place::End);
+                    }
+                }
+            }
+        }
     }
 
     /// `takes` tells whether it has taken the message.
-    fn put_aside_or(&mut self, mut takes: impl FnMut(&[u8]) -> Result<bool>) -> Result<Received> {
-        if self.ended {
-            return Ok(Received::End);
-        }
-        let message = match self.queue.receive()? {
-            mq::Received::Message(message) => message,
-            mq::Received::Nothing => return Ok(Received::Nothing),
-            mq::Received::End => {
-                self.ended = true;
-                return Ok(Received::End);
-            }
+    fn put_aside_or(&mut self, places: Places, mut takes: impl FnMut(&[u8]) -> Result<bool>) -> Result<Received> {
+        let message = match self.find(places)? {
+            Place::Queue => self.queue.message(),
+            Place::Files => self.files.frame(),
+            Place::Nowhere => return Ok(Received::Nothing),
+            Place::End => return Ok(Received::End),
         };
         let (kind, count, body) = frame::parse(message)?;
         // A message that cannot be raised now is no row.
@@ -169,17 +214,17 @@ impl Receiver {
         };
         let message = if from_spool {
             self.current.bytes()
-        } else if self.ended {
-            return Ok(Received::End);
         } else {
             self.spool = None;
-            match self.queue.receive()? {
-                mq::Received::Message(message) => message,
-                mq::Received::Nothing => return Ok(Received::Nothing),
-                mq::Received::End => {
-                    self.ended = true;
-                    return Ok(Received::End);
+            match self.find(Places::QueueAndFiles)? {
+                Place::Queue => self.queue.message(),
+                Place::Files => {
+                    // rows must be aligned
+                    self.current.set(self.files.frame());
+                    self.current.bytes()
                 }
+                Place::Nowhere => return Ok(Received::Nothing),
+                Place::End => return Ok(Received::End),
             }
         };
         let bytes = message.len();

@@ -6,7 +6,7 @@
 
 use crate::launcher::job::{Job, tracker};
 use crate::launcher::launch::inline::{self, InlineResult};
-use crate::launcher::launch::{Options, launch};
+use crate::launcher::launch::{Options, launch_to_read};
 use crate::pg::error::Result;
 use crate::pg::exit;
 use logic::job::released::Release;
@@ -73,7 +73,7 @@ pub fn start_job(sql: &[u8], options: &Options) -> Result<SynchronousJob> {
         exit::at_exit(at_exit)?;
         WATCHED.store(true, Relaxed);
     }
-    let job = launch(sql, options, None)?;
+    let job = launch_to_read(sql, options)?;
     AWAITED.lock().push(Arc::clone(&job));
     Ok(SynchronousJob(job))
 }

@@ -35,12 +35,15 @@ pub const UNDEFINED_OBJECT: i32 = pack(b"42704");
 pub const DATATYPE_MISMATCH: i32 = pack(b"42804");
 pub const INVALID_FUNCTION_DEFINITION: i32 = pack(b"42P13");
 pub const INSUFFICIENT_RESOURCES: i32 = pack(b"53000");
+pub const DISK_FULL: i32 = pack(b"53100");
 pub const OUT_OF_MEMORY: i32 = pack(b"53200");
 pub const CONFIGURATION_LIMIT_EXCEEDED: i32 = pack(b"53400");
 pub const PROGRAM_LIMIT_EXCEEDED: i32 = pack(b"54000");
 pub const OBJECT_NOT_IN_PREREQUISITE_STATE: i32 = pack(b"55000");
 pub const LOCK_NOT_AVAILABLE: i32 = pack(b"55P03");
 pub const QUERY_CANCELED: i32 = pack(b"57014");
+pub const IO_ERROR: i32 = pack(b"58030");
+pub const UNDEFINED_FILE: i32 = pack(b"58P01");
 pub const INTERNAL_ERROR: i32 = pack(b"XX000");
 pub const DATA_CORRUPTED: i32 = pack(b"XX001");
 

@@ -55,6 +55,7 @@ impl Bool {
 pub enum Unit {
     None,
     Bytes,
+    Kilobytes,
     Milliseconds,
 }
 
@@ -95,6 +96,7 @@ pub fn define_int(
     let flags = match unit {
         Unit::None => 0,
         Unit::Bytes => sys::GUC_UNIT_BYTE as c_int,
+        Unit::Kilobytes => sys::GUC_UNIT_KB as c_int,
         Unit::Milliseconds => sys::GUC_UNIT_MS as c_int,
     };
     let context = set.context();

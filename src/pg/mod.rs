@@ -27,6 +27,7 @@ pub mod entry;
 pub mod error;
 pub mod exit;
 mod expression;
+pub mod fileset;
 pub mod foreign_types;
 mod foreign_values;
 pub mod frontend;

@@ -35,6 +35,8 @@ pub struct Queue {
     segment: Arc<Segment>,
     /// The writer has left, and all that it sent has been received.
     ended: bool,
+    /// What [`Self::receive`] has found last.
+    message: (*const u8, usize),
 }
 
 // SAFETY: a backend is one thread.
@@ -54,9 +56,10 @@ impl Drop for Queue {
     }
 }
 
-pub enum Received<'a> {
-    /// Valid until the next call.
-    Message(&'a [u8]),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// [`Queue::message`] has it.
+    Message,
     Nothing,
     /// The sender is gone and everything it sent has been received.
     End,
@@ -107,7 +110,7 @@ impl Queue {
         drop(session);
         let handle =
             NonNull::new(handle).ok_or_else(|| PgError::new(sqlstate::INTERNAL_ERROR, "could not attach to queue"))?;
-        Ok(Self { handle, segment: Arc::clone(segment), ended: false })
+        Ok(Self { handle, segment: Arc::clone(segment), ended: false, message: (ptr::null(), 0) })
     }
 
     /// Waits until a worker has attached; false when it ended, or will never come.
@@ -118,15 +121,21 @@ impl Queue {
         Ok(result == sys::shm_mq_result_SHM_MQ_SUCCESS)
     }
 
-    /// The next message, if there is one.
-    pub fn receive(&mut self) -> Result<Received<'_>> {
+    /// The job's segment, in which the queue is.
+    pub fn segment(&self) -> &Arc<Segment> {
+        &self.segment
+    }
+
+    /// Looks for the next message.
+    pub fn receive(&mut self) -> Result<Received> {
         let (handle, mut len, mut data) = (self.handle.as_ptr(), 0, ptr::null_mut());
+        self.message = (ptr::null(), 0);
         // SAFETY: a live handle, and places for the answers.
         let result = guard(|| unsafe { sys::shm_mq_receive(handle, &raw mut len, &raw mut data, true) })?;
         Ok(match result {
             sys::shm_mq_result_SHM_MQ_SUCCESS => {
-                // SAFETY: the server keeps the message until the next receive, for which `self` must be borrowed again.
-                Received::Message(unsafe { super::value::slice_or_empty(data.cast::<u8>(), len) })
+                self.message = (data.cast::<u8>(), len);
+                Received::Message
             }
             sys::shm_mq_result_SHM_MQ_DETACHED => {
                 self.ended = true;
@@ -134,6 +143,13 @@ impl Queue {
             }
             _ => Received::Nothing,
         })
+    }
+
+    /// The message that the last [`Self::receive`] has found; nothing if it has found none.
+    pub fn message(&self) -> &[u8] {
+        let (start, len) = self.message;
+        // SAFETY: the server keeps the message until the next receive, for which `self` must not be borrowed.
+        unsafe { super::value::slice_or_empty(start, len) }
     }
 
     /// Sends a message, or as much of it as there is room for. Does not wait: the ERROR of an interrupt in there would
@@ -160,6 +176,19 @@ pub fn appoint_writer(segment: &Segment, proc: u32) {
     let mq = queue_of(segment);
     // SAFETY: the queue has no sender yet; the number is that of a living process. Takes a spinlock, throws nothing.
     unsafe { sys::shm_mq_set_sender(mq, sys::pgbg_proc(proc)) };
+}
+
+/// Sets the latch of the process that writes, if one has attached yet. Should it be gone, the process that has its
+/// place by now wakes for nothing.
+pub fn wake_writer(segment: &Segment) {
+    // SAFETY: a queue; takes a spinlock, throws nothing.
+    unsafe { sys::pgbg_wake(sys::shm_mq_get_sender(queue_of(segment))) };
+}
+
+/// Sets the latch of the process that reads.
+pub fn wake_reader(segment: &Segment) {
+    // SAFETY: as above.
+    unsafe { sys::pgbg_wake(sys::shm_mq_get_receiver(queue_of(segment))) };
 }
 
 /// Detaches from a queue whose other end has gone. `shm_mq_detach` would wake that process, which has long turned to

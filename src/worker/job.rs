@@ -152,10 +152,7 @@ fn refuse(current: &Current) -> Result<()> {
         fail(current, &error)?;
         return outcome::end_job(current, AfterJob::Leave);
     }
-    current.with_sender(|sender| {
-        sender.leave();
-        Ok(())
-    })?;
+    current.with_sender(Sender::leave)?;
     current::clear();
     current.registration.map_or(Ok(()), |registration| registration.exclusive(|r, me| r.refuse(me)))
 }

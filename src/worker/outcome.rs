@@ -7,7 +7,7 @@
 
 use super::current::{self, Current};
 use super::statements::Done;
-use crate::channel::Full;
+use crate::channel::{Full, Sender};
 use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
 use crate::pg::{activity, encoding, identity};
@@ -61,7 +61,7 @@ pub fn failure(current: &Current, mut report: Report, full: Full) -> Result<()> 
         if cut {
             sender.last(Kind::Error, &whole);
         }
-        if sender.drop_rows() { sender.finish(if canceled { Full::Leave } else { full }) } else { Ok(()) }
+        if sender.drop_rows() { sender.finish(if canceled { full.min(Full::Spill) } else { full }) } else { Ok(()) }
     })?;
     Ok(())
 }
@@ -95,12 +95,9 @@ pub fn end_job(current: &Current, after: AfterJob) -> Result<()> {
     point::reach("end")?;
     let told = end_in_registry(current, after);
     point::reach("ended")?;
-    current.with_sender(|sender| {
-        sender.leave();
-        Ok(())
-    })?;
+    let left = current.with_sender(Sender::leave);
     current::clear();
-    told
+    told.and(left.map(drop))
 }
 
 fn end_in_registry(current: &Current, after: AfterJob) -> Result<()> {

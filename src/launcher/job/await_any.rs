@@ -5,6 +5,7 @@ use super::remote::RemoteJob;
 use crate::launcher::deadlock::{AwaitedJob, Awaits};
 use crate::launcher::wait::{self, Look, Time};
 use crate::pg::error::Result;
+use logic::segment::spill::Attention;
 use std::time::Instant;
 
 /// Waits until one of the jobs has ended, and returns its index: the first's, if several have ended. `None` if the
@@ -69,5 +70,12 @@ fn for_ends<T>(
         let mark = move || std::iter::once(first).chain(others).try_for_each(RemoteJob::mark_awaited);
         (first.registry, mark)
     });
+    let _waiting: Vec<_> = jobs
+        .iter()
+        .filter_map(|job| match job {
+            Target::Own(job) => Some(job.attend(Attention::Waits)),
+            Target::Remote(_) | Target::Ended => None,
+        })
+        .collect();
     wait::for_ends(awaits, mark, deadline, look)
 }

@@ -1,6 +1,6 @@
 //! A job of this session, from its launch until it is read or detached.
 
-use crate::channel::{Received, Receiver};
+use crate::channel::{Attending, Places, Received, Receiver};
 use crate::errors;
 use crate::launcher::deadlock::AwaitedJob;
 use crate::launcher::launch::Results;
@@ -12,6 +12,7 @@ use crate::pg::memory::Execution;
 use crate::pg::{encoding, identity, latch, signals};
 use crate::registry;
 use logic::job::state::{State, Stop};
+use logic::segment::spill::Attention;
 use logic::wire::report::Report;
 use logic::wire::tags;
 use parking_lot::Mutex;
@@ -220,9 +221,16 @@ impl Job {
         AwaitedJob { pid: self.pid, cookie: self.cookie }
     }
 
+    /// Says what this session does with the job, as long as the value lives. The job waits for a session that reads, or
+    /// that waits and empties the queue; for any other it does not ([`crate::channel`]).
+    pub fn attend(&self, attention: Attention) -> Attending<'_> {
+        Attending::new(&self.segment, attention)
+    }
+
     /// Waits until the job has ended, and keeps what it sends for a later read. False if the deadline passed first.
     /// The job's own error is not thrown here.
     pub fn wait(&self, awaited: Awaited, deadline: Option<Instant>) -> Result<bool> {
+        let _waiting = self.attend(Attention::Waits);
         Ok(wait::on_latch(awaited, deadline, |time| self.look_for_end(time))?.is_some())
     }
 
@@ -233,7 +241,8 @@ impl Job {
     ///
     /// The queue must be emptied meanwhile. Suppose that the job returns more rows than the queue holds: its worker
     /// waits for room, and would never end while this session waits for the end. So frames go into the receiver's
-    /// spool.
+    /// spool. What the worker has spilled before stays in its files, and more follows it there as long as some of that
+    /// is unread.
     ///
     /// Suppose that the worker sends faster than frames can be put aside. A look may not go on as long as there are
     /// frames, for the deadline may pass, and a session that waits for several jobs has to look at the others. But a
@@ -248,7 +257,7 @@ impl Job {
             };
             // A frame that has left the queue and cannot be kept is lost, and the rest of the result with it: the
             // reading is not put back then.
-            let received = reading.receiver.put_aside()?;
+            let received = reading.receiver.put_aside(Places::Queue)?;
             self.put_back(reading);
             match received {
                 Received::Frame(bytes) => taken += bytes,

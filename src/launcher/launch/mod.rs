@@ -37,7 +37,7 @@ pub use options::{Options, Plans, Results, Transactions};
 
 use self::admission::WayIn;
 use self::request::Request;
-use crate::channel::Receiver;
+use crate::channel::{Receiver, Watched};
 use crate::launcher::job::{Job, LaunchedJob, pids_of, tracker};
 use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
@@ -48,6 +48,7 @@ use crate::process;
 use crate::registry::{self, Claim, NewJob, Registry};
 use crate::settings;
 use logic::segment::header::Reply;
+use logic::segment::spill::Attention;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::time::Instant;
@@ -55,6 +56,20 @@ use std::time::Instant;
 /// Launches `sql`, and returns the job once a worker has it. `execution` is given by v1, where the caller knows only
 /// the pid: the running query, which must not get the same pid twice.
 pub fn launch(sql: &[u8], options: &Options, execution: Option<Execution>) -> Result<Arc<Job>> {
+    launch_attended(sql, options, execution, Attention::None)
+}
+
+/// The same for a caller that reads the job to its end at once: the job waits for it from the first row on.
+pub fn launch_to_read(sql: &[u8], options: &Options) -> Result<Arc<Job>> {
+    launch_attended(sql, options, None, Attention::Reads)
+}
+
+fn launch_attended(
+    sql: &[u8],
+    options: &Options,
+    execution: Option<Execution>,
+    attention: Attention,
+) -> Result<Arc<Job>> {
     registry::door::check()?;
     let request = Request::check(sql, options)?;
     let give_up = Instant::now() + settings::launch_timeout();
@@ -62,6 +77,9 @@ pub fn launch(sql: &[u8], options: &Options, execution: Option<Execution>) -> Re
     warm::wake_last_worker();
     process::note_launch();
     let (segment, settings_hash) = segments::get(request.identity()?, &request.content(&request.extras()))?;
+    segment.header().spill.set_attention(attention);
+    // A worker that has the job may spill, whatever becomes of this launch.
+    let _watched = Watched::from_launch_on(&segment)?;
     let launched_at = identity::now();
     let mut used_pids = tracker::pids_in_use(execution.is_some());
     used_pids.extend(pids_of(execution));

@@ -2,10 +2,11 @@
 
 use super::messages;
 use super::rows::{JobRows, rows_without_columns};
-use crate::channel::{Frame, Received, Receiver};
+use crate::channel::{Frame, Places, Received, Receiver};
 use crate::launcher::job::{Job, Reading};
 use crate::launcher::wait::{self, Awaited, Look};
 use crate::pg::error::{self, Result};
+use logic::segment::spill::Attention;
 use logic::wire::report::Report;
 use logic::wire::tags;
 
@@ -22,6 +23,7 @@ pub fn receive(job: &Job, reading: &mut Reading, rows: &mut JobRows) -> Result<(
         rows.fit(columns)?;
     }
     let Reading { receiver, error, tags, begun, .. } = reading;
+    let _reading = job.attend(Attention::Reads);
     wait::on_latch(Awaited::Job(job.awaited()), None, |_| {
         let received = receiver.next(|frame| match frame {
             Frame::Rows(count, body) => rows.put(count, body, begun),
@@ -62,33 +64,38 @@ enum Messages {
 
 /// Waits until the columns are known, or the job has ended without any. Nothing is read.
 pub fn wait_for_columns(job: &Job, receiver: &mut Receiver) -> Result<()> {
-    put_aside_until(job, receiver, Messages::PutAside, |receiver| receiver.columns().is_some())
+    put_aside_until(job, receiver, Places::QueueAndFiles, Messages::PutAside, |receiver| receiver.columns().is_some())
 }
 
 /// Waits until `max` rows are at hand, or the job has ended with fewer.
 pub fn wait_for_rows(job: &Job, receiver: &mut Receiver, max: u64) -> Result<()> {
-    put_aside_until(job, receiver, Messages::Raised, |receiver| receiver.rows_at_hand() >= max)
+    put_aside_until(job, receiver, Places::QueueAndFiles, Messages::Raised, |receiver| receiver.rows_at_hand() >= max)
 }
 
 /// Waits until the job has ended.
 pub fn wait_for_end(job: &Job, receiver: &mut Receiver) -> Result<()> {
-    put_aside_until(job, receiver, Messages::Raised, |_| false)
+    put_aside_until(job, receiver, Places::Queue, Messages::Raised, |_| false)
 }
 
 /// Puts frames aside, and waits for them, until `enough` or until the worker has left the queue, or is gone.
 fn put_aside_until(
     job: &Job,
     receiver: &mut Receiver,
+    places: Places,
     messages: Messages,
     enough: impl Fn(&Receiver) -> bool,
 ) -> Result<()> {
+    let _attending = job.attend(match places {
+        Places::Queue => Attention::Waits,
+        Places::QueueAndFiles => Attention::Reads,
+    });
     wait::on_latch(Awaited::Job(job.awaited()), None, |_| {
         if enough(receiver) {
             return Ok(Look::Found(()));
         }
         let found = match messages {
-            Messages::Raised => receiver.put_rows_aside(|message| raise(job, message))?,
-            Messages::PutAside => receiver.put_aside()?,
+            Messages::Raised => receiver.put_rows_aside(places, |message| raise(job, message))?,
+            Messages::PutAside => receiver.put_aside(places)?,
         };
         Ok(look(job, found))
     })
@@ -98,6 +105,7 @@ fn put_aside_until(
 /// Receives frames until the columns are known, or the job has ended without any. No row comes before.
 pub fn receive_columns(job: &Job, reading: &mut Reading) -> Result<()> {
     let Reading { receiver, error, tags, .. } = reading;
+    let _reading = job.attend(Attention::Reads);
     wait::on_latch(Awaited::Job(job.awaited()), None, |_| {
         if receiver.columns().is_some() {
             return Ok(Look::Found(()));
@@ -114,6 +122,7 @@ pub fn receive_columns(job: &Job, reading: &mut Reading) -> Result<()> {
 /// Receives all frames; rows are dropped.
 pub fn receive_without_rows(job: &Job, reading: &mut Reading) -> Result<()> {
     let Reading { receiver, error, tags, .. } = reading;
+    let _reading = job.attend(Attention::Reads);
     wait::on_latch(Awaited::Job(job.awaited()), None, |_| {
         let received = receiver.next(|frame| receive_other(job, frame, error, tags))?;
         Ok(look(job, received))

@@ -12,6 +12,7 @@
 
 use crate::job::progress::Progress;
 use crate::job::state::{State, Stop};
+use crate::segment::spill::Spill;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, Ordering};
 
 /// Bytes for the outcome's text: an error report, or the command tags.
@@ -20,7 +21,7 @@ pub const OUTCOME_SIZE: usize = 4096;
 const MAGIC: u64 = 0x7067_5f62_6b67_6e64;
 /// Counts the changes of this file's layout and of the frames. A library that finds another number refuses the segment:
 /// it was replaced while sessions of the older one go on.
-const LAYOUT: u32 = 4;
+const LAYOUT: u32 = 5;
 
 /// Offset and length in bytes, from the segment's start.
 #[derive(Clone, Copy, Default)]
@@ -137,12 +138,15 @@ pub struct JobHeader {
     statements: AtomicU32,
     /// Worker: rows that the last statement returned or changed, of a job that has ended well.
     row_count: AtomicI64,
+    /// Both: frames that are in temporary files.
+    pub spill: Spill,
     /// Worker, before `state`: the error report or the command tags, as far as they fit.
     outcome: [AtomicU8; OUTCOME_SIZE],
 }
 
-const _: () =
-    assert!(size_of::<JobHeader>() == 16 + 8 + 72 + 96 + 8 + 16 + 16 + size_of::<Progress>() + 12 + 8 + OUTCOME_SIZE);
+const _: () = assert!(
+    size_of::<JobHeader>() == 16 + 8 + 72 + 96 + 8 + 16 + 16 + size_of::<Progress>() + 12 + 8 + 40 + OUTCOME_SIZE
+);
 const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
 
 impl JobHeader {
@@ -175,6 +179,7 @@ impl JobHeader {
             statement: AtomicU32::new(0),
             statements: AtomicU32::new(0),
             row_count: AtomicI64::new(0),
+            spill: Spill::default(),
             outcome: [const { AtomicU8::new(0) }; OUTCOME_SIZE],
         }
     }
