@@ -103,6 +103,39 @@ BEGIN
 END
 $$;
 RESET enable_seqscan;
+-- variables, OUT parameters, rows of a loop and of a cursor WITH HOLD come through
+CREATE PROCEDURE count_up(INOUT n int) LANGUAGE plpgsql AS $$
+BEGIN
+    CALL pg_background_join(current_setting('test.job')::pg_background_handle);
+    n := n + 1;
+END
+$$;
+CALL count_up(41);
+CREATE TABLE wide AS SELECT repeat(md5(i::text), 5000) AS value FROM generate_series(1, 3) i;
+DECLARE held CURSOR WITH HOLD FOR SELECT generate_series(1, 3);
+FETCH held;
+DO $$
+DECLARE
+    n int := 0;
+    r record;
+BEGIN
+    FOR r IN SELECT value FROM wide LOOP
+        CALL count_up(n);
+        IF length(r.value) = 160000 THEN
+            CALL count_up(n);
+        END IF;
+    END LOOP;
+    RAISE WARNING '%', n;
+END
+$$;
+FETCH held;
+CLOSE held;
+DROP TABLE wide;
+DROP PROCEDURE count_up(int);
+-- a transaction whose isolation level is the strictest
+SET default_transaction_isolation = 'serializable';
+CALL pg_background_join(:'job');
+RESET default_transaction_isolation;
 -- a cursor loop that is not read-only
 DO $$
 DECLARE
@@ -126,6 +159,7 @@ DO 'BEGIN END' \; CALL pg_background_join(:'job') \; DO 'BEGIN RAISE EXCEPTION '
 CREATE FUNCTION join_in_function(job pg_background_handle) RETURNS void LANGUAGE plpgsql AS 'BEGIN CALL pg_background_join(job); END';
 SELECT join_in_function(:'job');
 DO 'BEGIN PERFORM join_in_function(NULL); END';
+DO 'BEGIN EXECUTE ''CALL pg_background_join(NULL)''; END';
 CREATE FUNCTION join_in_sql() RETURNS void LANGUAGE sql AS 'CALL pg_background_join(NULL)';
 SELECT join_in_sql();
 CREATE PROCEDURE join_with_handler(job pg_background_handle) LANGUAGE plpgsql AS $$

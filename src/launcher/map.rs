@@ -7,6 +7,7 @@ use crate::launcher::job::{Target, tracker};
 use crate::launcher::launch::Options;
 use crate::launcher::synchronous::{self, SynchronousJob};
 use crate::pg::error::{PgError, Result};
+use crate::pg::latch;
 use logic::job::released::Release;
 use logic::job::state::{State, Stop};
 use logic::sqlstate;
@@ -75,6 +76,8 @@ pub fn map(statements: &[&[u8]], options: &Options, parallel: usize, after_failu
     let mut started = 0;
     let mut failed = None;
     loop {
+        // Where one has always ended already, nothing waits.
+        latch::check_for_interrupts()?;
         while failed.is_none() && started < statements.len() && running.len() < parallel {
             match synchronous::start_job(statements[started], options) {
                 Ok(job) => running.push((started, job)),
