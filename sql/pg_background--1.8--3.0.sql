@@ -432,7 +432,8 @@ CREATE FUNCTION pg_background_get_jobs(
     OUT progress_phase pg_catalog.text,
     OUT progress_msg pg_catalog.text,
     OUT progress_source pg_catalog.text,
-    OUT query pg_catalog.text
+    OUT query pg_catalog.text,
+    OUT spooled_bytes pg_catalog.int8
 )
     RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME', 'pg_background_get_jobs'
@@ -452,7 +453,8 @@ CREATE FUNCTION pg_background_get_history(
     OUT started_at pg_catalog.timestamptz,
     OUT finished_at pg_catalog.timestamptz,
     OUT row_count pg_catalog.int8,
-    OUT query pg_catalog.text
+    OUT query pg_catalog.text,
+    OUT spooled_bytes pg_catalog.int8
 )
     RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME', 'pg_background_get_history'
@@ -509,7 +511,8 @@ CREATE FUNCTION pg_background_stat_reset()
 CREATE VIEW pg_stat_background AS
 SELECT j.pid, j.cookie, j.label, j.datid, d.datname, j.usesysid, u.rolname AS usename, j.launcher_pid, j.state,
        j.launched_at, j.started_at, j.statement, j.statements, j.command, j.rows_processed, j.rows_estimated,
-       j.progress_pct, j.progress_phase, j.progress_msg, j.progress_source, a.wait_event_type, a.wait_event, j.query
+       j.progress_pct, j.progress_phase, j.progress_msg, j.progress_source, a.wait_event_type, a.wait_event, j.query,
+       j.spooled_bytes
   FROM pg_background_get_jobs() j
   LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) j.datid
   LEFT JOIN pg_catalog.pg_roles u ON u.oid OPERATOR(pg_catalog.=) j.usesysid
@@ -519,7 +522,8 @@ CREATE VIEW pg_background_history AS
 SELECT h.pid, h.cookie, h.label, h.datid, d.datname, h.usesysid, u.rolname AS usename, h.launcher_pid, h.state,
        h.sqlstate, h.message, h.launched_at, h.started_at, h.finished_at, h.row_count,
        h.started_at OPERATOR(pg_catalog.-) h.launched_at AS launch_latency,
-       h.finished_at OPERATOR(pg_catalog.-) h.started_at AS run_time, h.query
+       h.finished_at OPERATOR(pg_catalog.-) h.started_at AS run_time, h.query,
+       h.spooled_bytes
   FROM pg_background_get_history() h
   LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) h.datid
   LEFT JOIN pg_catalog.pg_roles u ON u.oid OPERATOR(pg_catalog.=) h.usesysid;

@@ -20,6 +20,7 @@ SELECT state FROM jobs;
 SELECT * FROM t;
 SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND pid = :pid;
 SELECT files() > 0 AS on_disk;
+CALL until(format('EXISTS (SELECT FROM pg_background_history WHERE cookie = %s AND spooled_bytes BETWEEN 500000 AND 700000)', :cookie));
 -- all rows in order, each once; then no file is left
 SELECT count(*), bool_and(i = n), sum(length(x)) FROM (SELECT i, x, row_number() OVER () AS n FROM pg_background_result_v2(:pid, :cookie) AS (i int, x text)) r;
 SELECT files();
@@ -59,6 +60,7 @@ SELECT pid, cookie FROM pg_background_launch_v2($$
 $$, 8192) \gset
 CALL until_waits(:pid, 'advisory');
 SELECT files() > 0 AS on_disk;
+SELECT spooled_bytes > 1000000 AS spooled FROM pg_stat_background WHERE cookie = :cookie;
 SELECT count(*), min(i), max(i) FROM pg_background_fetch((:pid, :cookie), 15000) AS (i int, x text, v text);
 SELECT pg_advisory_unlock(31);
 SELECT count(*), min(i), max(i), bool_and(i = n + 15000) FROM (SELECT i, row_number() OVER () AS n FROM pg_background_rows((:pid, :cookie)) AS (i int, x text, v text)) r;

@@ -48,6 +48,7 @@ pub fn pg_background_get_jobs(call: &Call) -> Result<Datum> {
             texts.unless_empty(message)?,
             percent.map_or(Value::Null, |_| Value::Text(b"manual".to_vec())),
             texts.text(job.query)?,
+            Value::Int8(job.spooled),
         ])
     })
 }
@@ -75,6 +76,7 @@ pub fn pg_background_get_history(call: &Call) -> Result<Datum> {
             time(job.finished_at),
             count(job.row_count),
             texts.text(job.query)?,
+            Value::Int8(job.spooled),
         ])
     })
 }

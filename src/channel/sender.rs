@@ -107,6 +107,11 @@ impl Sender {
         self.audience == Audience::Present && self.queue.is_some()
     }
 
+    /// Bytes that were spilled so far; 0 after [`Self::leave`].
+    pub fn spooled(&self) -> u64 {
+        self.spill.as_ref().map_or(0, Writer::written)
+    }
+
     /// Leaves the queue: the reader gets what is in it, and in the files, and then its end. Sets the launcher's latch,
     /// reader or not.
     pub fn leave(&mut self) -> Result<()> {

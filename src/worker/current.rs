@@ -157,6 +157,9 @@ impl Current {
                 }
             }
         }
+        if let Some(slot) = self.slot.filter(|_| sender.spooled() > 0) {
+            slot.spooled.store(i64::try_from(sender.spooled()).unwrap_or(i64::MAX), Relaxed);
+        }
         *self.sender.lock() = Some(sender);
         result.map(Some)
     }

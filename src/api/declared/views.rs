@@ -31,6 +31,7 @@ const JOBS: &[Column] = &[
     ("progress_msg", TEXT),
     ("progress_source", TEXT),
     ("query", TEXT),
+    ("spooled_bytes", INT8),
 ];
 
 const HISTORY: &[Column] = &[
@@ -48,6 +49,7 @@ const HISTORY: &[Column] = &[
     ("finished_at", TIMESTAMPTZ),
     ("row_count", INT8),
     ("query", TEXT),
+    ("spooled_bytes", INT8),
 ];
 
 const WORKERS: &[Column] = &[

@@ -64,6 +64,10 @@ impl Writer {
         &self.segment.header().spill
     }
 
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Has the launcher read all that was spilled? Then the queue is to be used.
     pub fn is_read(&self) -> bool {
         self.written == 0 || self.spill().taken() == self.written

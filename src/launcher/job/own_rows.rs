@@ -99,6 +99,7 @@ fn job_row(job: &Job, state: State) -> Result<JobRow> {
         command: 0,
         progress: job.progress()?,
         query: query(job)?,
+        spooled: job.spooled(),
     })
 }
 
@@ -119,6 +120,7 @@ fn ended_row(job: &Job, state: State) -> Result<EndedRow> {
         finished_at: job.finished_at(),
         row_count: UNKNOWN,
         query: query(job)?,
+        spooled: job.spooled(),
     })
 }
 

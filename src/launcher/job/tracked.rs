@@ -143,6 +143,11 @@ impl Job {
         self.segment.header().row_count()
     }
 
+    /// Bytes of results that the worker has put into files so far.
+    pub fn spooled(&self) -> i64 {
+        i64::try_from(self.segment.header().spill.written()).unwrap_or(i64::MAX)
+    }
+
     /// The command tag of the last statement of a job that ended well; empty before, and if it had no statement.
     pub fn command_tag(&self) -> Vec<u8> {
         let outcome = self.outcome();

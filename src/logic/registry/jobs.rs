@@ -142,8 +142,8 @@ impl Locked<'_> {
         job.query.set(new.query);
         job.worker_pid.store(0, Relaxed);
         job.state.store(State::Starting as u32, Relaxed);
-        for time in [&job.started_at, &job.row_count] {
-            time.store(0, Relaxed);
+        for number in [&job.started_at, &job.row_count, &job.spooled] {
+            number.store(0, Relaxed);
         }
         for number in
             [&job.statement, &job.statements, &job.command, &job.stop, &job.abandoned, &job.taken, &job.awaited]
@@ -230,6 +230,7 @@ impl Locked<'_> {
             entry.started_at.store(end.started_at, Relaxed);
             entry.finished_at.store(end.finished_at, Relaxed);
             entry.row_count.store(job.row_count.load(Relaxed), Relaxed);
+            entry.spooled.store(job.spooled.load(Relaxed), Relaxed);
             entry.label.copy_from(&job.label);
             entry.message.set(end.message);
             entry.query.copy_from(&job.query);

@@ -133,6 +133,8 @@ pub struct JobSlot {
     pub(crate) state: AtomicU32,
     pub(crate) started_at: AtomicI64,
     pub(crate) row_count: AtomicI64,
+    /// Bytes of results that were put into files.
+    pub spooled: AtomicI64,
     /// Which statement of how many runs, from 1.
     pub(crate) statement: AtomicU32,
     pub(crate) statements: AtomicU32,
@@ -337,6 +339,7 @@ pub struct HistoryEntry {
     pub(crate) started_at: AtomicI64,
     pub(crate) finished_at: AtomicI64,
     pub(crate) row_count: AtomicI64,
+    pub(crate) spooled: AtomicI64,
     pub(crate) label: SharedText<LABEL_SIZE>,
     pub(crate) message: SharedText<MESSAGE_SIZE>,
     pub(crate) query: SharedText<QUERY_SIZE>,

@@ -30,6 +30,8 @@ pub struct JobRow {
     pub command: u32,
     pub progress: Option<(i32, Vec<u8>)>,
     pub query: Vec<u8>,
+    /// Bytes of results that were put into files.
+    pub spooled: i64,
 }
 
 pub struct EndedRow {
@@ -48,6 +50,7 @@ pub struct EndedRow {
     pub finished_at: i64,
     pub row_count: i64,
     pub query: Vec<u8>,
+    pub spooled: i64,
 }
 
 pub struct WorkerRow {
@@ -193,6 +196,7 @@ fn job_row(job: &JobSlot) -> JobRow {
         command: job.command.load(Relaxed),
         progress: None,
         query: Vec::new(),
+        spooled: job.spooled.load(Relaxed),
     }
 }
 
@@ -212,6 +216,7 @@ fn ended_row(entry: &HistoryEntry) -> EndedRow {
         finished_at: entry.finished_at.load(Relaxed),
         row_count: entry.row_count.load(Relaxed),
         query: Vec::new(),
+        spooled: entry.spooled.load(Relaxed),
     }
 }
 
