@@ -357,26 +357,6 @@ pub fn canceled() -> PgError {
     PgError::new(sqlstate::QUERY_CANCELED, "canceling statement due to user request")
 }
 
-/// The next transaction would begin in the launching function's security context.
-#[cold]
-pub fn chain_in_security_definer() -> PgError {
-    PgError::new(
-        sqlstate::FEATURE_NOT_SUPPORTED,
-        "a job launched by a SECURITY DEFINER function cannot run COMMIT AND CHAIN",
-    )
-    .hint("Use COMMIT and BEGIN.")
-}
-
-/// The command runs user code and ends transactions, which the launching function's security context does not survive.
-#[cold]
-pub fn concurrently_in_security_definer() -> PgError {
-    PgError::new(
-        sqlstate::INSUFFICIENT_PRIVILEGE,
-        "a job launched by a SECURITY DEFINER function cannot run CREATE INDEX CONCURRENTLY or DETACH PARTITION CONCURRENTLY",
-    )
-    .hint("Launch the job as the owner, or use the command without CONCURRENTLY.")
-}
-
 /// A job has more unread results on disk than `spool_limit` allows; kilobytes.
 #[cold]
 pub fn spool_limit(limit: u32) -> PgError {

@@ -254,7 +254,7 @@ SELECT definer('INSERT INTO done VALUES (1); BEGIN; COMMIT AND CHAIN');
 SELECT definer('INSERT INTO done VALUES (2); SET ROLE regress_auto_member');
 SELECT definer('INSERT INTO done VALUES (3); RESET SESSION AUTHORIZATION');
 SELECT definer('BEGIN; INSERT INTO done VALUES (4); COMMIT; DO $$BEGIN COMMIT; END$$');
-SELECT definer('INSERT INTO done VALUES (5); CREATE INDEX CONCURRENTLY i ON done (note)');
+SELECT definer('INSERT INTO done VALUES (5); BEGIN; SET LOCAL ROLE regress_auto_member');
 SELECT definer('INSERT INTO done VALUES (6); ROLLBACK; BEGIN; CREATE TEMP TABLE t ON COMMIT DROP AS ' || :'who' || '; TABLE t; COMMIT; ' || :'who');
 -- deferred triggers and held cursors run as that user, too
 CREATE TABLE seen (note text);

@@ -241,7 +241,6 @@ pub unsafe fn analyze(raw: *mut sys::RawStmt, sql: *const c_char, types: *const 
 /// As for the server's function, which may throw: to be called in a guard.
 pub unsafe fn run_portal(
     portal: sys::Portal,
-    is_top_level: bool,
     dest: *mut sys::DestReceiver,
     other_dest: *mut sys::DestReceiver,
     done: *mut sys::QueryCompletion,
@@ -249,12 +248,12 @@ pub unsafe fn run_portal(
     // SAFETY: promised by the caller.
     #[cfg(pg18_up)]
     unsafe {
-        sys::PortalRun(portal, c_long::MAX, is_top_level, dest, other_dest, done);
+        sys::PortalRun(portal, c_long::MAX, true, dest, other_dest, done);
     }
     // SAFETY: as above.
     #[cfg(not(pg18_up))]
     unsafe {
-        sys::PortalRun(portal, c_long::MAX, is_top_level, true, dest, other_dest, done);
+        sys::PortalRun(portal, c_long::MAX, true, true, dest, other_dest, done);
     }
 }
 

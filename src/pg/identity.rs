@@ -131,26 +131,9 @@ pub fn adopt_session(identity: &Identity) -> Result<()> {
     })
 }
 
-/// Takes over current user and security context, for the transaction. An abort takes them back; a commit does not,
-/// and is followed by [`leave_user`].
-pub fn adopt_user(user: u32, security_context: i32) {
-    // SAFETY: writes variables; the transaction's end restores them.
-    unsafe { sys::SetUserIdAndSecContext(user, security_context) };
-}
-
 /// Does the job act as another than its session does: a SECURITY DEFINER function's owner, or restricted?
 pub fn is_adopted(identity: &Identity) -> bool {
     identity.security_context != 0 || identity.current_user != user_of_session(identity)
-}
-
-/// Could the current user become session and authenticated user all the same?
-pub fn is_whole(identity: &Identity) -> Result<bool> {
-    let user = identity.current_user;
-    if identity.session_user == user && identity.authenticated_user == user {
-        return Ok(true);
-    }
-    // SAFETY: a catalog lookup.
-    guard(|| unsafe { sys::superuser_arg(user) })
 }
 
 /// Until this is dropped, users' code runs as another user, restricted.
@@ -189,13 +172,6 @@ impl Drop for Acting {
 /// Inside an operation that runs users' code restricted (an index function under ANALYZE, say)?
 pub fn is_restricted() -> bool {
     capture().security_context & sys::SECURITY_RESTRICTED_OPERATION as i32 != 0
-}
-
-/// After the commit: no security context may be set when the next transaction starts.
-pub fn leave_user(identity: &Identity) {
-    let user = user_of_session(identity);
-    // SAFETY: writes variables, outside a transaction.
-    unsafe { sys::SetUserIdAndSecContext(user, 0) };
 }
 
 fn user_of_session(identity: &Identity) -> u32 {

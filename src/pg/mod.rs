@@ -38,6 +38,7 @@ pub mod guc_table;
 pub mod hooks;
 pub mod identity;
 pub mod jsonb;
+pub mod lasting_user;
 pub mod latch;
 mod layout;
 pub mod leftovers;

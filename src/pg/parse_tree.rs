@@ -14,17 +14,6 @@ pub struct Tree<'a> {
     statement: PhantomData<&'a sys::Node>,
 }
 
-/// Does a command commit on its own while it runs?
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Commits {
-    No,
-    /// It does, and users' code in it (of indexes, say) runs as the table's owner and restricted.
-    Yes,
-    /// It does, and its own text can run users' code, in the current security context: the input function of a literal,
-    /// the check of a domain.
-    AndEvaluates,
-}
-
 /// The commands on databases, roles and extensions that change what sessions may be there, or are like.
 pub enum Utility<'a> {
     CreateDatabase(Options<'a>),
@@ -103,25 +92,10 @@ impl<'a> Tree<'a> {
         self.kind() == sys::NodeTag_T_TransactionStmt
     }
 
-    /// COMMIT AND CHAIN: the next transaction begins while this one ends.
-    pub fn is_commit_and_chain(self) -> bool {
-        if !self.is_transaction_control() {
-            return false;
-        }
-        // SAFETY: the node's type has been looked at.
-        let statement = unsafe { self.as_node::<sys::TransactionStmt>() };
-        statement.kind == sys::TransactionStmtKind_TRANS_STMT_COMMIT && statement.chain
-    }
-
     /// COPY … FROM STDIN or TO STDOUT.
     pub fn is_copy_with_client(self) -> bool {
         // SAFETY: the node's type has been looked at.
         self.kind() == sys::NodeTag_T_CopyStmt && unsafe { self.as_node::<sys::CopyStmt>() }.filename.is_null()
-    }
-
-    /// CALL or DO: code that may end transactions.
-    pub fn is_procedural(self) -> bool {
-        matches!(self.kind(), sys::NodeTag_T_CallStmt | sys::NodeTag_T_DoStmt)
     }
 
     /// Is it a command with a query in it (EXPLAIN, CREATE TABLE AS, SELECT INTO), or a CALL?
@@ -144,7 +118,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Does the command itself end the transaction and go on in another?
-    pub fn commits(self) -> Commits {
+    pub fn commits(self) -> bool {
         // SAFETY: each node's type has been looked at.
         unsafe {
             match self.kind() {
@@ -152,13 +126,11 @@ impl<'a> Tree<'a> {
                 sys::NodeTag_T_VacuumStmt
                 | compat::CLUSTER
                 | sys::NodeTag_T_ReindexStmt
-                | sys::NodeTag_T_AlterDatabaseStmt => Commits::Yes,
-                sys::NodeTag_T_DropStmt if self.as_node::<sys::DropStmt>().concurrent => Commits::Yes,
-                sys::NodeTag_T_IndexStmt if self.as_node::<sys::IndexStmt>().concurrent => Commits::AndEvaluates,
-                sys::NodeTag_T_AlterTableStmt if self.as_node::<sys::AlterTableStmt>().detaches_concurrently() => {
-                    Commits::AndEvaluates
-                }
-                _ => Commits::No,
+                | sys::NodeTag_T_AlterDatabaseStmt => true,
+                sys::NodeTag_T_DropStmt => self.as_node::<sys::DropStmt>().concurrent,
+                sys::NodeTag_T_IndexStmt => self.as_node::<sys::IndexStmt>().concurrent,
+                sys::NodeTag_T_AlterTableStmt => self.as_node::<sys::AlterTableStmt>().detaches_concurrently(),
+                _ => false,
             }
         }
     }

@@ -143,12 +143,7 @@ impl<'a> Script<'a> {
     }
 
     /// Runs one statement; rows go to the receiver, or nowhere. Gives the command tag, and how many rows it counts.
-    pub fn run(
-        &self,
-        statement: Statement,
-        toplevel: bool,
-        destination: Option<&mut RowDestination>,
-    ) -> Result<(Vec<u8>, u64)> {
+    pub fn run(&self, statement: Statement, destination: Option<&mut RowDestination>) -> Result<(Vec<u8>, u64)> {
         let (raw, text, params) = (statement.raw, self.sql.as_ptr(), self.params.as_ptr());
         let (types, count) = (self.params.types().as_ptr(), self.params.types().len() as c_int);
         // SAFETY: all-zero is a valid QueryCompletion to fill.
@@ -209,7 +204,7 @@ impl<'a> Script<'a> {
             sys::PortalStart(portal, params, 0, ptr::null_mut());
             sys::CurrentMemoryContext = sys::CurTransactionContext;
             // What queries that a rule has added return is for nobody: the result is the statement's.
-            compat::run_portal(portal, toplevel, dest, sys::None_Receiver, done_at);
+            compat::run_portal(portal, dest, sys::None_Receiver, done_at);
             sys::PortalDrop(portal, false);
             if !params.is_null() {
                 sys::error_context_stack = error_context.previous;

@@ -2,8 +2,7 @@
 //! like say otherwise; what psql does with a script, and the server with each statement that psql sends.
 //!
 //! Invariants: a statement is parsed when those before it have ended. An error ends the job, and leaves what was
-//! committed: so the number that the header shows is that of the first statement whose work is not done. No security
-//! context is set where a transaction begins or after one has ended, which the server asserts.
+//! committed: so the number that the header shows is that of the first statement whose work is not done.
 
 use super::current::Current;
 use super::statements::{self, Done, Rows};
@@ -12,7 +11,7 @@ use crate::errors;
 use crate::pg::error::{self, Result};
 use crate::pg::parse_tree::Tree;
 use crate::pg::parts::Parts;
-use crate::pg::{activity, bgworker, identity, xact};
+use crate::pg::{activity, bgworker, xact};
 use crate::process;
 
 /// Runs the statements to the end of the text. Outside a transaction, as it ends.
@@ -40,7 +39,6 @@ pub fn run(current: &Current, parts: &mut Parts) -> Result<Done> {
 /// Parses the next statement, runs it, and ends its transaction if it is not in a block.
 fn next(current: &Current, parts: &mut Parts, done: &mut Done) -> Result<()> {
     let number = done.tags.len() + 1;
-    let was_open = xact::is_open();
     xact::begin()?;
     current.set_start(0);
     current.set_start(parts.next()?);
@@ -50,10 +48,7 @@ fn next(current: &Current, parts: &mut Parts, done: &mut Done) -> Result<()> {
         return end(current, None);
     };
     let tree = statement.tree();
-    if !was_open {
-        adopt_user(current, tree)?;
-    }
-    check(current, tree)?;
+    statements::check(tree)?;
     current.show_statement(number, if is_last { number } else { 0 }, tree.tag());
     statements::execute(current, script, statement, Rows::of(current, is_last), done)?;
     end(current, Some(tree))
@@ -63,37 +58,7 @@ fn next(current: &Current, parts: &mut Parts, done: &mut Done) -> Result<()> {
 /// and a rollback to come, if the job was asked to stop; but what has committed on its own, or must be, stays.
 fn end(current: &Current, tree: Option<Tree>) -> Result<()> {
     transaction::refuse_to_commit_if_stopped(current, tree)?;
-    xact::commit()?;
-    let identity = &current.segment.header().identity;
-    if identity::is_adopted(identity) {
-        if xact::is_open() {
-            // ROLLBACK AND CHAIN has begun a transaction as the session's user.
-            identity::adopt_user(identity.current_user, identity.security_context);
-        } else {
-            identity::leave_user(identity);
-        }
-    }
-    Ok(())
-}
-
-/// Takes over current user and security context for a transaction that this statement has begun, as
-/// [`transaction::adopt_user`] does; if they are those of the session, they stay what the job's SET ROLE made of them.
-fn adopt_user(current: &Current, tree: Tree) -> Result<()> {
-    if identity::is_adopted(&current.segment.header().identity) {
-        transaction::adopt_user(current, Some(tree))?;
-    }
-    Ok(())
-}
-
-/// Refuses a statement that the job may not run.
-///
-/// COMMIT AND CHAIN begins a transaction while the security context of the one that ends is still set, for what runs at
-/// its end (deferred triggers) must not run without. The server does not expect a transaction to begin so.
-fn check(current: &Current, tree: Tree) -> Result<()> {
-    if tree.is_commit_and_chain() && identity::is_adopted(&current.segment.header().identity) {
-        return Err(errors::chain_in_security_definer());
-    }
-    statements::check(tree)
+    xact::commit()
 }
 
 /// What a session does between two commands of its client.

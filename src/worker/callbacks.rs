@@ -7,7 +7,7 @@
 
 use super::current;
 use super::notify::Notification;
-use super::outcome;
+use super::{outcome, transaction};
 use crate::channel::Full;
 use crate::errors;
 use crate::pg::dsm::Segment;
@@ -84,6 +84,7 @@ fn message(mut report: Report) -> Result<()> {
 ///
 /// Rows and messages that the queue has no room for are dropped: a process that ends does not wait for a reader.
 fn at_exit() -> Result<()> {
+    transaction::leave_user();
     let cause = CAUSE_OF_EXIT.lock().take();
     let report = || cause.clone().unwrap_or_else(|| errors::lost_worker(identity::process_id()));
     let mut notification = None;

@@ -163,6 +163,7 @@ fn run(current: &Current, trees: &Context, settings: u64) -> Result<()> {
     // A cancel that came before is found before the first statement; from here on the server serves cancels.
     let cancellable = Cancellable::new();
     current.start(identity::now());
+    transaction::adopt_user(current)?;
     given::set(&current.segment)?;
     transaction::bound(current)?;
     let header = current.segment.header();
@@ -170,10 +171,12 @@ fn run(current: &Current, trees: &Context, settings: u64) -> Result<()> {
     if header.identity.autocommit != 0 && header.params.len == 0 {
         let mut parts = Parts::new(current.segment.sql()?, trees)?;
         let done = autocommit::run(current, &mut parts)?;
+        transaction::leave_user();
         succeed(current, cancellable, &done, || parts.log_duration(&current.detail))
     } else {
         let script = transaction::begin(current, trees, settings)?;
         let done = statements::run(current, &script)?;
+        transaction::leave_user();
         succeed(current, cancellable, &done, || script.log_duration(&current.detail))
     }
 }
@@ -208,5 +211,6 @@ pub fn fail(current: &Current, error: &PgError) -> Result<()> {
     error.log(&current.detail);
     timeout::forget_interrupts()?;
     xact::abort()?;
+    transaction::leave_user();
     outcome::failure(current, report, Full::Wait)
 }

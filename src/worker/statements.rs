@@ -9,7 +9,7 @@ use crate::pg::dest::RowDestination;
 use crate::pg::error::Result;
 use crate::pg::parse_tree::Tree;
 use crate::pg::statement::{Script, Statement};
-use crate::pg::{guc, identity, timeout, xact};
+use crate::pg::{guc, timeout, xact};
 use logic::segment::header::Identity;
 
 /// What the statements that have ended well leave.
@@ -49,7 +49,6 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     let statements = script.statements();
     let count = statements.len();
     let single = (count <= 1).then(|| statements.first().map(|statement| statement.tree())).flatten();
-    transaction::adopt_user(current, single)?;
     let mut done = Done::default();
     for (i, statement) in statements.into_iter().enumerate() {
         let tree = statement.tree();
@@ -72,7 +71,6 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     transaction::commit(current, count, single)?;
     // A job that fails, be it at its commit, has changed nothing: its rows are shown now.
     current.show_rows(done.rows);
-    identity::leave_user(&current.segment.header().identity);
     Ok(done)
 }
 
@@ -84,15 +82,14 @@ pub fn execute(current: &Current, script: &Script, statement: Statement, rows: R
     if is_timed {
         timeout::start(guc::statement_timeout())?;
     }
-    let toplevel = transaction::may_end_transactions(current, statement.tree());
     let (tag, counted) = if rows == Rows::Sent {
         let mut sink = RowSink::new(current);
-        let ran = script.run(statement, toplevel, Some(&mut RowDestination::new(&mut sink)?))?;
+        let ran = script.run(statement, Some(&mut RowDestination::new(&mut sink)?))?;
         sink.finish()?;
         done.has_rows = sink.has_columns();
         ran
     } else {
-        script.run(statement, toplevel, None)?
+        script.run(statement, None)?
     };
     if is_timed {
         timeout::stop()?;

@@ -2,12 +2,12 @@
 
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
-use crate::pg::{identity, set_command, xact};
+use crate::pg::{set_command, xact};
 use logic::wire::extras::Extras;
 
 /// Sets them, as SET at the beginning of the job would: as the role that the job runs as, and for the whole session, so
 /// RESET gives what it gives in the launcher's. [`super::Session::take_back_changes`] takes them back with all else
-/// that the job has set. When the session is the launcher's, outside a transaction; an error is the job's.
+/// that the job has set. When the process acts as that role, outside a transaction; an error is the job's.
 ///
 /// They have a transaction of their own, so that what is set for new transactions (`default_transaction_isolation`)
 /// holds for the job's first, and so that one that fails does not take back the settings of the next.
@@ -21,11 +21,7 @@ pub fn set(segment: &Segment) -> Result<()> {
     if settings.is_empty() {
         return Ok(());
     }
-    let identity = &header.identity;
     xact::begin()?;
-    identity::adopt_user(identity.current_user, identity.security_context);
     settings.iter().try_for_each(|(name, value)| set_command::set(name, value))?;
-    xact::commit()?;
-    identity::leave_user(identity);
-    Ok(())
+    xact::commit()
 }
