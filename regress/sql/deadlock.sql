@@ -54,6 +54,11 @@ SELECT pg_background_await((:pid, :cookie)::pg_background_handle);
 SELECT state, command_tag FROM pg_background_outcome((:pid, :cookie)::pg_background_handle);
 SELECT pg_background_forget((:pid, :cookie)::pg_background_handle);
 SELECT indisvalid FROM pg_index WHERE indexrelid = 'place_note'::regclass;
+-- a wait with a time limit ends, and its snapshot with it: it is no deadlock
+SELECT pid, cookie FROM pg_background_start('CREATE INDEX CONCURRENTLY place_note_again ON place (note)', autocommit => true) \gset
+SELECT pg_background_await((:pid, :cookie)::pg_background_handle, '1 s') IS NOT NULL AS no_error;
+SELECT pg_background_await((:pid, :cookie)::pg_background_handle, '1 s') IS NOT NULL AS no_error;
+SELECT pg_background_forget((:pid, :cookie)::pg_background_handle);
 -- a safe snapshot
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 UPDATE place SET note = 'here';

@@ -27,7 +27,7 @@ pub struct AwaitedJob {
 }
 
 /// What a wait needs to end, as far as it can be part of a deadlock.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum Awaits<'a> {
     /// The end of all of these jobs.
     All(&'a [AwaitedJob]),
@@ -57,6 +57,7 @@ enum Key {
 /// Looks for deadlocks in one wait, from its beginning to its end.
 pub struct Watch<'a> {
     awaits: Awaits<'a>,
+    deadline: Option<Instant>,
     /// When the next look is due; `None` before the first sleep.
     next: Option<Instant>,
     /// What the last look has found, if it was a circle.
@@ -77,17 +78,18 @@ fn hide() -> Result<()> {
 }
 
 impl<'a> Watch<'a> {
-    pub fn new(awaits: Awaits<'a>) -> Self {
-        Self { awaits, next: None, suspected: None, is_shown: false }
+    /// Of a wait that ends at the deadline in any case.
+    pub fn new(awaits: Awaits<'a>, deadline: Option<Instant>) -> Self {
+        Self { awaits, deadline, next: None, suspected: None, is_shown: false }
     }
 
     /// How long the wait may sleep, before it calls [`Self::look_if_due`].
-    pub fn sleep_until(&mut self, deadline: Option<Instant>) -> Option<Instant> {
+    pub fn sleep_until(&mut self) -> Option<Instant> {
         if matches!(self.awaits, Awaits::Nothing) {
-            return deadline;
+            return self.deadline;
         }
         let next = *self.next.get_or_insert_with(|| Instant::now() + lock_waits::deadlock_timeout());
-        Some(deadline.map_or(next, |deadline| deadline.min(next)))
+        Some(self.deadline.map_or(next, |deadline| deadline.min(next)))
     }
 
     /// To be called when the wait has found nothing, and before it sleeps. An error, if this session waits for itself.
@@ -106,7 +108,7 @@ impl<'a> Watch<'a> {
         let Some(mine) = self.my_wait(registry)? else {
             return Ok(());
         };
-        let graph = Graph::explore(me, mine, |pid| wait_of(registry, pid))?;
+        let graph = Graph::explore(me, mine, |pid| self.wait_of(registry, pid))?;
         if let Some(registry) = registry {
             self.show(registry, &graph)?;
         }
@@ -201,11 +203,26 @@ impl<'a> Watch<'a> {
         let (begin, end) = (format!("Process {pid} waits for "), format!("; blocked by process {next}."));
         Ok([begin.as_bytes(), &lock, end.as_bytes()].concat())
     }
+
+    /// The wait of another process; `None`: it waits for nobody.
+    ///
+    /// A job that waits for old snapshots to go (CREATE INDEX CONCURRENTLY) is left out if this session's wait has a
+    /// deadline. Such waits are a way to see the job's end: each is a statement of its own, and the job goes on when
+    /// that is over.
+    fn wait_of(&self, registry: Option<&Registry>, pid: i32) -> Result<Option<Wait<Key>>> {
+        let mut waits = lock_waits::of(pid)?;
+        if self.deadline.is_some() {
+            let me = identity::process_id();
+            for wait in waits.iter_mut().filter(|wait| wait.is_for_virtual_transaction()) {
+                wait.blockers.remove(&me);
+            }
+        }
+        other_wait(registry, pid, waits)
+    }
 }
 
-/// The wait of another process; `None`: it waits for nobody.
-fn wait_of(registry: Option<&Registry>, pid: i32) -> Result<Option<Wait<Key>>> {
-    let waits = lock_waits::of(pid)?;
+/// The wait of a process that waits for these locks; if for none, then perhaps for jobs.
+fn other_wait(registry: Option<&Registry>, pid: i32, waits: Vec<LockWait>) -> Result<Option<Wait<Key>>> {
     if !waits.is_empty() {
         let on = waits.iter().flat_map(|wait| wait.blockers.iter().copied()).collect();
         return Ok(Some(Wait { needs: Needs::Locks, key: Key::Locks(waits), on }));

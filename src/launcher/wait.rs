@@ -113,7 +113,7 @@ fn in_turns<T>(
     mut look: impl FnMut(Time) -> Result<Look<T>>,
     mut sleep: impl FnMut(Option<Instant>) -> Result<()>,
 ) -> Result<Option<T>> {
-    let mut watch = Watch::new(awaits);
+    let mut watch = Watch::new(awaits, deadline);
     loop {
         // Read before the look: what has come by the deadline is found.
         let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -123,7 +123,7 @@ fn in_turns<T>(
             Look::Nothing if over => return Ok(None),
             Look::Nothing => {
                 watch.look_if_due()?;
-                sleep(watch.sleep_until(deadline))?;
+                sleep(watch.sleep_until())?;
             }
         }
     }
@@ -142,9 +142,9 @@ pub fn for_room<T>(
 /// Waits until the job of another session, which has that slot and that cookie, has ended. False: the deadline passed
 /// first.
 pub fn for_end(registry: &Registry, slot: u32, cookie: i64, awaits: Awaits, deadline: Option<Instant>) -> Result<bool> {
-    let mut watch = Watch::new(awaits);
+    let mut watch = Watch::new(awaits, deadline);
     loop {
-        if registry.wait_for_end(slot, cookie, watch.sleep_until(deadline))? {
+        if registry.wait_for_end(slot, cookie, watch.sleep_until())? {
             return Ok(true);
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -156,7 +156,7 @@ pub fn for_end(registry: &Registry, slot: u32, cookie: i64, awaits: Awaits, dead
 
 /// Waits until the process that was started for a job has attached to the queue, or has ended, or will never start;
 /// which of these, the segment's header tells afterwards. Here the server's own wait sleeps, under its event
-/// `MessageQueueInternal`.
+/// `MessageQueueInternal`. It is part of no deadlock: the process takes no lock of a session's before it has attached.
 pub fn for_process(receiver: &Receiver) -> Result<()> {
     receiver.wait_for_worker()
 }

@@ -51,6 +51,13 @@ impl PartialEq for LockWait {
 }
 
 impl LockWait {
+    /// Is the lock one that goes with the blocking session's transaction, and in one statement with the statement? So
+    /// it is with the end of transactions that may have an old snapshot.
+    pub fn is_for_virtual_transaction(&self) -> bool {
+        const VIRTUAL: u8 = sys::LockTagType_LOCKTAG_VIRTUALTRANSACTION as u8;
+        matches!(self.wanted, Wanted::Lock(tag, _) if tag.locktag_type == VIRTUAL)
+    }
+
     /// "ShareLock on transaction 744", in the server's words.
     pub fn description(&self) -> Result<Vec<u8>> {
         let Wanted::Lock(tag, mode) = self.wanted else {
