@@ -26,6 +26,7 @@
 //! | history | who ends a job | yes |
 //! | totals | the worker at a start and an end, a launch that waits or is refused | yes |
 //! | waiting launches | the launch itself | yes |
+//! | shown waits | the session that waits; one that needs the entry of a process that is gone | yes |
 //! | `door` | the postmaster; where it does not know the library, any process (`door`) | no |
 //!
 //! By operation (rules in `logic/registry`; exclusive unless said otherwise; "wakes" is after the release):
@@ -54,6 +55,8 @@
 //! - *Exit* or *fail* as a launcher (`launcher_exits`, `give_up`): frees the job's slot, or abandons the job and asks
 //!   it to stop. Wakes who waits for the job or for a slot, and a worker that was claimed.
 //! - *Wait* in line (`join`, `quit`): an entry of the queue. `quit` wakes launches that wait.
+//! - *Show* a wait for jobs that has lasted, or *hide* it (`show_wait`, `hide_wait`): its entry. No wake: others read
+//!   it (`wait_of`, shared) when they look for a deadlock.
 //! - *Dismiss* workers (`dismiss`, `dismiss_one`): their mark, and the generation if all are meant. Wakes those that
 //!   are idle.
 //! - *Look* (views, `find`): shared, for a row at a time; the views reap first. Single fields: no lock (`Tables`).
