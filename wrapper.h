@@ -9,6 +9,8 @@
 #include "catalog/pg_proc.h"
 #include "commands/defrem.h"
 #include "commands/extension.h"
+/* since 16 PG_TEMP_FILE_PREFIX is there */
+#include "common/file_utils.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
