@@ -95,6 +95,18 @@ SELECT count(*) FROM jobs WHERE state IN ('starting', 'running');
 SELECT pg_background_stop(:'running');
 SELECT submit_and_wait('SELECT') IS NOT NULL AS launched;
 
+-- one that waits for this session will not end
+SET pg_background.max_workers = 2;
+SET deadlock_timeout = '100ms';
+BEGIN;
+LOCK TABLE note;
+SELECT count(submit('INSERT INTO note VALUES (15)')) FROM generate_series(1, 2);
+SELECT attempt($$SELECT submit('SELECT')$$) LIMIT 1;
+COMMIT;
+RESET deadlock_timeout;
+SELECT count(pg_background_await((pid, cookie))) FROM jobs;
+SELECT submit_and_wait('SELECT') IS NOT NULL AS launched;
+
 -- a loop that nobody cleans up after: none is lost, none refused
 SET pg_background.max_workers = 4;
 SET statement_timeout = 0;

@@ -94,7 +94,7 @@ like($err, qr/HINT:  Jobs can be launched when the configuration has set pg_back
 like($err, qr/parameter "pg_background.enabled" cannot be changed now/, 'no session opens the door for itself');
 
 # The jobs that run come to their end, and no worker stays.
-is(Jobs::look($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_background'}), $node->{registry} ? 4 : 2, 'jobs that run are let run');
+is(Jobs::look($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_background'}), $node->{registry} ? 4 : 3, 'jobs that run are let run');
 value($session, 'SELECT pg_advisory_unlock(1)');
 ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM done WHERE note = 'ran on'}), 'a job that runs commits');
 ok(until_true(sub { outcome('nested') ne '' }), 'a job that launches another runs');

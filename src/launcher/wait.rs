@@ -35,8 +35,6 @@ pub enum Awaited {
     Reply(i32),
     /// A free slot of `max_worker_processes`.
     ProcessSlot,
-    /// The end of one of this session's jobs, in whose place another may come.
-    SessionRoom,
 }
 
 impl Awaited {
@@ -44,7 +42,7 @@ impl Awaited {
     fn event(self) -> Event {
         match self {
             Self::Job(_) | Self::JobToStop => Event::Job,
-            Self::Reply(_) | Self::ProcessSlot | Self::SessionRoom => Event::Launch,
+            Self::Reply(_) | Self::ProcessSlot => Event::Launch,
         }
     }
 
@@ -52,7 +50,7 @@ impl Awaited {
         match self {
             Self::Job(job) => Awaits::All(slice::from_ref(job)),
             Self::Reply(worker) => Awaits::Worker(*worker),
-            Self::JobToStop | Self::ProcessSlot | Self::SessionRoom => Awaits::Nothing,
+            Self::JobToStop | Self::ProcessSlot => Awaits::Nothing,
         }
     }
 }
@@ -85,6 +83,16 @@ pub fn on_latch<T>(
     look: impl FnMut(Time) -> Result<Look<T>>,
 ) -> Result<Option<T>> {
     in_turns(awaited.awaits(), deadline, look, |until| registry::wait(awaited.event(), until))
+}
+
+/// Looks, and sleeps until one of these jobs of this session may have ended, in turns: a launch waits to track another
+/// in its place. Otherwise as [`on_latch`].
+pub fn for_session_room<T>(
+    jobs: &[AwaitedJob],
+    deadline: Instant,
+    look: impl FnMut(Time) -> Result<Look<T>>,
+) -> Result<Option<T>> {
+    in_turns(Awaits::Any(jobs), Some(deadline), look, |until| registry::wait(Event::Launch, until))
 }
 
 /// Looks at several jobs, and sleeps until one of them may have ended, in turns. The jobs of this session tell its

@@ -5,6 +5,7 @@
 
 use super::Job;
 use crate::errors;
+use crate::launcher::deadlock::AwaitedJob;
 use crate::pg::error::Result;
 use logic::job::counters::Counters;
 use logic::job::released::{Release, ReleasedHandles};
@@ -100,9 +101,9 @@ pub fn make_room(wanted: usize) {
     }
 }
 
-/// May a tracked job still become one that [`make_room`] releases?
-pub fn may_make_room() -> bool {
-    TRACKER.lock().jobs.iter().any(|job| !job.results.are_wanted())
+/// The tracked jobs that [`make_room`] may release once they have ended.
+pub fn may_make_room() -> Vec<AwaitedJob> {
+    TRACKER.lock().jobs.iter().filter(|job| !job.results.are_wanted()).map(|job| job.awaited()).collect()
 }
 
 /// Tracks and counts a job that has been launched.

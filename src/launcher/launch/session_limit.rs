@@ -6,7 +6,7 @@
 
 use crate::errors;
 use crate::launcher::job::tracker;
-use crate::launcher::wait::{self, Awaited, Look};
+use crate::launcher::wait::{self, Look};
 use crate::pg::error::Result;
 use crate::registry::door;
 use crate::settings;
@@ -19,16 +19,16 @@ pub fn wait_for_room(give_up: Instant) -> Result<()> {
     if has_room() {
         return Ok(());
     }
-    let found = wait::on_latch(Awaited::SessionRoom, Some(give_up), |_| {
+    let found = wait::for_session_room(&tracker::may_make_room(), give_up, |_| {
         door::check()?;
         let limit = settings::max_workers() as usize;
         tracker::make_room((tracker::count_tracked() + 1).saturating_sub(limit));
         Ok(if has_room() {
             Look::Found(true)
-        } else if tracker::may_make_room() {
-            Look::Nothing
-        } else {
+        } else if tracker::may_make_room().is_empty() {
             Look::Found(false)
+        } else {
+            Look::Nothing
         })
     })?;
     if found == Some(true) {
