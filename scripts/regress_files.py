@@ -58,8 +58,7 @@ def by_psql(host, database, path):
 def by_job(server, database, text):
     server.database = database
     server.connect()
-    # messages are read in the end: the error of infinite_recurse alone has a context of 200 kB
-    started = server.params("SELECT pid, cookie FROM pg_background_start($1, autocommit => true, queue_size => 16777216)", text)
+    started = server.params("SELECT pid, cookie FROM pg_background_start($1, autocommit => true)", text)
     if "error" in started:
         raise SystemExit(f"a job cannot be launched: {started} {pq.PQerrorMessage(server.connection)}")
     pid, cookie = started["rows"][0]
