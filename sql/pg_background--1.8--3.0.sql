@@ -703,8 +703,11 @@ DECLARE
     source text;
     rest text;
     opening text;
+    closing text;
     skipped text;
-    code text := '';                    -- the source, in as many lines, without comments and literals
+    kept text;
+    lines text[] := '{}';
+    code text;
     token text[];
     word text;
     line int := 1;
@@ -825,45 +828,57 @@ BEGIN
 
     IF lang IN ('plpgsql', 'sql') THEN
         source := coalesce(pg_get_function_sqlbody(function), routine.prosrc);
-        rest := source;
-        LOOP
-            opening := (regexp_match(rest, '--|/\*|[eE]?''|"|\$(?:[[:alpha:]_]\w*)?\$'))[1];
-            EXIT WHEN opening IS NULL;
-            i := position(opening IN rest);
-            code := code || left(rest, i - 1);
-            rest := substr(rest, i + length(opening));
-            skipped := CASE opening
-                WHEN '--' THEN (regexp_match(rest, '^[^\n\r]*'))[1]
-                WHEN '/*' THEN substr(rest, 1, nullif(position('*/' IN rest), 0) + 1)
-                WHEN '"' THEN (regexp_match(rest, '^[^"]*"'))[1]
-                WHEN '''' THEN (regexp_match(rest, '^[^'']*'''))[1]
-                WHEN 'e''' THEN (regexp_match(rest, '^(?:[^''\\]|\\.|'''')*'''))[1]
-                WHEN 'E''' THEN (regexp_match(rest, '^(?:[^''\\]|\\.|'''')*'''))[1]
-                ELSE substr(rest, 1, nullif(position(opening IN rest), 0) + length(opening) - 1) END;
-            skipped := coalesce(skipped, rest);
-            code := code || CASE opening WHEN '"' THEN opening || skipped
-                                         ELSE regexp_replace(opening || skipped, '[^\n]', ' ', 'g') END;
-            rest := substr(rest, length(skipped) + 1);
+        -- without comments and literals, every character in its place
+        FOREACH rest IN ARRAY string_to_array(source, E'\n') LOOP
+            kept := '';
+            LOOP
+                IF closing IS NULL THEN
+                    opening := (regexp_match(rest, '--|/\*|[eE]?''|"|\$(?:[[:alpha:]_]\w*)?\$'))[1];
+                    EXIT WHEN opening IS NULL;
+                    i := position(opening IN rest);
+                    kept := kept || left(rest, i - 1) || CASE opening WHEN '"' THEN opening ELSE repeat(' ', length(opening)) END;
+                    rest := substr(rest, i + length(opening));
+                    closing := CASE opening
+                        WHEN '--' THEN '^[^\r]*'
+                        WHEN '/*' THEN '^.*?\*/'
+                        WHEN '"' THEN '^[^"]*"'
+                        WHEN '''' THEN '^[^'']*'''
+                        WHEN 'e''' THEN '^(?:[^''\\]|\\.|'''')*'''
+                        WHEN 'E''' THEN '^(?:[^''\\]|\\.|'''')*'''
+                        ELSE '^.*?' || replace(opening, '$', '\$') END;
+                END IF;
+                skipped := (regexp_match(rest, closing))[1];
+                i := length(coalesce(skipped, rest));
+                kept := kept || CASE opening WHEN '"' THEN left(rest, i) ELSE repeat(' ', i) END;
+                rest := substr(rest, i + 1);
+                -- without an end in this line it goes on in the next
+                EXIT WHEN skipped IS NULL;
+                closing := NULL;
+            END LOOP;
+            lines := lines || (kept || rest);
         END LOOP;
-        code := code || rest;
+        code := array_to_string(lines, E'\n');
 
         -- every block is on a stack while its end is looked for; the line breaks say which line it is
         FOR token IN
             SELECT regexp_matches(code, '(\m(?:begin|case|exception\s+when|end\s+(?:if|loop|case)|end|pragma\s+autonomous_transaction)\M'
-                '|(?<=(?:^|;|>>|\m(?:begin|then|else|loop))\s*)(?:commit|rollback)\M(?=\s*(?:;|and\M))|\n)', 'gi')
+                '|(?:^|;|>>|\m(?:begin|then|else|loop)\M)\s*(?:commit|rollback)\M(?=\s*(?:;|and\M))|\n)', 'gi')
         LOOP
-            word := lower(regexp_replace(token[1], '\s+', ' '));
-            depth := cardinality(kinds);
-            IF word IN ('begin', 'case') THEN
-                kinds := kinds || word;
+            line := line + length(token[1]) - length(replace(token[1], E'\n', ''));
+            word := lower(regexp_replace(token[1], '\s+', ' ', 'g'));
+            IF word IN ('begin', 'case', 'begin commit', 'begin rollback') THEN
+                kinds := kinds || left(word, 5);
                 commits := commits || 0;
-            ELSIF word IN ('end', 'end case') THEN
+            END IF;
+            depth := cardinality(kinds);
+            IF word IN ('end', 'end case') THEN
                 kinds := trim_array(kinds, least(depth, 1));
                 commits := trim_array(commits, least(depth, 1));
             ELSIF word LIKE 'pragma%' THEN
                 RAISE EXCEPTION '% % has % in line %', lower(kind), title, upper(word), line
                     USING ERRCODE = 'feature_not_supported', HINT = 'Take it out: PL/pgSQL has no such pragma.';
-            ELSIF word IN ('commit', 'rollback') THEN
+            ELSIF word ~ '(commit|rollback)$' THEN
+                word := substring(word FROM '\w+$');
                 IF routine.prokind <> 'p' THEN
                     RAISE EXCEPTION 'function % has % in line %', title, upper(word), line
                         USING ERRCODE = 'invalid_transaction_termination',
@@ -889,7 +904,6 @@ BEGIN
                 END IF;
                 kinds[depth] := 'handlers';
             END IF;
-            line := line + length(token[1]) - length(replace(token[1], E'\n', ''));
         END LOOP;
 
         -- PL/pgSQL and SQL know a parameter by the routine's name, too; in the copy by that of the copy

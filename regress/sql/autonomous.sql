@@ -294,6 +294,9 @@ CREATE FUNCTION event() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
 SELECT refused($$'event()'$$);
 
 -- what cannot be
+CREATE FUNCTION commits_first() RETURNS void LANGUAGE plpgsql AS $$ <<a>> BEGIN
+    COMMIT; ROLLBACK; END $$;
+SELECT refused($$'commits_first()'$$);
 CREATE FUNCTION commits() RETURNS int LANGUAGE plpgsql AS $$
 -- COMMIT;
 DECLARE
@@ -321,7 +324,9 @@ BEGIN
         PERFORM CASE WHEN true THEN 1 END;
         CASE WHEN true THEN NULL; ELSE COMMIT; END CASE;
     END;
-    FOR i IN 1..1 LOOP COMMIT; END LOOP;
+    FOR i IN 1..1 LOOP
+        COMMIT;
+    END LOOP;
 EXCEPTION
     WHEN OTHERS THEN ROLLBACK;
 END $$;
