@@ -13,7 +13,7 @@ CREATE FUNCTION left_over() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM
 
 -- a row for each, in the order of the array, however they end
 SELECT * FROM m('{SELECT i FROM generate_series(1\, 3) i,INSERT INTO t VALUES (1),SELECT 1/0,SELEC,"",-- nothing
-,SELECT 1; UPDATE t SET i = 2; SELECT}');
+,SELECT 1; UPDATE t SET i = i; SELECT}');
 SELECT * FROM t;
 SELECT left_over();
 -- canceled by the server's means; its process terminated
