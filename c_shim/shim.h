@@ -20,6 +20,7 @@
 #include "commands/async.h"
 #include "commands/dbcommands.h"
 #include "commands/tablespace.h"
+#include "common/file_utils.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
