@@ -88,6 +88,13 @@ is(value($session, q{
 	SELECT array_agg(pg_background_start('SELECT ' || n)) AS jobs FROM generate_series(1, 3) AS n \gset
 	SELECT pg_background_await_all(:'jobs'), pg_background_await_any(:'jobs') = ANY (:'jobs'::pg_background_handle[])
 }), 't|t', 'several are awaited');
+is(value($session, q{
+	SELECT pg_background_start('SELECT pg_sleep(0.1)') AS job \gset
+	CALL pg_background_join(:'job');
+	SELECT state FROM pg_background_outcome(:'job');
+}), 'stopped', 'one is joined');
+is(value($session, q{SELECT ordinal, state, command_tag, sqlstate FROM pg_background_map(ARRAY['SELECT id FROM done', 'CREATE TABLE t ()'])}),
+	"1|stopped|SELECT 101|\n2|error||25006", 'several statements are mapped');
 value($session, q{SELECT pg_background_start('SELECT pg_sleep(600)') AS job \gset});
 is(value($session, q{SELECT pg_background_await(:'job', '10ms'), pg_background_stop(:'job'), pg_background_await(:'job')}), 'f|t|t', 'one is stopped');
 value($session, q{SELECT pg_background_forget_ended()});
