@@ -252,7 +252,7 @@ ok(until_waits_for($node, $pid, 'PgSleep'), 'a job of one session runs');
 value($other, "\\set pid $pid\n\\set cookie $cookie");
 is(value($other, 'SELECT pg_background_wait_v2_timeout(:pid, :cookie, 10)'), 'f', 'another session waits for the job for a moment');
 my $third = session($node);
-my $third_pid = value($third, 'SELECT pg_backend_pid()');
+my $third_pid = value($third, q{SET deadlock_timeout = '1h'; SELECT pg_backend_pid()});
 $third->query_until(qr/begun/, "\\echo begun\nSELECT pg_background_wait_v2($pid, $cookie);\n\\echo waited\n");
 ok(until_waits_for($node, $third_pid, wait_event($node)), "a third session waits for the job's end");
 SKIP: {
