@@ -725,7 +725,9 @@ DECLARE
     argument_type oid;
     argument_mode "char";
     type_name text;
+    is_pseudo boolean;
     returns_row boolean;
+    returns_nothing boolean;
     inputs text[] := '{}';              -- what the wrapper passes to the job
     actual text[] := '{}';              -- what stands for it in the job's text
     outputs text[] := '{}';
@@ -935,9 +937,11 @@ BEGIN
     FOR i IN 1..coalesce(cardinality(routine.proallargtypes), routine.pronargs) LOOP
         argument_type := CASE WHEN routine.proallargtypes IS NULL THEN routine.proargtypes[i - 1] ELSE routine.proallargtypes[i] END;
         argument_mode := coalesce(routine.proargmodes[i], 'i');
-        type_name := format_type(argument_type, -1);
-        IF EXISTS (SELECT FROM pg_type t WHERE t.oid = argument_type AND t.typtype = 'p') THEN
-            RAISE EXCEPTION '% % has a parameter of type %', lower(kind), title, type_name USING ERRCODE = 'feature_not_supported',
+        -- in full, as the wrapper may run under any search_path
+        SELECT format('%I.%I', n.nspname, t.typname), t.typtype = 'p' INTO STRICT type_name, is_pseudo
+          FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = argument_type;
+        IF is_pseudo THEN
+            RAISE EXCEPTION '% % has a parameter of type %', lower(kind), title, format_type(argument_type, -1) USING ERRCODE = 'feature_not_supported',
                 DETAIL = 'The wrapper must know the types of the values that it passes.',
                 HINT = 'Write a function with parameters of the types that are used, which calls it, and make that one autonomous.';
         END IF;
@@ -952,14 +956,15 @@ BEGIN
             columns := columns || format('column%s %s', cardinality(outputs), type_name);
         END IF;
     END LOOP;
-    type_name := format_type(routine.prorettype, -1);
-    IF routine.prokind = 'f' AND EXISTS (SELECT FROM pg_type t WHERE t.oid = routine.prorettype AND t.typtype = 'p')
-       AND NOT (is_trigger OR type_name = 'void' OR type_name = 'record' AND columns <> '{}') THEN
-        RAISE EXCEPTION 'function % returns %', title, type_name USING ERRCODE = 'feature_not_supported',
-            HINT = CASE type_name WHEN 'record' THEN 'Declare the columns with OUT parameters or RETURNS TABLE.'
+    SELECT format('%I.%I', n.nspname, t.typname), t.typtype = 'p', t.typtype = 'c' INTO STRICT type_name, is_pseudo, returns_row
+      FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = routine.prorettype;
+    returns_nothing := routine.prorettype = 'void'::regtype;
+    IF routine.prokind = 'f' AND is_pseudo
+       AND NOT (is_trigger OR returns_nothing OR routine.prorettype = 'record'::regtype AND columns <> '{}') THEN
+        RAISE EXCEPTION 'function % returns %', title, format_type(routine.prorettype, -1) USING ERRCODE = 'feature_not_supported',
+            HINT = CASE routine.prorettype WHEN 'record'::regtype THEN 'Declare the columns with OUT parameters or RETURNS TABLE.'
                                   ELSE 'Move what is to be autonomous into a procedure that it calls.' END;
     END IF;
-    returns_row := EXISTS (SELECT FROM pg_type t WHERE t.oid = routine.prorettype AND t.typtype = 'c');
     arguments := pg_get_function_identity_arguments(function);
 
     -- the wrapper's body
@@ -988,7 +993,7 @@ BEGIN
             schema_name, outer_name, ours,
             format('SELECT %s.%s(%%s, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) IS NULL',
                    replace(quote_ident(schema_name), '%', '%%'), replace(quote_ident(inner_name), '%', '%%')))
-        WHEN columns = '{}' AND type_name = 'void' OR routine.prokind = 'p' AND columns = '{}'
+        WHEN columns = '{}' AND returns_nothing OR routine.prokind = 'p' AND columns = '{}'
             THEN format(E'    PERFORM %s.pg_background_exec(%L%s);\n', ours, job_sql, params)
         WHEN routine.proretset AND returns_row
             THEN format(E'    RETURN QUERY SELECT * FROM %s.pg_background_query_as(NULL::%s, %L%s);\n', ours, type_name, job_sql, params)
@@ -1001,7 +1006,7 @@ BEGIN
         ELSE format(E'    SELECT * INTO result FROM %s;\n', job_rows) || (
             SELECT string_agg(format(E'    %s := result.column%s;\n', o.target, o.n), '' ORDER BY o.n)
               FROM unnest(outputs) WITH ORDINALITY o (target, n)) END;
-    body := CASE WHEN cardinality(columns) > 1 AND NOT routine.proretset THEN E'DECLARE\n    result record;\nBEGIN\n' ELSE E'BEGIN\n' END || body || E'END\n';
+    body := CASE WHEN cardinality(columns) > 1 AND NOT routine.proretset THEN E'DECLARE\n    result pg_catalog.record;\nBEGIN\n' ELSE E'BEGIN\n' END || body || E'END\n';
 
     -- the wrapper, and the statements around it
 

@@ -129,6 +129,20 @@ CALL try('"F 1; --
 x$wrapper$"(int)', $$SELECT "F 1; --
 x$wrapper$"(1)$$);
 
+-- types are meant as they were when the wrapper was made, whatever the search_path
+CREATE SCHEMA auto_other;
+CREATE DOMAIN auto_other.text AS pg_catalog.text CHECK (value = 'of another');
+CREATE DOMAIN auto_other.record AS int;
+CREATE FUNCTION f_types(OUT a text, OUT b text[]) LANGUAGE plpgsql AS $$ BEGIN a := 'a'; b := '{b}'; END $$;
+CREATE FUNCTION f_type() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN 'c'; END $$;
+SELECT length(pg_background_autonomous('f_types()', true)) > 0, length(pg_background_autonomous('f_type()', true)) > 0;
+SET search_path = auto_other, auto, public, pg_catalog;
+SELECT f_types(), f_type();
+SET search_path = auto, public;
+DROP FUNCTION f_types, f_types_atx, f_type, f_type_atx;
+DROP DOMAIN auto_other.text, auto_other.record;
+DROP SCHEMA auto_other;
+
 -- procedures, which may commit
 CREATE PROCEDURE p_plain(line text) LANGUAGE plpgsql AS $$ BEGIN PERFORM note(line); END $$;
 CALL try('p_plain(text)', $$CALL p_plain('plain')$$, false);
@@ -204,15 +218,24 @@ DROP TABLE defaults, same;
 -- a procedure's SECURITY DEFINER and SET are the wrapper's alone: with them it could not commit
 CREATE PROCEDURE definer(OUT who text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = auto, pg_temp AS $$
 BEGIN
+    PERFORM note('kept');
+    COMMIT;
     who := current_user || ' ' || current_setting('search_path');
-    PERFORM note(who);
+    PERFORM note('lost: ' || who);
+    ROLLBACK;
+    PERFORM note('kept: ' || who);
 END $$;
 ALTER PROCEDURE definer OWNER TO regress_auto_owner;
+SELECT attempt('CALL definer(NULL)');
 SELECT pg_background_autonomous('definer()', true) AS made \gset
+TRUNCATE log;
 SELECT proname, prosecdef, proconfig FROM pg_proc WHERE proname ~ '^definer' ORDER BY proname;
 SET ROLE regress_auto_caller;
+BEGIN;
 CALL definer(NULL);
+ROLLBACK;
 RESET ROLE;
+SELECT line FROM log ORDER BY id;
 SELECT undo(:'made');
 SELECT proname, prosecdef, proconfig FROM pg_proc WHERE proname ~ '^definer' ORDER BY proname;
 
