@@ -101,6 +101,19 @@ value($session, q{SELECT pg_background_forget_ended()});
 ($out, $err) = ask($session, q{SELECT pg_background_exec('SELECT pg_sleep(600)', timeout => '50ms')});
 like($err, qr/ERROR:  57014: /, 'a timeout ends a job on a standby');
 
+is(value($session, q{SELECT ordinal, state, command_tag, sqlstate FROM pg_background_map(ARRAY['SELECT 1', 'DELETE FROM done']) ORDER BY 1}),
+	"1|stopped|SELECT 1|\n2|error||25006", 'several statements run, and one writes');
+value($session, q{SELECT pg_background_start('SELECT pg_advisory_lock_shared(2)', autocommit => true) AS job \gset});
+value($session, q{CALL pg_background_join(:'job')});
+is(value($session, q{SELECT state FROM pg_background_outcome(:'job'); SELECT pg_background_forget(:'job')}), "stopped\n", 'a job is joined');
+value($session, q{SELECT pg_background_start('SELECT repeat(md5(n::text), 50) FROM generate_series(1, 3000) AS n') AS job \gset});
+is(value($session, q{SELECT pg_background_await(:'job'); SELECT sum(length(t)) FROM pg_background_rows(:'job') AS (t text)}), "t\n4800000",
+	'a job that nobody reads keeps its rows in a file');
+value($session, 'SELECT pg_advisory_lock(3)');
+($out, $err) = ask($session, q{SELECT pg_background_exec('SELECT pg_advisory_lock(3)')});
+like($err, qr/ERROR:  40P01: /, 'a deadlock of the session with its job is found on a standby');
+value($session, 'SELECT pg_advisory_unlock(3)');
+
 for my $case (
 	[ q{INSERT INTO done VALUES (0, 'standby')}, 'INSERT' ], [ 'CREATE TEMP TABLE t (id int)', 'CREATE TABLE' ], [ q{SELECT nextval('s')}, 'nextval\(\)' ],
 	[ 'SELECT FROM done FOR UPDATE', 'SELECT FOR UPDATE' ], [ 'VACUUM done', 'VACUUM' ], [ 'NOTIFY c', 'NOTIFY' ],
