@@ -142,5 +142,5 @@ fn tables(area: Area, head: &'static Head, sizes: Sizes) -> Result<Tables<'stati
 fn make(tables: &Tables) {
     tables.conditions().for_each(Condition::init);
     tables.make(identity::now());
-    tables.tell_door(if settings::enabled() { Door::Open } else { Door::Closed }, guc::read_at());
+    tables.set_door(if settings::enabled() { Door::Open } else { Door::Closed }, guc::read_at());
 }

@@ -27,7 +27,7 @@ fn door_of(enabled: bool) -> Door {
 /// memory is written.
 pub fn note(enabled: bool) {
     if let Some(registry) = area::known().filter(|_| identity::is_postmaster()) {
-        registry.tell_door(door_of(enabled), identity::now());
+        registry.set_door(door_of(enabled), identity::now());
     }
 }
 

@@ -25,6 +25,15 @@ fn what_was_read_last_counts_whoever_tells_it_when() {
 }
 
 #[test]
+fn the_one_who_sets_it_need_not_be_later() {
+    let memory = Memory::new();
+    let tables = memory.tables();
+    tables.set_door(Closed, 200);
+    tables.set_door(Open, 100);
+    assert_eq!(tables.door(), Open);
+}
+
+#[test]
 fn of_two_readings_at_the_same_time_the_closed_door_stands() {
     let memory = Memory::new();
     let tables = memory.tables();
