@@ -908,12 +908,12 @@ BEGIN
             END IF;
         END LOOP;
 
-        -- PL/pgSQL and SQL know a parameter by the routine's name, too; in the copy by that of the copy
-        IF wrapper IS NULL THEN
+        -- PL/pgSQL and SQL know a parameter by the routine's name, too; in the copy by that of the copy. A table of that name is meant first.
+        own_name := '"?' || regexp_replace(routine.proname, '(\W)', '\\\1', 'g') || '"?';
+        IF wrapper IS NULL AND code !~* ('\m(from|join|update|into|using)\s+(only\s+)?([\w"]+\.)?' || own_name || '(?![\w$.("])') THEN
             names := CASE WHEN is_trigger THEN 'new|old|found|tg_\w+'
                           ELSE concat_ws('|', 'found', regexp_replace(array_to_string(array_remove(routine.proargnames, ''), '|'),
                                                                       '([^\w|])', '\\\1', 'g')) END;
-            own_name := '"?' || regexp_replace(routine.proname, '(\W)', '\\\1', 'g') || '"?';
             pieces := regexp_split_to_array(
                 regexp_replace(translate(code, E'\x01', ' '), '(?<![\w.$"])(' || own_name || ')(\s*\.\s*"?(?:' || names || ')"?)(?![\w$"(])',
                                E'\\1\x01\\2', 'gi'), E'\x01');
@@ -1042,7 +1042,7 @@ BEGIN
         statements := statements || (format('CREATE %s %I.%I(%s', kind, schema_name, inner_name, CASE WHEN is_trigger THEN
                 E'new anyelement, old anyelement, tg_op text, tg_when text, tg_level text, tg_name name, tg_relid oid, tg_relname name, '
                 'tg_table_name name, tg_table_schema name, tg_nargs integer, tg_argv text[])\n RETURNS record\n' ELSE '' END)
-                                     || CASE WHEN copied <> source THEN replace(substr(definition, length(head) + 1), source, copied)
+                                     || CASE WHEN copied <> '' THEN replace(substr(definition, length(head) + 1), source, copied)
                                              ELSE substr(definition, length(head) + 1) END);
         IF routine.prokind = 'p' AND (routine.prosecdef OR routine.proconfig IS NOT NULL) THEN
             -- with them it could not commit; the wrapper has them, and the job is launched under them

@@ -123,6 +123,10 @@ CREATE FUNCTION f_sql(a int) RETURNS text LANGUAGE sql AS $$ INSERT INTO log (li
 CALL try('f_sql(int)', 'SELECT f_sql(1)');
 CREATE FUNCTION f_atomic(a int) RETURNS text BEGIN ATOMIC; INSERT INTO log (line) VALUES ('f_atomic ' || a) RETURNING line; END;
 CALL try('f_atomic(int)', 'SELECT f_atomic(1)');
+CREATE FUNCTION log(line text) RETURNS bigint LANGUAGE sql AS $$
+    INSERT INTO log (line) VALUES ('log'); SELECT count(*) FROM log WHERE log.line IS NOT NULL $$;
+CALL try('log(text)', $q$SELECT log('x'::text) + 1 - 1$q$);
+DROP FUNCTION log(text);
 CREATE FUNCTION "F 1; --
 x$wrapper$"("A""a" int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN PERFORM note('odd'); RETURN "A""a"; END $$;
 CALL try('"F 1; --
