@@ -79,19 +79,15 @@ static WATCHED: Mutex<Vec<Arc<Segment>>> = Mutex::new(Vec::new());
 pub struct Watched(Arc<Segment>);
 
 impl Watched {
-    fn new(segment: &Arc<Segment>) -> Self {
+    /// For a launch, before a worker hears of the job; and for the launcher's end of the channel.
+    pub fn new(segment: &Arc<Segment>) -> Self {
+        static CALLS_AT_EXIT: AtomicBool = AtomicBool::new(false);
+        if !CALLS_AT_EXIT.swap(true, Relaxed) {
+            // The server has room for some callbacks, or ends the session: it throws no ERROR.
+            let _ = exit::at_exit(at_exit);
+        }
         WATCHED.lock().push(Arc::clone(segment));
         Self(Arc::clone(segment))
-    }
-
-    /// For a launch, before a worker hears of the job. An error only before the session's first.
-    pub fn from_launch_on(segment: &Arc<Segment>) -> Result<Self> {
-        static CALLS_AT_EXIT: AtomicBool = AtomicBool::new(false);
-        if !CALLS_AT_EXIT.load(Relaxed) {
-            exit::at_exit(at_exit)?;
-            CALLS_AT_EXIT.store(true, Relaxed);
-        }
-        Ok(Self::new(segment))
     }
 }
 
@@ -114,7 +110,8 @@ impl Drop for Watched {
 /// The session ends: nobody will read.
 fn at_exit() -> Result<()> {
     let watched = std::mem::take(&mut *WATCHED.lock());
-    watched.iter().try_for_each(|segment| abandon(segment.header()))
+    // all of them, also after an error
+    watched.iter().map(|segment| abandon(segment.header())).fold(Ok(()), Result::and)
 }
 
 /// Says what the launcher does with a job, until it is dropped; then what it was before counts again.

@@ -79,7 +79,7 @@ fn launch_attended(
     let (segment, settings_hash) = segments::get(request.identity()?, &request.content(&request.extras()))?;
     segment.header().spill.set_attention(attention);
     // A worker that has the job may spill, whatever becomes of this launch.
-    let _watched = Watched::from_launch_on(&segment)?;
+    let _watched = Watched::new(&segment);
     let launched_at = identity::now();
     let mut used_pids = tracker::pids_in_use(execution.is_some());
     used_pids.extend(pids_of(execution));
