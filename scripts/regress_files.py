@@ -130,6 +130,12 @@ def main(known, work, direct_host, psql_host, job_host, *paths):
     job, other = Server(job_host, "job", work, "postgres"), Server(psql_host, "direct", work, "postgres")
     for path in paths:
         file = os.path.basename(path)[:-4]
+        try:
+            with open(path, encoding="utf-8") as whole:
+                whole.read()
+        except UnicodeDecodeError:
+            print(f"{file}: left out: not in the encoding of the database, as a job's text must be", flush=True)
+            continue
         run = list(statements_of(path, direct, os.path.dirname(direct_host) + "/direct"))
         for server in (job, other):
             copy_database(server)
