@@ -40,8 +40,8 @@ impl<'a> RowSink<'a> {
         Ok(())
     }
 
-    /// Sends what is left. Everything that the job has sent so far, messages too, is in the queue then, unless the
-    /// reader is gone.
+    /// Sends what is left. Everything that the job has sent so far, messages too, is in the queue or in files then,
+    /// unless the reader is gone.
     pub fn finish(&mut self) -> Result<()> {
         self.send()?;
         if self.has_columns {

@@ -4,8 +4,8 @@
 //! them as read. So a fetch that fails, or is cancelled, has taken nothing, and can be made again (unless a row could
 //! not be put aside, for lack of disk space: then the rest is lost).
 //!
-//! The rows that it does not want stay in the queue, where the worker waits for room: the session holds no more than
-//! one batch beyond the rows of a fetch.
+//! The rows that it does not want stay in the queue, and in the files into which the worker puts what the queue has no
+//! room for until the next fetch: the session's memory holds no more than one batch beyond the rows of a fetch.
 //!
 //! Rows come in the job's order, and so does the end. Suppose that a job has failed after a thousand rows: the fetches
 //! give these, and the one that would need more throws the error.
