@@ -26,7 +26,7 @@ REGRESS_CHEAP = basic definer inherit spool v1
 # Some tests are for servers with a registry of all sessions' jobs (17 and later, or preloaded), some for those without: REGRESS_WITH
 # and ISOLATION_WITH_REGISTRY, ..._WITHOUT_REGISTRY. The server is asked when the tests run, in the words that pg_regress is given;
 # one that does not answer will not answer pg_regress either.
-REGRESS_WITH_REGISTRY = deadlock_chain queue quotas registry rights rows_elsewhere
+REGRESS_WITH_REGISTRY = at_commit deadlock_chain queue quotas registry rights rows_elsewhere
 REGRESS_WITHOUT_REGISTRY = no_registry
 ISOLATION_WITH_REGISTRY = sessions
 ISOLATION_WITHOUT_REGISTRY = strangers

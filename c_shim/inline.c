@@ -191,3 +191,10 @@ pgbg_ps_display(const char *activity)
 {
 	set_ps_display(activity);
 }
+
+/* A macro since 17. */
+dsa_area *
+pgbg_dsa_create(int tranche)
+{
+	return dsa_create(tranche);
+}

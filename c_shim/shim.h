@@ -56,6 +56,7 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/dsa.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -107,5 +108,6 @@ extern void pgbg_slot_deform(TupleTableSlot *slot);
 extern void pgbg_store_tuples(Tuplestorestate *store, TupleTableSlot *slot, const char *first, Size rows);
 extern const char *pgbg_tag_name(uint32 tag);
 extern void pgbg_ps_display(const char *activity);
+extern dsa_area *pgbg_dsa_create(int tranche);
 
 #endif

@@ -16,16 +16,11 @@ use logic::sqlstate;
 use logic::wire::report::{Field, Report};
 use std::ffi::CStr;
 
+mod at_commit;
 mod deadlock;
 
+pub use at_commit::{at_commit_without_registry, not_committed, prepare_with_jobs};
 pub use deadlock::{DeadlockedWait, deadlock};
-
-/// The option has a place in the function's declaration, and no meaning yet.
-#[cold]
-pub fn at_commit_not_supported() -> PgError {
-    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, "starting a job at the commit is not supported yet")
-        .hint("Start the job when the transaction has committed.")
-}
 
 /// An argument that must not be NULL.
 #[cold]

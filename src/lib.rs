@@ -27,7 +27,7 @@ mod worker;
 mod exports {
     use crate::api::declared;
     use crate::pg::entry::{self, Datum, FunctionCallInfo, Pg_finfo_record, Pg_magic_struct};
-    use crate::{hooks, registry, settings, worker};
+    use crate::{hooks, launcher, registry, settings, worker};
 
     #[unsafe(no_mangle)]
     pub extern "C" fn Pg_magic_func() -> *const Pg_magic_struct {
@@ -51,6 +51,12 @@ mod exports {
     pub extern "C-unwind" fn pg_background_worker_main(argument: Datum) {
         // SAFETY: named as a worker's main function, and nothing else.
         unsafe { crate::pg::bgworker::main(argument, worker::process::run) };
+    }
+
+    #[unsafe(no_mangle)]
+    pub extern "C-unwind" fn pg_background_dispatcher_main(argument: Datum) {
+        // SAFETY: as above.
+        unsafe { crate::pg::bgworker::main(argument, launcher::launch::dispatcher::run) };
     }
 
     macro_rules! sql_functions {

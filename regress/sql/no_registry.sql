@@ -12,4 +12,6 @@ SELECT datname = current_database() AS datname, usename = current_user AS usenam
   FROM pg_stat_background_totals;
 SELECT pg_background_stat_reset();
 SELECT pg_background_detach_v2(:pid, :cookie);
+-- a job cannot wait for a commit
+SELECT attempt($$SELECT pg_background_start('SELECT 1', at_commit => true)$$);
 \i regress/sql/include/cleanup.sql

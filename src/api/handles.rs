@@ -1,7 +1,7 @@
 //! Starting jobs: what 3.0 adds. `readers` has the functions that return rows.
 
 use crate::errors;
-use crate::launcher::launch::{Options, Plans, Results, Transactions, given, launch};
+use crate::launcher::launch::{Options, Plans, Results, Transactions, at_commit, given, launch};
 use crate::launcher::read;
 use crate::launcher::synchronous::{self, Started};
 use crate::pg::call::Call;
@@ -70,13 +70,13 @@ impl Positions {
 /// notify)`
 pub fn pg_background_start(call: &Call) -> Result<Datum> {
     let sql = START.sql(call)?;
-    if call.boolean(6) {
-        return Err(errors::at_commit_not_supported());
-    }
     let results = if call.is_null(5) || call.boolean(5) { Results::Kept } else { Results::Discarded };
     let channel = call.optional_text(10)?.map_or(Ok(&b""[..]), given::channel)?;
     let plans = Plans::Fresh;
     let options = Options { results, queue_size: call.int4(7), channel, plans, ..START.options(call)? };
+    if call.boolean(6) {
+        return call.composite([Value::Int4(0), Value::Int8(at_commit::launch(sql, &options)?)]);
+    }
     let job = launch(sql, &options, None)?;
     call.composite([Value::Int4(job.pid), Value::Int8(job.cookie)])
 }

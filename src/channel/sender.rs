@@ -102,6 +102,11 @@ impl Sender {
         self.queue = Some(queue);
     }
 
+    /// Has it a queue?
+    pub fn has_queue(&self) -> bool {
+        self.queue.is_some()
+    }
+
     /// Is what is sent going to be read?
     pub fn has_reader(&self) -> bool {
         self.audience == Audience::Present && self.queue.is_some()

@@ -243,7 +243,7 @@ fn workers_of(registry: &Registry, needs: Needs, cookies: impl Iterator<Item = i
     let mut workers = BTreeSet::new();
     for cookie in cookies {
         match registry.find(cookie)? {
-            Some((_, pid, _)) if pid != 0 => drop(workers.insert(pid)),
+            Some((_, name)) if name.pid != 0 => drop(workers.insert(name.pid)),
             _ if needs == Needs::AnyJob => return Ok(None),
             _ => {}
         }

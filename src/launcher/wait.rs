@@ -147,6 +147,16 @@ pub fn for_room<T>(
     registry.wait_for_room(Some(deadline), ready)
 }
 
+/// Waits until `ready` gives something, looking each time that a job which starts at a commit leaves the queue. `None`:
+/// the deadline passed first.
+pub fn for_start<T>(
+    registry: &Registry,
+    deadline: Option<Instant>,
+    ready: impl FnMut() -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    registry.wait_for_room(deadline, ready)
+}
+
 /// Waits until the job of another session, which has that slot and that cookie, has ended. False: the deadline passed
 /// first.
 pub fn for_end(registry: &Registry, slot: u32, cookie: i64, awaits: Awaits, deadline: Option<Instant>) -> Result<bool> {

@@ -28,20 +28,48 @@ impl Drop for Handle {
     }
 }
 
+fn new_worker(name: &[u8], function: &[u8]) -> sys::BackgroundWorker {
+    // SAFETY: all-zero is a valid BackgroundWorker.
+    let mut worker: sys::BackgroundWorker = unsafe { std::mem::zeroed() };
+    // also on a hot standby
+    worker.bgw_start_time = sys::BgWorkerStartTime_BgWorkerStart_ConsistentState;
+    copy_text(&mut worker.bgw_library_name, LIBRARY);
+    copy_text(&mut worker.bgw_function_name, function);
+    copy_text(&mut worker.bgw_name, name);
+    copy_text(&mut worker.bgw_type, LIBRARY);
+    worker
+}
+
+/// Asks the postmaster for a process that runs `function` of this library, without a database, and that is started
+/// again after a second whenever it fails. False: no slot is free. Allocates nothing, and so may be called in the midst
+/// of a transaction's end.
+pub fn register_steady(name: &[u8], function: &[u8]) -> Result<bool> {
+    let mut worker = new_worker(name, function);
+    worker.bgw_flags = sys::BGWORKER_SHMEM_ACCESS as c_int;
+    worker.bgw_restart_time = 1;
+    let worker = &raw mut worker;
+    // SAFETY: the server copies the struct.
+    guard(|| unsafe { sys::RegisterDynamicBackgroundWorker(worker, ptr::null_mut()) })
+}
+
+/// In a process that [`register_steady`] has asked for: a termination, and a shutdown, end it at the next check for
+/// interrupts.
+pub fn accept_termination() -> Result<()> {
+    // SAFETY: handlers of the server that are async-signal-safe.
+    guard(|| unsafe {
+        sys::pgbg_set_handler(libc::SIGTERM, Some(sys::die));
+        sys::pgbg_set_handler(libc::SIGHUP, Some(sys::SignalHandlerForConfigReload));
+        sys::BackgroundWorkerUnblockSignals();
+    })
+}
+
 impl Handle {
     /// Asks the postmaster for a worker that runs `function` of this library with `argument`. `None`: no slot is free.
     /// This process's latch is set when the worker has started and when its slot is free again.
     pub fn register(name: &[u8], function: &[u8], argument: u32) -> Result<Option<Self>> {
-        // SAFETY: all-zero is a valid BackgroundWorker.
-        let mut worker: sys::BackgroundWorker = unsafe { std::mem::zeroed() };
+        let mut worker = new_worker(name, function);
         worker.bgw_flags = (sys::BGWORKER_SHMEM_ACCESS | sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as c_int;
-        // also on a hot standby
-        worker.bgw_start_time = sys::BgWorkerStartTime_BgWorkerStart_ConsistentState;
         worker.bgw_restart_time = sys::BGW_NEVER_RESTART;
-        copy_text(&mut worker.bgw_library_name, LIBRARY);
-        copy_text(&mut worker.bgw_function_name, function);
-        copy_text(&mut worker.bgw_name, name);
-        copy_text(&mut worker.bgw_type, LIBRARY);
         worker.bgw_main_arg = argument as sys::Datum;
         // SAFETY: reads a variable.
         worker.bgw_notify_pid = unsafe { sys::MyProcPid };

@@ -47,6 +47,34 @@ impl Segment {
         Ok(Arc::new(segment))
     }
 
+    /// The bytes before the queue: the header as it is, and all regions. For a segment that no other process knows of.
+    pub fn image(&self) -> Vec<u8> {
+        let len = self.header().queue.offset as usize;
+        // SAFETY: inside the mapping (is_valid), and nobody writes there.
+        unsafe { std::slice::from_raw_parts(self.base.as_ptr(), len) }.to_vec()
+    }
+
+    /// Creates a segment from [`Self::image`], with a new queue, and sizes as there. The bytes are checked.
+    pub fn create_from_image(image: &[u8], fill: impl FnOnce(&mut Filler, Region) -> Result<()>) -> Result<Arc<Self>> {
+        let damaged = || PgError::new(sqlstate::DATA_CORRUPTED, "the image of a job's segment is damaged");
+        if image.len() < size_of::<JobHeader>() {
+            return Err(damaged());
+        }
+        // SAFETY: so many bytes, of which any are valid values of the header's fields.
+        let header = unsafe { image.as_ptr().cast::<JobHeader>().read_unaligned() };
+        let size = usize::try_from(header.segment_size()).map_err(|_| damaged())?;
+        if !header.is_valid(size) || header.queue.offset as usize > image.len() {
+            return Err(damaged());
+        }
+        let rest =
+            Region { offset: size_of::<JobHeader>() as u64, len: header.queue.offset - size_of::<JobHeader>() as u64 };
+        let queue = header.queue;
+        Self::create(header, size, |filler| {
+            filler.put(rest, &image[size_of::<JobHeader>()..rest.offset as usize + rest.len as usize])?;
+            fill(filler, queue)
+        })
+    }
+
     /// Makes a segment that is reusable ready for another job, whose header must fit into it. Gives it back when it
     /// cannot be had for oneself.
     pub fn renew(

@@ -22,6 +22,10 @@ impl Lock {
         Self(lock)
     }
 
+    pub(super) fn as_ptr(self) -> *mut sys::LWLock {
+        self.0.as_ptr()
+    }
+
     pub fn exclusive(self) -> Result<Held> {
         self.acquire(sys::LWLockMode_LW_EXCLUSIVE)
     }

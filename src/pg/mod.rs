@@ -21,6 +21,7 @@ pub mod condvar;
 pub mod convert;
 pub mod declaration;
 pub mod dest;
+pub mod dsa;
 pub mod dsm;
 pub mod encoding;
 pub mod entry;

@@ -1,6 +1,6 @@
 //! Transactions (access/xact.h): opening and ending those of a worker, and hearing of the end of any.
 
-use super::entry::contain;
+use super::entry::{callback, contain};
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
@@ -92,6 +92,35 @@ pub fn watch(ended: fn(End)) -> Result<()> {
         sys::RegisterXactCallback(Some(transaction_ended), argument);
         sys::RegisterSubXactCallback(Some(subtransaction_ended), argument);
     })
+}
+
+/// What a transaction is about to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    Commit,
+    /// PREPARE TRANSACTION.
+    Prepare,
+}
+
+/// From now on calls `before` when a transaction of this process is about to commit or to be prepared, after its
+/// deferred triggers. It may fail, which rolls the transaction back, and wait. To be called once.
+pub fn watch_before(before: fn(Next) -> Result<()>) -> Result<()> {
+    let argument = before as *mut c_void;
+    // SAFETY: a function that lives as long as the process, as does the one that it is given.
+    guard(|| unsafe { sys::RegisterXactCallback(Some(transaction_ends), argument) })
+}
+
+unsafe extern "C-unwind" fn transaction_ends(event: sys::XactEvent, before: *mut c_void) {
+    let next = match event {
+        sys::XactEvent_XACT_EVENT_PRE_COMMIT => Next::Commit,
+        sys::XactEvent_XACT_EVENT_PRE_PREPARE => Next::Prepare,
+        _ => return,
+    };
+    // SAFETY: what `watch_before` has registered; the server's frame has no destructor.
+    unsafe {
+        let before = std::mem::transmute::<*mut c_void, fn(Next) -> Result<()>>(before);
+        callback(|| before(next));
+    }
 }
 
 /// # Safety

@@ -27,6 +27,8 @@
 //! | totals | the worker at a start and an end, a launch that waits or is refused | yes |
 //! | waiting launches | the launch itself | yes |
 //! | shown waits | the session that waits; one that needs the entry of a process that is gone | yes |
+//! | jobs that wait for their start after a commit | the commit adds; the dispatcher takes out (`pending`) | yes |
+//! | which of them is in flight, and done | the dispatcher; its worker | yes |
 //! | `door` | the postmaster; where it does not know the library, any process (`door`) | no |
 //!
 //! By operation (rules in `logic/registry`; exclusive unless said otherwise; "wakes" is after the release):
@@ -54,6 +56,9 @@
 //!   finds another worker for → history; → *free*. Wakes the launcher, who waits for the job, and launches that wait.
 //! - *Exit* or *fail* as a launcher (`launcher_exits`, `give_up`): frees the job's slot, or abandons the job and asks
 //!   it to stop. Wakes who waits for the job or for a slot, and a worker that was claimed.
+//! - *Queue* jobs at a commit (`queue_pending`): wakes the dispatcher. The dispatcher sets one *in flight* with its
+//!   admission; it is *settled* (`settle_in_flight`) by the take of a new process, by a warm worker's `accept_job`, or
+//!   by the job's end, which wake the dispatcher; or *released* (`release_in_flight`), by this dispatcher or the next.
 //! - *Wait* in line (`join`, `quit`): an entry of the queue. `quit` wakes launches that wait.
 //! - *Show* a wait for jobs that has lasted, or *hide* it (`show_wait`, `hide_wait`): its entry. No wake: others read
 //!   it (`wait_of`, shared) when they look for a deadlock.
@@ -75,6 +80,7 @@ use logic::segment::header::Identity;
 mod area;
 pub mod door;
 mod lock;
+mod pending;
 mod registration;
 mod rows;
 mod spin;
@@ -83,11 +89,13 @@ mod waits;
 pub use area::{Registry, get, known, request};
 pub use logic::registry::claims::{Claim, WorkerRequirements};
 pub use logic::registry::jobs::{Admission, End, NewJob};
+pub use logic::registry::pending::InFlight;
 pub use logic::registry::queue::Queue;
-pub use logic::registry::rows::{EndedRow, JobRow, TotalsRow, WorkerRow};
+pub use logic::registry::rows::{EndedRow, JobName, JobRow, TotalsRow, WorkerRow};
 pub use logic::registry::tables::OfferedJob;
 pub use logic::registry::totals::LaunchEvent;
 pub use logic::registry::workers::{AfterJob, IdleOutcome};
+pub use pending::{PendingNode, ensure_dispatcher};
 pub use registration::Registration;
 pub use spin::{wait, wake_early};
 

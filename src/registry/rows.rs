@@ -2,35 +2,39 @@
 
 use super::area::Registry;
 use crate::pg::error::Result;
-use logic::registry::rows::{EndedRow, JobRow, WorkerRow};
+use logic::registry::rows::{EndedRow, JobName, JobRow, WorkerRow};
+use std::collections::BTreeSet;
 
 impl Registry {
     /// Jobs that have not ended, in the order of their launch.
     pub fn jobs(&self) -> Result<Vec<JobRow>> {
         self.exclusive(|r| r.reap())?;
+        // First, for a job leaves these only when it has a slot.
+        let pending = self.pending_rows()?;
         let mut rows = Vec::new();
         for slot in self.used_slots() {
             let copied = self.shared(|r| r.copy_job(slot))?;
             rows.extend(copied.and_then(|copied| self.job_row(slot, copied)));
         }
+        let launched: BTreeSet<_> = rows.iter().map(|row| row.cookie).collect();
+        rows.extend(pending.into_iter().filter(|row| !launched.contains(&row.cookie)));
         rows.sort_by_key(|row| (row.launched_at, row.cookie));
         Ok(rows)
     }
 
-    /// The job with that cookie, if it has not ended: its slot, worker's pid and role. Takes the lock only for what it
-    /// finds.
-    pub fn find(&self, cookie: i64) -> Result<Option<(u32, i32, u32)>> {
+    /// The job with that cookie, if it has a slot. Takes the lock only for what it finds.
+    pub fn find(&self, cookie: i64) -> Result<Option<(u32, JobName)>> {
         let Some(slot) = self.slot_of(cookie) else {
             return Ok(None);
         };
-        let found = self.shared(|r| r.pid_and_role(slot, cookie))?;
-        Ok(found.map(|(pid, role)| (slot, pid, role)))
+        let found = self.shared(|r| r.name_of(slot, cookie))?;
+        Ok(found.map(|name| (slot, name)))
     }
 
-    /// The ended job with that cookie: its worker's pid and role.
-    pub fn find_ended(&self, cookie: i64) -> Result<Option<(i32, u32)>> {
+    /// The ended job with that cookie.
+    pub fn find_ended(&self, cookie: i64) -> Result<Option<JobName>> {
         let entry = self.entry_of(cookie);
-        entry.map_or(Ok(None), |entry| self.shared(|r| r.ended_pid_and_role(entry, cookie)))
+        entry.map_or(Ok(None), |entry| self.shared(|r| r.name_of_ended(entry, cookie)))
     }
 
     /// The job with that cookie, if it has not ended.

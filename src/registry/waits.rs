@@ -36,6 +36,11 @@ impl Registry {
         Ok(done.wait(Event::Job, deadline, ended)?.is_some())
     }
 
+    /// As long as the value lives, whatever frees something that a launch may wait for sets this process's latch.
+    pub fn hear_of_room(&self) -> Result<Joined<'_>> {
+        self.freed().join()
+    }
+
     /// As long as the value lives, the end of any job that is marked as awaited sets this process's latch.
     pub fn hear_of_ends(&self) -> Result<Joined<'_>> {
         self.some_ended().join()

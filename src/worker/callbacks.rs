@@ -13,7 +13,7 @@ use crate::errors;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
 use crate::pg::{encoding, exit, frontend, identity};
-use crate::registry::{AfterJob, End, Registration};
+use crate::registry::{self, AfterJob, End, Registration};
 use logic::job::state::State;
 use logic::registry::layout::MESSAGE_SIZE;
 use logic::wire::report::Report;
@@ -129,5 +129,6 @@ fn leave_registry(offered: Option<&Segment>, report: impl FnOnce() -> Report) ->
     if let (Some(segment), Some(report)) = (offered, &report) {
         outcome::publish_untaken(segment, report);
     }
-    registration.exit(&end)
+    registration.exit(&end)?;
+    registry::ensure_dispatcher()
 }

@@ -27,6 +27,11 @@ const RECOVERY_CHECK: Duration = Duration::from_secs(1);
 /// Without preloading, sessions that have not loaded the library cannot dismiss idle workers, so these leave after a
 /// second by themselves. (DROP DATABASE waits five seconds for others.)
 const UNPRELOADED_STAY: Duration = Duration::from_secs(1);
+/// As long as jobs wait for a process that launches them (`Registry::ensure_dispatcher`), an idle worker tries to get
+/// one so often.
+const DISPATCHER_RETRY: Duration = Duration::from_millis(64);
+/// The shortest stay of the last worker for that.
+const LINGER: Duration = Duration::from_millis(128);
 
 /// What the wait has come to.
 pub enum NextJob {
@@ -91,6 +96,9 @@ pub fn wait(
 
         // Sleep until the next of these moments, at most.
         let mut deadline = since + stay;
+        if !registration.registry.ensure_dispatcher()? {
+            deadline = deadline.min(now + DISPATCHER_RETRY);
+        }
         if is_surplus {
             deadline = deadline.min((since + SURPLUS_STAY).max(now));
         }
@@ -102,6 +110,28 @@ pub fn wait(
         }
         registry::wait(Event::Idle, Some(deadline))?;
     }
+}
+
+/// The last of the workers that leave stays a moment, if jobs wait for a process that launches them and there is no
+/// slot of `max_worker_processes` for it. Called when this process has left the idle workers.
+///
+/// Suppose that all slots are taken by jobs when a transaction commits that has asked for jobs, that all end in one
+/// moment, and that no worker stays idle. Each holds its own slot until the postmaster has seen its end, so none of
+/// them finds a free one. So the last one waits for the slots of the others. Should several take themselves for the
+/// last, they wait for different times.
+pub fn linger() -> Result<()> {
+    let Some(Registration { registry, worker }) = Registration::mine() else {
+        return Ok(());
+    };
+    let give_up = Instant::now() + LINGER * (1 + worker % 16);
+    while !registry.ensure_dispatcher()?
+        && !registry.has_workers()
+        && !signals::is_asked_to_leave()
+        && Instant::now() < give_up
+    {
+        registry::wait(Event::Idle, Some(Instant::now() + DISPATCHER_RETRY))?;
+    }
+    Ok(())
 }
 
 fn longest_stay(registration: Registration) -> Duration {

@@ -56,6 +56,10 @@ pub enum Performed {
 /// Suppose that happened there. The exit callback gives the job back, the launcher makes the queue anew and starts
 /// another process, and only then the dying process's mapping goes. The server would detach it from what is the new
 /// queue by now, and that job's reader would see the end of its queue.
+///
+/// A warm worker attaches to the queue of a job that starts at a commit only when it is sure to run the job
+/// ([`attach_late`]): its reader is not the process that launches it, and may look at the queue at any time, so nobody
+/// could make the queue anew.
 pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: Start) -> Result<Option<Arc<Current>>> {
     let header = segment.header();
     let has_reader = header.identity.wants_results != Identity::WANTS_NOTHING;
@@ -71,7 +75,11 @@ pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: S
             Ok(())
         })
     };
-    if start == Start::Warm {
+    let is_at_commit = header.identity.at_commit != 0;
+    if is_at_commit && registration.is_none() {
+        return Ok(None);
+    }
+    if start == Start::Warm && !is_at_commit {
         attach(Queue::appointed_writer(segment)?)?;
     }
     if let (Some(registration), Some(slot)) = (registration, header.slot()) {
@@ -93,10 +101,9 @@ pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: S
 /// transaction. An error of the job is its outcome; one that is returned ends the process.
 pub fn perform(current: &Current, baseline: &mut Baseline, trees: &Context) -> Result<Performed> {
     let ran = match baseline.restore(&current.segment) {
-        Ok(Restored::Yes) => {
-            accept(current);
-            run(current, trees, baseline.launcher_settings())
-        }
+        Ok(Restored::Yes) => attach_late(current)
+            .and_then(|()| accept(current))
+            .and_then(|()| run(current, trees, baseline.launcher_settings())),
         Ok(Restored::Refused) => match serve_signals() {
             Ok(()) => {
                 refuse(current)?;
@@ -107,20 +114,46 @@ pub fn perform(current: &Current, baseline: &mut Baseline, trees: &Context) -> R
         Err(error) => Err(error),
     };
     if let Err(error) = ran {
+        attach_late(current)?;
         fail(current, &error)?;
     }
     Ok(Performed::Ended)
 }
 
-/// Tells a launcher that awaits a reply that this worker runs its job.
-fn accept(current: &Current) {
+/// Attaches to the queue of a job that starts at a commit, unless this worker has done so when it took the job.
+pub fn attach_late(current: &Current) -> Result<()> {
+    if current.segment.header().identity.at_commit == 0 || has_queue(current)? {
+        return Ok(());
+    }
+    let queue = Queue::writer(&current.segment)?;
+    current
+        .with_sender(|sender| {
+            sender.attach(queue);
+            Ok(())
+        })
+        .map(drop)
+}
+
+/// True also while the sender is in use.
+fn has_queue(current: &Current) -> Result<bool> {
+    Ok(current.with_sender(|sender| Ok(sender.has_queue()))?.unwrap_or(true))
+}
+
+/// Tells a launcher that awaits a reply that this worker runs its job. Of a job that starts at a commit the registry is
+/// told, too: the launcher may have ended.
+fn accept(current: &Current) -> Result<()> {
     let header = current.segment.header();
     if header.reply() == Reply::Awaited {
+        point::reach("accept")?;
         header.accept();
         if let Some(slot) = current.slot {
             procs::wake(slot.launcher_proc());
         }
+        if header.identity.at_commit != 0 {
+            current.registration.map_or(Ok(()), |registration| registration.exclusive(|r, me| r.accept_job(me)))?;
+        }
     }
+    Ok(())
 }
 
 /// Serves what signals have asked for while this worker had the job, before it refuses the job: an error if they have
@@ -154,6 +187,10 @@ fn refuse(current: &Current) -> Result<()> {
     }
     current.with_sender(Sender::leave)?;
     current::clear();
+    if current.segment.header().identity.at_commit != 0 {
+        // its session goes by that
+        current.segment.header().set_worker_pid(0);
+    }
     current.registration.map_or(Ok(()), |registration| registration.exclusive(|r, me| r.refuse(me)))
 }
 

@@ -6,6 +6,7 @@
 //! not touch the segment any more: the launcher may use it for its next job.
 
 use super::current::{self, Current};
+use super::job;
 use super::statements::Done;
 use crate::channel::{Full, Sender};
 use crate::pg::dsm::Segment;
@@ -93,6 +94,10 @@ pub fn timed_out(current: &Current, report: &Report) -> bool {
 pub fn end_job(current: &Current, after: AfterJob) -> Result<()> {
     activity::report_idle();
     point::reach("end")?;
+    if job::attach_late(current).is_err() {
+        // The job's session finds no end of the queue; so it must see that the job has no worker.
+        current.segment.header().set_worker_pid(0);
+    }
     let told = end_in_registry(current, after);
     point::reach("ended")?;
     let left = current.with_sender(Sender::leave);

@@ -20,7 +20,7 @@ use crate::pg::error::Result;
 use crate::pg::memory::Context;
 use crate::pg::{activity, bgworker, entry, identity, latch, procs, signals};
 use crate::point;
-use crate::registry::{AfterJob, IdleOutcome, Registration};
+use crate::registry::{self, AfterJob, IdleOutcome, Registration};
 use crate::settings;
 use logic::registry::door::Door;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 /// Runs the job in the segment with that handle, for which this process was started, and the jobs that it is offered
 /// later. Returns when the process is to end; an error becomes the outcome of the job that the process has then.
 pub fn run(handle: u32) -> Result<()> {
-    live(handle).inspect_err(|error| callbacks::keep_cause_of_exit(error.report()))
+    live(handle).and_then(|()| idle::linger()).inspect_err(|error| callbacks::keep_cause_of_exit(error.report()))
 }
 
 fn live(handle: u32) -> Result<()> {
@@ -149,6 +149,7 @@ impl Worker {
         if current.registration.is_none_or(|registration| registration.registry.running() == 0) {
             latch::yield_processor();
         }
+        registry::ensure_dispatcher()?;
         self.trees.reset()?;
         let told = notification.map_or(Ok(AfterNotification::AsBefore), |it| it.tell(current.registration))?;
         Ok(stays && told == AfterNotification::AsBefore)

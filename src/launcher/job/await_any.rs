@@ -63,7 +63,7 @@ fn for_ends<T>(
     look: impl FnMut(Time) -> Result<Look<T>>,
 ) -> Result<Option<T>> {
     let mut others = jobs.iter().filter_map(|job| match job {
-        Target::Remote(job) if !job.has_ended() => Some(job),
+        Target::Remote(job) => Some(job),
         _ => None,
     });
     let mark = others.next().map(|first| {

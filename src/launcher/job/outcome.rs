@@ -1,6 +1,7 @@
 //! How a job stands or has ended: what this session knows of its own jobs, and the registry of all.
 
 use super::{Job, tracker};
+use crate::launcher::launch::at_commit;
 use crate::pg::error::{Result, level};
 use crate::registry::{self, EndedRow, JobRow};
 use logic::job::state::State;
@@ -36,15 +37,26 @@ impl Outcome {
         let Some(registry) = registry::get()? else {
             return Ok(None);
         };
-        if cookie == 0 || pid == 0 {
+        if cookie == 0 {
             return Ok(None);
         }
-        // In this order: a job that ends meanwhile moves from its slot into the history, and is found there.
-        if let Some(job) = registry.job_with(cookie)? {
-            return Ok((job.pid == pid).then(|| Self::of_active(&job)));
+        if let Some(job) = at_commit::requested(cookie) {
+            return Ok(job.name().has(pid).then(|| Self::of_active(&job)));
+        }
+        // In this order: a job that starts meanwhile moves from the queue into a slot, and one that ends moves from its
+        // slot into the history; there it is found.
+        let mut active = registry.job_with(cookie)?;
+        if active.is_none() {
+            active = registry.pending_with(cookie)?;
+        }
+        if active.is_none() {
+            active = registry.job_with(cookie)?;
+        }
+        if let Some(job) = active {
+            return Ok(job.name().has(pid).then(|| Self::of_active(&job)));
         }
         let ended = registry.ended_with(cookie)?;
-        Ok(ended.filter(|job| job.pid == pid).map(|job| Self::of_ended(&job)))
+        Ok(ended.filter(|job| job.name().has(pid)).map(|job| Self::of_ended(&job)))
     }
 
     /// Of a job that this session has launched, tracked or not.

@@ -96,6 +96,10 @@ impl Target {
         if !self.stop(Stop::AfterStatement)? {
             return Ok(false);
         }
+        if self.is_requested() {
+            // It ends instead of starting.
+            return Ok(true);
+        }
         // No deadlock is looked for: the job is stopped at the deadline, whatever it waits for.
         let has_ended = match self {
             Self::Own(job) => job.wait(Awaited::JobToStop, deadline)?,
@@ -106,6 +110,15 @@ impl Target {
             self.stop(Stop::Now)?;
         }
         Ok(true)
+    }
+
+    /// Does the job start when the open transaction commits?
+    fn is_requested(&self) -> bool {
+        match self {
+            Self::Own(job) => job.check_committed().is_err(),
+            Self::Remote(job) => job.is_requested(),
+            Self::Ended => false,
+        }
     }
 
     /// Waits until the job has ended. False if the deadline passed first. Of a job of another session, rights are not
@@ -140,7 +153,7 @@ impl Target {
     pub fn look_for_end(&self, time: Time) -> Result<Look<()>> {
         match self {
             Self::Own(job) => job.look_for_end(time),
-            Self::Remote(job) => Ok(if job.has_ended() { Look::Found(()) } else { Look::Nothing }),
+            Self::Remote(job) => Ok(if job.has_ended()? { Look::Found(()) } else { Look::Nothing }),
             Self::Ended => Ok(Look::Found(())),
         }
     }

@@ -3,7 +3,7 @@
 use crate::channel::{Attending, Places, Received, Receiver};
 use crate::errors;
 use crate::launcher::deadlock::AwaitedJob;
-use crate::launcher::launch::Results;
+use crate::launcher::launch::{Results, at_commit};
 use crate::launcher::wait::{self, Awaited, Look, Time};
 use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
@@ -110,11 +110,27 @@ impl Job {
     }
 
     /// Has the worker done with the job, or gone?
+    ///
+    /// A job that starts at a commit has not gone as long as no worker has had it, unless it was stopped before.
     fn is_gone(&self) -> bool {
-        match (self.segment.header().slot(), registry::known()) {
+        let header = self.segment.header();
+        if header.identity.at_commit != 0 && header.worker_pid() == 0 {
+            return header.is_final();
+        }
+        match (header.slot(), registry::known()) {
             (Some(slot), Some(registry)) => !registry.is_running(slot, self.cookie),
             _ => self.worker.as_ref().is_none_or(Handle::is_gone),
         }
+    }
+
+    /// The worker's pid; 0 if there is none yet.
+    pub fn worker_pid(&self) -> i32 {
+        self.segment.header().worker_pid()
+    }
+
+    /// Refuses to wait for a job that starts when the present transaction commits.
+    pub fn check_committed(&self) -> Result<()> {
+        if self.segment.header().identity.at_commit == 0 { Ok(()) } else { at_commit::check_committed(self.cookie) }
     }
 
     /// Is the worker gone without an outcome, or without ever having attached to the queue?
@@ -204,7 +220,7 @@ impl Job {
 
     /// The error of a job whose worker process is gone without an outcome.
     pub fn lost(&self) -> Report {
-        errors::lost_worker(self.pid)
+        errors::lost_worker(if self.pid == 0 { self.worker_pid() } else { self.pid })
     }
 
     /// Takes what there is to read; `None` when it is being read already, or was lost.
@@ -254,6 +270,7 @@ impl Job {
     /// job that has ended must be found to have ended, and the end comes behind its last frames. So one look takes as
     /// much as the queue can have held when it began, and no more.
     pub fn look_for_end(&self, time: Time) -> Result<Look<()>> {
+        self.check_committed()?;
         let queue_size = self.segment.header().queue.len as usize;
         let mut taken = 0;
         while taken < queue_size {
@@ -288,6 +305,9 @@ impl Job {
         if header.is_final() || self.is_gone() {
             return Ok(false);
         }
+        if header.identity.at_commit != 0 {
+            return self.stop_at_commit(stop);
+        }
         match (header.slot(), registry::known()) {
             _ if stop != Stop::Now => Ok(true),
             (Some(slot), Some(registry)) => registry.shared(|r| r.stop(slot, self.cookie, stop)),
@@ -296,6 +316,21 @@ impl Job {
                 Ok(true)
             }
         }
+    }
+
+    /// The same for a job that starts at a commit. Suppose that the dispatcher is about to give it to a worker: whether
+    /// it has looked for the request before that or not, the worker finds it in the header.
+    fn stop_at_commit(&self, stop: Stop) -> Result<bool> {
+        let Some(registry) = registry::known() else {
+            return Ok(false);
+        };
+        if !at_commit::ask_to_stop(self.cookie) {
+            registry.stop_pending(self.cookie)?;
+            if let Some((slot, ..)) = registry.find(self.cookie)? {
+                registry.shared(|r| r.stop(slot, self.cookie, stop))?;
+            }
+        }
+        Ok(true)
     }
 
     /// What this session or another one has asked of the job.

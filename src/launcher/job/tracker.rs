@@ -44,8 +44,18 @@ pub fn tracked(pid: i32, cookie: i64) -> Option<Arc<Job>> {
     get(pid, Some(cookie))
 }
 
+/// A job that starts at a commit is tracked with pid 0. With its cookie it is found by its worker's pid, too; it has no
+/// name without a cookie.
 fn get(pid: i32, cookie: Option<i64>) -> Option<Arc<Job>> {
-    TRACKER.lock().jobs.find(pid, cookie).cloned()
+    let tracker = TRACKER.lock();
+    match cookie {
+        None if pid == 0 => None,
+        None => tracker.jobs.find(pid, None).cloned(),
+        Some(_) => {
+            let by_worker = || tracker.jobs.find(0, cookie).filter(|job| job.worker_pid() == pid);
+            tracker.jobs.find(pid, cookie).or_else(by_worker).cloned()
+        }
+    }
 }
 
 /// The job with that handle; without a cookie (v1), the job that was launched last of those with that pid. An error
@@ -57,7 +67,7 @@ pub fn find(pid: i32, cookie: Option<i64>, purpose: Purpose) -> Result<Lookup> {
     }
     let (released, has_others) = {
         let tracker = TRACKER.lock();
-        (tracker.released.find(pid, cookie), tracker.jobs.find(pid, None).is_some())
+        (tracker.released.find(pid, cookie), pid != 0 && tracker.jobs.find(pid, None).is_some())
     };
     match (released, purpose) {
         (Some(release), _) => Ok(Lookup::Released(release)),
@@ -121,6 +131,18 @@ pub fn release(job: &Arc<Job>, release: Release) {
     if let Some(removed) = removed {
         count(&removed, release);
     }
+}
+
+/// Drops a job that never starts, because its transaction is rolled back: the session has never had it.
+pub fn forget_unstarted(cookie: i64) {
+    let mut tracker = TRACKER.lock();
+    let removed = tracker.jobs.remove(0, cookie);
+    if removed.is_some() {
+        tracker.counters.launched -= 1;
+    }
+    // unmaps the job's segment
+    drop(tracker);
+    drop(removed);
 }
 
 fn count(job: &Job, release: Release) {

@@ -55,7 +55,7 @@ impl<'a> Launch<'a> {
     ///
     /// After the first pause an idle worker is dismissed, and another after each of the longest pauses, if that did
     /// not help: dismissing all at once would cost later launches their warm workers.
-    fn wait_in_queue(&self, ticket: u64, give_up: Instant) -> Result<Option<WayIn>> {
+    pub(super) fn wait_in_queue(&self, ticket: u64, give_up: Instant) -> Result<Option<WayIn>> {
         let registry = self.registry;
         let is_next = || is_next_for_process(registry, Some(ticket));
         let mut try_now = || {

@@ -22,8 +22,10 @@
 //! worker. It finds the segment gone, or, if it has the segment mapped by then, runs the job, as after a detach.
 
 mod admission;
+pub mod at_commit;
 mod cold;
 mod database;
+pub mod dispatcher;
 pub mod given;
 pub mod inline;
 mod options;
@@ -74,6 +76,7 @@ fn launch_attended(
     let request = Request::check(sql, options)?;
     let give_up = Instant::now() + settings::launch_timeout();
     session_limit::wait_for_room(give_up)?;
+    registry::ensure_dispatcher()?;
     warm::wake_last_worker();
     process::note_launch();
     let (segment, settings_hash) = segments::get(request.identity()?, &request.content(&request.extras()))?;

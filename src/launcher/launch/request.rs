@@ -126,6 +126,7 @@ impl<'a> Request<'a> {
             label: &label[..encoding::clip_as(label, LABEL_SIZE, identity.encoding)],
             limits: settings::limits(),
             give_up,
+            committed_by: None,
             wanted: key.map(|key| WorkerRequirements {
                 key,
                 settings: settings_hash,

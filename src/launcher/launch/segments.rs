@@ -47,20 +47,36 @@ pub struct Content<'a> {
     pub queue_size: usize,
 }
 
+/// Whether a segment may come from the pool, and go back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pooling {
+    Yes,
+    No,
+}
+
 /// A segment for a job, and the hash of the settings in it.
 pub fn get(identity: Identity, content: &Content) -> Result<(Arc<Segment>, u64)> {
+    make(identity, content, Pooling::Yes)
+}
+
+/// The same, but the segment never serves another job: other processes than the job's worker know of it.
+pub fn get_alone(identity: Identity, content: &Content) -> Result<(Arc<Segment>, u64)> {
+    make(identity, content, Pooling::No)
+}
+
+fn make(identity: Identity, content: &Content, pooling: Pooling) -> Result<(Arc<Segment>, u64)> {
     let settings = SettingsCache::take()?;
     let filled = if identity.is_elsewhere() {
         let state = guc_state::for_other_database(settings.bytes(), identity.encoding)?;
-        (with_settings(identity, content, &state)?, guc_state::settings_hash(&state))
+        (with_settings(identity, content, &state, pooling)?, guc_state::settings_hash(&state))
     } else {
-        (with_settings(identity, content, settings.bytes())?, settings.hash())
+        (with_settings(identity, content, settings.bytes(), pooling)?, settings.hash())
     };
     settings.put_back();
     Ok(filled)
 }
 
-fn with_settings(identity: Identity, content: &Content, state: &[u8]) -> Result<Arc<Segment>> {
+fn with_settings(identity: Identity, content: &Content, state: &[u8], pooling: Pooling) -> Result<Arc<Segment>> {
     let Content { sql, params: values, queue_size, .. } = *content;
     let mut encoded = Vec::new();
     content.extras.encode(&mut encoded);
@@ -83,6 +99,9 @@ fn with_settings(identity: Identity, content: &Content, state: &[u8]) -> Result<
         }
         mq::create(filler, queue)
     };
+    if pooling == Pooling::No {
+        return Segment::create(header(), layout.0, fill);
+    }
     while let Some(mut pooled) = take(layout.0) {
         if Segment::renew(&mut pooled, header(), fill)? {
             pool(&pooled);

@@ -118,6 +118,7 @@ fn take(job: &Job) -> Result<Reading> {
             return Err(errors::results_disabled(job.pid, "started with results => false"));
         }
     }
+    job.check_committed()?;
     job.take_reading().ok_or_else(|| errors::already_consumed(job.pid))
 }
 

@@ -169,6 +169,7 @@ impl<'a> Locked<'a> {
             return false;
         };
         let there = job.cookie.load(Relaxed) == cookie && job.taken.load(Relaxed) == 0;
+        let was_offered = worker.activity() == Activity::Claimed;
         worker.idle_since.store(0, Relaxed);
         if there {
             job.worker_pid.store(worker.pid.load(Relaxed), Relaxed);
@@ -177,6 +178,10 @@ impl<'a> Locked<'a> {
             let before = worker.jobs_run.fetch_add(1, Relaxed);
             self.count_start(job, if before > 0 { Start::Warm } else { Start::Cold });
             worker.set_activity(Activity::Busy);
+            if !was_offered {
+                // the process was started for the job, and so cannot refuse it
+                self.settle_in_flight(job);
+            }
         } else {
             worker.promised.store(0, Relaxed);
             worker.set_mapped([0; MAPPED]);
@@ -211,7 +216,8 @@ impl<'a> Locked<'a> {
             }
             job.worker_pid.store(0, Relaxed);
             self.wake(job.launcher_proc.load(Relaxed));
-            if job.abandoned.load(Relaxed) != 0 {
+            // Of a job that starts at a commit the dispatcher finds out and admits it anew.
+            if job.abandoned.load(Relaxed) != 0 || job.at_commit.load(Relaxed) != 0 {
                 self.free_job(slot, job);
                 self.tell_of_end(slot);
             }

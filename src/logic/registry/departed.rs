@@ -32,7 +32,11 @@ impl Locked<'_> {
             let was_promised = job.worker_pid.load(Relaxed) != 0;
             let launcher = Process { pid: job.launcher_pid.load(Relaxed), proc: job.launcher_proc.load(Relaxed) };
             let is_launched = self.server.is_alive(launcher);
-            if !has_worker && (was_promised || !is_launched) {
+            if !has_worker && !is_launched && job.at_commit.load(Relaxed) != 0 && job.taken.load(Relaxed) == 0 {
+                // it is in the queue still, for the next dispatcher
+                self.free_job(index, job);
+                found = true;
+            } else if !has_worker && (was_promised || !is_launched) {
                 if job.taken.load(Relaxed) == 0 {
                     self.count_start(job, Start::Cold);
                 }

@@ -4,9 +4,10 @@
 //! comes round. A launch that fails before a worker has the job frees the slot without a trace.
 
 use super::claims::{Claim, WorkerRequirements};
-use super::layout::{Activity, JobSlot};
+use super::layout::{Activity, HistoryEntry, JobSlot};
 use super::locked::{Locked, Shared};
 use super::quota::{self, Limits, Scope};
+use super::rows::JobName;
 use crate::job::state::{State, Stop};
 use crate::sqlstate;
 use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
@@ -27,6 +28,8 @@ pub struct NewJob<'a> {
     pub limits: Limits,
     /// How long it waits, for its turn and for a worker together.
     pub give_up: Instant,
+    /// The pid of the session whose commit has started the job; `None` if it was not to start at a commit.
+    pub committed_by: Option<i32>,
     /// `None`: no present worker would do.
     pub wanted: Option<WorkerRequirements<'a>>,
 }
@@ -96,15 +99,19 @@ impl Shared<'_> {
         }
     }
 
-    /// The job with that cookie, if it has that slot: its worker's pid and its role.
-    pub fn pid_and_role(&self, slot: u32, cookie: i64) -> Option<(i32, u32)> {
+    /// The job with that cookie, if it has that slot.
+    pub fn name_of(&self, slot: u32, cookie: i64) -> Option<JobName> {
         let job = self.job(slot)?;
-        let found = (job.worker_pid.load(Relaxed), job.role.load(Relaxed));
+        let found = JobName {
+            pid: job.worker_pid.load(Relaxed),
+            role: job.role.load(Relaxed),
+            is_at_commit: job.at_commit.load(Relaxed) != 0,
+        };
         (job.cookie.load(Relaxed) == cookie).then_some(found)
     }
 }
 
-impl Locked<'_> {
+impl<'a> Locked<'a> {
     /// Gives the job a slot, and claims a warm worker for it where one fits. `ticket`: of a launch that has waited.
     ///
     /// A launch that is refused looks first whether jobs of processes that are gone hold the place. One that has waited
@@ -135,6 +142,8 @@ impl Locked<'_> {
         let me = self.server.me();
         job.launcher_pid.store(me.pid, Relaxed);
         job.launcher_proc.store(me.proc, Relaxed);
+        job.session_pid.store(new.committed_by.unwrap_or(me.pid), Relaxed);
+        job.at_commit.store(u32::from(new.committed_by.is_some()), Relaxed);
         job.database.store(new.database, Relaxed);
         job.role.store(new.role, Relaxed);
         job.launched_at.store(new.launched_at, Relaxed);
@@ -145,11 +154,11 @@ impl Locked<'_> {
         for number in [&job.started_at, &job.row_count, &job.spooled] {
             number.store(0, Relaxed);
         }
-        for number in
-            [&job.statement, &job.statements, &job.command, &job.stop, &job.abandoned, &job.taken, &job.awaited]
-        {
+        for number in [&job.statement, &job.statements, &job.command, &job.stop, &job.abandoned, &job.taken] {
             number.store(0, Relaxed);
         }
+        // Where a session waits for it, the job may have no slot yet: so its end is told to all who wait for several.
+        job.awaited.store(u32::from(new.committed_by.is_some()), Relaxed);
         job.progress.clear();
         self.set_kind(index, quota::kind(new.database, new.role));
         // Last: a look without the lock that finds this cookie finds this job's fields.
@@ -216,12 +225,11 @@ impl Locked<'_> {
 
     /// Moves the job from its slot into the history and the totals.
     pub(super) fn move_to_history(&mut self, slot: u32, job: &JobSlot, end: &End) {
-        let next = self.head.ended.fetch_add(1, Relaxed);
-        let size = self.history.len().max(1) as u64;
-        if let Some(entry) = self.history.get((next % size) as usize) {
+        if let Some(entry) = self.next_entry() {
             entry.cookie.store(job.cookie.load(Relaxed), Relaxed);
             entry.worker_pid.store(job.worker_pid.load(Relaxed), Relaxed);
-            entry.launcher_pid.store(job.launcher_pid.load(Relaxed), Relaxed);
+            entry.launcher_pid.store(job.session_pid.load(Relaxed), Relaxed);
+            entry.at_commit.store(job.at_commit.load(Relaxed), Relaxed);
             entry.database.store(job.database.load(Relaxed), Relaxed);
             entry.role.store(job.role.load(Relaxed), Relaxed);
             entry.state.store(end.state as u32, Relaxed);
@@ -235,8 +243,16 @@ impl Locked<'_> {
             entry.message.set(end.message);
             entry.query.copy_from(&job.query);
         }
-        self.count_end(job, end);
+        self.count_end(job.database.load(Relaxed), job.role.load(Relaxed), end);
+        self.settle_in_flight(job);
         self.free_job(slot, job);
+    }
+
+    /// The history's entry for the job that ends now.
+    pub(super) fn next_entry(&mut self) -> Option<&'a HistoryEntry> {
+        let next = self.head.ended.fetch_add(1, Relaxed);
+        let size = self.history.len().max(1) as u64;
+        self.history.get((next % size) as usize)
     }
 
     pub(super) fn free_job(&mut self, slot: u32, job: &JobSlot) {
@@ -251,6 +267,6 @@ impl Locked<'_> {
     /// Wakes the sessions that wait for the job that had this slot, and launches that wait for a slot.
     pub(super) fn tell_of_end(&mut self, slot: u32) {
         self.wakes.ended = Some(slot);
-        self.wakes.freed |= self.has_waiters();
+        self.wakes.freed |= self.has_waiters() || self.has_dispatcher();
     }
 }

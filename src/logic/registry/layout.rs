@@ -10,6 +10,8 @@
 
 use crate::job::progress::Progress;
 use crate::job::state::{State, Stop};
+use crate::registry::pending::Pending;
+use crate::registry::queue::Waiter;
 use crate::registry::quota::MAX_WAITERS;
 use crate::shared_text::SharedText;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -73,21 +75,7 @@ pub struct Head {
     /// A job has ended that is marked (`JobSlot::awaited`): sessions wait here for the end of one of several jobs.
     pub(crate) some_ended: ConditionVariable,
     pub(crate) waiters: [Waiter; MAX_WAITERS],
-}
-
-/// A launch that waits to be let in. Under the lock.
-#[derive(Default)]
-#[repr(C)]
-pub struct Waiter {
-    /// Its place in the queue; 0 in a free entry.
-    pub(crate) ticket: AtomicU64,
-    pub(crate) pid: AtomicI32,
-    pub(crate) proc: AtomicU32,
-    /// 1: it has a job slot and waits for a process to run the job.
-    pub(crate) wants_process: AtomicU32,
-    pub(crate) database: AtomicU32,
-    pub(crate) role: AtomicU32,
-    pub(crate) per_role: AtomicU32,
+    pub(crate) pending: Pending,
 }
 
 /// As many jobs of one wait are shown.
@@ -147,6 +135,11 @@ pub struct JobSlot {
     /// 1 once some session waits for the job among others. Such a session, under the lock held shared, with the cookie
     /// compared.
     pub(crate) awaited: AtomicU32,
+    /// Launcher: 1 if the job was to start at a commit. Under the lock.
+    pub(crate) at_commit: AtomicU32,
+    /// Launcher: the session that asked for the job: itself, or, of a job that starts at a commit, another one. Under
+    /// the lock.
+    pub(crate) session_pid: AtomicI32,
     pub progress: Progress,
     /// Broadcast when the job has ended: sessions wait here for this job alone, which another session launched.
     pub(crate) done: ConditionVariable,
@@ -335,6 +328,8 @@ pub struct HistoryEntry {
     pub(crate) state: AtomicU32,
     /// As the server packs it; 0 without an error.
     pub(crate) sqlstate: AtomicI32,
+    /// 1 if the job was to start at a commit.
+    pub(crate) at_commit: AtomicU32,
     pub(crate) launched_at: AtomicI64,
     pub(crate) started_at: AtomicI64,
     pub(crate) finished_at: AtomicI64,

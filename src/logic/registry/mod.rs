@@ -11,6 +11,7 @@ pub mod door;
 pub mod jobs;
 pub mod layout;
 pub mod locked;
+pub mod pending;
 pub mod queue;
 pub mod quota;
 pub mod rows;

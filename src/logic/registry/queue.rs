@@ -4,10 +4,10 @@
 //! a process. A launch that waits is woken through `Head::freed`, and leaves the queue itself.
 
 use super::jobs::NewJob;
-use super::layout::Waiter;
 use super::locked::{Locked, Shared};
 use super::quota::{self, Limits, MAX_WAITERS, Request, Running, Scope};
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 
 /// What a launch waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,21 @@ pub enum Queue {
     ForSlot,
     /// A process, or a warm worker that becomes idle.
     ForProcess,
+}
+
+/// A launch that waits to be let in. Under the lock.
+#[derive(Default)]
+#[repr(C)]
+pub struct Waiter {
+    /// Its place in the queue; 0 in a free entry.
+    pub(crate) ticket: AtomicU64,
+    pub(crate) pid: AtomicI32,
+    pub(crate) proc: AtomicU32,
+    /// 1: it has a job slot and waits for a process to run the job.
+    pub(crate) wants_process: AtomicU32,
+    pub(crate) database: AtomicU32,
+    pub(crate) role: AtomicU32,
+    pub(crate) per_role: AtomicU32,
 }
 
 impl Waiter {

@@ -20,6 +20,8 @@ pub struct JobRow {
     pub database: u32,
     pub role: u32,
     pub launcher_pid: i32,
+    /// It was to start at a commit: pid 0 names it, too.
+    pub is_at_commit: bool,
     pub state: State,
     /// Microseconds since 2000-01-01, like all times here; 0 when it has not come.
     pub launched_at: i64,
@@ -41,6 +43,8 @@ pub struct EndedRow {
     pub database: u32,
     pub role: u32,
     pub launcher_pid: i32,
+    /// As above.
+    pub is_at_commit: bool,
     pub state: State,
     /// As the server packs it; 0 without an error.
     pub sqlstate: i32,
@@ -83,6 +87,35 @@ pub struct TotalsRow {
     pub run_time: i64,
 }
 
+/// What a job goes by beside its cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobName {
+    /// Its worker's; 0 before one has the job.
+    pub pid: i32,
+    pub role: u32,
+    pub is_at_commit: bool,
+}
+
+impl JobName {
+    /// Is that the pid of the job's handle? The handle of a job that starts at a commit has pid 0, whatever worker has
+    /// the job later. Any other job has no handle before it has a worker.
+    pub fn has(&self, pid: i32) -> bool {
+        if pid == 0 { self.is_at_commit } else { pid == self.pid }
+    }
+}
+
+impl JobRow {
+    pub fn name(&self) -> JobName {
+        JobName { pid: self.pid, role: self.role, is_at_commit: self.is_at_commit }
+    }
+}
+
+impl EndedRow {
+    pub fn name(&self) -> JobName {
+        JobName { pid: self.pid, role: self.role, is_at_commit: self.is_at_commit }
+    }
+}
+
 /// A job's row without its texts, and these.
 pub struct CopiedJob(JobRow, Copied<LABEL_SIZE>, Copied<QUERY_SIZE>);
 pub struct CopiedEnd(EndedRow, Copied<LABEL_SIZE>, Copied<MESSAGE_SIZE>, Copied<QUERY_SIZE>);
@@ -116,10 +149,14 @@ impl Shared<'_> {
         Some(CopiedWorker(row, worker.library.copy()))
     }
 
-    /// The ended job with that cookie, if the entry is its own still: its worker's pid and its role.
-    pub fn ended_pid_and_role(&self, index: usize, cookie: i64) -> Option<(i32, u32)> {
+    /// The ended job with that cookie, if the entry is its own still.
+    pub fn name_of_ended(&self, index: usize, cookie: i64) -> Option<JobName> {
         let entry = self.history.get(index)?;
-        let found = (entry.worker_pid.load(Relaxed), entry.role.load(Relaxed));
+        let found = JobName {
+            pid: entry.worker_pid.load(Relaxed),
+            role: entry.role.load(Relaxed),
+            is_at_commit: entry.at_commit.load(Relaxed) != 0,
+        };
         (entry.cookie.load(Relaxed) == cookie).then_some(found)
     }
 }
@@ -187,7 +224,8 @@ fn job_row(job: &JobSlot) -> JobRow {
         label: Vec::new(),
         database: job.database.load(Relaxed),
         role: job.role.load(Relaxed),
-        launcher_pid: job.launcher_pid.load(Relaxed),
+        launcher_pid: job.session_pid.load(Relaxed),
+        is_at_commit: job.at_commit.load(Relaxed) != 0,
         state: State::from_u32(job.state.load(Relaxed)).unwrap_or(State::Starting),
         launched_at: job.launched_at.load(Relaxed),
         started_at: job.started_at.load(Relaxed),
@@ -208,6 +246,7 @@ fn ended_row(entry: &HistoryEntry) -> EndedRow {
         database: entry.database.load(Relaxed),
         role: entry.role.load(Relaxed),
         launcher_pid: entry.launcher_pid.load(Relaxed),
+        is_at_commit: entry.at_commit.load(Relaxed) != 0,
         state: State::from_u32(entry.state.load(Relaxed)).unwrap_or(State::Error),
         sqlstate: entry.sqlstate.load(Relaxed),
         message: Vec::new(),

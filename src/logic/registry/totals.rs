@@ -74,8 +74,8 @@ impl<'a> Locked<'a> {
         }
     }
 
-    pub(super) fn count_end(&self, job: &JobSlot, end: &End) {
-        if let Some(totals) = self.totals_of(job) {
+    pub(super) fn count_end(&self, database: u32, role: u32, end: &End) {
+        if let Some(totals) = totals_of(self.totals, database, role) {
             let counter = match end.state {
                 State::Canceled => &totals.canceled,
                 State::Error if end.timed_out => &totals.timed_out,

@@ -59,8 +59,8 @@ pub struct Identity {
     pub has_own_timeout: u32,
     /// 1 if the worker may keep the plan of the job's statement, or use one that it has kept.
     pub keeps_plan: u32,
-    /// Keeps the size a multiple of eight; 0.
-    pub reserved: u32,
+    /// 1 if the job starts at a commit: see `registry::pending`.
+    pub at_commit: u32,
 }
 
 impl Identity {
@@ -201,6 +201,11 @@ impl JobHeader {
             && self.sql.len > 0
     }
 
+    /// Bytes, as the header was made for.
+    pub fn segment_size(&self) -> u64 {
+        self.segment_size
+    }
+
     /// The job's state; `None` for a number that this library does not know.
     pub fn state(&self) -> Option<State> {
         State::from_u32(self.state.load(Ordering::Acquire))
@@ -292,8 +297,9 @@ impl JobHeader {
         self.row_count.load(Ordering::Relaxed)
     }
 
-    /// Publishes the outcome, by the worker: a final state, and the error report or the command tags. The first outcome
-    /// stands; later ones are ignored. `text` is cut to [`OUTCOME_SIZE`]: the caller makes it fit.
+    /// Publishes the outcome: a final state, and the error report or the command tags. By the worker, or by the
+    /// dispatcher if no worker will ever have the job. The first outcome stands; later ones are ignored. `text` is cut
+    /// to [`OUTCOME_SIZE`]: the caller makes it fit.
     pub fn finish(&self, state: State, now: i64, text: &[u8]) {
         if self.is_final() {
             return;

@@ -9,6 +9,7 @@ pub mod columns;
 pub mod extras;
 pub mod frame;
 pub mod params;
+pub mod pending;
 pub mod report;
 pub mod tags;
 pub mod tuple;

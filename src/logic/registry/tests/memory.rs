@@ -1,9 +1,9 @@
 //! A small registry in plain memory, and a server that knows which processes are there and whose latch is set.
 
-use crate::registry::layout::{
-    ConditionVariable, Head, HistoryEntry, JobSlot, SAID, ShownWait, Totals, Waiter, WorkerSlot,
-};
+use crate::registry::layout::{ConditionVariable, Head, HistoryEntry, JobSlot, SAID, ShownWait, Totals, WorkerSlot};
 use crate::registry::locked::{Process, Server};
+use crate::registry::pending::Pending;
+use crate::registry::queue::Waiter;
 use crate::registry::tables::Tables;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::SeqCst;
@@ -34,6 +34,7 @@ impl Memory {
     pub fn new() -> Self {
         let memory = Self {
             head: Box::new(Head {
+                pending: Pending::default(),
                 magic: AtomicU64::new(0),
                 layout: AtomicU32::new(0),
                 jobs: AtomicU32::new(0),

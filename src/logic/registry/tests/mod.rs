@@ -10,6 +10,7 @@ mod memory;
 mod model;
 mod observers;
 mod one_job;
+mod pending;
 mod random_moves;
 mod shown_waits;
 mod threads;

@@ -92,6 +92,7 @@ impl Job {
             label: b"",
             limits: self.limits,
             give_up: Instant::now(),
+            committed_by: None,
             wanted: Some(WorkerRequirements {
                 key: Self::key(self.database),
                 settings: self.settings,

@@ -137,6 +137,7 @@ fn launch_jobs<'s>(shop: &'s Shop, scope: &'s Scope<'s, '_>, proc: u32) {
             label: b"",
             limits: Limits { total: if dice.roll(2) == 0 { 2 } else { 0 }, per_database: 0, per_role: 0 },
             give_up: Instant::now(),
+            committed_by: None,
             wanted: Some(WorkerRequirements {
                 key: Key { database: 1, user: 10, ..Key::default() },
                 settings: dice.roll(2),

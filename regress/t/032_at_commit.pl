@@ -1,0 +1,371 @@
+# Jobs that start at a commit: commits that find no process, sessions that end, many jobs, limits; and, with a library that has points
+# (src/point.rs; PGBG_POINTS=1), the end of the session, of the dispatcher and of the worker at every point.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Jobs;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = server('at_commit', preload => 1, conf => <<'END');
+max_worker_processes = 4
+max_prepared_transactions = 2
+pg_background.max_idle_workers = 2
+pg_background.idle_timeout = '10min'
+END
+my $session = session($node, timeout => 300);
+my $other = session($node);
+
+sub look { return Jobs::look($node, $_[0]) }
+sub done { return look("SELECT count(*) FROM done WHERE note = '$_[0]'") }
+sub in_history { return look("SELECT string_agg(state, ' ') FROM pg_background_history WHERE label = '$_[0]'") }
+sub none_waits { return until_true(sub { look('SELECT count(*) FROM pg_stat_background') == 0 }, 120) }
+
+# The memory in which jobs wait is in segments of a megabyte, and keeps some that it has grown to; those of jobs are
+# smaller, as is the one with which the server begins.
+sub segments_of_jobs
+{
+	return scalar grep { (-s // 0) % (1 << 20) } glob $node->data_dir . '/pg_dynshmem/mmap.*';
+}
+
+# The server's processes.
+sub children
+{
+	my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+	return grep { (process_field($_, 'PPid') // 0) == $postmaster } map { m{/(\d+)$} ? $1 : () } glob '/proc/[0-9]*';
+}
+
+# What a process calls itself; it may be gone.
+sub title
+{
+	open(my $in, '<', "/proc/$_[0]/cmdline") or return '';
+	return scalar(<$in>) // '';
+}
+
+# A statement that asks for a job which notes that it has run.
+my $id = 0;
+sub insert_job
+{
+	my ($note, $more) = @_;
+	$id++;
+	$more //= 'results => false';
+	return "SELECT h AS job FROM pg_background_start(\$job\$INSERT INTO done VALUES ($id, '$note')\$job\$, label => '$note', at_commit => true, $more) h \\gset\n";
+}
+
+# The memory in which jobs wait stays: it is made before segments are counted.
+value($session, insert_job('first'));
+ok(none_waits(), 'the first job has ended');
+is(done('first'), 1, 'the first job has run');
+Jobs::at_rest($node);
+
+# --- what rolls back, and what cannot be prepared ---
+
+like((ask($session, "BEGIN;\n" . insert_job('prepared') . "PREPARE TRANSACTION 'p';"))[1],
+	qr/ERROR:  0A000: cannot PREPARE a transaction that has background jobs/, 'PREPARE TRANSACTION is refused');
+is(look('SELECT count(*) FROM pg_prepared_xacts'), 0, 'nothing is prepared');
+value($session, "BEGIN;\nSAVEPOINT s;\n" . insert_job('prepared') . "ROLLBACK TO s;\nPREPARE TRANSACTION 'p';");
+value($session, "COMMIT PREPARED 'p'");
+
+value($session, 'CREATE TABLE pairs (n int); INSERT INTO pairs VALUES (1)');
+value($session, "BEGIN ISOLATION LEVEL SERIALIZABLE;\nSELECT sum(n) FROM pairs;\nINSERT INTO pairs VALUES (2);\n" . insert_job('serialization'));
+value($other, "BEGIN ISOLATION LEVEL SERIALIZABLE;\nSELECT sum(n) FROM pairs;\nINSERT INTO pairs VALUES (3);\nCOMMIT");
+like((ask($session, 'COMMIT'))[1], qr/ERROR:  40001/, 'a commit fails to serialize');
+
+my $doomed = session($node);
+my $doomed_pid = value($doomed, 'SELECT pg_backend_pid()');
+value($doomed, "BEGIN;\n" . insert_job('terminated') . insert_job('terminated', 'results => true'));
+value($other, "SELECT pg_terminate_backend($doomed_pid)");
+ok(until_true(sub { is_gone($doomed_pid) }), 'a session is terminated in its transaction');
+eval { $doomed->quit };
+
+ok(none_waits(), 'no job is left');
+is(look("SELECT count(*) FROM pg_background_history WHERE label IN ('prepared', 'serialization', 'terminated')"), 0, 'none of these jobs was launched');
+
+# --- a session that ends right after the commit ---
+
+$node->safe_psql('postgres', "BEGIN;\n" . insert_job('ended') . insert_job('ended', 'results => true') . 'COMMIT;');
+ok(none_waits(), 'jobs of a session that has ended end');
+is(done('ended'), 2, 'jobs of a session that has ended right after its commit have run');
+# rows and messages that nobody reads are in nobody's way
+$node->safe_psql('postgres', "BEGIN;\nSELECT pg_background_start('SELECT repeat(''x'', 1000) FROM generate_series(1, 1000)', label => 'unread', at_commit => true);\nCOMMIT;");
+ok(none_waits(), 'so does one whose rows nobody reads');
+is(in_history('unread'), 'stopped', 'it has run');
+
+# --- many jobs, and limits ---
+
+for my $limits ('', "pg_background.max_workers_per_role = '1'", "pg_background.max_workers_total = '2'")
+{
+	my $note = "many $limits" =~ s/'//gr;
+
+	setting($node, $1, $2) if $limits =~ /(\S+) = '(\d+)'/;
+	value($session, "BEGIN;\nSELECT count(pg_background_start(format('INSERT INTO done VALUES (%s, %L)', n, '$note'), label => '$note', at_commit => true, results => false)) FROM generate_series(1, 1000) n;\nCOMMIT");
+	ok(none_waits(), "1,000 jobs of one transaction end ($note)");
+	is(look("SELECT count(*) || ' ' || count(DISTINCT id) FROM done WHERE note = '$note'"), '1000 1000', 'each has run once');
+	is(look("SELECT count(*) FROM pg_background_history WHERE label = '$note' AND state <> 'stopped'"), 0, 'none has failed');
+	setting($node, $1, 0) if $limits =~ /(\S+) =/;
+}
+
+# Jobs of a role that is at its limit keep no other role's jobs out.
+value($session, 'CREATE ROLE limited LOGIN; GRANT pgbackground_role TO limited; GRANT INSERT ON done TO limited; ALTER ROLE limited SET pg_background.max_workers_per_role = 1');
+my $limited = session($node, extra => [ '-U', 'limited' ]);
+value($other, 'SELECT pg_advisory_lock(1)');
+value($limited, "BEGIN;\nSELECT pg_background_start('SELECT pg_advisory_lock_shared(1)', at_commit => true, results => false) FROM generate_series(1, 3);\nCOMMIT");
+value($session, insert_job('another role'));
+ok(until_true(sub { done('another role') }), 'jobs of a role that is at its limit keep out none of another role');
+is(look("SELECT count(*) FROM pg_stat_background WHERE usename = 'limited' AND state = 'starting' AND pid IS NULL"), 2, 'jobs that wait are shown');
+# A job that waits can be stopped, and waited for, by other sessions.
+my $waiting = look("SELECT cookie FROM pg_stat_background WHERE usename = 'limited' AND pid IS NULL ORDER BY launched_at DESC LIMIT 1");
+is(value($session, "SELECT pg_background_await(ROW(0, $waiting)::pg_background_handle, '10ms')"), 'f', 'a job that waits has not ended');
+is(value($session, "SELECT pg_background_stop(ROW(0, $waiting)::pg_background_handle)"), 't', 'a job that waits is stopped');
+is(value($session, "SELECT pg_background_await_any(ARRAY[ROW(0, $waiting)::pg_background_handle]) IS NOT NULL"), 't', 'and has ended at once');
+is(value($session, "SELECT state FROM pg_background_outcome(ROW(0, $waiting)::pg_background_handle)"), 'canceled', 'as canceled');
+value($other, 'SELECT pg_advisory_unlock(1)');
+ok(none_waits(), 'the others run in the end');
+$limited->quit;
+
+# --- a commit that finds no process ---
+
+# All are busy: one is the server's own, for logical replication.
+value($other, 'SELECT pg_advisory_lock(1)');
+without_idle($node);
+ok(until_true(sub { look("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_background'") == 0 }), 'no worker is left');
+my @busy;
+until_true(sub {
+	my ($out) = ask($session, "SELECT cookie FROM pg_background_submit_v2('SELECT pg_advisory_lock_shared(1)')");
+	push @busy, $out if $out =~ /^-?\d+$/;
+	return @busy == 3;
+});
+is(scalar @busy, 3, 'all processes are busy');
+value($session, "BEGIN;\n" . insert_job('no process') . insert_job('no process', 'results => true') . 'COMMIT');
+is(value($session, "SELECT state FROM pg_background_outcome(:'job')"), 'starting', 'a commit that finds no process commits, and its job waits');
+value($other, 'SELECT pg_advisory_unlock(1)');
+ok(none_waits(), 'a job that waits for a process gets one');
+is(done('no process'), 2, 'and has run');
+value($session, 'SELECT pg_background_forget_all()');
+
+# The same where no worker stays idle, and all end in one moment.
+value($session, 'SELECT pg_background_forget_all()');
+setting($node, 'pg_background.max_idle_workers', 0);
+value($other, 'SELECT pg_advisory_lock(1)');
+@busy = ();
+until_true(sub {
+	my ($out) = ask($session, "SELECT cookie FROM pg_background_submit_v2('SELECT pg_advisory_lock_shared(1)')");
+	push @busy, $out if $out =~ /^-?\d+$/;
+	return @busy == 3;
+});
+$node->safe_psql('postgres', "BEGIN;\n" . insert_job('none idle') . 'COMMIT');
+value($other, 'SELECT pg_advisory_unlock(1)');
+ok(until_true(sub { done('none idle') }), 'a job that waits for a process gets one though all workers leave at once');
+setting($node, 'pg_background.max_idle_workers', 2);
+
+# All are idle workers of another kind, or lingering.
+setting($node, 'pg_background.max_idle_workers', 4);
+value($session, 'CREATE ROLE idler LOGIN; GRANT pgbackground_role TO idler');
+my $idler = session($node, extra => [ '-U', 'idler' ]);
+ok(until_true(sub {
+	return !(ask($idler, "SELECT pg_background_await_all(array_agg(pg_background_start('SELECT pg_sleep(0.3)', results => false))) FROM generate_series(1, 3) n"))[1];
+}), 'all processes are workers of another role');
+ask($idler, 'SELECT pg_background_forget_all()');
+$idler->quit;
+value($session, insert_job('idle ones'));
+ok(none_waits(), 'idle workers make room');
+is(done('idle ones'), 1, 'and the job has run');
+setting($node, 'pg_background.max_idle_workers', 2);
+
+# --- a role that may not connect any more, a database that is gone ---
+
+value($session, 'CREATE DATABASE gone');
+value($other, 'SELECT pg_advisory_lock(1)');
+setting($node, 'pg_background.max_workers_total', 1);
+value($session, "SELECT cookie FROM pg_background_submit_v2('SELECT pg_advisory_lock_shared(1)')");
+value($session, insert_job('gone', "results => false, database => 'gone'"));
+value($session, 'DROP DATABASE gone');
+value($other, 'SELECT pg_advisory_unlock(1)');
+setting($node, 'pg_background.max_workers_total', 0);
+ok(none_waits(), 'a job in a database that is gone ends');
+is(in_history('gone'), 'error', 'with an error');
+value($session, 'SELECT pg_background_forget_all()');
+
+# --- sessions and dispatchers end at any moment, while many transactions commit or roll back ---
+
+$node->safe_psql('postgres', 'CREATE SEQUENCE ids START 1000000; CREATE TABLE asked (id int)');
+append_to_file($node->basedir . '/commits.sql', <<'END');
+\set roll random(1, 4)
+\set wanted random(1, 20)
+SELECT nextval('ids') AS id \gset
+BEGIN;
+INSERT INTO asked VALUES (:id);
+SELECT pg_background_start('INSERT INTO done VALUES (' || :id || ', ''at random'')', at_commit => true, results => :wanted = 1);
+\if :roll = 1
+ROLLBACK;
+\else
+COMMIT;
+\endif
+SELECT pg_background_forget_ended();
+END
+{
+	local $ENV{PGOPTIONS} = '-c pg_background.max_workers=1000';
+	my ($ended, $terminated) = (0, 0);
+
+	for my $round (1 .. 6)
+	{
+		my $clients = IPC::Run::start([ 'pgbench', '-n', '-c', 3, '-T', 2, '-f', $node->basedir . '/commits.sql', $node->connstr('postgres') . ' application_name=commits' ],
+			'>', \my $out, '2>', \my $err);
+
+		until_true(sub {
+			my ($dispatcher) = grep { title($_) =~ /pg_background dispatcher/ } children();
+			$ended += kill 'TERM', $dispatcher if $dispatcher;
+			$terminated += look("SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'commits' ORDER BY random() LIMIT 1) a") if rand() < 0.1;
+			$clients->pump_nb if $clients->pumpable;
+			return !$clients->pumpable;
+		});
+		$clients->finish;
+	}
+	note("$ended dispatchers and $terminated sessions were terminated");
+	cmp_ok($ended, '>', 0, 'dispatchers were terminated');
+}
+ok(none_waits(), 'all jobs end');
+my ($lost) = look("SELECT count(*) FROM asked WHERE id NOT IN (SELECT id FROM done WHERE note = 'at random')");
+my ($too_many) = look("SELECT count(*) FROM done WHERE note = 'at random' AND id NOT IN (SELECT id FROM asked)");
+is("$lost lost, $too_many of none", '0 lost, 0 of none', 'each transaction that has committed has its job, and no other');
+is(look("SELECT count(*) - count(DISTINCT id) FROM done WHERE note = 'at random'"), 0, 'none has run twice');
+cmp_ok(done('at random'), '>', 20, 'there were some');
+
+# A process that is held there fails, until CODE says that it has.
+sub fail_at
+{
+	my ($point, $pid, $code) = @_;
+
+	arm($node, $point, "error $pid");
+	until_true($code) or die "$pid has not failed at $point";
+	# it leaves its mark
+	unlink $node->data_dir . "/pg_background_points/$point.$pid";
+	disarm($node, $point);
+	return;
+}
+
+if ($ENV{PGBG_POINTS})
+{
+	# --- the session ends, or memory runs out, before and after the commit ---
+
+	for my $point (qw(at-commit-put at-commit-before))
+	{
+		arm($node, $point, 'error');
+		like((ask($session, "BEGIN;\nINSERT INTO done VALUES (0, 'row $point');\n" . insert_job("error $point", 'results => true') . insert_job("error $point") . 'COMMIT;'))[1],
+			qr/ERROR:  53200/, "memory runs out at $point");
+		disarm($node, $point);
+		ask($session, 'ROLLBACK');
+		is(done("row $point"), 0, 'the transaction is rolled back');
+		is(look("SELECT count(*) FROM pg_background_history WHERE label = 'error $point'"), 0, 'and has started no job');
+	}
+	for my $point (qw(at-commit-put at-commit-before at-commit-queue))
+	{
+		my $session = session($node);
+		my $pid = value($session, 'SELECT pg_backend_pid()');
+
+		arm($node, $point, "hold $pid");
+		$session->query_until(qr/begun/, "BEGIN;\nINSERT INTO done VALUES (0, 'row of $point');\n\\echo begun\n" . insert_job("of $point") . insert_job("of $point", 'results => true') . "COMMIT;\n");
+		until_held($node, $point, $pid);
+		value($other, "SELECT pg_terminate_backend($pid)");
+		disarm($node, $point);
+		ok(until_true(sub { is_gone($pid) }), "the session is terminated at $point");
+		eval { $session->quit };
+		ok(none_waits(), 'no job is left');
+		# A termination that comes when the commit has begun is served after it.
+		my $committed = done("row of $point");
+		is($committed, $point eq 'at-commit-put' ? 0 : 1, 'the transaction has ' . ($committed ? '' : 'not ') . 'committed');
+		is(done("of $point"), 2 * $committed, $committed ? 'each of its jobs has run once' : 'none of its jobs has run');
+	}
+
+	# --- the dispatcher ends at each point ---
+
+	for my $how (qw(terminated failed))
+	{
+		for my $start (qw(new warm))
+		{
+			for my $point (qw(dispatch-admitted dispatch-offered dispatch-registered dispatch-remove))
+			{
+				next if $point eq ($start eq 'new' ? 'dispatch-offered' : 'dispatch-registered');
+				my $note = "$how at $point, $start";
+
+				without_idle($node);
+				job($session, 'SELECT 1::text') if $start eq 'warm';
+				arm($node, $point, 'hold');
+				value($session, "BEGIN;\n" . insert_job($note) . insert_job($note, 'results => true') . insert_job($note) . 'COMMIT');
+				my $pid = until_held($node, $point);
+				if ($how eq 'failed')
+				{
+					fail_at($point, $pid, sub { is_gone($pid) });
+				}
+				else
+				{
+					kill 'TERM', $pid;
+					disarm($node, $point);
+					ok(until_true(sub { is_gone($pid) }), "the dispatcher is terminated ($point)");
+				}
+				is(value($session, "SELECT pg_background_await_all(array_agg(ROW(pid, cookie)::pg_background_handle)) FROM jobs"), 't', "the job with results ends ($note)");
+				ok(none_waits(), 'no job waits');
+				is(done($note), 3, 'each has run once');
+				is(in_history($note), 'stopped stopped stopped', 'the history has each once');
+				is(value($session, 'SELECT DISTINCT state FROM jobs'), 'stopped', 'its session knows that it has run');
+				value($session, 'SELECT pg_background_forget_all()');
+			}
+		}
+	}
+
+	# --- the dispatcher ends while the worker is at each point; and the worker itself ---
+
+	for my $whom (qw(dispatcher worker))
+	{
+		for my $point (qw(attach map take accept refuse))
+		{
+			my $note = "$whom ends at $point";
+
+			without_idle($node);
+			job($session, $point eq 'refuse' ? "SET my.own = 1; SELECT 1::text" : 'SELECT 1::text') if $point ne 'attach';
+			until_true(sub { idle_workers($node) == 1 }) or die 'no idle worker' if $point ne 'attach';
+			arm($node, $point, 'hold');
+			arm($node, 'dispatch-admitted', 'hold');
+			value($session, "BEGIN;\n" . insert_job($note, 'results => true') . 'COMMIT');
+			my $dispatcher = until_held($node, 'dispatch-admitted');
+			disarm($node, 'dispatch-admitted');
+			my $worker = until_held($node, $point);
+			if ($whom eq 'dispatcher')
+			{
+				kill 'TERM', $dispatcher;
+				until_true(sub { is_gone($dispatcher) }) or die "dispatcher $dispatcher is there";
+				disarm($node, $point);
+			}
+			else
+			{
+				fail_at($point, $worker, sub { $point =~ /accept|refuse/ ? in_history($note) ne '' : is_gone($worker) });
+			}
+			is(value($session, "SELECT pg_background_await(:'job', '2min')"), 't', "the job ends ($note)");
+			ok(none_waits(), 'no job waits');
+			my ($ran, $states) = (done($note), in_history($note));
+			# A worker that ends when it has taken the job ends the job with it.
+			if ($whom eq 'worker' && $point =~ /attach|accept|refuse/)
+			{
+				is("$ran $states", '0 error', 'it has failed, once');
+			}
+			else
+			{
+				is("$ran $states", '1 stopped', 'it has run once');
+			}
+			is(value($session, "SELECT state FROM pg_background_outcome(:'job')"), $states, 'its session knows');
+			value($session, 'SELECT pg_background_forget_all()');
+		}
+	}
+}
+
+# The dispatcher leaves by itself.
+$_->quit for $session, $other;
+ok(settle($node), 'no worker is busy in the end');
+ok(without_idle($node), 'no worker is left');
+ok(until_true(sub { segments_of_jobs() == 1 }), 'no shared memory segment of a job is left');
+healthy($node);
+done_testing();

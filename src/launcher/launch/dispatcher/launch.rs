@@ -1,0 +1,152 @@
+//! The launch of one job by the dispatcher: from the slot to the worker that has the job for sure.
+
+use super::{Dispatcher, LOOK_AGAIN, Launched, MAX_STARTS, WORKER_CHECK};
+use crate::launcher::launch::admission::{self, WayIn};
+use crate::launcher::launch::{Launch, cold};
+use crate::pg::bgworker::Handle;
+use crate::pg::dsm::{self, Segment};
+use crate::pg::error::Result;
+use crate::pg::latch::{self, Event};
+use crate::pg::mq;
+use crate::point;
+use crate::registry::{Claim, InFlight, LaunchEvent, NewJob, PendingNode, Queue};
+use logic::job::state::Stop;
+use logic::segment::header::Reply;
+use logic::sqlstate;
+use logic::wire::pending::PendingJob;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Dispatcher {
+    /// Finds a worker for the job, which has that slot and perhaps a claim on a warm worker.
+    pub(super) fn launch(
+        &mut self,
+        pending: PendingNode,
+        job: &PendingJob,
+        new: &NewJob,
+        slot: u32,
+        claim: Option<Claim>,
+    ) -> Result<Launched> {
+        point::reach("dispatch-admitted")?;
+        let segment = match job.handle {
+            0 => Segment::create_from_image(job.image, mq::create)?,
+            handle => match Segment::attach(handle)? {
+                Some(segment) => segment,
+                None => return self.fail(job),
+            },
+        };
+        let is_stopped = || pending.is_asked_to_stop() || segment.header().stop() == Stop::Now;
+        let launch = Launch { registry: self.registry, segment: &segment, new, slot, claim: None };
+        // A new process may take the job from the moment that it is registered.
+        segment.header().prepare_offer(Some(slot), Reply::NotAwaited);
+        let way_in = match claim {
+            Some(claim) => Some(WayIn::Worker(claim)),
+            None => way_in(&launch, &is_stopped)?,
+        };
+        let launched = match way_in {
+            None => Launched::No,
+            Some(WayIn::Worker(claim)) => self.offer(&segment, job, slot, &claim)?,
+            Some(WayIn::Process(worker)) => self.await_process(job, &worker)?,
+        };
+        drop(segment);
+        if launched == Launched::Yes {
+            return Ok(launched);
+        }
+        // No worker has it: what was done for it is given up.
+        loop {
+            match self.registry.exclusive(|r| r.release_in_flight())? {
+                Some((_, InFlight::Done)) => return Ok(Launched::Yes),
+                Some((_, InFlight::Taken)) => latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?,
+                Some((_, InFlight::Free)) | None => break,
+            }
+        }
+        if pending.is_asked_to_stop() {
+            return Ok(Launched::Stopped);
+        }
+        if self.starts == (job.cookie, MAX_STARTS) { self.fail(job) } else { Ok(Launched::No) }
+    }
+
+    /// Offers the job to the claimed worker, and waits until that has accepted it.
+    ///
+    /// The reply is always awaited: the worker may refuse the job. The segment of a session is pinned already; one that
+    /// was made here is new, and pinned for the way.
+    fn offer(&self, segment: &Arc<Segment>, job: &PendingJob, slot: u32, claim: &Claim) -> Result<Launched> {
+        let claim = Claim { is_sure: false, is_mapped: job.handle != 0, ..*claim };
+        segment.header().prepare_offer(Some(slot), Reply::Awaited);
+        if !claim.is_mapped {
+            segment.pin()?;
+        }
+        let handle = segment.handle();
+        let is_there = self.registry.exclusive(|r| r.offer(&claim, slot, job.cookie, handle))?;
+        if !is_there {
+            if !claim.is_mapped {
+                dsm::unpin(handle)?;
+            }
+            return Ok(Launched::No);
+        }
+        point::reach("dispatch-offered")?;
+        self.await_done(|| self.registry.shared(|r| !r.is_on_its_way(&claim, slot, job.cookie)))
+    }
+
+    /// Waits until the new process has taken the job.
+    fn await_process(&mut self, job: &PendingJob, worker: &Handle) -> Result<Launched> {
+        point::reach("dispatch-registered")?;
+        let launched = self.await_done(|| Ok(worker.is_gone()))?;
+        if launched == Launched::No {
+            let before = if self.starts.0 == job.cookie { self.starts.1 } else { 0 };
+            self.starts = (job.cookie, before + 1);
+        }
+        Ok(launched)
+    }
+
+    /// Waits until the job in flight is done, or until `is_lost`.
+    fn await_done(&self, is_lost: impl Fn() -> Result<bool>) -> Result<Launched> {
+        loop {
+            let is_lost = is_lost()?;
+            // Looked at last: the worker may have taken the job, worked and gone before the first look.
+            if self.registry.is_in_flight_done() {
+                return Ok(Launched::Yes);
+            }
+            if is_lost {
+                return Ok(Launched::No);
+            }
+            latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
+        }
+    }
+}
+
+/// A new process, or a claim on a warm worker that has become idle; `None` if the job was asked to stop, or if too many
+/// launches wait.
+fn way_in(launch: &Launch, is_stopped: &impl Fn() -> bool) -> Result<Option<WayIn>> {
+    let (registry, new) = (launch.registry, launch.new);
+    if admission::is_next_for_process(registry, None)? {
+        if let Some(worker) = cold::register(launch.segment)? {
+            return Ok(Some(WayIn::Process(worker)));
+        }
+    }
+    let Some(ticket) = registry.exclusive(|r| {
+        let ticket = r.join(new, Queue::ForProcess);
+        if ticket.is_some() {
+            r.count_launch(new.database, new.role, LaunchEvent::Waits);
+        }
+        ticket
+    })?
+    else {
+        latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
+        return Ok(None);
+    };
+    let found = loop {
+        if is_stopped() {
+            break None;
+        }
+        match launch.wait_in_queue(ticket, Instant::now() + LOOK_AGAIN) {
+            Ok(None) => {}
+            Ok(found) => break found,
+            // The door was closed: the job waits until it is open.
+            Err(error) if error.own_sqlstate() == Some(sqlstate::CONFIGURATION_LIMIT_EXCEEDED) => break None,
+            Err(error) => return Err(error),
+        }
+    };
+    registry.exclusive(|r| r.quit(ticket))?;
+    Ok(found)
+}

@@ -1,0 +1,274 @@
+//! The dispatcher: a process that launches the jobs whose transactions have committed.
+//!
+//! It is there as long as such jobs wait, and a moment longer. It has no database and no user, so it is in nobody's
+//! way; all that it must know of a job is in the queue. It goes through the queue from the oldest job to the newest,
+//! and admits those that the limits allow, as long as the door is open (`registry::door`). A job that is kept
+//! out keeps out those of the same role in the same database, and no others.
+//!
+//! The job's reader, if it has one, is the session that has asked for it. So the dispatcher never touches the job's
+//! queue, and a warm worker attaches to it only when it is sure to run the job: see `worker::job`.
+//!
+//! A job stays in the list until it has a worker for sure, or has ended: what that means, and what happens when the
+//! dispatcher ends in between, is said in `logic::registry::pending`. An error (memory is short, say) ends the process,
+//! and the postmaster starts it again after a second.
+
+mod launch;
+
+use crate::errors;
+use crate::pg::bgworker;
+use crate::pg::dsm::{self, Segment};
+use crate::pg::error::{Result, level};
+use crate::pg::latch::{self, Event};
+use crate::pg::{exit, identity, procs};
+use crate::point;
+use crate::registry::{self, Admission, End, InFlight, NewJob, PendingNode, Registry, WorkerRequirements};
+use crate::settings;
+use logic::job::state::State;
+use logic::registry::quota::Scope;
+use logic::sqlstate;
+use logic::wire::pending::PendingJob;
+use logic::wire::report::Report;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+/// So long it waits for another job before it leaves.
+const STAY: Duration = Duration::from_secs(1);
+/// It looks again so often while jobs are kept out: a limit may have been raised.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The same while it waits for a worker, whose postmaster does not tell it of its end.
+const WORKER_CHECK: Duration = Duration::from_millis(20);
+/// A job for which so many new processes have ended before they had it is given up.
+const MAX_STARTS: u32 = 3;
+
+/// The process's main function.
+pub fn run(_argument: u32) -> Result<()> {
+    bgworker::accept_termination()?;
+    let Some(registry) = registry::get()? else {
+        return Ok(());
+    };
+    exit::at_exit(at_exit)?;
+    if !registry.exclusive(|r| r.begin_dispatch())? {
+        return Ok(());
+    }
+    let mut dispatcher = Dispatcher { registry, line: Vec::new(), removed: Vec::new(), starts: (0, 0) };
+    dispatcher.take_over()?;
+    dispatcher.serve()
+}
+
+fn at_exit() -> Result<()> {
+    registry::known().map_or(Ok(()), |registry| registry.exclusive(|r| r.dispatcher_exits()))
+}
+
+struct Dispatcher {
+    registry: &'static Registry,
+    /// The jobs in the list that it knows, the oldest first.
+    line: Vec<PendingNode>,
+    /// Jobs that it has taken out of the list while other processes looked at it.
+    removed: Vec<PendingNode>,
+    /// The cookie of the job for which processes have ended before they had it, and how many.
+    starts: (i64, u32),
+}
+
+/// What a pass through the list has come to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// A job was launched or has ended: the next pass comes at once.
+    Fruitful,
+    Fruitless,
+}
+
+/// What became of the launch of a job.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Launched {
+    /// It has a worker for sure, or has ended.
+    Yes,
+    /// It is to be launched anew.
+    No,
+    /// It was asked to stop, and has no worker.
+    Stopped,
+}
+
+impl Dispatcher {
+    /// Launches jobs until none has come for a while.
+    fn serve(&mut self) -> Result<()> {
+        let mut idle_since = Instant::now();
+        loop {
+            let room = self.registry.hear_of_room()?;
+            self.read_list()?;
+            let pass = self.pass()?;
+            self.free_removed()?;
+            if !self.line.is_empty() {
+                idle_since = Instant::now();
+            }
+            if pass == Pass::Fruitful {
+                latch::check_for_interrupts()?;
+                continue;
+            }
+            let stays = !self.line.is_empty() || (idle_since.elapsed() < STAY && !self.registry.has_waiters());
+            if !stays {
+                self.registry.pending_nodes()?.trim()?;
+                if self.registry.exclusive(|r| r.end_dispatch())? {
+                    return Ok(());
+                }
+            }
+            room.wait(Event::Launch, Some(Instant::now() + LOOK_AGAIN))?;
+            bgworker::serve_idle()?;
+        }
+    }
+
+    /// Finds out what has become of the job that the last dispatcher was launching.
+    fn take_over(&mut self) -> Result<()> {
+        self.read_list()?;
+        loop {
+            match self.registry.exclusive(|r| r.release_in_flight())? {
+                Some((cookie, InFlight::Done)) => {
+                    let is_meant = |job: &PendingNode| job.job().is_ok_and(|job| job.cookie == cookie);
+                    // It was taken out of the list already, if it is not there.
+                    return self.line.iter().position(is_meant).map_or(Ok(()), |index| self.remove(index));
+                }
+                Some((_, InFlight::Taken)) => latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?,
+                Some((_, InFlight::Free)) | None => return Ok(()),
+            }
+        }
+    }
+
+    /// Adds what was queued since the last look.
+    fn read_list(&mut self) -> Result<()> {
+        let known = self.line.last().map_or(0, |job| job.address);
+        let first = self.line.len();
+        let line = &mut self.line;
+        self.registry.walk(known, |job| {
+            line.push(job);
+            Ok(None::<()>)
+        })?;
+        self.line[first..].reverse();
+        Ok(())
+    }
+
+    fn pass(&mut self) -> Result<Pass> {
+        let is_open = self.registry.is_open()?;
+        let mut kept_out = Vec::new();
+        let mut pass = Pass::Fruitless;
+        let mut index = 0;
+        while let Some(&pending) = self.line.get(index) {
+            let job = pending.job()?;
+            let launched = if pending.is_asked_to_stop() {
+                Launched::Stopped
+            } else if !is_open || kept_out.contains(&(job.database, job.role)) {
+                index += 1;
+                continue;
+            } else {
+                let new = new_job(&job);
+                let admission = self.registry.exclusive(|r| {
+                    let admission = r.admit(&new, None);
+                    if matches!(admission, Admission::Admitted(..)) {
+                        r.set_in_flight(job.cookie);
+                    }
+                    admission
+                })?;
+                match admission {
+                    Admission::Admitted(slot, claim) => self.launch(pending, &job, &new, slot, claim)?,
+                    Admission::Refused(Scope::Slots | Scope::Total) => break,
+                    Admission::Refused(Scope::Database | Scope::Role) => {
+                        kept_out.push((job.database, job.role));
+                        index += 1;
+                        continue;
+                    }
+                }
+            };
+            pass = Pass::Fruitful;
+            match launched {
+                Launched::Yes => {}
+                // Jobs before it may have been asked to stop meanwhile.
+                Launched::No => break,
+                Launched::Stopped => self.end(&job, &canceled())?,
+            }
+            self.remove(index)?;
+        }
+        Ok(pass)
+    }
+
+    /// The job cannot be started.
+    fn fail(&self, job: &PendingJob) -> Result<Launched> {
+        self.registry.exclusive(|r| r.release_in_flight())?;
+        self.end(job, &errors::process_not_started().report())?;
+        Ok(Launched::Yes)
+    }
+
+    /// Ends a job that has never had a worker: in its segment, if it has one, then in the registry.
+    fn end(&self, job: &PendingJob, report: &Report) -> Result<()> {
+        let now = identity::now();
+        let state = if report.sqlstate == sqlstate::QUERY_CANCELED { State::Canceled } else { State::Error };
+        if let Some(segment) = if job.handle == 0 { None } else { Segment::attach(job.handle)? } {
+            let mut body = Vec::new();
+            report.encode(&mut body);
+            segment.header().finish(state, now, &body);
+        }
+        let new = new_job(job);
+        let end = End {
+            state,
+            sqlstate: report.sqlstate,
+            message: report.message(),
+            started_at: 0,
+            finished_at: now,
+            timed_out: false,
+        };
+        self.registry.exclusive(|r| r.end_pending(&new, &end))?;
+        procs::wake(job.session_proc);
+        Ok(())
+    }
+
+    /// Takes the job with that number out of the list.
+    fn remove(&mut self, index: usize) -> Result<()> {
+        let job = self.line[index];
+        let handle = job.job()?.handle;
+        point::reach("dispatch-remove")?;
+        loop {
+            let older = job.node.next.load(SeqCst);
+            let newer = self.line.get(index + 1).map(|newer| &newer.node.next);
+            if self.registry.exclusive(|r| r.unlink_pending(job.address, older, newer))? {
+                break;
+            }
+            self.read_list()?;
+        }
+        self.line.remove(index);
+        if handle != 0 {
+            dsm::unpin(handle)?;
+        }
+        self.removed.push(job);
+        self.free_removed()
+    }
+
+    /// Frees the memory of jobs that were taken out, unless a process looks at the list.
+    fn free_removed(&mut self) -> Result<()> {
+        while !self.registry.has_readers() {
+            let Some(job) = self.removed.pop() else { break };
+            self.registry.discard(&job)?;
+        }
+        Ok(())
+    }
+}
+
+fn new_job<'a>(job: &PendingJob<'a>) -> NewJob<'a> {
+    let mut limits = settings::limits();
+    limits.per_role = job.per_role;
+    NewJob {
+        cookie: job.cookie,
+        database: job.database,
+        role: job.role,
+        launched_at: job.launched_at,
+        query: job.query,
+        label: job.label,
+        limits,
+        give_up: Instant::now(),
+        committed_by: Some(job.session_pid),
+        wanted: job.key.map(|key| WorkerRequirements { key, settings: job.settings, handle: job.handle, taken: &[] }),
+    }
+}
+
+/// The error of a job that was asked to stop before it had a worker.
+fn canceled() -> Report {
+    let mut report = errors::canceled().report();
+    report.level = level::ERROR;
+    report
+}
