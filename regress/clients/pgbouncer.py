@@ -118,6 +118,29 @@ def ask_by_handle():
     leave(clients)
 
 
+def at_commit():
+    """a job of a transaction starts when that has committed, and never if it rolls back"""
+    sql = "SELECT pg_background_start('SELECT count(*) FROM pool_orders', label => 'pool order', results => false, at_commit => true)"
+    with pooled() as conn:
+        conn.execute("CREATE TABLE pool_orders (id int)")
+        try:
+            with conn.transaction(force_rollback=True):
+                conn.execute("INSERT INTO pool_orders VALUES (1)")
+                one(conn, sql)
+            with conn.transaction():
+                conn.execute("INSERT INTO pool_orders VALUES (2)")
+                job = one(conn, sql)
+                launcher = one(conn, "SELECT pg_backend_pid()")
+                equal(one(conn, "SELECT state FROM pg_background_outcome(%s)", (job,)), "starting")
+            client, clients = in_session(launcher, same=False)
+            equal(one(client, "SELECT pg_background_await(%s, '1 min')", (job,)), True)
+            equal(one(client, "SELECT state FROM pg_background_outcome(%s)", (job,)), "stopped")
+            leave(clients)
+            equal(one(conn, "SELECT count(*) FROM pg_background_history WHERE label = 'pool order'"), 1)
+        finally:
+            conn.execute("DROP TABLE pool_orders")
+
+
 def nothing_to_clean_up():
     """eighty jobs started without results, on two sessions that may track sixteen each: none is refused or lost"""
     jobs = []
@@ -233,7 +256,7 @@ def messages():
             assert "background worker, pid" in error.diag.context
 
 
-TESTS = [calls, launch_and_read, join, ask_by_handle, nothing_to_clean_up, stop_by_handle, rows_stay, tracked_jobs, settings, notified, canceled, messages]
+TESTS = [calls, launch_and_read, join, ask_by_handle, at_commit, nothing_to_clean_up, stop_by_handle, rows_stay, tracked_jobs, settings, notified, canceled, messages]
 
 if __name__ == "__main__":
     harness.begin("pgbouncer", 150)
