@@ -150,18 +150,27 @@ impl Registry {
     pub fn pending_rows(&self) -> Result<Vec<JobRow>> {
         let mut rows = Vec::new();
         self.walk(0, |pending| {
-            rows.push(pending.row()?);
+            let row = pending.row()?;
+            if !self.has_ended(row.cookie) {
+                rows.push(row);
+            }
             Ok(None::<()>)
         })?;
         Ok(rows)
     }
 
+    /// A job may have ended before the dispatcher has taken it out of the list.
+    fn has_ended(&self, cookie: i64) -> bool {
+        self.entry_of(cookie).is_some()
+    }
+
     /// The job with that cookie, if it waits.
     pub fn pending_with(&self, cookie: i64) -> Result<Option<JobRow>> {
-        self.walk(0, |pending| {
+        let found = self.walk(0, |pending| {
             let job = pending.job()?;
             Ok((job.cookie == cookie).then(|| row(&job)))
-        })
+        })?;
+        Ok(found.filter(|_| !self.has_ended(cookie)))
     }
 
     /// Flags the job with that cookie as one that is to stop; false if it does not wait.
@@ -176,7 +185,7 @@ impl Registry {
         if let (Some(()), Some(proc)) = (found, self.dispatcher()) {
             procs::wake(proc);
         }
-        Ok(found.is_some())
+        Ok(found.is_some() && !self.has_ended(cookie))
     }
 
     /// Sees to it that a dispatcher is there as long as jobs wait. False if there is none, and no process can be had
