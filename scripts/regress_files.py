@@ -22,7 +22,7 @@ MESSAGE = re.compile(r"psql:[^\n]*?:\d+: (DEBUG|INFO|NOTICE|WARNING|ERROR|FATAL)
 
 def statements_of(path, server, host_work):
     """The statements of the file, and whether each has failed when it was run by itself."""
-    script = Script(path, {})
+    script = Script(path, {"DBNAME": "regression"})
     script.environment = {"PG_ABS_SRCDIR": os.path.dirname(os.path.dirname(path)), "PG_ABS_BUILDDIR": host_work, "PG_LIBDIR": host_work,
                           "PG_DLSUFFIX": ".so"}
     server.connect()
