@@ -686,7 +686,7 @@ CREATE FUNCTION pg_background_autonomous(
     wrapper pg_catalog.name DEFAULT NULL
 )
     RETURNS pg_catalog.text
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = off
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET check_function_bodies = off
 AS $$
 DECLARE
     routine pg_catalog.pg_proc;
@@ -715,12 +715,14 @@ DECLARE
     commits int[] := '{}';              -- the line of the first COMMIT in each, 0 without one
     depth int;
     ends_transaction boolean := false;
-    names text;
     own_name text;
-    pieces text[];
-    piece text;
+    tokens text[] := array_fill(''::text, ARRAY[4]);
+    places int[] := array_fill(0, ARRAY[4]);
     place int := 1;
-    copied text := '';
+    copied text := '';                  -- the source, for the copy
+    copied_to int := 1;
+    mark text := '';                    -- what is before the source in the definition, and behind it
+    copied_mark text := '';
     i int;
     argument_type oid;
     argument_mode "char";
@@ -908,22 +910,27 @@ BEGIN
             END IF;
         END LOOP;
 
-        -- PL/pgSQL and SQL know a parameter by the routine's name, too; in the copy by that of the copy. A table of that name is meant first.
+        -- PL/pgSQL and SQL know a parameter by the routine's name, too; in the copy by that of the copy. A table of
+        -- that name is meant first. A name in quotes is one token, whatever is in it.
         own_name := '"?' || regexp_replace(routine.proname, '(\W)', '\\\1', 'g') || '"?';
         IF wrapper IS NULL AND code !~* ('\m(from|join|update|into|using)\s+(only\s+)?([\w"]+\.)?' || own_name || '(?![\w$.("])') THEN
-            names := CASE WHEN is_trigger THEN 'new|old|found|tg_\w+'
-                          ELSE concat_ws('|', 'found', regexp_replace(array_to_string(array_remove(routine.proargnames, ''), '|'),
-                                                                      '([^\w|])', '\\\1', 'g')) END;
-            pieces := regexp_split_to_array(
-                regexp_replace(translate(code, E'\x01', ' '), '(?<![\w.$"])(' || own_name || ')(\s*\.\s*"?(?:' || names || ')"?)(?![\w$"(])',
-                               E'\\1\x01\\2', 'gi'), E'\x01');
-            FOR i IN 1..cardinality(pieces) LOOP
-                -- each but the last ends with the name
-                piece := substr(source, place, length(pieces[i]));
-                place := place + length(piece);
-                copied := copied || CASE WHEN i = cardinality(pieces) THEN piece
-                    ELSE left(piece, -length((regexp_match(piece, own_name || '$', 'i'))[1])) || quote_ident(inner_name) END;
+            FOR token IN SELECT regexp_matches(code || ';', '"(?:[^"]|"")*"?|[\w$]+|\s+|.', 'g') LOOP
+                IF token[1] !~ '^\s' THEN
+                    -- the last four are what is before the name, the name, a point, and the parameter
+                    IF tokens[2] IN (routine.proname::text, '"' || replace(routine.proname, '"', '""') || '"')
+                       AND tokens[1] <> '.' AND tokens[3] = '.' AND token[1] <> '('
+                       AND (CASE WHEN tokens[4] LIKE '"%' THEN replace(substr(tokens[4], 2, length(tokens[4]) - 2), '""', '"') ELSE tokens[4] END
+                                = ANY (routine.proargnames || ARRAY['found'])
+                            OR is_trigger AND tokens[4] ~ '^"?(new|old|tg_\w+)"?$') THEN
+                        copied := copied || substr(source, copied_to, places[2] - copied_to) || quote_ident(inner_name);
+                        copied_to := places[2] + length(tokens[2]);
+                    END IF;
+                    tokens := tokens[2:4] || CASE WHEN token[1] LIKE '"%' THEN token[1] ELSE lower(token[1]) END;
+                    places := places[2:4] || place;
+                END IF;
+                place := place + length(token[1]);
             END LOOP;
+            copied := copied || substr(source, copied_to);
         END IF;
     END IF;
     IF wrapper IS NOT NULL AND ends_transaction AND (routine.prosecdef OR routine.proconfig IS NOT NULL) THEN
@@ -983,16 +990,19 @@ BEGIN
             '        RAISE EXCEPTION \'trigger function %%.%% can only be fired AFTER\', %L, %L\n'
             '            USING ERRCODE = \'trigger_protocol_violated\', DETAIL = \'It runs in an autonomous transaction.\';\n'
             '    END IF;\n'
-            -- the lock of a TRUNCATE keeps the job from the table's row type
+            -- The rows go as they are: to make them texts and back would run casts and domains of the table's owner with
+            -- the rights of the function's. The lock of a TRUNCATE keeps the job from the table's row type.
             '    PERFORM %s.pg_background_exec(pg_catalog.format(%L,\n'
-            '            CASE WHEN TG_OP OPERATOR(pg_catalog.=) \'TRUNCATE\' THEN \'NULL::pg_catalog.record, NULL::pg_catalog.record\'\n'
-            '                 ELSE pg_catalog.format(\'$1::%%1$I.%%2$I, $2::%%1$I.%%2$I\', TG_TABLE_SCHEMA, TG_TABLE_NAME) END),\n'
-            '        params => ROW(NEW::pg_catalog.text, OLD::pg_catalog.text, TG_OP, TG_WHEN, TG_LEVEL, TG_NAME, TG_RELID, TG_RELNAME,\n'
-            '                      TG_TABLE_NAME, TG_TABLE_SCHEMA, TG_NARGS, TG_ARGV));\n'
+            '            CASE WHEN TG_LEVEL OPERATOR(pg_catalog.=) \'ROW\' THEN \'$1, $2\'\n'
+            '                 WHEN TG_OP OPERATOR(pg_catalog.=) \'TRUNCATE\' THEN \'NULL::pg_catalog.record, NULL::pg_catalog.record\'\n'
+            '                 ELSE pg_catalog.format(\'NULL::%%1$I.%%2$I, NULL::%%1$I.%%2$I\', TG_TABLE_SCHEMA, TG_TABLE_NAME) END),\n'
+            '        params => CASE WHEN TG_LEVEL OPERATOR(pg_catalog.=) \'ROW\' THEN ROW(NEW, OLD, %s)\n'
+            '                       ELSE ROW(NULL, NULL, %5$s) END);\n'
             '    RETURN NULL;\n',
             schema_name, outer_name, ours,
             format('SELECT %s.%s(%%s, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) IS NULL',
-                   replace(quote_ident(schema_name), '%', '%%'), replace(quote_ident(inner_name), '%', '%%')))
+                   replace(quote_ident(schema_name), '%', '%%'), replace(quote_ident(inner_name), '%', '%%')),
+            'TG_OP, TG_WHEN, TG_LEVEL, TG_NAME, TG_RELID, TG_RELNAME, TG_TABLE_NAME, TG_TABLE_SCHEMA, TG_NARGS, TG_ARGV')
         WHEN columns = '{}' AND returns_nothing OR routine.prokind = 'p' AND columns = '{}'
             THEN format(E'    PERFORM %s.pg_background_exec(%L%s);\n', ours, job_sql, params)
         WHEN routine.proretset AND returns_row
@@ -1016,9 +1026,10 @@ BEGIN
     SELECT string_agg(format(E' SET %I TO %s\n', s.name, CASE
                WHEN s.name NOT IN ('search_path', 'temp_tablespaces', 'local_preload_libraries', 'session_preload_libraries',
                                    'shared_preload_libraries', 'unix_socket_directories') THEN quote_literal(s.value)
+               -- A list of names. What was set FROM CURRENT is as its user has typed it: any text that has no blank
                WHEN s.value = '' THEN ''''''
-               -- a list of names, quoted where they must be; an empty one is no name
-               ELSE regexp_replace(s.value, '(^|, )""(?=, |$)', '\1''''', 'g') END), '' ORDER BY s.n)
+               ELSE (SELECT string_agg(quote_literal(coalesce(replace(e.name[1], '""', '"'), rtrim(e.name[2]))), ', ')
+                       FROM regexp_matches(s.value, '"((?:[^"]|"")*)"|([^,\s][^,]*)', 'g') e (name)) END), '' ORDER BY s.n)
       INTO settings
       FROM (SELECT split_part(c.setting, '=', 1), substr(c.setting, position('=' IN c.setting) + 1), c.n
               FROM unnest(routine.proconfig) WITH ORDINALITY c (setting, n)) s (name, value, n);
@@ -1034,6 +1045,15 @@ BEGIN
         || E'\n' || coalesce(settings, '') || format(E'AS $%s$\n%s$%1$s$', tag, body);
 
     definition := rtrim(pg_get_functiondef(function), E'\n');
+    IF source IS NOT NULL AND routine.prosqlbody IS NULL THEN
+        -- the mark around the copied body must not be in it, be it through a name in the copy
+        mark := substring(definition FROM '[$]\w+[$]$');
+        copied_mark := left(mark, -1);
+        WHILE position(copied_mark IN copied) > 0 LOOP
+            copied_mark := copied_mark || 'x';
+        END LOOP;
+        copied_mark := copied_mark || '$';
+    END IF;
     IF wrapper IS NULL THEN
         made := format('%s %I.%I(%s)', kind, schema_name, inner_name, CASE WHEN is_trigger THEN trigger_types ELSE arguments END);
         head := format('CREATE OR REPLACE %s %I.%I(%s', kind, schema_name, routine.proname,
@@ -1042,12 +1062,17 @@ BEGIN
         statements := statements || (format('CREATE %s %I.%I(%s', kind, schema_name, inner_name, CASE WHEN is_trigger THEN
                 E'new anyelement, old anyelement, tg_op text, tg_when text, tg_level text, tg_name name, tg_relid oid, tg_relname name, '
                 'tg_table_name name, tg_table_schema name, tg_nargs integer, tg_argv text[])\n RETURNS record\n' ELSE '' END)
-                                     || CASE WHEN copied <> '' THEN replace(substr(definition, length(head) + 1), source, copied)
+                                     || CASE WHEN copied <> '' THEN left(substr(definition, length(head) + 1), -length(mark || source || mark))
+                                                                        || copied_mark || copied || copied_mark
                                              ELSE substr(definition, length(head) + 1) END);
         IF routine.prokind = 'p' AND (routine.prosecdef OR routine.proconfig IS NOT NULL) THEN
             -- with them it could not commit; the wrapper has them, and the job is launched under them
             statements := statements || format('ALTER %s SECURITY INVOKER RESET ALL', made);
-        ELSIF is_trigger AND routine.proisstrict THEN
+        ELSIF routine.prosecdef THEN
+            -- the job is the owner's; called by others without the wrapper it is theirs, whoever may call it
+            statements := statements || format('ALTER %s SECURITY INVOKER', made);
+        END IF;
+        IF is_trigger AND routine.proisstrict THEN
             statements := statements || format('ALTER %s CALLED ON NULL INPUT', made);
         END IF;
     ELSE
