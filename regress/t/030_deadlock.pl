@@ -113,6 +113,22 @@ value($plain, 'ROLLBACK');
 answer($two);
 value($two, 'ROLLBACK');
 
+# A SECURITY DEFINER function of a superuser waits: what it could see is not told to its caller.
+$node->safe_psql('postgres', <<'END');
+REVOKE pg_read_all_stats FROM plain;
+CREATE FUNCTION insert_one() RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$SELECT pg_background_exec('INSERT INTO a VALUES (1)')$$;
+END
+value($plain, 'BEGIN; SELECT count(*) FROM a');
+begin($two, $pid2, 'BEGIN; LOCK TABLE a', 'relation');
+(undef, $error) = ask($plain, 'SELECT insert_one()');
+like($error, $found, 'a SECURITY DEFINER function waits for its caller');
+like($error, qr/^Process $pid2: <insufficient privilege>$/m, 'the statement of another role is hidden from its caller');
+unlike($error, qr/LOCK TABLE/, 'all of it');
+value($plain, 'ROLLBACK');
+answer($two);
+value($two, 'ROLLBACK');
+
 # --- what is none ---
 
 # The session that the job waits for works on: for many times as long as deadlock_timeout there is no error, and then the job is done.

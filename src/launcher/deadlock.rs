@@ -251,14 +251,18 @@ fn workers_of(registry: &Registry, needs: Needs, cookies: impl Iterator<Item = i
     Ok(Some(workers))
 }
 
-/// The statement of a process, if the caller may see it.
+/// The statement of a process, if the caller may see it, and the session's user may as well: a SECURITY DEFINER
+/// function that waits decides what it does for its caller, but not what an error tells the client.
 fn statement_of(pid: i32) -> Result<Vec<u8>> {
     let Some(process) = lock_waits::process(pid)? else {
         return Ok(b"<backend information not available>".to_vec());
     };
     // Outside a transaction no role's memberships can be looked up.
-    let is_visible =
-        process.role == identity::current_user() || xact::is_open() && identity::may_read_stats_of(process.role)?;
+    let is_visible = if xact::is_open() {
+        identity::may_read_stats_of(process.role)? && identity::may_session_read_stats_of(process.role)?
+    } else {
+        process.role == identity::current_user() && process.role == identity::session_user()
+    };
     if !is_visible {
         return Ok(b"<insufficient privilege>".to_vec());
     }

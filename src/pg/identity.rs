@@ -13,6 +13,11 @@ pub fn current_user() -> u32 {
     unsafe { sys::GetUserId() }
 }
 
+pub fn session_user() -> u32 {
+    // SAFETY: reads a variable.
+    unsafe { sys::GetSessionUserId() }
+}
+
 pub fn process_id() -> i32 {
     // SAFETY: reads a variable.
     unsafe { sys::MyProcPid }
@@ -37,6 +42,15 @@ pub fn database() -> u32 {
 /// May the current user see the texts of that role's sessions, as pg_stat_activity has it?
 pub fn may_read_stats_of(role: u32) -> Result<bool> {
     Ok(has_privileges_of(role)? || has_privileges_of(sys::ROLE_PG_READ_ALL_STATS)?)
+}
+
+/// May the session's user see them, whoever acts in it (a SECURITY DEFINER function)?
+pub fn may_session_read_stats_of(role: u32) -> Result<bool> {
+    // SAFETY: catalog lookups.
+    guard(|| unsafe {
+        let user = sys::GetSessionUserId();
+        user == role || sys::has_privs_of_role(user, role) || sys::has_privs_of_role(user, sys::ROLE_PG_READ_ALL_STATS)
+    })
 }
 
 pub fn is_in_recovery() -> Result<bool> {
