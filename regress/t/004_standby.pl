@@ -24,7 +24,19 @@ $standby->start;
 my $session = session($standby);
 my $watcher = session($standby);
 value($session, 'SELECT count(*) FROM done');
+# at_commit(SQL): state, command tag and SQLSTATE of a job that starts at a commit
+sub at_commit
+{
+	my ($sql) = @_;
+	value($session, "BEGIN; SELECT pg_background_start(\$job\$$sql\$job\$, at_commit => true) AS deferred \\gset\nCOMMIT;");
+	my $outcome = value($session, q{SELECT pg_background_await(:'deferred'); SELECT state, command_tag, sqlstate FROM pg_background_outcome(:'deferred')});
+	value($session, q{SELECT pg_background_forget(:'deferred')});
+	return $outcome;
+}
+
 $standby->{registry} = $primary->{registry};
+# the memory in which jobs wait for a commit stays
+at_commit('SELECT 1') if $standby->{registry};
 Jobs::at_rest($standby);
 my ($out, $err);
 
@@ -114,6 +126,12 @@ value($session, 'SELECT pg_advisory_lock(3)');
 like($err, qr/ERROR:  40P01: /, 'a deadlock of the session with its job is found on a standby');
 value($session, 'SELECT pg_advisory_unlock(3)');
 
+if ($primary->{registry})
+{
+	is(at_commit('SELECT 1'), "t\nstopped|SELECT 1|", 'a job starts at the commit of a transaction on a standby');
+	is(at_commit('DELETE FROM done'), "t\nerror||25006", 'one that writes is an error of the job');
+}
+
 for my $case (
 	[ q{INSERT INTO done VALUES (0, 'standby')}, 'INSERT' ], [ 'CREATE TEMP TABLE t (id int)', 'CREATE TABLE' ], [ q{SELECT nextval('s')}, 'nextval\(\)' ],
 	[ 'SELECT FROM done FOR UPDATE', 'SELECT FOR UPDATE' ], [ 'VACUUM done', 'VACUUM' ], [ 'NOTIFY c', 'NOTIFY' ],
@@ -195,6 +213,7 @@ is(value($session, 'SELECT state FROM jobs WHERE cookie = :cookie'), 'running', 
 is(value($session, q{SELECT * FROM pg_background_result(pg_background_launch($$INSERT INTO done VALUES (0, 'promoted')$$)) AS (tag text)}),
 	'INSERT 0 1', 'a new job writes after the promotion');
 is(value($session, $insert), 'INSERT 0 1', 'and so does exec') for 1 .. 3;
+is(at_commit('INSERT INTO done VALUES (-3, NULL)'), "t\nstopped|INSERT 0 1|", 'and a job that starts at a commit') if $primary->{registry};
 value($watcher, 'SELECT pg_advisory_unlock(1)');
 is(value($session, 'SELECT before, after FROM pg_background_result_v2(:pid, :cookie) AS (before bool, between text, after bool)'), 't|f',
 	'the job from before the promotion ends well');
