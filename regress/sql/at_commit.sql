@@ -152,6 +152,19 @@ SELECT attempt(format('SELECT * FROM pg_background_rows(%L) AS (t text)', :'job'
 SELECT note FROM at_commit_done ORDER BY note;
 TRUNCATE at_commit_done;
 
+-- stopped while they wait for their turn: each had not ended, and was asked
+SET pg_background.max_workers_per_role = 1;
+SELECT h AS job FROM pg_background_start('SELECT pg_sleep(600)', results => false) h \gset
+BEGIN;
+SELECT count(pg_background_start('SELECT 1', at_commit => true, results => false, label => 'at_commit waits')) FROM generate_series(1, 20);
+COMMIT;
+SELECT count(*), bool_and(pg_background_stop((coalesce(pid, 0), cookie)::pg_background_handle)) AS all_asked
+  FROM pg_stat_background WHERE label = 'at_commit waits';
+SELECT pg_background_stop(:'job'), pg_background_await(:'job');
+CALL until($$(SELECT count(*) FROM pg_stat_background WHERE label = 'at_commit waits') = 0$$);
+SELECT state, count(*) FROM pg_background_history WHERE label = 'at_commit waits' GROUP BY 1;
+RESET pg_background.max_workers_per_role;
+
 -- in a job, for a later one
 SELECT pg_background_exec($$SELECT pg_background_start('INSERT INTO at_commit_done (note) VALUES (''of a job'')', at_commit => true)$$);
 CALL until('(SELECT count(*) FROM at_commit_done) = 1');

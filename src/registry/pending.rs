@@ -175,6 +175,10 @@ impl Registry {
 
     /// Flags the job with that cookie as one that is to stop; false if it does not wait.
     pub fn stop_pending(&self, cookie: i64) -> Result<bool> {
+        // Asked first: the dispatcher that is woken below may end the job before this function returns.
+        if self.has_ended(cookie) {
+            return Ok(false);
+        }
         let found = self.walk(0, |pending| {
             let is_meant = pending.job()?.cookie == cookie;
             if is_meant {
@@ -185,7 +189,7 @@ impl Registry {
         if let (Some(()), Some(proc)) = (found, self.dispatcher()) {
             procs::wake(proc);
         }
-        Ok(found.is_some() && !self.has_ended(cookie))
+        Ok(found.is_some())
     }
 
     /// Sees to it that a dispatcher is there as long as jobs wait. False if there is none, and no process can be had
