@@ -163,6 +163,27 @@ RESET temp_file_limit;
 CALL until_stopped(:cookie);
 SELECT attempt('SELECT * FROM pg_background_result_v2($1, $2) AS (i int, x text)', :pid, :cookie);
 SELECT * FROM t;
+-- of one process: jobs that have ended count, too, until they are read
+SET temp_file_limit = '1MB';
+CREATE PROCEDURE leave_rows(n int) LANGUAGE plpgsql AS $$
+DECLARE
+    job pg_background_handle;
+BEGIN
+    FOR i IN 1..n LOOP
+        job := pg_background_start($q$SELECT repeat('x', 1000) FROM generate_series(1, 900)$q$);
+        CALL until_stopped(job.cookie);
+    END LOOP;
+END $$;
+SELECT attempt('CALL leave_rows(5)');
+SELECT count(*) FROM jobs WHERE state = 'stopped';
+-- nothing is left of these
+SELECT pg_background_exec('SELECT 1');
+SELECT count(*) FROM pg_background_query('SELECT generate_series(1, 3)') AS (i int);
+SELECT pg_background_forget_all();
+CALL leave_rows(1);
+SELECT pg_background_forget_all();
+DROP PROCEDURE leave_rows;
+RESET temp_file_limit;
 -- for one job
 SELECT pid, cookie FROM pg_background_start($$SELECT i, repeat('x', 1000) FROM generate_series(1, 5000) i$$, settings => '{"pg_background.spool_limit": "1MB"}') \gset
 CALL until_stopped(:cookie);

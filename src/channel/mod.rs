@@ -13,4 +13,4 @@ mod spill;
 pub use batch::Batch;
 pub use receiver::{Frame, Places, Received, Receiver};
 pub use sender::{Audience, Full, Sender};
-pub use spill::{Attending, Watched};
+pub use spill::{Attending, Watched, check_limit_of_session};

@@ -37,10 +37,11 @@ mod writer;
 pub use reader::Reader;
 pub use writer::{Limits, Lookup, NotSpilled, Writer};
 
+use crate::errors;
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::exit;
-use crate::pg::fileset::{NamedFile, Usage};
+use crate::pg::fileset::{self, NamedFile, Usage};
 use crate::pg::mq;
 use logic::segment::header::JobHeader;
 use logic::segment::spill::{self, Attention};
@@ -74,6 +75,16 @@ fn abandon(header: &JobHeader) -> Result<()> {
 /// The segments whose files go with this session, should it end: of the jobs that it can still read, and of one that it
 /// launches.
 static WATCHED: Mutex<Vec<Arc<Segment>>> = Mutex::new(Vec::new());
+
+/// An error if what this session's jobs have left on disk for it is more than `temp_file_limit` allows one process: no
+/// further job may leave anything there. A job obeys the limit itself, but its process ends, and its files stay.
+pub fn check_limit_of_session() -> Result<()> {
+    let unread = || WATCHED.lock().iter().map(|segment| segment.header().spill.unread()).sum::<u64>();
+    match fileset::temp_file_limit() {
+        Some((limit, kilobytes)) if unread() > limit => Err(errors::temp_file_limit(kilobytes)),
+        _ => Ok(()),
+    }
+}
 
 /// As long as there is such a value for a job, its files stay. A launch has one, and the launcher's end of the channel.
 pub struct Watched(Arc<Segment>);

@@ -19,7 +19,7 @@
 use super::options::{Options, Results};
 use super::request::Request;
 use super::{cold, segments, session_limit};
-use crate::channel::Receiver;
+use crate::channel::{self, Receiver};
 use crate::errors;
 use crate::launcher::job::{Job, LaunchedJob, tracker};
 use crate::launcher::wait;
@@ -74,6 +74,7 @@ pub fn launch(sql: &[u8], options: &Options) -> Result<i64> {
         (put?, 0)
     } else {
         session_limit::wait_for_room(give_up)?;
+        channel::check_limit_of_session()?;
         let (segment, hash) = segments::get_alone(identity, &request.content(&request.extras()))?;
         let receiver = Receiver::new(Queue::reader(&segment, None)?);
         let handle = segment.handle();

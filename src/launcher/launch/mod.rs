@@ -39,7 +39,7 @@ pub use options::{Options, Plans, Results, Transactions};
 
 use self::admission::WayIn;
 use self::request::Request;
-use crate::channel::{Receiver, Watched};
+use crate::channel::{self, Receiver, Watched};
 use crate::launcher::job::{Job, LaunchedJob, pids_of, tracker};
 use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
@@ -76,6 +76,9 @@ fn launch_attended(
     let request = Request::check(sql, options)?;
     let give_up = Instant::now() + settings::launch_timeout();
     session_limit::wait_for_room(give_up)?;
+    if attention == Attention::None && options.results.are_wanted() {
+        channel::check_limit_of_session()?;
+    }
     registry::ensure_dispatcher()?;
     warm::wake_last_worker();
     process::note_launch();
