@@ -82,6 +82,15 @@ is(value($session, 'SELECT count(*), min(i), max(i) FROM pg_background_rows((:pi
 ok(no_files(), 'many files are gone');
 ok($node->log_contains(qr/temporary file: path "base\/pgsql_tmp\/pgsql_tmp\d+\.pg_background\.[0-9a-f]{16}\.0", size \d+/), 'log_temp_files logs them');
 
+# --- the last frame of all begins in one file and ends in the next ---
+
+# The row travels in 64 frames of nearly 256 kB, whose heads bring the last one over the end of the first file.
+$pid = launch($session, q{SELECT repeat('x', 16777000)});
+ok(ended($pid), 'a job of one row of 16 MB ends');
+is(scalar files(), 2, 'the row is in two files');
+is(value($session, 'SELECT length(x) FROM pg_background_result_v2(:pid, :cookie) AS (x text)'), '16777000', 'the row comes');
+ok(no_files(), 'the file goes in which the last frame has begun');
+
 # --- a reader that comes and goes, for a job that goes on: no row is lost, doubled or early ---
 
 my $seed = $ENV{PGBG_SEED} // time;

@@ -79,18 +79,22 @@ impl Reader {
     }
 
     /// Takes the next frame, which [`Self::frame`] gives then. After an error, nothing has been taken.
+    ///
+    /// The files that end in the frame go before it counts as taken: [`super::abandon`] removes what comes after what
+    /// was taken, and no other call may follow.
     pub fn take(&mut self) -> Result<()> {
-        while self.removed < spill::read_files(self.taken) {
-            file(self.segment.header(), self.removed)?.remove(Usage::Reported)?;
-            self.removed += 1;
-        }
         self.fill(RECORD_HEAD)?;
         let len = spill::frame_length(&self.buffer[self.at..]).unwrap_or(0);
         self.fill(RECORD_HEAD + len)?;
+        let taken = self.taken + (RECORD_HEAD + len) as u64;
+        while self.removed < spill::read_files(taken) {
+            file(self.segment.header(), self.removed)?.remove(Usage::Reported)?;
+            self.removed += 1;
+        }
         let start = self.at + RECORD_HEAD;
         self.frame = start..start + len;
         self.at = start + len;
-        self.taken += (RECORD_HEAD + len) as u64;
+        self.taken = taken;
         let spill = &self.segment.header().spill;
         spill.set_taken(self.taken);
         if self.taken == spill.written() && spill.is_asleep() {
