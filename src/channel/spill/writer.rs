@@ -119,10 +119,7 @@ impl Writer {
             let (bytes, after) = rest.split_at(part.len);
             let file = file(header, part.file)?;
             if let Err(error) = file.write(part.offset, bytes)? {
-                // a file that was made just now, and is not published
-                if part.offset == 0 {
-                    file.remove(Usage::Unreported)?;
-                }
+                self.remove_unpublished(records.len())?;
                 return Err(NotSpilled::Refused(file.failed("write", &error)));
             }
             rest = after;
@@ -136,6 +133,13 @@ impl Writer {
             mq::wake_reader(&self.segment);
         }
         Ok(())
+    }
+
+    /// Removes the files that were made for `len` more bytes, which are not published.
+    fn remove_unpublished(&self, len: usize) -> Result<()> {
+        spill::parts(self.written, len)
+            .filter(|part| part.offset == 0)
+            .try_for_each(|part| file(self.segment.header(), part.file)?.remove(Usage::Unreported))
     }
 
     /// Removes the files of a job that nobody reads.
