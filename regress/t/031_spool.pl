@@ -91,6 +91,20 @@ is(scalar files(), 2, 'the row is in two files');
 is(value($session, 'SELECT length(x) FROM pg_background_result_v2(:pid, :cookie) AS (x text)'), '16777000', 'the row comes');
 ok(no_files(), 'the file goes in which the last frame has begun');
 
+# --- a read of a failed job drops rows on the way to its error, and fails itself: no fetch begins in the middle then ---
+
+$pid = launch($session, q{SELECT i, repeat('x', 10000), 1 / (3000 - i) FROM generate_series(1, 3000) i});
+ok(ended($pid), 'a job of 30 MB fails at its end');
+my ($second) = grep { /\.1$/ } files();
+rename $second, "$directory/away" or die "$second: $!";
+($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_rows((:pid, :cookie)) AS (i int, x text, n int)');
+like($err, qr/could not read temporary file/, 'a read fails in the middle');
+rename "$directory/away", $second or die "$second: $!";
+($out, $err) = ask($session, 'SELECT i FROM pg_background_fetch((:pid, :cookie), 1) AS (i int, x text, n int)');
+is($out, '', 'a fetch after that gives no row from the middle');
+like($err, qr/division by zero/, 'it throws the error of the job');
+ok(no_files(), 'no files are left of a failed job');
+
 # --- a reader that comes and goes, for a job that goes on: no row is lost, doubled or early ---
 
 my $seed = $ENV{PGBG_SEED} // time;

@@ -12,5 +12,5 @@ pub mod tracker;
 mod used_pids;
 
 pub use target::{Target, Wish, detach, find_to_read};
-pub use tracked::{Job, LaunchedJob, Reading};
+pub use tracked::{Gone, Job, LaunchedJob, Reading};
 pub use used_pids::{note_release, pids_of};

@@ -28,8 +28,17 @@ pub struct Reading {
     pub tags: Option<Vec<Vec<u8>>>,
     /// How many tags a fetch has given away.
     pub fetched_tags: usize,
-    /// Rows have been given away: a later read could not give all of them.
-    pub begun: bool,
+    pub gone: Gone,
+}
+
+/// Rows that a read has taken for good: a later one could not give all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    None,
+    /// Rows of a job that has failed were dropped, on the way to its error: that alone can be read.
+    Dropped,
+    /// Rows were given away, and nothing more can be read.
+    Given,
 }
 
 /// What a launch knows of the job that a worker has now.
@@ -86,7 +95,7 @@ impl Job {
                 error: None,
                 tags: None,
                 fetched_tags: 0,
-                begun: false,
+                gone: Gone::None,
             })),
             worker: job.worker,
             segment: job.segment,

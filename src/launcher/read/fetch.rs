@@ -8,12 +8,13 @@
 //! room for until the next fetch: the session's memory holds no more than one batch beyond the rows of a fetch.
 //!
 //! Rows come in the job's order, and so does the end. Suppose that a job has failed after a thousand rows: the fetches
-//! give these, and the one that would need more throws the error.
+//! give these, and the one that would need more throws the error. Suppose that this one is cancelled while it drops
+//! what is left, on the way to the error: the next one throws the error, whatever it wants.
 
 use super::rows::{conversions, put_all, rows_without_columns};
 use super::{Failure, Wanted, failure, stream, tags};
 use crate::channel::Frame;
-use crate::launcher::job::{Job, Reading};
+use crate::launcher::job::{Gone, Job, Reading};
 use crate::pg::convert::are_types_known;
 use crate::pg::error::Result;
 use crate::pg::latch;
@@ -32,6 +33,9 @@ pub enum Left {
 
 /// Appends the next rows, at most `max`.
 pub fn fetch(job: &Job, reading: &mut Reading, set: &mut ResultSet, max: u64) -> std::result::Result<Left, Failure> {
+    if reading.gone == Gone::Dropped {
+        return Err(failure(job, reading)?);
+    }
     stream::receive_columns(job, reading)?;
     if wait_for_types(job, reading)? == Types::OfFailedJob {
         return Err(failure(job, reading)?);

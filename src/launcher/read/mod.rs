@@ -16,7 +16,7 @@ use self::fetch::Left;
 use self::rows::JobRows;
 use crate::errors;
 use crate::launcher::job::tracker::{self, Lookup, Purpose};
-use crate::launcher::job::{self, Job, Reading, note_release};
+use crate::launcher::job::{self, Gone, Job, Reading, note_release};
 use crate::launcher::launch::Results;
 use crate::pg::call::Call;
 use crate::pg::error::{PgError, Result};
@@ -124,7 +124,7 @@ fn take(job: &Job) -> Result<Reading> {
 
 /// Keeps the reading for another read, if nothing of it has been given away or lost.
 fn put_back(job: &Job, reading: Reading) {
-    if !reading.begun && !reading.receiver.has_lost() {
+    if reading.gone != Gone::Given && !reading.receiver.has_lost() {
         job.put_back(reading);
     }
 }

@@ -4,7 +4,7 @@
 //! declared columns.
 
 use super::Wanted;
-use crate::launcher::job::Job;
+use crate::launcher::job::{Gone, Job};
 use crate::pg::convert::{Conversions, Fit, are_types_known};
 use crate::pg::error::{PgError, Result};
 use crate::pg::result_set::ResultSet;
@@ -89,15 +89,16 @@ impl<'a> JobRows<'a> {
         Ok(())
     }
 
-    /// Appends rows. `begun` is set before the first of them is given away.
-    pub fn put(&mut self, count: u32, rows: &[u8], begun: &mut bool) -> Result<()> {
+    /// Appends rows, or drops those of a failed job; `gone` says so before.
+    pub fn put(&mut self, count: u32, rows: &[u8], gone: &mut Gone) -> Result<()> {
         let Some(conversions) = &mut self.conversions else {
             if self.job.has_failed() {
+                *gone = Gone::Dropped;
                 return Ok(());
             }
             return Err(rows_without_columns());
         };
-        *begun = true;
+        *gone = Gone::Given;
         put_all(self.job, conversions, self.set, frame::rows(count, rows))
     }
 

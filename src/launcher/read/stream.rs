@@ -3,7 +3,7 @@
 use super::messages;
 use super::rows::{JobRows, rows_without_columns};
 use crate::channel::{Frame, Places, Received, Receiver};
-use crate::launcher::job::{Job, Reading};
+use crate::launcher::job::{Gone, Job, Reading};
 use crate::launcher::wait::{self, Awaited, Look};
 use crate::pg::error::{self, Result};
 use logic::segment::spill::Attention;
@@ -22,11 +22,11 @@ pub fn receive(job: &Job, reading: &mut Reading, rows: &mut JobRows) -> Result<(
     if let Some(columns) = reading.receiver.columns() {
         rows.fit(columns)?;
     }
-    let Reading { receiver, error, tags, begun, .. } = reading;
+    let Reading { receiver, error, tags, gone, .. } = reading;
     let _reading = job.attend(Attention::Reads);
     wait::on_latch(Awaited::Job(job.awaited()), None, |_| {
         let received = receiver.next(|frame| match frame {
-            Frame::Rows(count, body) => rows.put(count, body, begun),
+            Frame::Rows(count, body) => rows.put(count, body, gone),
             other => receive_other(job, other, error, tags),
         })?;
         Ok(look(job, received))
@@ -121,6 +121,9 @@ pub fn receive_columns(job: &Job, reading: &mut Reading) -> Result<()> {
 
 /// Receives all frames; rows are dropped.
 pub fn receive_without_rows(job: &Job, reading: &mut Reading) -> Result<()> {
+    if reading.gone == Gone::None {
+        reading.gone = Gone::Dropped;
+    }
     let Reading { receiver, error, tags, .. } = reading;
     let _reading = job.attend(Attention::Reads);
     wait::on_latch(Awaited::Job(job.awaited()), None, |_| {
