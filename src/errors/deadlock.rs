@@ -9,6 +9,8 @@ use logic::wire::report::{Field, Report};
 pub enum DeadlockedWait {
     /// A job whose handle the caller has.
     Job,
+    /// The same, and somebody waits for the end of a transaction that may have an old snapshot.
+    JobAfterSnapshots,
     /// A job that is stopped when its call fails.
     Synchronous,
     /// The start of a job.
@@ -24,6 +26,10 @@ pub fn deadlock(wait: DeadlockedWait, detail: Vec<u8>) -> PgError {
         DeadlockedWait::Job => (
             "waiting for a background job",
             "The job has not been stopped: it goes on when the lock is released. End this transaction, or release the lock, before waiting for the job.",
+        ),
+        DeadlockedWait::JobAfterSnapshots => (
+            "waiting for a background job",
+            "The job has not been stopped: it goes on when the snapshot that it waits for is gone. End this transaction, or wait with CALL pg_background_join(), which holds none.",
         ),
         DeadlockedWait::Synchronous => (
             "waiting for a background job",

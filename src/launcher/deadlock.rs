@@ -174,6 +174,7 @@ impl<'a> Watch<'a> {
             Awaits::All(jobs) | Awaits::Any(jobs) if jobs.iter().any(|job| synchronous::is_awaited(job.cookie)) => {
                 DeadlockedWait::Synchronous
             }
+            _ if Self::is_for_snapshots(graph, chain) => DeadlockedWait::JobAfterSnapshots,
             _ => DeadlockedWait::Job,
         };
         let mut lines = Vec::new();
@@ -185,6 +186,15 @@ impl<'a> Watch<'a> {
             lines.push([format!("Process {pid}: ").as_bytes(), &statement_of(*pid)?].concat());
         }
         Ok(errors::deadlock(wait, lines.join(&b'\n')))
+    }
+
+    /// Is one of these waits for the end of a transaction that may have an old snapshot?
+    fn is_for_snapshots(graph: &Graph<Key>, chain: &[i32]) -> bool {
+        let is_for_snapshot = |key: &Key| match key {
+            Key::Locks(waits) => waits.iter().any(LockWait::is_for_virtual_transaction),
+            _ => false,
+        };
+        chain.iter().any(|pid| graph.wait_of(*pid).is_some_and(|wait| is_for_snapshot(&wait.key)))
     }
 
     /// How `pid` waits for `next`, in the server's words as far as it has any.
