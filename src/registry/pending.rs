@@ -10,14 +10,14 @@ use super::area::{Registry, known};
 use crate::pg::bgworker;
 use crate::pg::dsa::{Node, NodeArea};
 use crate::pg::error::{PgError, Result};
-use crate::pg::procs;
+use crate::pg::{exit, procs};
 use logic::job::state::State;
 use logic::registry::rows::JobRow;
 use logic::sqlstate;
 use logic::wire::pending::PendingJob;
 use parking_lot::Mutex;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 /// The area, once this process has it mapped.
 static AREA: Mutex<Option<&'static NodeArea>> = Mutex::new(None);
@@ -55,20 +55,38 @@ impl PendingNode {
     }
 }
 
-/// This process looks at the list, until the value is dropped.
+/// How often this process is counted as one that looks at the list.
+static COUNTED: AtomicU32 = AtomicU32::new(0);
+
+/// This process looks at the list, until the value is dropped, or the process ends by FATAL (memory runs out, say),
+/// which drops nothing.
 struct Reader<'r>(&'r AtomicU32);
 
 impl<'r> Reader<'r> {
-    fn new(readers: &'r AtomicU32) -> Self {
+    fn new(readers: &'r AtomicU32) -> Result<Self> {
+        static CALLS_AT_EXIT: AtomicBool = AtomicBool::new(false);
+        if !CALLS_AT_EXIT.load(Relaxed) {
+            exit::at_exit(at_exit)?;
+            CALLS_AT_EXIT.store(true, Relaxed);
+        }
         readers.fetch_add(1, SeqCst);
-        Self(readers)
+        COUNTED.fetch_add(1, Relaxed);
+        Ok(Self(readers))
     }
 }
 
 impl Drop for Reader<'_> {
     fn drop(&mut self) {
+        COUNTED.fetch_sub(1, Relaxed);
         self.0.fetch_sub(1, SeqCst);
     }
+}
+
+fn at_exit() -> Result<()> {
+    if let Some(registry) = known() {
+        registry.pending_readers().fetch_sub(COUNTED.swap(0, Relaxed), SeqCst);
+    }
+    Ok(())
 }
 
 impl Registry {
@@ -129,7 +147,7 @@ impl Registry {
             return Ok(None);
         }
         let area = self.pending_nodes()?;
-        let _reader = Reader::new(self.pending_readers());
+        let _reader = Reader::new(self.pending_readers())?;
         let mut address = self.newest_pending();
         while address != 0 && address != end {
             let node = area.node(address)?;
