@@ -219,7 +219,7 @@ END
 		until_true(sub {
 			my ($dispatcher) = grep { title($_) =~ /pg_background dispatcher/ } children();
 			$ended += kill 'TERM', $dispatcher if $dispatcher;
-			$terminated += look("SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'commits' ORDER BY random() LIMIT 1) a") if rand() < 0.1;
+			$terminated += look("SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity WHERE application_name = 'commits' AND backend_type = 'client backend' ORDER BY random() LIMIT 1) a") if rand() < 0.1;
 			$clients->pump_nb if $clients->pumpable;
 			return !$clients->pumpable;
 		});
@@ -279,6 +279,27 @@ if ($ENV{PGBG_POINTS})
 		my $committed = done("row of $point");
 		is($committed, $point eq 'at-commit-put' ? 0 : 1, 'the transaction has ' . ($committed ? '' : 'not ') . 'committed');
 		is(done("of $point"), 2 * $committed, $committed ? 'each of its jobs has run once' : 'none of its jobs has run');
+	}
+
+	# --- jobs start when the transaction is over for all others: its locks are free, and changed catalogs are announced ---
+
+	{
+		my $session = session($node);
+		my $pid = value($session, 'SELECT pg_backend_pid()');
+
+		value($session, "CREATE TABLE locked (); CREATE FUNCTION version_of() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+		is(value($other, 'SELECT version_of()'), 1, 'another session knows the function');
+		arm($node, 'at-commit-queue', "hold $pid");
+		$session->query_until(qr/begun/, "BEGIN;\nLOCK TABLE locked;\nCREATE OR REPLACE FUNCTION version_of() RETURNS int LANGUAGE sql AS 'SELECT 2';\n\\echo begun\n" . insert_job('over') . "COMMIT;\n");
+		until_held($node, 'at-commit-queue', $pid);
+		is(value($other, 'SELECT version_of()'), 2, 'before jobs are queued, others see changed catalogs');
+		is((ask($other, 'BEGIN; LOCK TABLE locked NOWAIT; COMMIT'))[1], '', 'and the locks are free');
+		ask($other, 'ROLLBACK');
+		is(done('over'), 0, 'the job has not started');
+		disarm($node, 'at-commit-queue');
+		ok(none_waits(), 'it ends');
+		is(done('over'), 1, 'and has run');
+		$session->quit;
 	}
 
 	# --- the dispatcher ends at each point ---

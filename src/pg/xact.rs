@@ -5,6 +5,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::sys;
 use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Opens a transaction for a statement that starts now, unless a transaction block is open, to which the statement
 /// belongs then.
@@ -92,6 +93,45 @@ pub fn watch(ended: fn(End)) -> Result<()> {
         sys::RegisterXactCallback(Some(transaction_ended), argument);
         sys::RegisterSubXactCallback(Some(subtransaction_ended), argument);
     })
+}
+
+/// From now on calls `over` when a transaction of this process has committed and is over for all other processes: the
+/// catalogs that it has changed were announced, and its locks are free. The transaction callbacks come before that.
+/// `over` may neither fail nor wait; what it panics with is ignored. To be called once.
+pub fn watch_release(over: fn()) -> Result<()> {
+    let argument = over as *mut c_void;
+    // SAFETY: functions that live as long as the process, as does the one that is given.
+    guard(|| unsafe {
+        sys::RegisterResourceReleaseCallback(Some(resources_released), argument);
+        sys::RegisterXactCallback(Some(transaction_commits), std::ptr::null_mut());
+    })
+}
+
+/// The open transaction has committed, and has not released its locks yet.
+static HAS_COMMITTED: AtomicBool = AtomicBool::new(false);
+
+unsafe extern "C-unwind" fn transaction_commits(event: sys::XactEvent, _argument: *mut c_void) {
+    if event == sys::XactEvent_XACT_EVENT_COMMIT {
+        HAS_COMMITTED.store(true, Relaxed);
+    }
+}
+
+/// The server calls this in each of the phases in which it releases what a transaction, or a part of it, holds.
+unsafe extern "C-unwind" fn resources_released(
+    phase: sys::ResourceReleasePhase,
+    _is_commit: bool,
+    is_top_level: bool,
+    over: *mut c_void,
+) {
+    let is_last = phase == sys::ResourceReleasePhase_RESOURCE_RELEASE_AFTER_LOCKS && is_top_level;
+    if is_last && HAS_COMMITTED.swap(false, Relaxed) {
+        // SAFETY: what `watch_release` has registered.
+        let over = unsafe { std::mem::transmute::<*mut c_void, fn()>(over) };
+        let _ = contain(|| {
+            over();
+            Ok(())
+        });
+    }
 }
 
 /// What a transaction is about to do.

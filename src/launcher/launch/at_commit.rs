@@ -4,7 +4,8 @@
 //! settings, users and parameters are what they are then. All that can fail for want of memory comes here. The job
 //! waits in shared memory that no other process knows of (`registry::pending`), and its transaction has it in a list.
 //!
-//! - The commit queues the jobs of the list for the dispatcher, which cannot fail, and sees to it that there is one.
+//! - The commit queues the jobs of the list for the dispatcher, which cannot fail, and sees to it that there is one. It
+//!   does so when its locks are released: a job that started earlier might find them taken, or a catalog as it was.
 //! - A rollback drops them, that of a savepoint those that were asked for since then.
 //! - PREPARE TRANSACTION is refused: the session that commits it need not be this one.
 //!
@@ -137,6 +138,7 @@ fn watch() -> Result<()> {
     if !WATCHES.load(Relaxed) {
         xact::watch_before(before)?;
         xact::watch(ended)?;
+        xact::watch_release(committed)?;
         WATCHES.store(true, Relaxed);
     }
     Ok(())
@@ -188,13 +190,18 @@ fn ended(end: End) {
             requested.clear();
             let _ = registry::ensure_dispatcher();
         }
-        End::Committed => {
-            let _ = point::reach("at-commit-queue");
-            let _ = queue(&requested);
-            requested.clear();
-            let _ = registry::ensure_dispatcher();
-        }
+        // its locks are not free yet
+        End::Committed => {}
     }
+}
+
+/// The transaction has committed, and its locks are free: nothing may fail, nor wait, still.
+fn committed() {
+    let Some(mut requested) = REQUESTED.try_lock() else { return };
+    let _ = point::reach("at-commit-queue");
+    let _ = queue(&requested);
+    requested.clear();
+    let _ = registry::ensure_dispatcher();
 }
 
 /// The transaction has committed. Allocates nothing.
