@@ -176,6 +176,36 @@ ok(none_waits(), 'idle workers make room');
 is(done('idle ones'), 1, 'and the job has run');
 setting($node, 'pg_background.max_idle_workers', 2);
 
+# --- the server has no more segments ---
+
+# The jobs that are asked for first get theirs when they are launched. The others have theirs: they are not in line behind the first.
+{
+	my $session = session($node, timeout => 300);
+
+	value($session, 'SET pg_background.max_workers = 1000');
+	value($session, "BEGIN;\n" . insert_job('without segment') . insert_job('without segment'));
+	my ($count) = value($session, <<'END');
+CREATE FUNCTION take_segments() RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+  FOR n IN 1 .. 1000 LOOP
+    BEGIN
+      PERFORM pg_background_start('INSERT INTO done VALUES (' || n || ', ''with segment'')', at_commit => true, queue_size => 65536);
+    EXCEPTION WHEN insufficient_resources THEN
+      RETURN n - 1;
+    END;
+  END LOOP;
+END $$;
+SELECT take_segments();
+END
+	cmp_ok($count, '>', 10, 'a transaction takes all segments');
+	value($session, 'COMMIT');
+	ok(until_true(sub { done('with segment') == $count }, 120), 'jobs that have segments run when the server has no more');
+	value($session, 'SELECT pg_background_forget_all()');
+	$session->quit;
+	ok(none_waits(), 'the others run in the end');
+	is(done('without segment'), 2, 'once each');
+}
+
 # --- a role that may not connect any more, a database that is gone ---
 
 value($session, 'CREATE DATABASE gone');

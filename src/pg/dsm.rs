@@ -36,12 +36,25 @@ impl Drop for Segment {
 impl Segment {
     /// Creates a segment that holds the header, and lets `fill` write the regions that the header names.
     pub fn create(header: JobHeader, size: usize, fill: impl FnOnce(&mut Filler) -> Result<()>) -> Result<Arc<Self>> {
+        Self::with(Self::new_raw(size, 0)?, header, fill)
+    }
+
+    fn new_raw(size: usize, flags: u32) -> Result<*mut sys::dsm_segment> {
         // SAFETY: creates a segment; the mapping is taken away from the current resource owner.
-        let raw = guard(|| unsafe {
-            let segment = sys::dsm_create(size, 0);
-            sys::dsm_pin_mapping(segment);
+        guard(|| unsafe {
+            let segment = sys::dsm_create(size, flags as i32);
+            if !segment.is_null() {
+                sys::dsm_pin_mapping(segment);
+            }
             segment
-        })?;
+        })
+    }
+
+    fn with(
+        raw: *mut sys::dsm_segment,
+        header: JobHeader,
+        fill: impl FnOnce(&mut Filler) -> Result<()>,
+    ) -> Result<Arc<Self>> {
         let mut segment = Self::of(raw)?;
         segment.write(header, fill)?;
         Ok(Arc::new(segment))
@@ -54,8 +67,12 @@ impl Segment {
         unsafe { std::slice::from_raw_parts(self.base.as_ptr(), len) }.to_vec()
     }
 
-    /// Creates a segment from [`Self::image`], with a new queue, and sizes as there. The bytes are checked.
-    pub fn create_from_image(image: &[u8], fill: impl FnOnce(&mut Filler, Region) -> Result<()>) -> Result<Arc<Self>> {
+    /// Creates a segment from [`Self::image`], with a new queue, and sizes as there. The bytes are checked. `None`: the
+    /// server has as many segments as it can have.
+    pub fn create_from_image(
+        image: &[u8],
+        fill: impl FnOnce(&mut Filler, Region) -> Result<()>,
+    ) -> Result<Option<Arc<Self>>> {
         let damaged = || PgError::new(sqlstate::DATA_CORRUPTED, "the image of a job's segment is damaged");
         if image.len() < size_of::<JobHeader>() {
             return Err(damaged());
@@ -69,10 +86,15 @@ impl Segment {
         let rest =
             Region { offset: size_of::<JobHeader>() as u64, len: header.queue.offset - size_of::<JobHeader>() as u64 };
         let queue = header.queue;
-        Self::create(header, size, |filler| {
+        let raw = Self::new_raw(size, sys::DSM_CREATE_NULL_IF_MAXSEGMENTS)?;
+        if raw.is_null() {
+            return Ok(None);
+        }
+        Self::with(raw, header, |filler| {
             filler.put(rest, &image[size_of::<JobHeader>()..rest.offset as usize + rest.len as usize])?;
             fill(filler, queue)
         })
+        .map(Some)
     }
 
     /// Makes a segment that is reusable ready for another job, whose header must fit into it. Gives it back when it

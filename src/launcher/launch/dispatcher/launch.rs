@@ -29,7 +29,15 @@ impl Dispatcher {
     ) -> Result<Launched> {
         point::reach("dispatch-admitted")?;
         let segment = match job.handle {
-            0 => Segment::create_from_image(job.image, mq::create)?,
+            0 => {
+                let Some(segment) = Segment::create_from_image(job.image, mq::create)? else {
+                    // first, for the release wakes this process, too
+                    latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
+                    self.registry.exclusive(|r| r.release_in_flight())?;
+                    return Ok(Launched::WithoutSegment);
+                };
+                segment
+            }
             handle => match Segment::attach(handle)? {
                 Some(segment) => segment,
                 None => return self.fail(job),

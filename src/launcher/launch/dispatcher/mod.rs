@@ -86,6 +86,8 @@ enum Launched {
     No,
     /// It was asked to stop, and has no worker.
     Stopped,
+    /// The server has no more segments.
+    WithoutSegment,
 }
 
 impl Dispatcher {
@@ -148,13 +150,15 @@ impl Dispatcher {
     fn pass(&mut self) -> Result<Pass> {
         let is_open = self.registry.is_open()?;
         let mut kept_out = Vec::new();
+        // Jobs that have their segments are launched then: perhaps one must end for another's segment.
+        let mut lacks_segments = false;
         let mut pass = Pass::Fruitless;
         let mut index = 0;
         while let Some(&pending) = self.line.get(index) {
             let job = pending.job()?;
             let launched = if pending.is_asked_to_stop() {
                 Launched::Stopped
-            } else if !is_open || kept_out.contains(&(job.database, job.role)) {
+            } else if !is_open || kept_out.contains(&(job.database, job.role)) || (lacks_segments && job.handle == 0) {
                 index += 1;
                 continue;
             } else {
@@ -176,9 +180,14 @@ impl Dispatcher {
                     }
                 }
             };
+            if launched == Launched::WithoutSegment {
+                lacks_segments = true;
+                index += 1;
+                continue;
+            }
             pass = Pass::Fruitful;
             match launched {
-                Launched::Yes => {}
+                Launched::Yes | Launched::WithoutSegment => {}
                 // Jobs before it may have been asked to stop meanwhile.
                 Launched::No => break,
                 Launched::Stopped => self.end(&job, &canceled())?,
