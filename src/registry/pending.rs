@@ -82,6 +82,7 @@ impl Drop for Reader<'_> {
     }
 }
 
+#[allow(clippy::unnecessary_wraps)] // what `exit::at_exit` takes
 fn at_exit() -> Result<()> {
     if let Some(registry) = known() {
         registry.pending_readers().fetch_sub(COUNTED.swap(0, Relaxed), SeqCst);
