@@ -98,21 +98,44 @@ impl<K: Clone + PartialEq> Graph<K> {
         self.chain(me, &stuck, |_| true)
     }
 
-    /// Processes in circles of lock waits, or between two such circles.
+    /// Processes in circles of lock waits, or between two such circles: what remains when those go that wait for none
+    /// of the others, or that none of the others waits for, and so on.
+    ///
+    /// Each wait is looked at a few times only. Where hundreds wait for one lock, each waits for all that came before.
     fn resolved_by_server(&self) -> BTreeSet<i32> {
         let locks = self.0.iter().filter(|(_, wait)| wait.needs == Needs::Locks);
         let mut left: BTreeMap<i32, &BTreeSet<i32>> = locks.map(|(pid, wait)| (*pid, &wait.on)).collect();
-        loop {
-            let awaited: BTreeSet<i32> = left.values().flat_map(|on| on.iter().copied()).collect();
-            let out: Vec<i32> = (left.iter())
-                .filter(|(pid, on)| !awaited.contains(pid) || !on.iter().any(|other| left.contains_key(other)))
-                .map(|(pid, _)| *pid)
-                .collect();
-            if out.is_empty() {
-                return left.into_keys().collect();
+        // For each: how many of the others it waits for, and which of them wait for it.
+        let mut waits_for = BTreeMap::new();
+        let mut waiters: BTreeMap<i32, BTreeSet<i32>> = BTreeMap::new();
+        for (pid, on) in &left {
+            let others = on.iter().filter(|other| left.contains_key(*other));
+            waits_for.insert(*pid, others.clone().count());
+            for other in others {
+                waiters.entry(*other).or_default().insert(*pid);
             }
-            left.retain(|pid, _| !out.contains(pid));
         }
+        let mut out: Vec<i32> =
+            left.keys().copied().filter(|pid| waits_for[pid] == 0 || !waiters.contains_key(pid)).collect();
+        while let Some(pid) = out.pop() {
+            let Some(on) = left.remove(&pid) else {
+                continue;
+            };
+            for other in on {
+                if waiters.get_mut(other).is_some_and(|waiters| waiters.remove(&pid) && waiters.is_empty()) {
+                    out.push(*other);
+                }
+            }
+            for waiter in waiters.remove(&pid).unwrap_or_default() {
+                if let Some(count) = waits_for.get_mut(&waiter) {
+                    *count -= 1;
+                    if *count == 0 {
+                        out.push(waiter);
+                    }
+                }
+            }
+        }
+        left.into_keys().collect()
     }
 
     /// Those that cannot go on, if of all waits only those are counted that `counts`.
@@ -276,6 +299,17 @@ mod tests {
         let mine = whole.wait_of(ME).cloned().unwrap();
         let found = Graph::explore(ME, mine, |pid| Ok::<_, ()>(whole.wait_of(pid).cloned())).unwrap();
         assert!(found.wait_of(3).is_some() && found.wait_of(5).is_none());
+    }
+
+    #[test]
+    fn a_long_queue_for_one_lock_is_looked_through_quickly() {
+        const LAST: i32 = 300;
+        let wait = |needs, on| Wait { needs, key: (), on };
+        let queue = (2..=LAST).map(|pid| (pid, wait(Locks, (2..pid).collect())));
+        let mut graph = Graph(queue.chain([(ME, wait(AllJobs, BTreeSet::from([LAST])))]).collect());
+        assert_eq!(graph.resolved_by_server(), BTreeSet::new());
+        graph.0.insert(2, wait(Locks, BTreeSet::from([LAST])));
+        assert_eq!(graph.resolved_by_server().len(), LAST as usize - 1);
     }
 
     const PROCESSES: i32 = 7;

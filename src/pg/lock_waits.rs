@@ -108,7 +108,7 @@ pub fn of(pid: i32) -> Result<Vec<LockWait>> {
         let part = |first: i32, count: i32| first as usize..(first + count) as usize;
         let locks = &locks[part(blocked.first_lock, blocked.num_locks)];
         let ahead = &waiters[part(blocked.first_waiter, blocked.num_waiters)];
-        waits.extend(lock_wait(blocked.pid, locks, ahead)?);
+        waits.extend(lock_wait(blocked.pid, locks, &ahead.iter().copied().collect())?);
     }
     drop(entered);
     if waits.is_empty() {
@@ -126,7 +126,7 @@ unsafe fn array<'a, T>(start: *const T, count: i32) -> &'a [T] {
 
 /// The wait of the process with that pid for a lock, of which all holders and waiters are in `locks`; those of `ahead`
 /// are before it in the queue.
-fn lock_wait(pid: i32, locks: &[sys::LockInstanceData], ahead: &[i32]) -> Result<Option<LockWait>> {
+fn lock_wait(pid: i32, locks: &[sys::LockInstanceData], ahead: &BTreeSet<i32>) -> Result<Option<LockWait>> {
     let Some(own) = locks.iter().find(|lock| lock.pid == pid) else {
         return Ok(None);
     };
