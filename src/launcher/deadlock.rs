@@ -41,6 +41,9 @@ pub enum Awaits<'a> {
 
 /// Between two looks of which the first has found a circle; less if `deadlock_timeout` is.
 const SECOND_LOOK: Duration = Duration::from_millis(50);
+/// A look that takes long is followed by a pause so many times as long: where hundreds wait for one lock, each look
+/// reads the queue of that lock for each of them.
+const PAUSE_PER_LOOK: u32 = 50;
 /// As much of a statement is shown.
 const STATEMENT_SIZE: usize = 1024;
 
@@ -103,12 +106,14 @@ impl<'a> Watch<'a> {
     fn look(&mut self) -> Result<()> {
         let (me, registry) = (identity::process_id(), registry::get()?);
         let earlier = self.suspected.take();
-        let pause = lock_waits::deadlock_timeout();
-        self.next = Some(Instant::now() + pause);
+        let (begun, pause) = (Instant::now(), lock_waits::deadlock_timeout());
+        self.next = Some(begun + pause);
         let Some(mine) = self.my_wait(registry)? else {
             return Ok(());
         };
         let graph = Graph::explore(me, mine, |pid| self.wait_of(registry, pid))?;
+        let pause = pause.max(begun.elapsed() * PAUSE_PER_LOOK);
+        self.next = Some(Instant::now() + pause);
         if let Some(registry) = registry {
             self.show(registry, &graph)?;
         }
