@@ -167,6 +167,7 @@ impl Registry {
 
     /// What the views show of the jobs that wait.
     pub fn pending_rows(&self) -> Result<Vec<JobRow>> {
+        self.ensure_dispatcher()?;
         let mut rows = Vec::new();
         self.walk(0, |pending| {
             let row = pending.row()?;
@@ -185,6 +186,7 @@ impl Registry {
 
     /// The job with that cookie, if it waits.
     pub fn pending_with(&self, cookie: i64) -> Result<Option<JobRow>> {
+        self.ensure_dispatcher()?;
         let found = self.walk(0, |pending| {
             let job = pending.job()?;
             Ok((job.cookie == cookie).then(|| row(&job)))
