@@ -413,6 +413,27 @@ if ($ENV{PGBG_POINTS})
 	}
 }
 
+# --- all processes are others', and nothing of this library comes by when they end ---
+
+ok(none_waits(), 'all jobs have ended');
+my $hog = session($node, timeout => 300);
+value($hog, 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;'
+	. ' SET max_parallel_workers_per_gather = 8; CREATE TABLE many AS SELECT generate_series(1, 5000) AS i');
+ok(until_true(sub { !grep { title($_) =~ /pg_background/ } children() or do { look(q{SELECT count(pg_terminate_backend(pid)) FROM
+	pg_stat_background_workers}); 0 } }), 'no worker has a process slot');
+$hog->query_until(qr/begun/, "\\echo begun\nSELECT count(pg_sleep(600)) FROM many;\n");
+ok(until_true(sub { look(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}) == 3 }), 'parallel workers have all slots');
+my $last = session($node);
+value($last, 'BEGIN');
+value($last, insert_job('hogged'));
+value($last, 'COMMIT');
+$last->quit;
+look(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT count(pg_sleep(600))%' AND backend_type = 'client backend'});
+ok(until_true(sub { look(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}) == 0 }), 'they end');
+ok(none_waits(), 'a look at the jobs that wait starts them');
+is(done('hogged'), 1, 'the job has run');
+$hog->quit;
+
 # The dispatcher leaves by itself.
 $_->quit for $session, $other;
 ok(settle($node), 'no worker is busy in the end');
