@@ -33,7 +33,8 @@ my $endless = 3 * $prompt;
 #           the bystander, whose sessions belong to the same role and share its workers, sees no trace of it
 #   poor    sessions and workers get no more memory for a while
 #   steady  nobody does anything to its sessions and workers
-my @roles = qw(crowd doomed poor steady);
+#   late    as steady; its jobs start at commits
+my @roles = qw(crowd doomed poor steady late);
 
 # What a job may be: rows that it returns, or the error that it ends with if nobody stops it before.
 my %jobs = (
@@ -346,6 +347,9 @@ ALTER ROLE poor SET pg_background.launch_timeout = '20ms';
 ALTER ROLE doomed SET pg_background.launch_timeout = '2min';
 ALTER ROLE steady SET pg_background.launch_timeout = '2min';
 GRANT SELECT ON jobs TO PUBLIC;
+-- a row for each job that is to start at the commit
+CREATE TABLE asked ();
+GRANT ALL ON asked TO late;
 CREATE TYPE job_of_mine AS (pid int, cookie bigint, kind text);
 CREATE TABLE counted (mode text, client int, launched int, refused int, short int, strange text, grown int);
 GRANT ALL ON counted TO crowd, poor;
@@ -483,6 +487,28 @@ END $$
 END
 	});
 }
+
+# Jobs that start at a commit, of which as many run as were committed.
+actor('late', sub {
+	my ($end) = @_;
+	return if $end;
+	return run_as('late', <<'END');
+DO $$
+BEGIN
+  SET client_min_messages = warning;
+  FOR i IN 1..20 LOOP
+    PERFORM pg_background_start(text_of('one', 0), at_commit => true, results => false) FROM generate_series(1, 1 + i % 3);
+    INSERT INTO asked SELECT FROM generate_series(1, 1 + i % 3);
+    BEGIN
+      PERFORM pg_background_start(text_of('one', 0), at_commit => true, results => false), 1 / 0;
+    EXCEPTION WHEN division_by_zero THEN NULL;
+    END;
+    IF random() < 0.3 THEN ROLLBACK; ELSE COMMIT; END IF;
+    PERFORM pg_sleep(0.1 * random());
+  END LOOP;
+END $$
+END
+});
 
 # Sessions that are canceled and terminated at any moment.
 my $launching = <<'END';
@@ -772,6 +798,8 @@ for my $role (@roles)
 	is($totals->{completed}, $node->safe_psql('postgres', "SELECT count(*) FROM done WHERE note = '$role'"),
 		"$role: those that ended well have committed, the others have not");
 }
+my $asked = $node->safe_psql('postgres', 'SELECT count(*) FROM asked');
+is(totals($node, 'postgres', 'late')->{launched}, $asked, "each of $asked jobs that were to start at a commit has started once");
 note($node->safe_psql('postgres', q{SELECT sum(short) || ' times the poor got no memory' FROM counted}));
 my ($launched, $refused) = split /\|/, $node->safe_psql('postgres', q{SELECT sum(launched), sum(refused) FROM counted WHERE mode = 'crowd'});
 my $crowd = totals($node, 'postgres', 'crowd');

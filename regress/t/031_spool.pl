@@ -254,6 +254,20 @@ is(scalar files(), 0, 'a server that starts removes the files');
 eval { $session->quit };
 eval { $gate->quit };
 
+# --- a server that starts again by itself, after a process has crashed ---
+
+my $crashed = server('crash', conf => "restart_after_crash = on\nremove_temp_files_after_crash = on\n");
+my $left = $crashed->data_dir . '/base/pgsql_tmp/pgsql_tmp*.pg_background.*';
+$session = session($crashed);
+$pid = launch($session, $rows);
+ok(until_idle($crashed, $pid), 'a job has ended before a process crashes');
+cmp_ok(scalar(() = glob $left), '>', 0, 'files are there before a process crashes');
+kill 'ABRT', value($session, 'SELECT pg_backend_pid()');
+ok(until_true(sub { !grep { -e } glob $left }), 'the server that starts again removes the files');
+ok($crashed->poll_query_until('postgres', 'SELECT true'), 'it is there again');
+eval { $session->quit };
+$crashed->stop;
+
 nothing_left($node, 'at the end');
 healthy($node);
 done_testing();

@@ -25,13 +25,6 @@ sub done { return look("SELECT count(*) FROM done WHERE note = '$_[0]'") }
 sub in_history { return look("SELECT string_agg(state, ' ') FROM pg_background_history WHERE label = '$_[0]'") }
 sub none_waits { return until_true(sub { look('SELECT count(*) FROM pg_stat_background') == 0 }, 120) }
 
-# The memory in which jobs wait is in segments of a megabyte, and keeps some that it has grown to; those of jobs are
-# smaller, as is the one with which the server begins.
-sub segments_of_jobs
-{
-	return scalar grep { (-s // 0) % (1 << 20) } glob $node->data_dir . '/pg_dynshmem/mmap.*';
-}
-
 # The server's processes.
 sub children
 {
@@ -438,6 +431,6 @@ $hog->quit;
 $_->quit for $session, $other;
 ok(settle($node), 'no worker is busy in the end');
 ok(without_idle($node), 'no worker is left');
-ok(until_true(sub { segments_of_jobs() == 1 }), 'no shared memory segment of a job is left');
+ok(until_true(sub { segments($node) == 1 }), 'no shared memory segment of a job is left');
 healthy($node);
 done_testing();

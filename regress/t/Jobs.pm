@@ -150,12 +150,12 @@ sub until_true
 	return 1;
 }
 
-# Files of shared memory segments.  An empty one is what the server leaves when it runs out of memory while it makes one.
+# Files of shared memory segments.  An empty one is what the server leaves when it runs out of memory while it makes one; those of
+# whole megabytes are the memory in which jobs wait for their start after a commit, which stays.
 sub segments
 {
 	my ($node) = @_;
-	my @files = grep { -s } glob($node->data_dir . '/pg_dynshmem/mmap.*');
-	return scalar @files;
+	return scalar grep { (-s // 0) % (1 << 20) } glob($node->data_dir . '/pg_dynshmem/mmap.*');
 }
 
 # What a query says of the whole server, in a session of its own.
