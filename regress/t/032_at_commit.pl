@@ -431,6 +431,6 @@ $hog->quit;
 $_->quit for $session, $other;
 ok(settle($node), 'no worker is busy in the end');
 ok(without_idle($node), 'no worker is left');
-ok(until_true(sub { segments($node) == 1 }), 'no shared memory segment of a job is left');
+ok(until_true(sub { segments_of_jobs($node) == 1 }), 'no shared memory segment of a job is left');
 healthy($node);
 done_testing();

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(server session ask value launch job job_sql until_true until_waits_for segments settle nothing_left healthy crashed process_field wake_ups is_gone
+our @EXPORT = qw(server session ask value launch job job_sql until_true until_waits_for segments segments_of_jobs settle nothing_left healthy crashed process_field wake_ups is_gone
   wait_event setting arm disarm until_held without_idle idle_workers until_idle until_slot_free totals LIST);
 
 # Seconds after which anything that should happen at once has failed.
@@ -59,6 +59,7 @@ sub at_rest
 	one_job($node) == 42 or die 'no jobs here';
 	without_idle($node);
 	$node->{segments_at_rest} = segments($node);
+	$node->{segments_of_jobs_at_rest} = segments_of_jobs($node);
 	return;
 }
 
@@ -150,9 +151,17 @@ sub until_true
 	return 1;
 }
 
-# Files of shared memory segments.  An empty one is what the server leaves when it runs out of memory while it makes one; those of
-# whole megabytes are the memory in which jobs wait for their start after a commit, which stays.
+# Files of shared memory segments.  An empty one is what the server leaves when it runs out of memory while it makes one.
 sub segments
+{
+	my ($node) = @_;
+	my @files = grep { -s } glob($node->data_dir . '/pg_dynshmem/mmap.*');
+	return scalar @files;
+}
+
+# The same without those of whole megabytes: areas, which stay when they have grown, as that in which jobs wait for their start after
+# a commit.
+sub segments_of_jobs
 {
 	my ($node) = @_;
 	return scalar grep { (-s // 0) % (1 << 20) } glob($node->data_dir . '/pg_dynshmem/mmap.*');
@@ -245,15 +254,15 @@ sub nothing_left
 	ok(settle($node), "$what: no worker is busy");
 	ok(without_idle($node), "$what: no worker is left");
 	my $sessions = look($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()});
-	my $limit = $node->{segments_at_rest} + $kept * $sessions;
-	until_true(sub { segments($node) <= $limit }, 10);
+	my $limit = $node->{segments_of_jobs_at_rest} + $kept * $sessions;
+	until_true(sub { segments_of_jobs($node) <= $limit }, 10);
 	if ($sessions == 0)
 	{
-		is(segments($node), $limit, "$what: no shared memory segment is left");
+		is(segments_of_jobs($node), $limit, "$what: no shared memory segment is left");
 	}
 	else
 	{
-		cmp_ok(segments($node), '<=', $limit, "$what: no shared memory segment is left, but for those that $sessions sessions keep");
+		cmp_ok(segments_of_jobs($node), '<=', $limit, "$what: no shared memory segment is left, but for those that $sessions sessions keep");
 	}
 	return;
 }
