@@ -25,7 +25,17 @@ pub fn pg_background_get_jobs(call: &Call) -> Result<Datum> {
     };
     answer(call, jobs, |job| {
         let texts = TextAccess::of(job.role, job.database)?;
-        let (percent, message) = job.progress.map_or((None, Vec::new()), |(percent, message)| (Some(percent), message));
+        // what the job reports wins over what its worker observes
+        let source = match (&job.progress, &job.automatic) {
+            (Some(_), _) => Some("manual"),
+            (None, Some(_)) => Some("automatic"),
+            (None, None) => None,
+        };
+        let automatic = job.automatic.unwrap_or_default();
+        let (percent, message) = match job.progress {
+            Some((percent, message)) => (Some(percent), message),
+            None => (automatic.percent(), Vec::new()),
+        };
         Ok(vec![
             positive(job.pid),
             Value::Int8(job.cookie),
@@ -39,14 +49,12 @@ pub fn pg_background_get_jobs(call: &Call) -> Result<Datum> {
             positive(job.statement),
             positive(job.statements),
             statement::tag_name(job.command).map_or(Value::Null, |tag| Value::Text(tag.to_vec())),
-            // rows_processed, rows_estimated
-            Value::Null,
-            Value::Null,
+            automatic.rows.map_or(Value::Null, Value::Int8),
+            automatic.rows_estimated.map_or(Value::Null, Value::Int8),
             percent.map_or(Value::Null, Value::Int4),
-            // progress_phase
-            Value::Null,
+            texts.unless_empty(automatic.phase)?,
             texts.unless_empty(message)?,
-            percent.map_or(Value::Null, |_| Value::Text(b"manual".to_vec())),
+            source.map_or(Value::Null, |source| Value::Text(source.into())),
             texts.text(job.query)?,
             Value::Int8(job.spooled),
         ])

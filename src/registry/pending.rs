@@ -255,6 +255,7 @@ fn row(job: &PendingJob) -> JobRow {
         statements: 0,
         command: 0,
         progress: None,
+        automatic: None,
         spooled: 0,
         query: job.query.to_vec(),
     }

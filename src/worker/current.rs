@@ -10,6 +10,7 @@ use crate::pg::encoding::clip;
 use crate::pg::error::Result;
 use crate::pg::signals::{self, EarlyTermination};
 use crate::registry::Registration;
+use logic::job::automatic::PHASE_SIZE;
 use logic::job::progress::Progress;
 use logic::job::state::Stop;
 use logic::registry::layout::JobSlot;
@@ -178,6 +179,15 @@ impl Current {
         self.segment.header().progress.set(percent, message);
         if let Some(slot) = self.slot {
             slot.progress.set(percent, message);
+        }
+    }
+
+    /// Shows what was observed of the job. Allocates nothing and does not throw.
+    pub fn show_automatic(&self, hundredths: Option<i32>, rows: Option<i64>, estimated: Option<i64>, phase: &[u8]) {
+        let phase = &phase[..clip(phase, PHASE_SIZE)];
+        self.segment.header().automatic.set(hundredths, rows, estimated, phase);
+        if let Some(slot) = self.slot {
+            slot.automatic.set(hundredths, rows, estimated, phase);
         }
     }
 

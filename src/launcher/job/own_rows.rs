@@ -99,6 +99,7 @@ fn job_row(job: &Job, state: State) -> Result<JobRow> {
         statements: 0,
         command: 0,
         progress: job.progress()?,
+        automatic: job.automatic()?,
         query: query(job)?,
         spooled: job.spooled(),
     })

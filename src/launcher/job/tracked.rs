@@ -11,6 +11,7 @@ use crate::pg::error::{PgError, Result};
 use crate::pg::memory::Execution;
 use crate::pg::{encoding, identity, latch, signals};
 use crate::registry;
+use logic::job::automatic::Figures;
 use logic::job::state::{State, Stop};
 use logic::segment::spill::Attention;
 use logic::wire::report::Report;
@@ -199,6 +200,15 @@ impl Job {
     pub fn progress(&self) -> Result<Option<(i32, Vec<u8>)>> {
         let progress = self.segment.header().progress.get();
         progress.map(|(percent, message)| Ok((percent, encoding::readable(message, self.encoding())?))).transpose()
+    }
+
+    /// What the job's worker observes of it, readable here.
+    pub fn automatic(&self) -> Result<Option<Figures>> {
+        let Some(mut figures) = self.segment.header().automatic.get() else {
+            return Ok(None);
+        };
+        figures.phase = encoding::readable(figures.phase, self.encoding())?;
+        Ok(Some(figures))
     }
 
     /// The job's text, for an error's position in it.

@@ -1,5 +1,6 @@
 //! A job: its states, what it says of itself, and what a session remembers of its jobs.
 
+pub mod automatic;
 pub mod counters;
 pub mod progress;
 pub mod released;

@@ -160,6 +160,7 @@ impl<'a> Locked<'a> {
         // Where a session waits for it, the job may have no slot yet: so its end is told to all who wait for several.
         job.awaited.store(u32::from(new.committed_by.is_some()), Relaxed);
         job.progress.clear();
+        job.automatic.clear();
         self.set_kind(index, quota::kind(new.database, new.role));
         // Last: a look without the lock that finds this cookie finds this job's fields.
         job.cookie.store(new.cookie, Release);

@@ -8,6 +8,7 @@
 //! (`src/registry/area.rs`), which links the free job slots, clears the progress and initializes the condition
 //! variables.
 
+use crate::job::automatic::Automatic;
 use crate::job::progress::Progress;
 use crate::job::state::{State, Stop};
 use crate::registry::pending::Pending;
@@ -19,7 +20,7 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 
 pub const MAGIC: u64 = 0x7067_5f62_6772_6567;
 /// Counts changes of this file's layout: a library that finds another number refuses the registry.
-pub const LAYOUT: u32 = 4;
+pub const LAYOUT: u32 = 5;
 
 /// Bytes of a job's text, label and error message.
 pub const QUERY_SIZE: usize = 1024;
@@ -140,7 +141,10 @@ pub struct JobSlot {
     /// Launcher: the session that asked for the job: itself, or, of a job that starts at a commit, another one. Under
     /// the lock.
     pub(crate) session_pid: AtomicI32,
+    /// As the job reports it.
     pub progress: Progress,
+    /// As the worker observes it.
+    pub automatic: Automatic,
     /// Broadcast when the job has ended: sessions wait here for this job alone, which another session launched.
     pub(crate) done: ConditionVariable,
 }

@@ -6,6 +6,7 @@
 use super::layout::{Activity, HistoryEntry, JobSlot, LABEL_SIZE, LIBRARY_SIZE, MESSAGE_SIZE, QUERY_SIZE, Totals};
 use super::locked::Shared;
 use super::tables::Tables;
+use crate::job::automatic::Figures;
 use crate::job::state::State;
 use crate::shared_text::Copied;
 use std::sync::atomic::AtomicU32;
@@ -31,6 +32,8 @@ pub struct JobRow {
     /// The running statement's command tag, as the server numbers them; 0 is none.
     pub command: u32,
     pub progress: Option<(i32, Vec<u8>)>,
+    /// What its worker observes of it; `None` when it does not, or has not yet.
+    pub automatic: Option<Figures>,
     pub query: Vec<u8>,
     /// Bytes of results that were put into files.
     pub spooled: i64,
@@ -169,6 +172,7 @@ impl Tables<'_> {
         row.query = query.bytes().to_vec();
         let job = self.job(slot)?;
         row.progress = job.progress.get();
+        row.automatic = job.automatic.get();
         (row.cookie != 0 && job.cookie.load(Acquire) == row.cookie).then_some(row)
     }
 
@@ -233,6 +237,7 @@ fn job_row(job: &JobSlot) -> JobRow {
         statements: number(&job.statements),
         command: job.command.load(Relaxed),
         progress: None,
+        automatic: None,
         query: Vec::new(),
         spooled: job.spooled.load(Relaxed),
     }

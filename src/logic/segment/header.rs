@@ -10,6 +10,7 @@
 //!
 //! A change of the layout, or of what a field means, adds one to [`LAYOUT`].
 
+use crate::job::automatic::Automatic;
 use crate::job::progress::Progress;
 use crate::job::state::{State, Stop};
 use crate::segment::spill::Spill;
@@ -21,7 +22,7 @@ pub const OUTCOME_SIZE: usize = 4096;
 const MAGIC: u64 = 0x7067_5f62_6b67_6e64;
 /// Counts the changes of this file's layout and of the frames. A library that finds another number refuses the segment:
 /// it was replaced while sessions of the older one go on.
-const LAYOUT: u32 = 5;
+const LAYOUT: u32 = 6;
 
 /// Offset and length in bytes, from the segment's start.
 #[derive(Clone, Copy, Default)]
@@ -128,7 +129,9 @@ pub struct JobHeader {
     started_at: AtomicI64,
     /// Worker: when the outcome was written, likewise.
     finished_at: AtomicI64,
-    /// Worker.
+    /// Worker, as it observes the job.
+    pub automatic: Automatic,
+    /// Worker, as the job reports it.
     pub progress: Progress,
     /// Worker: 1 once it is sure to run the job. (A worker that refuses the job says so in the registry.)
     accepted: AtomicU32,
@@ -145,7 +148,8 @@ pub struct JobHeader {
 }
 
 const _: () = assert!(
-    size_of::<JobHeader>() == 16 + 8 + 72 + 96 + 8 + 16 + 16 + size_of::<Progress>() + 12 + 8 + 40 + OUTCOME_SIZE
+    size_of::<JobHeader>()
+        == 16 + 8 + 72 + 96 + 8 + 16 + 16 + size_of::<Automatic>() + size_of::<Progress>() + 12 + 8 + 40 + OUTCOME_SIZE
 );
 const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
 
@@ -175,6 +179,7 @@ impl JobHeader {
             started_at: AtomicI64::new(0),
             finished_at: AtomicI64::new(0),
             progress: Progress::new(),
+            automatic: Automatic::new(),
             accepted: AtomicU32::new(0),
             statement: AtomicU32::new(0),
             statements: AtomicU32::new(0),
