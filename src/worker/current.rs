@@ -182,6 +182,7 @@ impl Current {
         }
     }
 
+    #[allow(dead_code)] // TODO(tripwire): remove once it is called
     /// Shows what was observed of the job. Allocates nothing and does not throw.
     pub fn show_automatic(&self, hundredths: Option<i32>, rows: Option<i64>, estimated: Option<i64>, phase: &[u8]) {
         let phase = &phase[..clip(phase, PHASE_SIZE)];
