@@ -1,4 +1,4 @@
-//! A job's automatic progress: what its worker has found out about the statement that runs, without a call from the job.
+//! A job's automatic progress: what its worker has found out about the running statement, without a call from the job.
 
 use crate::shared_text::{Copied, SharedText};
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, Ordering, fence};
