@@ -8,13 +8,19 @@ use std::{env, fs};
 /// The folder that uses the bindings. What is bound is what it names (`sys::name`), and what that is made of.
 const USERS: &str = "src/pg";
 
-/// The files of a folder, by their extension, in order.
+/// The files of a folder and of those below it, by their extension, in order.
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| fail(&format!("cannot read {folder}: {error}")));
-    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|path| path.extension().is_some_and(|found| found == extension));
-    files.sort();
-    files
+    let mut found = Vec::new();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            found.extend(files(&path.display().to_string(), extension));
+        } else if path.extension().is_some_and(|given| given == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
 }
 
 /// The names behind `sys::` in the sources, one by one or in braces.

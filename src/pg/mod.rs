@@ -54,6 +54,8 @@ pub mod parse_tree;
 pub mod parts;
 pub mod pattern;
 pub mod plan_cache;
+#[allow(dead_code)] // until the executor's hooks use it
+pub mod plan_state;
 pub mod procedure;
 pub mod procs;
 pub mod result_set;
