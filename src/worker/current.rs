@@ -184,6 +184,7 @@ impl Current {
 
     #[allow(dead_code)] // TODO(tripwire): remove once it is called
     /// Shows what was observed of the job. Allocates nothing and does not throw.
+    #[allow(dead_code)] // until the hooks call it
     pub fn show_automatic(&self, hundredths: Option<i32>, rows: Option<i64>, estimated: Option<i64>, phase: &[u8]) {
         let phase = &phase[..clip(phase, PHASE_SIZE)];
         self.segment.header().automatic.set(hundredths, rows, estimated, phase);
