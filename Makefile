@@ -2,7 +2,7 @@
 #
 #   make && make install && make installcheck     with the pg_config on PATH, or PG_CONFIG=/path/to/pg_config
 #   make PROFILE=dev                              a debug build
-#   make demo | test | bench                      see scripts/demo, scripts/test, bench/run
+#   make demo | test | bench | bench-progress     see scripts/demo, scripts/test, bench/run, bench/progress/run
 #   make lint | fmt | clean
 
 PG_CONFIG ?= pg_config
@@ -55,7 +55,7 @@ EXTRA_CLEAN = sql/built .build-id .build-lock regress/results regress/regression
 # --- goals that need no server of their own ---
 
 .DEFAULT_GOAL = all
-SCRIPT_GOALS = demo test bench fmt lint
+SCRIPT_GOALS = demo test bench bench-progress fmt lint
 .PHONY: $(SCRIPT_GOALS)
 
 demo:
@@ -66,6 +66,9 @@ test:
 
 bench:
 	@bench/run
+
+bench-progress:
+	@bench/progress/run
 
 # the fuzz targets, a workspace of their own
 FUZZ = src/logic/fuzz/Cargo.toml

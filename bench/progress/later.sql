@@ -1,0 +1,1 @@
+-- The statements that were written when the estimates stood.
