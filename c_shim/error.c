@@ -43,6 +43,25 @@ pgbg_try(void (*body) (void *), void *arg, ErrorData **error)
 }
 
 /*
+ * Runs body(arg).  When it throws, runs on_error(arg), which must not, and
+ * lets the error go on.
+ */
+void
+pgbg_finally(void (*body) (void *), void (*on_error) (void *), void *arg)
+{
+	PG_TRY();
+	{
+		body(arg);
+	}
+	PG_CATCH();
+	{
+		on_error(arg);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+/*
  * Writes a caught ERROR to the server log, with a line of context, as a
  * session that reports it to its client does; leaves the copy as it is.
  */

@@ -327,6 +327,18 @@ pub fn copy_with_client() -> PgError {
     )
 }
 
+/// The planner expects a statement to cost more than `max_plan_cost` allows.
+pub fn plan_cost(cost: f64, limit: f64) -> PgError {
+    PgError::new(
+        sqlstate::CONFIGURATION_LIMIT_EXCEEDED,
+        "statement is expected to cost more than pg_background.max_plan_cost allows",
+    )
+    .detail(&format!("The planner estimates a total cost of {cost:.2}, and the limit is {limit:.2}."))
+    .hint(
+        "Make the statement cheaper, or have a superuser raise pg_background.max_plan_cost where the job is launched.",
+    )
+}
+
 /// The job returns more rows than `max_result_rows` allows.
 #[cold]
 pub fn too_many_rows(limit: u64) -> PgError {

@@ -9,6 +9,9 @@ static LAUNCHED: AtomicBool = AtomicBool::new(false);
 /// Has a job of this process read the configuration files?
 static RELOADED: AtomicBool = AtomicBool::new(false);
 
+/// Does this process run a job?
+static IN_JOB: AtomicBool = AtomicBool::new(false);
+
 /// Records that this session has launched a job. If the session is a worker's, the worker is retired after its present
 /// job, so that the next launcher does not see the job as tracked.
 pub fn note_launch() {
@@ -29,4 +32,14 @@ pub fn note_reload_in_job() {
 /// Was the configuration read again in the middle of a job?
 pub fn has_reloaded_in_job() -> bool {
     RELOADED.load(Relaxed)
+}
+
+/// Records that a job begins or ends here: a worker's, or one that runs in its launcher's transaction.
+pub fn set_in_job(is_in_job: bool) {
+    IN_JOB.store(is_in_job, Relaxed);
+}
+
+/// Does this process run a job? A load.
+pub fn is_in_job() -> bool {
+    IN_JOB.load(Relaxed)
 }

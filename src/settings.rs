@@ -2,7 +2,8 @@
 
 use crate::pg::error::Result;
 use crate::pg::guc::{
-    Bool, Int, Set, Str, Unit, Words, define_int, define_list, define_switch, define_words, reserve_prefix,
+    Bool, Int, Real, Set, Str, Unit, Words, define_int, define_list, define_real, define_switch, define_words,
+    reserve_prefix,
 };
 use crate::pg::mq;
 use logic::registry::quota::Limits;
@@ -25,6 +26,7 @@ static SPIN: Int = Int::new();
 static STATELESS: Str = Str::new();
 static ON_EXHAUSTION: Int = Int::new();
 static MAX_RESULT_ROWS: Int = Int::new();
+static MAX_PLAN_COST: Real = Real::new();
 static ENABLED: Bool = Bool::new(true);
 static SPOOL_LIMIT: Int = Int::new();
 
@@ -110,6 +112,11 @@ pub fn on_exhaustion() -> OnExhaustion {
 /// A job that returns more rows fails; `None` is no limit.
 pub fn max_result_rows() -> Option<u64> {
     Some(u64::from(unsigned(&MAX_RESULT_ROWS))).filter(|limit| *limit > 0)
+}
+
+/// A statement of a job that the planner expects to cost more is refused; 0 is no limit.
+pub fn max_plan_cost() -> f64 {
+    MAX_PLAN_COST.get()
 }
 
 /// Kilobytes that a job may keep on disk of what nobody has read yet; `None`: it waits for its reader.
@@ -251,6 +258,13 @@ pub fn define(tell_enabled: fn(bool)) -> Result<()> {
     ] {
         define_int(variable, name, description, values, unit, set)?;
     }
+    define_real(
+        &MAX_PLAN_COST,
+        c"pg_background.max_plan_cost",
+        c"Sets the planner's cost beyond which a statement of a background job is refused; 0 is no limit.",
+        [0.0, 0.0, f64::MAX],
+        Set::Superuser,
+    )?;
     define_words(
         &ON_EXHAUSTION,
         c"pg_background.on_exhaustion",

@@ -11,7 +11,7 @@
 
 use crate::pg::catalog;
 use crate::pg::error::{self, PgError, Result};
-use crate::pg::hooks::{self, Command, UtilityHook};
+use crate::pg::hooks::utility::{Command, UtilityHook};
 use crate::pg::locks::{self, Mark};
 use crate::pg::parse_tree::{Role, Utility};
 use crate::pg::xact::{self, End};
@@ -28,21 +28,18 @@ const EXTENSION: &CStr = c"pg_background";
 /// Of the transaction that is open here.
 static PENDING: Mutex<Pending> = Mutex::new(Pending::new());
 
-pub fn install() {
-    hooks::install_utility::<Dismiss>();
-}
-
-struct Dismiss;
+pub struct Dismiss;
 
 /// What is to be done after the statement.
 #[derive(Clone, Copy)]
-struct Memo {
+pub struct Memo {
     outdated: Option<Outdated>,
     is_marked: bool,
 }
 
 impl UtilityHook for Dismiss {
     type Memo = Memo;
+    type Frame = ();
 
     /// Asks before the statement runs: afterwards, what it has dropped has no name.
     fn before(command: Command) -> Result<Memo> {

@@ -1,12 +1,18 @@
-//! What the library does in the server's hooks, in every process that has loaded it.
+//! What the library does in the server's hooks, in every process that has loaded it. Hooks of one kind that several
+//! files use are installed once, with all of their users ([`crate::pg::hooks`]).
 //!
-//! | hook | file | what for |
-//! |---|---|---|
-//! | ProcessUtility, ends of transactions | `dismiss` | warm workers that a statement would find in its way, or that are outdated after it |
+//! | hook | file | what for | active |
+//! |---|---|---|---|
+//! | ProcessUtility, ends of transactions | `dismiss` | warm workers that a statement would find in its way, or that are outdated after it | always |
+//! | ExecutorStart | `limits` | statements that are expected to cost too much | in a job, with a limit |
 
 mod dismiss;
+mod limits;
+
+use crate::pg::hooks::{executor, utility};
 
 /// Installs the hooks. Once, when the library is loaded.
 pub fn install() {
-    dismiss::install();
+    utility::install::<dismiss::Dismiss>();
+    executor::install::<limits::PlanCost>();
 }

@@ -8,7 +8,7 @@ use super::sys;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 /// The value of an integer setting; the server writes it, in this one thread.
 pub struct Int(AtomicI32);
@@ -20,6 +20,19 @@ impl Int {
 
     pub fn get(&self) -> i32 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The value of a setting that is a number, as its bits; the server writes it, in this one thread.
+pub struct Real(AtomicU64);
+
+impl Real {
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    pub fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -112,6 +125,35 @@ pub fn define_int(
             max,
             context,
             flags,
+            None,
+            None,
+            None,
+        );
+    })
+}
+
+/// Defines a setting that is a number: default, least and greatest value.
+pub fn define_real(
+    variable: &'static Real,
+    name: &'static CStr,
+    description: &'static CStr,
+    [default, min, max]: [f64; 3],
+    set: Set,
+) -> Result<()> {
+    let (value, context) = (variable.0.as_ptr().cast::<f64>(), set.context());
+    let (name, description) = (name.as_ptr(), description.as_ptr());
+    // SAFETY: all pointers are to statics; the variable has a double's size and alignment.
+    guard(|| unsafe {
+        sys::DefineCustomRealVariable(
+            name,
+            description,
+            ptr::null(),
+            value,
+            default,
+            min,
+            max,
+            context,
+            0,
             None,
             None,
             None,

@@ -16,6 +16,7 @@ pub mod bgworker;
 pub mod call;
 pub mod catalog;
 mod compat;
+mod compat_executor;
 mod compat_session;
 pub mod condvar;
 pub mod convert;

@@ -9,6 +9,7 @@ use crate::pg::dsm::Segment;
 use crate::pg::encoding::clip;
 use crate::pg::error::Result;
 use crate::pg::signals::{self, EarlyTermination};
+use crate::process;
 use crate::registry::Registration;
 use logic::job::automatic::PHASE_SIZE;
 use logic::job::progress::Progress;
@@ -102,12 +103,14 @@ pub fn set(current: &Arc<Current>, start: Start) {
     let early = if has_to_end { EarlyTermination::EndsJob } else { EarlyTermination::Waits };
     let other = current.slot.map(JobSlot::stop_flag);
     *CURRENT.lock() = Some(Arc::clone(current));
+    process::set_in_job(true);
     signals::begin_job(Arc::clone(&current.segment), other, early);
 }
 
 /// Forgets the job. After the sender has left the queue; the segment is its launcher's alone from that moment on.
 pub fn clear() {
     signals::end_job();
+    process::set_in_job(false);
     let job = CURRENT.lock().take();
     drop(job);
 }

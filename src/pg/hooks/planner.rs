@@ -1,0 +1,127 @@
+//! The planner: around the making of each plan. A plan that is kept is run again without it.
+
+use super::{Ended, framed, is_leader, of_active};
+use crate::pg::entry::callback;
+use crate::pg::error::Result;
+use crate::pg::sys;
+use std::ffi::{c_char, c_int};
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+
+/// A plan, which lives for `'a`.
+#[derive(Clone, Copy)]
+pub struct Plan<'a> {
+    plan: *const sys::PlannedStmt,
+    query: PhantomData<&'a sys::PlannedStmt>,
+}
+
+impl Plan<'_> {
+    /// # Safety
+    /// What the planner has made, which is left as it is for `'a`.
+    pub(super) unsafe fn new(plan: *const sys::PlannedStmt) -> Self {
+        Self { plan, query: PhantomData }
+    }
+
+    fn top(&self) -> Option<&sys::Plan> {
+        // SAFETY: promised to `new`; no plan is NULL that is run, but nothing is lost by a look.
+        unsafe { self.plan.as_ref()?.planTree.as_ref() }
+    }
+
+    /// What the planner expects it to cost, all of it.
+    pub fn total_cost(self) -> f64 {
+        self.top().map_or(0.0, |top| top.total_cost)
+    }
+
+    /// How many rows the planner expects it to return.
+    pub fn rows(self) -> f64 {
+        self.top().map_or(0.0, |top| top.plan_rows)
+    }
+}
+
+/// What is done around the planner in this process: `enter`, the planner, `leave`, `planned`.
+pub trait PlannerHook {
+    /// What `enter` hands to `leave`.
+    type Frame: Copy;
+
+    /// Is there anything to do? Asked before each plan is made: no more than a load.
+    fn is_active() -> bool;
+
+    /// Gives what has to be taken back when the plan is made, or is not.
+    fn enter() -> Option<Self::Frame> {
+        None
+    }
+
+    /// May neither fail nor call what can throw.
+    fn leave(_frame: Self::Frame, _ended: Ended) {}
+
+    /// An error fails the statement.
+    fn planned(_plan: Plan) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<A: PlannerHook, B: PlannerHook> PlannerHook for (A, B) {
+    type Frame = (Option<A::Frame>, Option<B::Frame>);
+
+    fn is_active() -> bool {
+        A::is_active() || B::is_active()
+    }
+
+    fn enter() -> Option<Self::Frame> {
+        let a = of_active(A::is_active(), A::enter).flatten();
+        let b = of_active(B::is_active(), B::enter).flatten();
+        (a.is_some() || b.is_some()).then_some((a, b))
+    }
+
+    fn leave((a, b): Self::Frame, ended: Ended) {
+        if let Some(b) = b {
+            B::leave(b, ended);
+        }
+        if let Some(a) = a {
+            A::leave(a, ended);
+        }
+    }
+
+    fn planned(plan: Plan) -> Result<()> {
+        of_active(B::is_active(), || B::planned(plan)).transpose()?;
+        of_active(A::is_active(), || A::planned(plan)).transpose()?;
+        Ok(())
+    }
+}
+
+/// The hook that was there before.
+static PREVIOUS: OnceLock<sys::planner_hook_type> = OnceLock::new();
+
+/// Installs the hook, when the library is loaded. Once.
+pub fn install<H: PlannerHook>() {
+    // SAFETY: a plain variable of this one thread.
+    unsafe {
+        if PREVIOUS.set(sys::planner_hook).is_ok() {
+            sys::planner_hook = Some(planner::<H>);
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn planner<H: PlannerHook>(
+    query: *mut sys::Query,
+    text: *const c_char,
+    options: c_int,
+    params: sys::ParamListInfo,
+) -> *mut sys::PlannedStmt {
+    // SAFETY: the plan is the caller's; all frames hold plain values alone.
+    unsafe {
+        let call = || match PREVIOUS.get() {
+            Some(Some(hook)) => hook(query, text, options, params),
+            _ => sys::standard_planner(query, text, options, params),
+        };
+        if !H::is_active() || !is_leader() {
+            return call();
+        }
+        let plan = match callback(|| Ok(H::enter())) {
+            Some(frame) => framed(call, |ended| H::leave(frame, ended)),
+            None => call(),
+        };
+        callback(|| H::planned(Plan::new(plan)));
+        plan
+    }
+}
