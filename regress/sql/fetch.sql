@@ -273,6 +273,8 @@ ALTER TYPE pair ALTER ATTRIBUTE more TYPE text;
 SELECT attempt('SELECT * FROM pg_background_fetch(($1, $2), 3000) AS (a pair)', :pid, :cookie);
 SELECT pg_background_detach_v2(:pid, :cookie);
 SELECT pid, cookie FROM pg_background_start('ALTER TYPE pair ADD ATTRIBUTE last int; SELECT ROW(1, ''x'', ''y'', i)::pair, 1 / (3 - i) FROM generate_series(1, 3) i') \gset
+-- its end comes first: whoever names the type in a query would lock it, and wait for a job that waits for that lock
+SELECT pg_background_wait_v2(:pid, :cookie);
 SELECT attempt('SELECT * FROM pg_background_fetch(($1, $2), 1) AS (a pair, b int)', :pid, :cookie);
 DROP TYPE pair;
 
