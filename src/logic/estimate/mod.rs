@@ -4,6 +4,7 @@
 //! stack.
 
 pub mod plan;
+pub mod utility;
 
 /// Bytes of a phase, as [`crate::job::automatic::PHASE_SIZE`].
 const PHASE_SIZE: usize = crate::job::automatic::PHASE_SIZE;

@@ -1,0 +1,85 @@
+//! The building of one index: its phases are the access method's own.
+
+use super::facts::Method;
+use super::meter::Position;
+use super::reading::{Reading, index};
+
+/// Follows builds, one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Build {
+    key: Option<u64>,
+    /// The slots as they were when the build was first seen: they may be those of the build before it.
+    before: [i64; COUNTED],
+    has_begun: bool,
+    /// Buffers that had been asked for then.
+    buffers: i64,
+}
+
+const FIRST: usize = index::SUBPHASE;
+const COUNTED: usize = index::BLOCKS_DONE - FIRST + 1;
+
+/// Where more buffers are used for each page of the table, its rows are put into the index one by one, not sorted.
+const INSERTS: f64 = 5.0;
+
+impl Build {
+    /// Where the build is, and what it does. `key` tells builds apart.
+    pub fn position(&mut self, key: u64, method: Method, reading: &Reading) -> (Position, &'static str) {
+        let mut slots = [0; COUNTED];
+        for (slot, number) in slots.iter_mut().zip(FIRST..) {
+            *slot = reading.slot(number);
+        }
+        // those that stand for partitions count builds
+        slots[index::PARTITIONS - FIRST] = 0;
+        slots[index::PARTITIONS_DONE - FIRST] = 0;
+        if self.key != Some(key) {
+            let is_first = self.key.is_none();
+            *self = Self { key: Some(key), before: slots, has_begun: is_first, buffers: reading.buffers };
+        }
+        self.has_begun |= slots != self.before;
+        if !self.has_begun {
+            return (Position::new(0, 0.0, 0.0, Some(0.0)), INITIALIZING);
+        }
+        let inserts = {
+            let used = (reading.buffers - self.buffers) as f64;
+            used > INSERTS * reading.slot(index::BLOCKS_DONE) as f64
+        };
+        stage(method, inserts, reading)
+    }
+}
+
+const INITIALIZING: &str = "initializing";
+const SCANNING: &str = "scanning table";
+const SORTING: &str = "sorting rows";
+const LOADING: &str = "loading rows";
+
+/// Shares were measured: docs/reference.md names the phases.
+fn stage(method: Method, inserts: bool, reading: &Reading) -> (Position, &'static str) {
+    let blocks = reading.part(index::BLOCKS_DONE, index::BLOCKS);
+    let rows = reading.part(index::ROWS_DONE, index::ROWS);
+    let at = |stage, before, share, inner| Position::new(stage, before, share, inner);
+    let scan = |share| (at(2, 0.0, share, blocks.or(Some(0.0))), SCANNING);
+    let is_scanned = blocks.is_some_and(|part| part >= 1.0);
+    let subphase = reading.slot(index::SUBPHASE);
+    match (method, subphase) {
+        (Method::Btree, 2) => scan(0.72),
+        (Method::Btree, 3) => (at(3, 0.72, 0.11, None), SORTING),
+        (Method::Btree, 4) => (at(4, 0.83, 0.01, None), SORTING),
+        (Method::Btree, 5) => (at(5, 0.84, 0.16, rows), LOADING),
+        // since 18, where workers take part
+        (Method::Gin, 3) => (at(3, 0.75, 0.03, None), SORTING),
+        (Method::Gin, 4) => (at(4, 0.78, 0.07, None), "merging rows of workers"),
+        (Method::Gin, 5) => (at(5, 0.85, 0.05, None), SORTING),
+        (Method::Gin, 6) => (at(6, 0.9, 0.1, rows), LOADING),
+        (Method::Gin, _) if is_scanned => (at(7, 0.75, 0.25, None), LOADING),
+        (Method::Gin, _) => scan(0.75),
+        (Method::Hash, _) if rows.is_some() => (at(3, 0.3, 0.7, rows), LOADING),
+        (Method::Hash, _) if !inserts => scan(0.3),
+        (Method::Gist, _) if !inserts && is_scanned => (at(3, 0.2, 0.8, None), LOADING),
+        (Method::Gist, _) if !inserts => scan(0.2),
+        (Method::Other, _) if !inserts && is_scanned => (at(3, 0.5, 0.5, None), LOADING),
+        (Method::Other, _) if !inserts => scan(0.5),
+        (Method::Btree, _) => (at(1, 0.0, 0.0, Some(0.0)), INITIALIZING),
+        _ if is_scanned => (at(3, 0.97, 0.03, None), LOADING),
+        _ => scan(0.97),
+    }
+}

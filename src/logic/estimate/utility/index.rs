@@ -1,0 +1,176 @@
+//! CREATE INDEX and REINDEX.
+
+use super::Step;
+use super::build::Build;
+use super::facts::{Facts, Kind, Method};
+use super::meter::Position;
+use super::reading::{Reading, index};
+use super::units::{At, Units};
+
+/// Follows one CREATE INDEX, or the indexes of a REINDEX.
+#[derive(Clone, Debug)]
+pub struct Indexing {
+    build: Build,
+    /// Of REINDEX: the indexes; if it is concurrent, the tables.
+    units: Units,
+    /// The table that is reindexed concurrently. Its new indexes are not among the facts: they are counted.
+    table: Option<usize>,
+    built: Counted,
+    validated: Counted,
+}
+
+/// Counts the indexes by their OIDs, of which the server shows one at a time.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    oid: i64,
+    number: usize,
+}
+
+impl Counted {
+    /// The place of the index that is shown.
+    fn see(&mut self, oid: i64) -> usize {
+        if oid != self.oid {
+            self.oid = oid;
+            self.number += 1;
+        }
+        self.number.saturating_sub(1)
+    }
+}
+
+/// Shares of a concurrent build.
+const BUILD: f64 = 0.68;
+const VALIDATE: f64 = 1.0 - BUILD;
+
+impl Indexing {
+    pub fn new(facts: &Facts) -> Self {
+        let indexes = || facts.tables.iter().flat_map(|table| &table.indexes);
+        let units = if facts.kind == Kind::Reindex {
+            Units::new(indexes().enumerate().map(|(place, index)| (u64::from(index.oid), place, index.pages)))
+        } else {
+            let tables = facts.tables.iter().enumerate();
+            Units::new(tables.map(|(place, table)| (u64::from(table.oid), place, table.index_pages())))
+        };
+        let counted = Counted::default();
+        Self { build: Build::default(), units, table: None, built: counted, validated: counted }
+    }
+
+    /// CREATE INDEX.
+    pub fn create(&mut self, reading: &Reading) -> Step {
+        let method = Method::of(reading.slot(index::METHOD));
+        let partition = reading.slot(index::PARTITIONS_DONE);
+        let phase = reading.slot(index::PHASE);
+        let (partitions, done) = (reading.slot(index::PARTITIONS) as f64, partition as f64);
+        if phase != 2 {
+            return Step::at(Position::new(0, 0.0, 0.0, Some(0.0)), "initializing");
+        }
+        let (position, label) = self.build.position(partition as u64, method, reading);
+        let step = Step::at(staged(position, partition as u32), label).of("building index");
+        if partitions > 0.0 {
+            let share = 1.0 / partitions;
+            return step.within((done * share).min(1.0), share).counting("partition", partition + 1, partitions as i64);
+        }
+        step
+    }
+
+    /// CREATE INDEX CONCURRENTLY.
+    pub fn create_concurrently(&mut self, reading: &Reading) -> Step {
+        let method = Method::of(reading.slot(index::METHOD));
+        match reading.slot(index::PHASE) {
+            2 => {
+                let (position, label) = self.build.position(0, method, reading);
+                Step::at(position.within(0.0, BUILD), label).of("building index")
+            }
+            4..=6 => validation(reading).within(BUILD, VALIDATE),
+            _ => waiting(reading),
+        }
+    }
+
+    /// REINDEX.
+    pub fn reindex(&mut self, facts: &Facts, reading: &Reading) -> Step {
+        let oid = reading.slot(index::INDEX);
+        if oid == 0 {
+            return Step::waits("initializing");
+        }
+        let at = self.units.at(oid as u64);
+        let mut indexes = facts.tables.iter().flat_map(|table| &table.indexes);
+        let known = at.place.and_then(|place| indexes.nth(place)).map(|index| index.method);
+        let method = known.unwrap_or(Method::of(reading.slot(index::METHOD)));
+        let (position, label) = self.build.position(oid as u64, method, reading);
+        let step = Step::at(staged(position, at.number), label).of("building index").within(at.before, at.share);
+        counting(step, "index", at)
+    }
+
+    /// REINDEX CONCURRENTLY: of each table, all builds, then all validations.
+    pub fn reindex_concurrently(&mut self, facts: &Facts, reading: &Reading) -> Step {
+        let at = self.units.at(u64::from(reading.target));
+        if at.place != self.table {
+            self.table = at.place;
+            (self.built, self.validated) = Default::default();
+        }
+        let Some(table) = at.place.and_then(|place| facts.tables.get(place)) else {
+            return waiting(reading);
+        };
+        let (oid, all) = (reading.slot(index::INDEX), table.index_pages().max(1.0));
+        // of the indexes before one, and of that one
+        let part = |place: usize| {
+            let mut pages = table.indexes.iter().map(|index| index.pages / all);
+            let before: f64 = pages.by_ref().take(place).sum();
+            (before.min(1.0), pages.next().unwrap_or(0.0))
+        };
+        let (step, place) = match reading.slot(index::PHASE) {
+            2 => {
+                let place = self.built.see(oid);
+                let (position, label) =
+                    self.build.position(oid as u64, Method::of(reading.slot(index::METHOD)), reading);
+                let (before, share) = part(place);
+                let step = Step::at(staged(position, place as u32), label).of("building index");
+                (step.within(BUILD * before, BUILD * share), place)
+            }
+            4..=6 => {
+                let place = self.validated.see(oid);
+                let (before, share) = part(place);
+                let step = validation(reading).staged(place as u32 + 1000);
+                (step.within(BUILD + VALIDATE * before, VALIDATE * share), place)
+            }
+            _ => return waiting(reading),
+        };
+        let step = step.within(at.before, at.share);
+        let count = table.indexes.len() as i64;
+        if count > 1 { step.counting("index", place as i64 + 1, count) } else { step }
+    }
+}
+
+fn counting(step: Step, noun: &'static str, at: At) -> Step {
+    if at.of > 1 { step.counting(noun, i64::from(at.number), i64::from(at.of)) } else { step }
+}
+
+/// A stage of its own for each part of the command.
+pub fn staged(position: Position, part: u32) -> Position {
+    Position { stage: position.stage + 100 * part, ..position }
+}
+
+/// A new index is compared with its table.
+fn validation(reading: &Reading) -> Step {
+    let blocks = reading.part(index::BLOCKS_DONE, index::BLOCKS);
+    let (stage, before, share, inner, label) = match reading.slot(index::PHASE) {
+        4 => (14, 0.0, 0.33, blocks, "scanning index"),
+        5 => (15, 0.33, 0.1, None, "sorting rows"),
+        _ => (16, 0.43, 0.57, blocks.or(Some(0.0)), "scanning table"),
+    };
+    Step::at(Position::new(stage, before, share, inner), label).of("validating index")
+}
+
+/// Other transactions must end first. No work is done meanwhile.
+fn waiting(reading: &Reading) -> Step {
+    let label = match reading.slot(index::PHASE) {
+        1 => "waiting for writers before build",
+        3 => "waiting for writers before validation",
+        7 => "waiting for old snapshots",
+        8 => "waiting for readers before marking dead",
+        9 => "waiting for readers before dropping",
+        _ => return Step::waits("initializing"),
+    };
+    let (total, done) = (reading.slot(index::LOCKERS), reading.slot(index::LOCKERS_DONE));
+    let step = Step::waits(label);
+    if total > 0 { step.counting("", (done + 1).min(total), total) } else { step }
+}

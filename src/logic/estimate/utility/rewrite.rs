@@ -1,0 +1,116 @@
+//! Commands that write a table anew, then build its indexes: CLUSTER, VACUUM FULL, REFRESH MATERIALIZED VIEW.
+
+use super::Step;
+use super::build::Build;
+use super::facts::{Facts, Table};
+use super::index::staged;
+use super::meter::Position;
+use super::reading::{Counted, Reading, cluster, index, part};
+use super::units::Units;
+
+/// Follows the tables.
+#[derive(Clone, Debug)]
+pub struct Rewriting {
+    units: Units,
+    build: Build,
+}
+
+/// The average index, where the table itself weighs 1.
+const INDEX: f64 = 0.65;
+
+impl Rewriting {
+    pub fn new(facts: &Facts) -> Self {
+        let tables = facts.tables.iter().enumerate();
+        let weight = |table: &Table| table.pages * (1.0 + INDEX * table.indexes.len() as f64);
+        let units = Units::new(tables.map(|(place, table)| (u64::from(table.oid), place, weight(table))));
+        Self { units, build: Build::default() }
+    }
+
+    /// CLUSTER and VACUUM FULL.
+    pub fn step(&mut self, facts: &Facts, reading: &Reading) -> Step {
+        if reading.counted != Counted::Cluster {
+            return Step::waits("initializing");
+        }
+        let at = self.units.at(u64::from(reading.target));
+        let fallback = Table::default();
+        let table = at.place.and_then(|place| facts.tables.get(place)).unwrap_or(&fallback);
+        let heap = 1.0 / (1.0 + INDEX * table.indexes.len() as f64);
+        let step = match reading.slot(cluster::PHASE) {
+            6 => self.indexes(table, at.number, reading),
+            7 => Step::at(Position::new(7, 1.0, 0.0, Some(0.0)), "performing final cleanup").staged(at.number),
+            _ => heap_step(table, reading).within(0.0, heap).staged(at.number),
+        };
+        let step = step.within(at.before, at.share);
+        if at.of > 1 && reading.slot(cluster::PHASE) != 6 {
+            return step.counting("table", i64::from(at.number), i64::from(at.of));
+        }
+        step
+    }
+
+    /// The indexes, one after the other.
+    fn indexes(&mut self, table: &Table, number: u32, reading: &Reading) -> Step {
+        let (place, count) = (reading.slot(cluster::INDEXES_REBUILT), table.indexes.len());
+        let heap = 1.0 / (1.0 + INDEX * count as f64);
+        let all = table.index_pages();
+        let even = 1.0 / count.max(1) as f64;
+        let mut shares = table.indexes.iter().map(|index| if all > 0.0 { index.pages / all } else { even });
+        let before: f64 = shares.by_ref().take(place as usize).sum();
+        let (share, index) = (shares.next().unwrap_or(0.0), table.indexes.get(place as usize));
+        let label = "rebuilding index";
+        let step = match index {
+            Some(index) => {
+                let key = u64::from(number) << 32 | place as u64;
+                let (position, what) = self.build.position(key, index.method, reading);
+                Step::at(staged(position, 10 * number + place as u32 + 1), what).of(label)
+            }
+            None => Step::at(Position::new(99, 0.0, 0.0, Some(0.0)), label),
+        };
+        let step = step.within(before.min(1.0), share).within(heap, 1.0 - heap);
+        if count > 1 { step.counting("index", (place + 1).min(count as i64), count as i64) } else { step }
+    }
+
+    /// REFRESH MATERIALIZED VIEW: a query fills the table, of which the server shows nothing; the building of indexes
+    /// writes its slots all the same.
+    pub fn refresh(&mut self, facts: &Facts, reading: &Reading) -> Step {
+        let fallback = Table::default();
+        let table = facts.tables.first().unwrap_or(&fallback);
+        if reading.slot(index::PHASE) == 2 {
+            return self.indexes(table, 1, reading);
+        }
+        let heap = 1.0 / (1.0 + INDEX * table.indexes.len() as f64);
+        Step::query(reading).within(0.0, heap)
+    }
+}
+
+/// The table itself.
+fn heap_step(table: &Table, reading: &Reading) -> Step {
+    let at = |stage, before, share, inner| Position::new(stage, before, share, inner);
+    let blocks = reading.part(cluster::HEAP_SCANNED, cluster::HEAP_TOTAL).or(Some(0.0));
+    let scanned = reading.slot(cluster::ROWS_SCANNED) as f64;
+    let (position, label) = match reading.slot(cluster::PHASE) {
+        // CLUSTER sorts what it has scanned, VACUUM FULL does not
+        1 if reading.slot(cluster::COMMAND) == 1 => (at(1, 0.0, 0.5, blocks), "seq scanning heap"),
+        1 => (at(1, 0.0, 1.0, blocks), "seq scanning heap"),
+        2 => {
+            let known = table.rows.unwrap_or(0.0);
+            (at(2, 0.0, 1.0, soft(scanned, known)), "index scanning heap")
+        }
+        3 => (at(3, 0.5, 0.1, None), "sorting tuples"),
+        4 => {
+            let written = part(reading.slot(cluster::ROWS_WRITTEN) as f64, scanned);
+            (at(4, 0.6, 0.4, written.or(Some(0.0))), "writing new heap")
+        }
+        5 => (at(5, 1.0, 0.0, Some(0.0)), "swapping relation files"),
+        _ => (at(0, 0.0, 0.0, Some(0.0)), "initializing"),
+    };
+    Step::at(position, label)
+}
+
+/// Part of an expected number: above 80 % it rises slower and slower, for the number may be too small.
+pub fn soft(done: f64, expected: f64) -> Option<f64> {
+    const SURE: f64 = 0.8;
+    (expected > 0.0).then(|| {
+        let part = done / expected;
+        if part <= SURE { part } else { SURE + (1.0 - SURE) * (1.0 - (-(part - SURE) / (1.0 - SURE)).exp()) }
+    })
+}

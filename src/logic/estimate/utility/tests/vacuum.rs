@@ -1,0 +1,123 @@
+//! VACUUM and ANALYZE.
+
+use super::super::facts::{IndexCleanup, Kind};
+use super::super::reading::{Counted, analyze, vacuum};
+use super::{TABLE, Watch, index_of, table};
+
+#[test]
+fn vacuum_without_indexes_is_its_scan() {
+    let kind = Kind::Vacuum { analyze: false, indexes: IndexCleanup::Auto };
+    let mut watch = Watch::new(kind, "VACUUM", vec![table(TABLE, 1000.0, vec![])]);
+    watch.expect(0.0, "VACUUM: initializing");
+    watch.begin(Counted::Vacuum, TABLE).set(&[(vacuum::PHASE, 1), (vacuum::HEAP_TOTAL, 1000)]);
+    watch.expect(0.0, "VACUUM: scanning heap");
+    watch.set(&[(vacuum::HEAP_SCANNED, 500)]).expect(48.5, "VACUUM: scanning heap");
+    watch.set(&[(vacuum::HEAP_SCANNED, 1000)]).expect(97.1, "VACUUM: scanning heap");
+    watch.set(&[(vacuum::PHASE, 5)]).look();
+    assert_eq!(watch.phase, "VACUUM: truncating heap");
+}
+
+#[test]
+fn vacuum_with_indexes_counts_its_passes() {
+    let indexes = vec![index_of(1, 100.0), index_of(2, 300.0)];
+    let kind = Kind::Vacuum { analyze: false, indexes: IndexCleanup::Auto };
+    let mut watch = Watch::new(kind, "VACUUM", vec![table(TABLE, 1000.0, indexes.clone())]);
+    watch.begin(Counted::Vacuum, TABLE);
+    watch.set(&[(vacuum::PHASE, 1), (vacuum::HEAP_TOTAL, 1000), (vacuum::DEAD_MAX, 10_000)]);
+    // half of the memory when half is scanned: one pass of 4 × 400, heap 1000 + 600 + 30
+    watch.set(&[(vacuum::HEAP_SCANNED, 500), (vacuum::DEAD, 5000)]).expect(15.5, "VACUUM: scanning heap");
+    watch.set(&[(vacuum::HEAP_SCANNED, 1000), (vacuum::DEAD, 10_000)]).expect(31.0, "VACUUM: scanning heap");
+    // before 17 there is no count of indexes, but buffers are used
+    watch.set(&[(vacuum::PHASE, 2)]).expect(31.0, "VACUUM: vacuuming indexes");
+    watch.reading.buffers += 200;
+    watch.expect(55.7, "VACUUM: vacuuming indexes");
+    watch.set(&[(vacuum::PHASE, 3), (vacuum::PASSES, 1)]).expect(80.5, "VACUUM: vacuuming heap");
+    watch.set(&[(vacuum::HEAP_VACUUMED, 500)]).expect(89.8, "VACUUM: vacuuming heap");
+
+    // since 17 there is
+    let mut watch = Watch::new(kind, "VACUUM", vec![table(TABLE, 1000.0, indexes)]);
+    watch.begin(Counted::Vacuum, TABLE);
+    watch.set(&[(vacuum::PHASE, 2), (vacuum::HEAP_TOTAL, 1000), (vacuum::HEAP_SCANNED, 1000), (vacuum::INDEXES, 2)]);
+    watch.set(&[(vacuum::DEAD_MAX, 65_536), (vacuum::DEAD, 20_000), (vacuum::DEAD_ROWS, 5000)]);
+    watch.expect(31.0, "VACUUM, index 1 of 2: vacuuming indexes");
+    watch.set(&[(vacuum::INDEXES_DONE, 1)]).expect(43.3, "VACUUM, index 2 of 2: vacuuming indexes");
+    watch.reading.buffers += 150;
+    watch.expect(61.9, "VACUUM, index 2 of 2: vacuuming indexes");
+}
+
+#[test]
+fn vacuum_leaves_indexes_alone_for_few_dead_rows() {
+    let indexes = vec![index_of(1, 400.0)];
+    let mut kind = Kind::Vacuum { analyze: false, indexes: IndexCleanup::Auto };
+    let slots = [(vacuum::PHASE, 1), (vacuum::HEAP_TOTAL, 1000), (vacuum::DEAD_MAX, 10_000), (vacuum::DEAD, 5)];
+    let mut watch = Watch::new(kind, "VACUUM", vec![table(TABLE, 1000.0, indexes.clone())]);
+    watch.begin(Counted::Vacuum, TABLE).set(&slots).set(&[(vacuum::HEAP_SCANNED, 500)]);
+    watch.expect(48.5, "VACUUM: scanning heap");
+    kind = Kind::Vacuum { analyze: false, indexes: IndexCleanup::Always };
+    let mut watch = Watch::new(kind, "VACUUM", vec![table(TABLE, 1000.0, indexes)]);
+    watch.begin(Counted::Vacuum, TABLE).set(&slots).set(&[(vacuum::HEAP_SCANNED, 500)]);
+    watch.expect(15.5, "VACUUM: scanning heap");
+}
+
+#[test]
+fn vacuum_of_little_memory_has_several_passes() {
+    let kind = Kind::Vacuum { analyze: false, indexes: IndexCleanup::Auto };
+    let mut watch = Watch::new(kind, "VACUUM", vec![table(TABLE, 1000.0, vec![index_of(1, 100.0)])]);
+    watch.begin(Counted::Vacuum, TABLE);
+    watch.set(&[(vacuum::PHASE, 1), (vacuum::HEAP_TOTAL, 1000), (vacuum::DEAD_MAX, 1000)]);
+    for pass in 0..4 {
+        for quarter in [50, 150, 250] {
+            watch.set(&[(vacuum::PHASE, 1), (vacuum::HEAP_SCANNED, pass * 250 + quarter), (vacuum::DEAD, 4 * quarter)]);
+            watch.look();
+        }
+        watch.set(&[(vacuum::PHASE, 2)]).look();
+        watch.reading.buffers += 100;
+        watch.look();
+        watch.set(&[(vacuum::PHASE, 3), (vacuum::PASSES, pass + 1), (vacuum::HEAP_VACUUMED, pass * 250 + 250)]);
+        let figure = watch.look().unwrap_or(0.0);
+        let even = (pass + 1) as f64 / 4.0;
+        assert!((figure - even).abs() < 0.03, "{figure} after pass {pass}");
+    }
+    watch.set(&[(vacuum::PHASE, 4)]).expect(99.0, "VACUUM: cleaning up indexes");
+}
+
+#[test]
+fn vacuum_analyze_ends_with_the_sample() {
+    let kind = Kind::Vacuum { analyze: true, indexes: IndexCleanup::Auto };
+    let mut watch = Watch::new(kind, "VACUUM", vec![table(TABLE, 30_000.0, vec![])]);
+    watch.begin(Counted::Vacuum, TABLE);
+    watch.set(&[(vacuum::PHASE, 1), (vacuum::HEAP_TOTAL, 30_000), (vacuum::HEAP_SCANNED, 30_000)]);
+    watch.expect(59.6, "VACUUM: scanning heap");
+    watch.begin(Counted::Analyze, TABLE).set(&[(analyze::PHASE, 1), (analyze::BLOCKS, 30_000)]);
+    watch.expect(61.4, "VACUUM: ANALYZE: acquiring sample rows");
+    watch.set(&[(analyze::BLOCKS_DONE, 30_000)]).expect(97.2, "VACUUM: ANALYZE: acquiring sample rows");
+    watch.set(&[(analyze::PHASE, 3)]).look();
+    assert_eq!(watch.phase, "VACUUM: ANALYZE: computing statistics");
+}
+
+#[test]
+fn analyze_creeps_while_it_computes() {
+    let mut watch = Watch::new(Kind::Analyze, "ANALYZE", vec![table(TABLE, 30_000.0, vec![])]);
+    watch.begin(Counted::Analyze, TABLE).set(&[(analyze::PHASE, 1), (analyze::BLOCKS, 30_000)]);
+    watch.expect(0.0, "ANALYZE: acquiring sample rows");
+    watch.reading.elapsed = 12.5;
+    watch.set(&[(analyze::BLOCKS_DONE, 15_000)]).expect(46.3, "ANALYZE: acquiring sample rows");
+    watch.reading.elapsed = 25.0;
+    watch.set(&[(analyze::BLOCKS_DONE, 30_000)]).expect(92.6, "ANALYZE: acquiring sample rows");
+    watch.set(&[(analyze::PHASE, 3)]).expect(92.6, "ANALYZE: computing statistics");
+    watch.expect(96.0, "ANALYZE: computing statistics");
+    watch.reading.elapsed = 1000.0;
+    watch.look();
+    assert!(watch.last > 0.98);
+}
+
+#[test]
+fn many_tables_weigh_by_their_pages() {
+    let tables = vec![table(1, 100.0, vec![]), table(2, 300.0, vec![]), table(3, 600.0, vec![])];
+    let kind = Kind::Vacuum { analyze: false, indexes: IndexCleanup::Auto };
+    let mut watch = Watch::new(kind, "VACUUM", tables);
+    let whole = [(vacuum::PHASE, 1), (vacuum::HEAP_TOTAL, 100), (vacuum::HEAP_SCANNED, 100)];
+    watch.begin(Counted::Vacuum, 2).set(&whole).expect(29.1, "VACUUM, part 1 of 3: scanning heap");
+    watch.begin(Counted::Vacuum, 1).expect(30.0, "VACUUM, part 2 of 3: initializing");
+    watch.begin(Counted::Vacuum, 3).set(&whole).expect(98.2, "VACUUM, part 3 of 3: scanning heap");
+}
