@@ -1,6 +1,6 @@
 //! Rows that travel in one frame.
 
-use logic::wire::frame::{self, HEAD, Kind};
+use logic::wire::frame::{self, HEAD, Kind, Row};
 
 /// Bytes of a batch: so many that the cost of a message is small beside that of its rows, so few that they stay in
 /// the cache.
@@ -20,12 +20,12 @@ impl Batch {
     }
 
     /// Adds a row. True when the batch is full: it must be sent before another row is added.
-    pub fn add(&mut self, tuple: &[u8]) -> bool {
+    pub fn add(&mut self, row: Row) -> bool {
         if self.rows == 0 {
             self.frame.reserve(self.limit + HEAD);
             frame::begin(Kind::Batch, 0, &mut self.frame);
         }
-        frame::put_tuple(&mut self.frame, tuple);
+        frame::put_row(&mut self.frame, row);
         self.rows += 1;
         self.frame.len() >= self.limit
     }

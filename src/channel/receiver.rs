@@ -17,6 +17,7 @@ use crate::pg::spool::{AlignedBuffer, Spool};
 use logic::sqlstate;
 use logic::wire::columns::{self, Column};
 use logic::wire::frame::{self, HEAD, Kind};
+use logic::wire::tuple;
 
 pub struct Receiver {
     /// Goes first: when the queue has gone, the segment may serve another job.
@@ -94,7 +95,7 @@ enum Place {
 }
 
 /// The longest row, in bytes: the server's largest allocation.
-const MAX_ROW: usize = 0x3FFF_FFFF;
+const MAX_ROW: usize = tuple::MAX_SIZE;
 
 impl Receiver {
     pub fn new(queue: Queue) -> Self {

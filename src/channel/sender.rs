@@ -15,7 +15,7 @@ use crate::pg::mq::{Queue, Sent, Wake};
 use crate::settings;
 use logic::segment::spill;
 use logic::wire::columns::{self, Column};
-use logic::wire::frame::{self, HEAD, Kind, PIECE};
+use logic::wire::frame::{self, HEAD, Kind, PIECE, Row};
 use std::collections::VecDeque;
 
 /// So many bytes may pile up here before a notice waits for room in the queue.
@@ -308,10 +308,14 @@ impl Sender {
     }
 
     /// Sends a row that is too long for a batch, in pieces.
-    pub fn long_row(&mut self, tuple: &[u8]) -> Result<()> {
-        let mut pieces = tuple.chunks(PIECE).peekable();
-        while let (Some(piece), true) = (pieces.next(), self.has_reader()) {
-            self.enqueue(whole(Kind::Piece, u32::from(pieces.peek().is_none()), piece));
+    pub fn long_row(&mut self, row: Row) -> Result<()> {
+        let mut start = 0;
+        while start < row.len() && self.has_reader() {
+            let mut frame = Vec::with_capacity(HEAD + PIECE.min(row.len() - start));
+            frame::begin(Kind::Piece, u32::from(row.len() - start <= PIECE), &mut frame);
+            row.put_part(start, PIECE, &mut frame);
+            start += PIECE;
+            self.enqueue(frame);
             self.push(Push::Blocks, Wake::Now)?;
             // With a reader that keeps up, no send waits, and so none serves interrupts.
             latch::check_for_interrupts()?;

@@ -12,6 +12,7 @@ use super::tupdesc::{describe, sent_desc};
 use super::value::{output, output_text, slice_or_empty};
 use logic::sqlstate;
 use logic::wire::columns::{Column, Form};
+use logic::wire::frame::Row;
 use std::ffi::c_int;
 use std::ptr;
 
@@ -22,7 +23,7 @@ pub trait Sink {
     /// Before the first row, and when there is none: what they look like.
     fn start(&mut self, columns: &[Column]) -> Result<()>;
     /// A MinimalTuple that has all of its values in itself; columns that travel as text are text.
-    fn row(&mut self, tuple: &[u8]) -> Result<()>;
+    fn row(&mut self, row: Row) -> Result<()>;
 }
 
 /// Where the server puts the rows of one statement. It belongs to the function that runs the statement, and is dropped
@@ -145,7 +146,7 @@ impl<'a> RowDestination<'a> {
         let bytes = unsafe { tuple_bytes(tuple) };
         // before the row goes, for its way may be long and interrupted
         settings.leave()?;
-        self.sink.row(bytes)?;
+        self.sink.row(Row::whole(bytes))?;
         drop(entered);
         self.scratch.reset()
     }
@@ -180,7 +181,7 @@ unsafe extern "C-unwind" fn receive(slot: *mut sys::TupleTableSlot, this: *mut s
         let done = if tuple.is_null() {
             contain(|| (*this).rebuild(slot))
         } else {
-            let done = contain(|| (*this).sink.row(tuple_bytes(tuple)));
+            let done = contain(|| (*this).sink.row(Row::whole(tuple_bytes(tuple))));
             if should_free {
                 sys::pfree(tuple.cast());
             }

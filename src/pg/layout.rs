@@ -15,5 +15,6 @@ const _: () = {
     assert!(core::mem::offset_of!(sys::MinimalTupleData, t_bits) == tuple::BITS_AT);
     assert!(sys::HEAP_NATTS_MASK as u16 == tuple::NATTS_MASK);
     assert!(sys::HEAP_HASNULL as u16 == tuple::HAS_NULL);
+    assert!(sys::HEAP_HASVARWIDTH as u16 == tuple::HAS_VAR_WIDTH);
     assert!(sys::HEAP_HASEXTERNAL as u16 == tuple::HAS_EXTERNAL);
 };

@@ -9,7 +9,7 @@ use crate::pg::foreign_types::Reader;
 use crate::settings;
 use logic::segment::header::Identity;
 use logic::wire::columns::Column;
-use logic::wire::frame::PIECE;
+use logic::wire::frame::{PIECE, Row};
 
 /// Gathers rows into batches, and sends them. Rows of a statement that returns no columns are dropped.
 pub struct RowSink<'a> {
@@ -70,7 +70,7 @@ impl Sink for RowSink<'_> {
         Ok(())
     }
 
-    fn row(&mut self, tuple: &[u8]) -> Result<()> {
+    fn row(&mut self, row: Row) -> Result<()> {
         if !self.has_columns {
             return Ok(());
         }
@@ -78,10 +78,10 @@ impl Sink for RowSink<'_> {
         if let Some(limit) = self.max_rows.filter(|limit| self.rows > *limit) {
             return Err(errors::too_many_rows(limit));
         }
-        if tuple.len() > PIECE {
+        if row.len() > PIECE {
             self.send()?;
-            self.current.with_sender(|sender| sender.long_row(tuple))?;
-        } else if self.batch.add(tuple) {
+            self.current.with_sender(|sender| sender.long_row(row))?;
+        } else if self.batch.add(row) {
             self.send()?;
         }
         Ok(())

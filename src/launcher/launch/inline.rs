@@ -17,7 +17,7 @@ use crate::pg::spool::{AlignedBuffer, Spool};
 use crate::settings::{self, OnExhaustion};
 use logic::sqlstate;
 use logic::wire::columns::Column;
-use logic::wire::frame::{self, BatchRows};
+use logic::wire::frame::{self, BatchRows, Row};
 use logic::wire::report::{Field, Report};
 use std::ffi::{CStr, CString};
 
@@ -142,7 +142,7 @@ impl Sink for Rows {
         Ok(())
     }
 
-    fn row(&mut self, tuple: &[u8]) -> Result<()> {
+    fn row(&mut self, row: Row) -> Result<()> {
         if self.columns.is_none() {
             return Ok(());
         }
@@ -150,6 +150,6 @@ impl Sink for Rows {
         if let Some(limit) = settings::max_result_rows().filter(|limit| self.count > *limit) {
             return Err(errors::too_many_rows(limit));
         }
-        if self.batch.add(tuple) { self.send() } else { Ok(()) }
+        if self.batch.add(row) { self.send() } else { Ok(()) }
     }
 }

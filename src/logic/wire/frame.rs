@@ -47,9 +47,46 @@ pub fn set_count(frame: &mut [u8], count: u32) {
     frame[4..HEAD].copy_from_slice(&count.to_ne_bytes());
 }
 
+/// A row to send: a MinimalTuple, in one piece or in two.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    head: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> Row<'a> {
+    pub fn whole(tuple: &'a [u8]) -> Self {
+        Self { head: tuple, rest: &[] }
+    }
+
+    /// A row of one value, which is not copied: the value's bytes follow the head that [`tuple::Head`] has made.
+    pub fn of_value(head: &'a tuple::Head, value: &'a [u8]) -> Self {
+        Self { head: head.bytes(), rest: value }
+    }
+
+    pub fn len(self) -> usize {
+        self.head.len() + self.rest.len()
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends the bytes from `start` on, at most `max` of them.
+    pub fn put_part(self, start: usize, max: usize, to: &mut Vec<u8>) {
+        let of_head = self.head.get(start..).unwrap_or_default();
+        let of_head = &of_head[..of_head.len().min(max)];
+        let of_rest = self.rest.get(start.saturating_sub(self.head.len())..).unwrap_or_default();
+        let of_rest = &of_rest[..of_rest.len().min(max - of_head.len())];
+        to.extend_from_slice(of_head);
+        to.extend_from_slice(of_rest);
+    }
+}
+
 /// Appends a row to a batch.
-pub fn put_tuple(frame: &mut Vec<u8>, tuple: &[u8]) {
-    frame.extend_from_slice(tuple);
+pub fn put_row(frame: &mut Vec<u8>, row: Row) {
+    frame.extend_from_slice(row.head);
+    frame.extend_from_slice(row.rest);
     frame.resize(frame.len().next_multiple_of(8), 0);
 }
 
@@ -132,7 +169,7 @@ mod tests {
             begin(Kind::Batch, 0, &mut frame);
             for row in &sent {
                 prop_assert_eq!(frame.len() % 8, 0);
-                put_tuple(&mut frame, row);
+                put_row(&mut frame, Row::whole(row));
             }
             set_count(&mut frame, sent.len() as u32);
             let (kind, count, body) = parse(&frame).unwrap();
@@ -163,6 +200,28 @@ mod tests {
                     prop_assert_eq!(parts.collect::<Vec<_>>(), rows(5, &bytes).collect::<Vec<_>>());
                 }
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_of_a_value_is_that_row(value in proptest::collection::vec(any::<u8>(), 0..400), piece in 1usize..100) {
+            let head = tuple::Head::of_value(value.len()).unwrap();
+            let row = Row::of_value(&head, &value);
+            let mut frame = Vec::new();
+            put_row(&mut frame, row);
+            prop_assert_eq!(frame.len(), row.len().next_multiple_of(8));
+            frame.truncate(row.len());
+            prop_assert_eq!(tuple::length(&frame), Ok(frame.len()));
+            prop_assert_eq!(tuple::check(&frame, &[tuple::Attribute::new(-1, 4).unwrap()]), Ok(()));
+            prop_assert!(frame.ends_with(&value));
+            let mut pieces = Vec::new();
+            for start in (0..row.len()).step_by(piece) {
+                let before = pieces.len();
+                row.put_part(start, piece, &mut pieces);
+                prop_assert_eq!(pieces.len() - before, piece.min(row.len() - start));
+            }
+            prop_assert_eq!(pieces, frame);
         }
     }
 

@@ -16,7 +16,10 @@ pub const BITS_AT: usize = 15;
 pub const HEAP_OFFSET: usize = 8;
 pub const NATTS_MASK: u16 = 0x07FF;
 pub const HAS_NULL: u16 = 0x0001;
+pub const HAS_VAR_WIDTH: u16 = 0x0002;
 pub const HAS_EXTERNAL: u16 = 0x0004;
+/// The greatest size of a varlena, header included, and of a tuple (memutils.h).
+pub const MAX_SIZE: usize = 0x3FFF_FFFF;
 
 const OUTSIDE: Malformed = Malformed("a value lies outside its tuple");
 const ELSEWHERE: Malformed = Malformed("a value lives in no tuple");
@@ -38,6 +41,42 @@ impl Attribute {
         } else {
             Err(Malformed("a column has an impossible length or alignment"))
         }
+    }
+}
+
+/// What comes before the bytes of the only value of a tuple: the tuple's head, and the value's as a varlena.
+pub struct Head {
+    bytes: [u8; Self::ROOM],
+    len: usize,
+}
+
+impl Head {
+    /// The tuple's head, aligned, and a varlena's header of four bytes.
+    const ROOM: usize = BITS_AT.next_multiple_of(8) + 4;
+
+    /// The head for a value of so many bytes; `None` if no tuple can hold them.
+    pub fn of_value(value: usize) -> Option<Self> {
+        let mut bytes = [0; Self::ROOM];
+        let data = BITS_AT.next_multiple_of(8);
+        let is_short = value < 0x7F;
+        let len = if is_short { data + 1 } else { data + 4 };
+        let size = value.checked_add(len).filter(|size| *size <= MAX_SIZE)?;
+        bytes[..4].copy_from_slice(&(size as u32).to_ne_bytes());
+        bytes[INFOMASK2_AT..INFOMASK_AT].copy_from_slice(&1u16.to_ne_bytes());
+        bytes[INFOMASK_AT..HOFF_AT].copy_from_slice(&HAS_VAR_WIDTH.to_ne_bytes());
+        bytes[HOFF_AT] = (data + HEAP_OFFSET) as u8;
+        let varlena = (size - data) as u32;
+        if is_short {
+            bytes[data] = if cfg!(target_endian = "little") { varlena << 1 | 1 } else { varlena | 0x80 } as u8;
+        } else {
+            let word = if cfg!(target_endian = "little") { varlena << 2 } else { varlena };
+            bytes[data..].copy_from_slice(&word.to_ne_bytes());
+        }
+        Some(Self { bytes, len })
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 
@@ -197,6 +236,18 @@ pub(super) mod tests {
         let mut pointer = sample(Some(1), Some(b"0123456789012345678"));
         pointer[20] = if cfg!(target_endian = "little") { 1 } else { 0x80 };
         assert!(check(&pointer, &INT4_TEXT).is_err());
+    }
+
+    #[test]
+    fn a_value_may_be_too_long() {
+        for len in [0, 1, 125, 126, 127, 128, MAX_SIZE - 20] {
+            let head = Head::of_value(len).unwrap();
+            assert_eq!(varlena_size(&[&head.bytes()[16..], &vec![0; len.min(128)]].concat()).ok(), {
+                (len <= 128).then_some(head.len - 16 + len)
+            });
+        }
+        assert!(Head::of_value(MAX_SIZE - 19).is_none());
+        assert!(Head::of_value(usize::MAX).is_none());
     }
 
     #[test]
