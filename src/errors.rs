@@ -320,10 +320,11 @@ pub fn transaction_control() -> PgError {
         )
 }
 
+/// A job has no client that could send rows.
 #[cold]
-pub fn copy_with_client() -> PgError {
-    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, "COPY from or to the client is not supported in pg_background").hint(
-        "A job has no client. Use COPY with a file or program, INSERT, or a query whose rows are read as the job's result.",
+pub fn copy_from_client() -> PgError {
+    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, "COPY FROM STDIN is not supported in pg_background").hint(
+        "A job has no client. Use COPY FROM a file or program, INSERT ... SELECT, or a statement with parameters.",
     )
 }
 
@@ -337,6 +338,16 @@ pub fn plan_cost(cost: f64, limit: f64) -> PgError {
     .hint(
         "Make the statement cheaper, or have a superuser raise pg_background.max_plan_cost where the job is launched.",
     )
+}
+
+/// COPY FROM STDIN or TO STDOUT where no worker was to be had and the text runs in the caller's transaction.
+#[cold]
+pub fn copy_inline() -> PgError {
+    PgError::new(
+        sqlstate::FEATURE_NOT_SUPPORTED,
+        "COPY from or to the client is not supported in the caller's transaction",
+    )
+    .hint("In a background worker COPY TO STDOUT returns its lines as the rows of the job.")
 }
 
 /// The job returns more rows than `max_result_rows` allows.

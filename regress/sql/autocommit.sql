@@ -166,7 +166,7 @@ CALL until('NOT EXISTS (SELECT FROM pg_locks WHERE locktype = ''advisory'' AND o
 SELECT started($$CREATE SEQUENCE s; SELECT nextval('s'); DROP SEQUENCE s; SELECT lastval()::text$$);
 -- what a job may not do stays refused, and what came before it stays
 SELECT exec('INSERT INTO done VALUES (1); COPY done FROM STDIN');
-SELECT exec('INSERT INTO done VALUES (2); BEGIN; INSERT INTO done VALUES (3); COPY done TO STDOUT; COMMIT');
+SELECT exec('INSERT INTO done VALUES (2); BEGIN; INSERT INTO done VALUES (3); COPY done FROM STDIN; COMMIT');
 SELECT exec('INSERT INTO done VALUES (4); LISTEN channel');
 SELECT done();
 
@@ -200,7 +200,7 @@ CALL which('SELECT 1; ; /* ; */ SELECT 2; SELECT 1 / 0; SELECT 4');
 CALL which('SELECT 1; SELECT 2; SELEC 3; SELECT 4');
 CALL which('SELECT 1; SELECT ''not closed');
 CALL which('CREATE TEMP TABLE late (n int UNIQUE DEFERRABLE INITIALLY DEFERRED); BEGIN; INSERT INTO late VALUES (1), (1); COMMIT; SELECT 5');
-CALL which('SELECT 1; BEGIN; COPY done TO STDOUT; COMMIT');
+CALL which('SELECT 1; BEGIN; COPY done FROM STDIN; COMMIT');
 CALL which('SELECT 1; SELECT 2');
 CALL which('SELECT 1; SELECT 2; SELECT 1 / 0; SELECT 4', false);
 CALL which('SELECT 1; SELECT 2; SELEC 3; SELECT 4', false);

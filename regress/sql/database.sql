@@ -288,6 +288,9 @@ SELECT latin1($$SELECT ascii('$$ || chr(228) || $$'), octet_length('$$ || chr(22
 SELECT latin1($$SELECT chr(228)::text, chr(228)::varchar(5), chr(228)::name, to_jsonb(chr(228)), ARRAY[chr(228)], 1, 2.5, '\xe4'::bytea, DATE '2026-01-02'$$,
               'a text, b varchar(5), c name, d jsonb, e text[], f int, g numeric, h bytea, i date') =
        format('(%1$s,%1$s,%1$s,"""%1$s""",{%1$s},1,2.5,"\\xe4",2026-01-02)', chr(228)) AS same;
+SELECT count(*) FROM pg_background_query('COPY (SELECT chr(228), 1) TO STDOUT (FORMAT csv)', database => 'regress_pgbg_latin1') AS (line text) WHERE line = chr(228) || ',1';
+SELECT count(*) FROM pg_background_query('COPY (SELECT chr(228)) TO STDOUT (FORMAT csv, ENCODING ''UTF8'')', database => 'regress_pgbg_latin1') AS (line text) WHERE line = chr(228);
+SELECT * FROM pg_background_query('COPY (SELECT chr(228)) TO STDOUT (FORMAT binary)', database => 'regress_pgbg_latin1') AS (data bytea);
 -- what LATIN1 lacks
 SELECT replace(attempt, chr(8364), 'euro') FROM attempt(format('SELECT latin1(%L)', $$SELECT '$$ || chr(8364) || $$'::text$$));
 -- names, types, messages and errors

@@ -17,6 +17,21 @@ CREATE DATABASE regress_pgbg_ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LC_CO
 -- rows
 SELECT t = repeat(chr(8364), 100000) AS same FROM pg_background_result(pg_background_launch('SELECT repeat(chr(8364), 100000)')) AS (t text);
 SELECT t = chr(228) || chr(8364) || chr(127881) AS same FROM pg_background_result(pg_background_launch($$SELECT '$$ || chr(228) || chr(8364) || chr(127881) || $$'::text$$)) AS (t text);
+-- COPY writes the database's encoding, whatever the client's is, and also with messages between the rows; or goes through the one that is named
+CREATE FUNCTION euro_says(i int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'row % of %', i, chr(8364); RETURN chr(8364) || i; END $$;
+SET client_encoding = 'LATIN1';
+SET client_min_messages = warning;
+SELECT line = chr(8364) || repeat(chr(228), 100000) AS same FROM pg_background_query('COPY (SELECT chr(8364) || repeat(chr(228), 100000)) TO STDOUT') AS (line text);
+SELECT count(*), bool_and(line = chr(8364) || i) FROM (SELECT line, row_number() OVER () AS i FROM pg_background_query('COPY (SELECT euro_says(i) FROM generate_series(1, 100) i) TO STDOUT',
+    settings => '{"client_min_messages": "notice"}') AS (line text)) l;
+SELECT line = chr(228) || ',' || chr(246) AS same FROM pg_background_query('COPY (SELECT chr(228), chr(246)) TO STDOUT (FORMAT csv, ENCODING ''LATIN1'')') AS (line text);
+SELECT line = '"' || chr(12450) || ',"' AS same FROM pg_background_query('COPY (SELECT chr(12450) || '','') TO STDOUT (FORMAT csv, ENCODING ''SJIS'')') AS (line text);
+SELECT line = chr(228) AS same FROM pg_background_query('COPY (SELECT chr(228)) TO STDOUT ENCODING ''utf-8''') AS (line text);
+SELECT replace(attempt, chr(8364), 'euro') FROM attempt($$SELECT * FROM pg_background_query('COPY (SELECT chr(8364)) TO STDOUT (ENCODING ''LATIN1'')') AS (line text)$$);
+SELECT pg_background_exec('COPY (SELECT chr(8364)) TO STDOUT');
+RESET client_min_messages;
+RESET client_encoding;
+DROP FUNCTION euro_says(int);
 -- the preview: 120 bytes of characters that have two, three and four, begun at each offset
 CREATE FUNCTION previews(ch text) RETURNS TABLE (ascii int, bytes int, whole bool) LANGUAGE plpgsql AS $$
 DECLARE

@@ -2,8 +2,8 @@
 //! take a client for granted.
 //!
 //! `ereport` drops NOTICEs where `whereToSendOutput` is not DestRemote. With DestRemote the server writes protocol
-//! messages, which the methods below throw away. The message itself is taken from an error context callback, the
-//! outermost one: it is called last, so all lines of context are there.
+//! messages, which the methods below throw away, all but those of COPY TO STDOUT (`copy_out`). The message itself is
+//! taken from an error context callback, the outermost one: it is called last, so all lines of context are there.
 //!
 //! After the callback the server converts the message that is to be thrown away to `client_encoding`, and that may
 //! fail: suppose a client with LATIN1 launches a job that says '€'. So the conversion is switched off from the
@@ -13,10 +13,12 @@
 //! ERRORs leave the functions that the server calls here by longjmp: their frames own nothing that has a destructor.
 
 use super::compat;
+use super::copy_out;
 use super::entry::callback;
 use super::error::{self, Result};
 use super::guard::guard;
 use super::sys;
+use super::value::slice_or_empty;
 use logic::wire::report::Report;
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
@@ -106,8 +108,10 @@ unsafe extern "C-unwind" fn is_send_pending() -> bool {
     false
 }
 
-unsafe extern "C-unwind" fn put(_kind: c_char, _bytes: *const c_char, _len: usize) -> c_int {
+unsafe extern "C-unwind" fn put(kind: c_char, bytes: *const c_char, len: usize) -> c_int {
     restore_client_encoding();
+    // SAFETY: the server passes so many bytes; this frame has no destructor.
+    unsafe { callback(|| copy_out::message(kind as u8, slice_or_empty(bytes.cast(), len))) };
     0
 }
 
@@ -145,7 +149,7 @@ pub fn capture_messages(use_it: Callback) {
 
 /// Makes a connection for the functions, and the log, that look for one where `whereToSendOutput` says that there is
 /// a client; contrib/sslinfo crashes without. It is by no network, without encryption. Its socket is neither read nor
-/// written: the methods above throw away what is said, and COPY FROM STDIN is refused.
+/// written: the methods above take what is said, and COPY FROM STDIN is refused.
 ///
 /// Once per process, in a transaction, and after the worker has connected: then the server neither authenticates this
 /// client nor arms the timer that looks whether it is still there.

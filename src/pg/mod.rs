@@ -20,6 +20,7 @@ mod compat_executor;
 mod compat_session;
 pub mod condvar;
 pub mod convert;
+pub mod copy_out;
 pub mod declaration;
 pub mod dest;
 pub mod dsa;

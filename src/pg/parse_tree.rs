@@ -92,10 +92,25 @@ impl<'a> Tree<'a> {
         self.kind() == sys::NodeTag_T_TransactionStmt
     }
 
-    /// COPY … FROM STDIN or TO STDOUT.
-    pub fn is_copy_with_client(self) -> bool {
+    fn copy(self) -> Option<&'a sys::CopyStmt> {
         // SAFETY: the node's type has been looked at.
-        self.kind() == sys::NodeTag_T_CopyStmt && unsafe { self.as_node::<sys::CopyStmt>() }.filename.is_null()
+        (self.kind() == sys::NodeTag_T_CopyStmt).then(|| unsafe { self.as_node::<sys::CopyStmt>() })
+    }
+
+    /// COPY … FROM STDIN.
+    pub fn is_copy_from_client(self) -> bool {
+        self.copy().is_some_and(|copy| copy.is_from && copy.filename.is_null())
+    }
+
+    /// COPY … TO STDOUT.
+    pub fn is_copy_to_client(self) -> bool {
+        self.copy().is_some_and(|copy| !copy.is_from && copy.filename.is_null())
+    }
+
+    /// The options of a COPY.
+    pub fn copy_options(self) -> Options<'a> {
+        // SAFETY: a list of the tree.
+        Options(self.copy().map_or(&[], |copy| unsafe { cells(copy.options) }))
     }
 
     /// Is it a command with a query in it (EXPLAIN, CREATE TABLE AS, SELECT INTO), or a CALL?

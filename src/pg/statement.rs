@@ -3,6 +3,7 @@
 
 use super::activity;
 use super::compat;
+use super::copy_out;
 use super::dest::RowDestination;
 use super::error::Result;
 use super::frontend;
@@ -161,6 +162,10 @@ impl<'a> Script<'a> {
             sys::pgbg_check_for_interrupts();
             tag
         })?;
+        if statement.tree().is_copy_to_client() && statement.tree().copy_options().get(c"encoding")?.is_none() {
+            // SAFETY: the tree is the script's own, as no plan of a COPY is kept, and in its context, the current one.
+            guard(|| unsafe { copy_out::write_as_database((*raw).stmt.cast()) })?;
+        }
         let source = self.source(statement, tag)?;
         // SAFETY: what exec_simple_query does with a RawStmt, or exec_bind_message and exec_execute_message with a
         // kept one; trees live in the script's context, the portal's name is its own, and everything that the closure

@@ -107,6 +107,16 @@ pub(super) unsafe fn describe(desc: sys::TupleDesc, reader: Reader) -> Result<Ve
     Ok(columns)
 }
 
+/// A single column of a base type that every database has, as it will be sent to that reader.
+pub(super) fn describe_one(name: &CStr, type_id: u32, reader: Reader) -> Result<Column> {
+    let form = match reader {
+        Reader::SameDatabase => Form::Native,
+        Reader::OtherDatabase { encoding } => foreign_types::form(type_id, encoding)?,
+    };
+    let (name, attribute) = (name.to_bytes().to_vec(), Attribute { len: -1, align: 4 });
+    Ok(Column { type_id, typmod: -1, form, attribute, name, row_types: Vec::new() })
+}
+
 /// The row types as they are now.
 fn shapes(row_types: &[u32]) -> Result<Vec<RowType>> {
     row_types

@@ -5,6 +5,7 @@ use super::current::Current;
 use super::row_sink::RowSink;
 use super::transaction;
 use crate::errors;
+use crate::pg::copy_out;
 use crate::pg::dest::RowDestination;
 use crate::pg::error::Result;
 use crate::pg::parse_tree::Tree;
@@ -84,7 +85,11 @@ pub fn execute(current: &Current, script: &Script, statement: Statement, rows: R
     }
     let (tag, counted) = if rows == Rows::Sent {
         let mut sink = RowSink::new(current);
-        let ran = script.run(statement, Some(&mut RowDestination::new(&mut sink)?))?;
+        let ran = if statement.tree().is_copy_to_client() {
+            copy_out::receive(statement.tree(), &mut sink, || script.run(statement, None))?
+        } else {
+            script.run(statement, Some(&mut RowDestination::new(&mut sink)?))?
+        };
         sink.finish()?;
         done.has_rows = sink.has_columns();
         ran
@@ -101,5 +106,5 @@ pub fn execute(current: &Current, script: &Script, statement: Statement, rows: R
 
 /// Refuses a statement that no job may run.
 pub fn check(statement: Tree) -> Result<()> {
-    if statement.is_copy_with_client() { Err(errors::copy_with_client()) } else { Ok(()) }
+    if statement.is_copy_from_client() { Err(errors::copy_from_client()) } else { Ok(()) }
 }

@@ -99,7 +99,7 @@ fn in_text(error: &PgError, sql: &CStr) -> PgError {
 fn refusal(refused: Refused) -> PgError {
     match refused {
         Refused::TransactionControl => errors::transaction_control(),
-        Refused::CopyWithClient => errors::copy_with_client(),
+        Refused::CopyWithClient => errors::copy_inline(),
     }
 }
 
