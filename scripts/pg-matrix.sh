@@ -144,12 +144,12 @@ get_source() { # major, name for the directory to have it in
 
 get_tests() { # major
   local to=$PGM/$1.source
-  [ ! -d "$to" ] || return 0
+  [ ! -d "$to/src/test/regress/expected" ] || return 0
   get_source "$1" "$1.source" || die "the source package of PostgreSQL $1 could not be fetched"
   fresh "$to.part"
-  tar xf "$D/apt-$1.source"/postgresql-*.orig.tar.* --strip-components=1 -C "$to.part" --wildcards '*/src/test/regress/sql/*' '*/src/test/regress/data/*' \
-    '*/src/test/regress/parallel_schedule' '*/contrib/*/sql/*' '*/contrib/*/data/*' '*/contrib/*/Makefile'
-  rm -rf "${D:?}/apt-$1.source"; mv "$to.part" "$to"
+  tar xf "$D/apt-$1.source"/postgresql-*.orig.tar.* --strip-components=1 -C "$to.part" --wildcards '*/src/test/regress/*' \
+    '*/contrib/spi/*.c' '*/contrib/*/sql/*' '*/contrib/*/data/*' '*/contrib/*/Makefile'
+  rm -rf "${D:?}/apt-$1.source" "$to"; mv "$to.part" "$to"
 }
 
 build_source() { # major, name of the result

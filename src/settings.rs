@@ -2,7 +2,7 @@
 
 use crate::pg::error::Result;
 use crate::pg::guc::{
-    Bool, Int, Real, Set, Str, Unit, Words, define_int, define_list, define_real, define_switch, define_words,
+    Bool, Int, Real, Set, Str, Unit, Words, define_bool, define_int, define_list, define_real, define_switch, define_words,
     reserve_prefix,
 };
 use crate::pg::mq;
@@ -29,6 +29,9 @@ static MAX_RESULT_ROWS: Int = Int::new();
 static MAX_PLAN_COST: Real = Real::new();
 static ENABLED: Bool = Bool::new(true);
 static SPOOL_LIMIT: Int = Int::new();
+static AUTO_PROGRESS: Bool = Bool::new(true);
+static PROGRESS_INTERVAL: Int = Int::new();
+static OBSERVE_SESSION: Bool = Bool::new(false);
 
 /// In the order of [`OnExhaustion`].
 static ON_EXHAUSTION_WORDS: Words<3> = Words::new([c"error".as_ptr(), c"inline".as_ptr(), ptr::null()]);
@@ -122,6 +125,21 @@ pub fn max_plan_cost() -> f64 {
 /// Kilobytes that a job may keep on disk of what nobody has read yet; `None`: it waits for its reader.
 pub fn spool_limit() -> Option<u32> {
     Some(unsigned(&SPOOL_LIMIT)).filter(|limit| *limit > 0)
+}
+
+/// Does a job observe how far its statements are?
+pub fn auto_progress() -> bool {
+    AUTO_PROGRESS.get()
+}
+
+/// Milliseconds from one look to the next.
+pub fn progress_interval() -> i32 {
+    PROGRESS_INTERVAL.get()
+}
+
+/// Is this session observed as a job is? For tests.
+pub fn observe_session() -> bool {
+    OBSERVE_SESSION.get()
 }
 
 /// May jobs be launched, as far as this process has read? `registry::door` knows it better.
@@ -255,6 +273,14 @@ pub fn define(tell_enabled: fn(bool)) -> Result<()> {
             Unit::Kilobytes,
             Set::User,
         ),
+        (
+            &PROGRESS_INTERVAL,
+            c"pg_background.progress_interval",
+            c"Sets how often a background job looks how far its statement is.",
+            [100, 1, 3_600_000],
+            Unit::Milliseconds,
+            Set::User,
+        ),
     ] {
         define_int(variable, name, description, values, unit, set)?;
     }
@@ -271,6 +297,18 @@ pub fn define(tell_enabled: fn(bool)) -> Result<()> {
         c"Sets what pg_background_exec and _query do when no worker can be had.",
         &ON_EXHAUSTION_WORDS,
         Set::User,
+    )?;
+    define_bool(
+        &AUTO_PROGRESS,
+        c"pg_background.auto_progress",
+        c"Shows how far the statements of background jobs are.",
+        Set::User,
+    )?;
+    define_bool(
+        &OBSERVE_SESSION,
+        c"pg_background.observe_session",
+        c"Observes the statements of the session as those of a job, and shows nothing. For tests.",
+        Set::Superuser,
     )?;
     define_switch(
         &ENABLED,

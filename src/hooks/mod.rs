@@ -4,15 +4,17 @@
 //! | hook | file | what for | active |
 //! |---|---|---|---|
 //! | ProcessUtility, ends of transactions | `dismiss` | warm workers that a statement would find in its way, or that are outdated after it | always |
+//! | Executor, ProcessUtility | `progress` | how far the job's statements are | in a job, unless turned off |
 //! | ExecutorStart | `limits` | statements that are expected to cost too much | in a job, with a limit |
 
 mod dismiss;
 mod limits;
+mod progress;
 
 use crate::pg::hooks::{executor, utility};
 
 /// Installs the hooks. Once, when the library is loaded.
 pub fn install() {
-    utility::install::<dismiss::Dismiss>();
-    executor::install::<limits::PlanCost>();
+    utility::install::<(dismiss::Dismiss, progress::Commands)>();
+    executor::install::<(limits::PlanCost, progress::Plans)>();
 }

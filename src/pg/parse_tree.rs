@@ -33,6 +33,17 @@ pub enum Utility<'a> {
     Other,
 }
 
+/// What a command does, as far as its progress is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// It sets, shows or ends something.
+    None,
+    /// It runs a plan, or is done when a plan is that it runs.
+    Plan,
+    /// It works itself, or runs other statements.
+    Itself,
+}
+
 /// A role as a statement names it.
 #[derive(Clone, Copy)]
 pub struct Role<'a>(&'a sys::RoleSpec);
@@ -129,6 +140,32 @@ impl<'a> Tree<'a> {
                 !select.intoClause.is_null()
             },
             _ => false,
+        }
+    }
+
+    pub fn work(self) -> Work {
+        match self.kind() {
+            sys::NodeTag_T_TransactionStmt
+            | sys::NodeTag_T_VariableSetStmt
+            | sys::NodeTag_T_VariableShowStmt
+            | sys::NodeTag_T_ConstraintsSetStmt
+            | sys::NodeTag_T_DiscardStmt
+            | sys::NodeTag_T_PrepareStmt
+            | sys::NodeTag_T_DeallocateStmt
+            | sys::NodeTag_T_ClosePortalStmt
+            | sys::NodeTag_T_ListenStmt
+            | sys::NodeTag_T_UnlistenStmt
+            | sys::NodeTag_T_NotifyStmt
+            | sys::NodeTag_T_LoadStmt => Work::None,
+            sys::NodeTag_T_CreateTableAsStmt
+            | sys::NodeTag_T_RefreshMatViewStmt
+            | sys::NodeTag_T_ExplainStmt
+            | sys::NodeTag_T_CopyStmt
+            | sys::NodeTag_T_ExecuteStmt
+            | sys::NodeTag_T_DeclareCursorStmt
+            | sys::NodeTag_T_FetchStmt
+            | sys::NodeTag_T_AlterTableStmt => Work::Plan,
+            _ => Work::Itself,
         }
     }
 

@@ -51,7 +51,9 @@ fn next(current: &Current, parts: &mut Parts, done: &mut Done) -> Result<()> {
     statements::check(tree)?;
     current.show_statement(number, if is_last { number } else { 0 }, tree.tag());
     statements::execute(current, script, statement, Rows::of(current, is_last), done)?;
-    end(current, Some(tree))
+    end(current, Some(tree))?;
+    current.end_statement(Some(done.rows));
+    Ok(())
 }
 
 /// Ends a statement: outside a block its transaction is committed, COMMIT and its like do what they are for. An error,

@@ -8,9 +8,13 @@ use crate::channel::Sender;
 use crate::pg::dsm::Segment;
 use crate::pg::encoding::clip;
 use crate::pg::error::Result;
+use crate::pg::signal_cell::SignalCell;
 use crate::pg::signals::{self, EarlyTermination};
+use crate::pg::ticks;
 use crate::process;
 use crate::registry::Registration;
+use logic::estimate::Estimate;
+use logic::estimate::job::{JobProgress, Shown};
 use logic::job::automatic::PHASE_SIZE;
 use logic::job::progress::Progress;
 use logic::job::state::Stop;
@@ -21,7 +25,7 @@ use logic::wire::report::Report;
 use parking_lot::Mutex;
 use std::ffi::CString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
 /// A job that this process has taken, or is about to take.
 pub struct Current {
@@ -37,11 +41,33 @@ pub struct Current {
     /// How many characters of the job's text lie before the statement that runs, where that is a text of its own:
     /// positions in its errors and messages count from there.
     start: AtomicI32,
+    /// Automatic progress: what was shown so far.
+    progress: SignalCell<JobProgress>,
     /// Names the job in log lines.
     pub detail: CString,
 }
 
 static CURRENT: Mutex<Option<Arc<Current>>> = Mutex::new(None);
+
+/// The same, for a signal handler, which may not wait for a lock.
+static OBSERVED: SignalCell<Option<Arc<Current>>> = SignalCell::new(None);
+
+/// Is [`OBSERVED`] set?
+static IS_OBSERVABLE: AtomicBool = AtomicBool::new(false);
+
+/// Does this process run a job that can show its progress? A load.
+pub fn is_observable() -> bool {
+    IS_OBSERVABLE.load(Relaxed)
+}
+
+/// Shows what was observed of the job that this process runs, if there is one. Allocates, locks and throws nothing.
+pub fn show_estimate(estimate: &Estimate) {
+    OBSERVED.with(|current| {
+        if let Some(current) = current {
+            current.show(|progress| Some(progress.update(estimate)));
+        }
+    });
+}
 
 /// The job that this process runs; `None` between two jobs, and in a process that is no worker.
 pub fn get() -> Option<Arc<Current>> {
@@ -73,6 +99,7 @@ impl Current {
             sender: Mutex::new(Some(Box::new(sender))),
             missed: Mutex::new(Vec::new()),
             start: AtomicI32::new(0),
+            progress: SignalCell::new(JobProgress::new()),
             detail: CString::new(detail).unwrap_or_default(),
         })
     }
@@ -104,14 +131,19 @@ pub fn set(current: &Arc<Current>, start: Start) {
     let other = current.slot.map(JobSlot::stop_flag);
     *CURRENT.lock() = Some(Arc::clone(current));
     process::set_in_job(true);
+    OBSERVED.with(|observed| *observed = Some(Arc::clone(current)));
+    IS_OBSERVABLE.store(true, Relaxed);
     signals::begin_job(Arc::clone(&current.segment), other, early);
 }
 
 /// Forgets the job. After the sender has left the queue; the segment is its launcher's alone from that moment on.
 pub fn clear() {
     signals::end_job();
+    // It fails where no timer can be had at all, and then there is none.
+    let _ = ticks::stop();
     process::set_in_job(false);
-    let job = CURRENT.lock().take();
+    IS_OBSERVABLE.store(false, Relaxed);
+    let job = (CURRENT.lock().take(), OBSERVED.with(Option::take));
     drop(job);
 }
 
@@ -185,10 +217,22 @@ impl Current {
         }
     }
 
-    #[allow(dead_code)] // TODO(tripwire): remove once it is called
+    /// A statement has ended well: with its rows, if they are known.
+    pub fn end_statement(&self, rows: Option<u64>) {
+        let rows = rows.and_then(|rows| i64::try_from(rows).ok());
+        self.show(|progress| progress.end(rows));
+    }
+
+    fn show(&self, what: impl FnOnce(&mut JobProgress) -> Option<Shown>) {
+        self.progress.with(|progress| {
+            if let Some(shown) = what(progress) {
+                self.show_automatic(shown.hundredths, shown.rows, shown.rows_estimated, shown.phase.bytes());
+            }
+        });
+    }
+
     /// Shows what was observed of the job. Allocates nothing and does not throw.
-    #[allow(dead_code)] // until the hooks call it
-    pub fn show_automatic(&self, hundredths: Option<i32>, rows: Option<i64>, estimated: Option<i64>, phase: &[u8]) {
+    fn show_automatic(&self, hundredths: Option<i32>, rows: Option<i64>, estimated: Option<i64>, phase: &[u8]) {
         let phase = &phase[..clip(phase, PHASE_SIZE)];
         self.segment.header().automatic.set(hundredths, rows, estimated, phase);
         if let Some(slot) = self.slot {
@@ -206,6 +250,7 @@ impl Current {
 
     /// Shows that statement `n` of `of` begins, by its command tag.
     pub fn show_statement(&self, n: usize, of: usize, command: u32) {
+        self.progress.with(|progress| progress.begin(n as u32, of as u32));
         self.segment.header().show_statement(n as u32, of as u32);
         if let Some(slot) = self.slot {
             slot.show_statement(n as u32, of as u32, command);

@@ -61,6 +61,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         check(tree)?;
         transaction::refuse_if_stopped(current)?;
         if i > 0 {
+            current.end_statement(None);
             xact::between_statements()?;
         }
         if count > 1 {
@@ -72,6 +73,7 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     transaction::commit(current, count, single)?;
     // A job that fails, be it at its commit, has changed nothing: its rows are shown now.
     current.show_rows(done.rows);
+    current.end_statement(Some(done.rows));
     Ok(done)
 }
 

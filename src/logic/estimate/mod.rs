@@ -3,6 +3,8 @@
 //! An estimate is made while the statement runs, in places that may neither allocate nor throw: all of it is on the
 //! stack.
 
+pub mod job;
+pub mod nested;
 pub mod plan;
 pub mod utility;
 

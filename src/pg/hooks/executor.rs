@@ -10,7 +10,7 @@ use crate::pg::entry::callback;
 use crate::pg::error::Result;
 use crate::pg::memory::Execution;
 use crate::pg::sys;
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
@@ -28,8 +28,21 @@ impl<'a> Query<'a> {
         Self { query, call: PhantomData }
     }
 
+    /// The text that it was made of, of several statements the part that is this one's.
+    pub fn text(self) -> &'a [u8] {
+        // SAFETY: promised to `new`: a text, and a place in it where the plan has one.
+        unsafe {
+            let (text, plan) = ((*self.query).sourceText, &*(*self.query).plannedstmt);
+            if text.is_null() {
+                return b"";
+            }
+            let text = CStr::from_ptr(text).to_bytes();
+            let text = text.get(plan.stmt_location.max(0) as usize..).unwrap_or(text);
+            if plan.stmt_len > 0 { text.get(..plan.stmt_len as usize).unwrap_or(text) } else { text }
+        }
+    }
+
     /// For the code of this folder that reads what is below it.
-    #[allow(dead_code)] // until plan_state does
     pub(in crate::pg) fn as_ptr(self) -> *mut sys::QueryDesc {
         self.query
     }
@@ -40,7 +53,6 @@ impl<'a> Query<'a> {
     }
 
     /// By its memory; `None` before ExecutorStart has been called.
-    #[allow(dead_code)] // until progress does
     pub fn execution(self) -> Option<Execution> {
         // SAFETY: promised to `new`.
         let state = unsafe { (*self.query).estate.as_ref() }?;

@@ -1,0 +1,152 @@
+-- Automatic progress: seen from the launching session, by conditions, while the job is held at a row that is known.
+\i regress/sql/include/helpers.sql
+SET client_min_messages = warning;
+
+-- A look at each millisecond, in the jobs of this session.
+SET pg_background.progress_interval = '1ms';
+SET max_parallel_workers_per_gather = 0;
+
+CREATE TABLE source (id int, filler text);
+INSERT INTO source SELECT i, repeat('x', 100) FROM generate_series(1, 2000) i;
+ANALYZE source;
+CREATE TABLE target AS SELECT * FROM source;
+ANALYZE target;
+
+-- Lets the rows of the first half pass, slowly enough for some looks, and holds the job in the middle.
+CREATE FUNCTION gate(id int) RETURNS bool LANGUAGE plpgsql COST 1000 AS $$
+BEGIN
+    IF id % 20 = 0 AND id <= 1000 THEN
+        PERFORM pg_sleep(0.002);
+    END IF;
+    IF id = 1000 THEN
+        PERFORM pg_advisory_xact_lock_shared(1111);
+    END IF;
+    RETURN true;
+END
+$$;
+
+-- Runs a job up to the gate, and says what is seen there; then lets it go on to its end.
+CREATE FUNCTION in_the_middle(sql text, results bool DEFAULT false, autocommit bool DEFAULT false,
+                              OUT percent text, OUT rows bool, OUT source text, OUT phase text, OUT ends text)
+LANGUAGE plpgsql AS $$
+DECLARE
+    j pg_background_handle;
+    seen pg_stat_background;
+    last int;
+    goes_back bool := false;
+    give_up timestamptz := clock_timestamp() + interval '60 s';
+BEGIN
+    PERFORM pg_advisory_lock(1111);
+    j := pg_background_start(sql, results => results, autocommit => autocommit);
+    LOOP
+        PERFORM pg_stat_clear_snapshot();
+        SELECT * INTO seen FROM pg_stat_background s WHERE s.cookie = j.cookie;
+        goes_back := goes_back OR seen.progress_pct < last;
+        last := seen.progress_pct;
+        -- the last look before the gate may be some rows before it
+        EXIT WHEN seen.wait_event = 'advisory' AND
+                  coalesce(seen.progress_pct >= 40, seen.progress_source IS NOT NULL OR sql ~ 'nothing') OR clock_timestamp() > give_up;
+        PERFORM pg_sleep(0.005);
+    END LOOP;
+    percent := CASE WHEN goes_back THEN 'goes back' WHEN seen.progress_pct BETWEEN 40 AND 60 THEN 'about half'
+                    ELSE seen.progress_pct::text END;
+    rows := seen.rows_processed > 0;
+    source := seen.progress_source;
+    phase := regexp_replace(seen.progress_phase, '^\d+ %', 'N %');
+    PERFORM pg_advisory_unlock(1111);
+    PERFORM pg_background_await(j);
+    SELECT o.state INTO ends FROM pg_background_outcome(j) o;
+    PERFORM pg_background_forget(j);
+END
+$$;
+
+-- Statements with a plan.
+SELECT percent, source, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id)');
+SELECT percent, rows, source, ends FROM in_the_middle('SELECT * FROM source WHERE gate(id)');
+SELECT percent, rows, source, ends FROM in_the_middle('INSERT INTO target SELECT * FROM source WHERE gate(id)');
+SELECT percent, rows, source, ends FROM in_the_middle('UPDATE source SET filler = filler WHERE gate(id)');
+VACUUM FULL source;
+SELECT percent, rows, source, ends FROM in_the_middle('DELETE FROM target WHERE gate(id)');
+SELECT percent, source, ends FROM in_the_middle('CREATE TABLE made AS SELECT * FROM source WHERE gate(id)');
+CREATE MATERIALIZED VIEW gated AS SELECT * FROM source WHERE gate(id) WITH NO DATA;
+SELECT percent, source, ends FROM in_the_middle('REFRESH MATERIALIZED VIEW gated');
+SELECT percent, source, ends FROM in_the_middle('EXPLAIN ANALYZE SELECT * FROM source WHERE gate(id)');
+SELECT percent, source, ends FROM in_the_middle('DECLARE c CURSOR FOR SELECT * FROM source WHERE gate(id); FETCH ALL FROM c');
+
+-- Several statements share the percentage; where their number is not known, it is not known either.
+SELECT percent, ends FROM in_the_middle('SELECT 1; SELECT count(*) FROM source WHERE gate(id); SELECT 2');
+SELECT percent, source, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id)', autocommit => true);
+SELECT percent, source, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id); SELECT 2', autocommit => true);
+
+-- Of a function and DO nothing is known, but the statement in it; a loop over a cursor is as far as its cursor.
+SELECT percent, phase, ends FROM in_the_middle($$DO $a$ BEGIN PERFORM count(*) FROM source WHERE gate(id); END $a$$$);
+SELECT percent, phase, ends FROM in_the_middle($$DO $a$ DECLARE r record; BEGIN
+    FOR r IN SELECT * FROM source WHERE gate(0) LOOP
+        PERFORM gate(r.id);
+    END LOOP; END $a$$$);
+CREATE FUNCTION in_function() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM source WHERE gate(id)';
+CREATE PROCEDURE in_procedure() LANGUAGE plpgsql AS $$ BEGIN PERFORM in_function(); END $$;
+SELECT percent, phase, ends FROM in_the_middle('SELECT in_function()');
+SELECT percent, phase, ends FROM in_the_middle('CALL in_procedure()');
+
+-- Turned off, nothing is seen; a job's own progress wins.
+SET pg_background.auto_progress = off;
+SELECT percent, rows, source, phase, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id) /* nothing */');
+RESET pg_background.auto_progress;
+SELECT percent, source, ends
+  FROM in_the_middle($$SELECT pg_background_progress(42, 'mine'); SELECT count(*) FROM source WHERE gate(id)$$);
+
+-- Errors, in the plan, and in subtransactions, many times.
+CREATE FUNCTION fails(id int) RETURNS bool LANGUAGE plpgsql COST 1000 AS $$
+BEGIN
+    RETURN 1 / (id % 100 - 99) < 2;
+END
+$$;
+CREATE FUNCTION caught() RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    errors int := 0;
+BEGIN
+    FOR i IN 1..200 LOOP
+        BEGIN
+            PERFORM count(*) FROM source WHERE fails(id);
+        EXCEPTION WHEN division_by_zero THEN
+            errors := errors + 1;
+        END;
+    END LOOP;
+    RETURN errors;
+END
+$$;
+SELECT job('SELECT caught()::text');
+CREATE FUNCTION deep(n int) RETURNS bigint LANGUAGE plpgsql COST 1000 AS $$
+BEGIN
+    RETURN CASE WHEN n = 0 THEN (SELECT count(*) FROM source WHERE fails(1) AND id > 0) ELSE (SELECT sum(deep(n - 1)) FROM source WHERE id <= 3) END;
+END
+$$;
+SELECT job('SELECT deep(5)::text');
+SELECT * FROM attempt($$SELECT pg_background_exec('SELECT count(*) FROM source WHERE fails(id)')$$);
+
+-- A cancel.
+SELECT pg_advisory_lock(1111);
+SELECT pid, cookie FROM pg_background_start('SELECT count(*) FROM source WHERE gate(id)', label => 'to cancel') \gset
+CALL until('EXISTS (SELECT FROM pg_stat_background WHERE label = $$to cancel$$ AND wait_event = $$advisory$$)');
+SELECT pg_background_stop((:pid, :cookie)::pg_background_handle);
+SELECT pg_background_await((:pid, :cookie)::pg_background_handle);
+SELECT state, sqlstate FROM pg_background_outcome((:pid, :cookie)::pg_background_handle);
+SELECT pg_advisory_unlock(1111);
+
+-- The settings.
+SELECT name, setting, unit, context, min_val FROM pg_settings
+ WHERE name IN ('pg_background.auto_progress', 'pg_background.progress_interval', 'pg_background.observe_session')
+ ORDER BY name;
+
+-- A session that is observed as a job is.
+SET pg_background.observe_session = on;
+SELECT count(*) FROM source WHERE fails(1);
+SELECT caught();
+RESET pg_background.observe_session;
+
+DROP MATERIALIZED VIEW gated;
+DROP TABLE source, target, made;
+DROP FUNCTION gate, in_the_middle, in_function, fails, caught, deep;
+DROP PROCEDURE in_procedure;
+\i regress/sql/include/cleanup.sql

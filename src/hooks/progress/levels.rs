@@ -1,0 +1,137 @@
+//! What runs in what: the statement of the job, and those nested in it (functions, triggers, loops over cursors).
+
+use crate::pg::memory::Execution;
+use crate::pg::signal_cell::SignalCell;
+use crate::pg::watched_plans;
+use logic::estimate::Phase;
+
+/// What the outermost statement is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Top {
+    /// A plan: SELECT, INSERT, UPDATE, DELETE, MERGE.
+    Plan,
+    /// A command around a plan, as CREATE TABLE AS: the first plan that it starts stands for it.
+    CommandWithPlan,
+    /// A command that works by itself, or runs other statements (DO, CALL).
+    Command,
+}
+
+/// A plan that was started and has not ended.
+struct Started {
+    execution: Execution,
+    /// It stands for the outermost statement.
+    is_main: bool,
+    has_run: bool,
+    /// The outermost statement in which it was started.
+    statement: u64,
+    /// Of one that is nested.
+    text: Phase,
+}
+
+/// What is to be sampled.
+#[derive(Clone, Copy)]
+pub struct View {
+    /// Stands for the statement.
+    pub main: Option<Execution>,
+    /// The cursor of a loop: a nested plan that stays open while other statements run.
+    pub cursor: Option<Execution>,
+    /// The innermost nested plan that is not cheap, or else the cursor, and its text.
+    pub nested: Option<(Execution, Phase)>,
+    pub runs_command: bool,
+}
+
+pub struct Levels {
+    /// Commands and watched plans that run in one another.
+    depth: u32,
+    top: Top,
+    /// The outermost statements so far.
+    statement: u64,
+    /// The command has started the plan that stands for it.
+    has_main: bool,
+    started: Vec<Started>,
+}
+
+pub static LEVELS: SignalCell<Levels> = SignalCell::new(Levels::new());
+
+impl Levels {
+    const fn new() -> Self {
+        Self { depth: 0, top: Top::Plan, statement: 0, has_main: false, started: Vec::new() }
+    }
+
+    pub fn is_nested(&self) -> bool {
+        self.depth > 0
+    }
+
+    /// Does the next plan that starts stand for the outermost statement?
+    pub fn is_next_main(&self) -> bool {
+        self.depth == 0 || (self.depth == 1 && self.top == Top::CommandWithPlan && !self.has_main)
+    }
+
+    /// Is a command the outermost statement?
+    pub fn runs_command(&self) -> bool {
+        self.depth > 0 && self.top != Top::Plan
+    }
+
+    /// An outermost plan begins.
+    pub fn begin_plan(&mut self) {
+        if self.depth == 0 {
+            self.begin(Top::Plan);
+        }
+    }
+
+    fn begin(&mut self, top: Top) {
+        self.top = top;
+        self.has_main = false;
+        self.statement += 1;
+    }
+
+    /// A plan is watched from now on; `text` is that of a nested one.
+    pub fn add(&mut self, execution: Execution, text: Phase) {
+        let is_main = self.is_next_main();
+        self.has_main |= is_main;
+        let statement = self.statement;
+        self.started.push(Started { execution, is_main, has_run: false, statement, text });
+    }
+
+    pub fn remove(&mut self, execution: Execution) {
+        self.started.retain(|started| started.execution != execution);
+    }
+
+    /// A command begins to run. Returns the depth to go back to.
+    pub fn enter_command(&mut self, top: Top) -> u32 {
+        if self.depth == 0 {
+            self.begin(top);
+        }
+        self.enter()
+    }
+
+    /// A watched plan begins to run, or goes on. Returns the depth to go back to.
+    pub fn enter_plan(&mut self, execution: Execution) -> u32 {
+        if let Some(started) = self.started.iter_mut().rev().find(|started| started.execution == execution) {
+            started.has_run = true;
+        }
+        self.enter()
+    }
+
+    fn enter(&mut self) -> u32 {
+        self.depth += 1;
+        self.depth - 1
+    }
+
+    pub fn leave(&mut self, depth: u32) {
+        self.depth = depth;
+    }
+
+    pub fn view(&self) -> View {
+        let is_running = |started: &&Started| watched_plans::is_running(started.execution);
+        let nested = || self.started.iter().filter(|one| !one.is_main && one.statement == self.statement);
+        let cursor = nested().find(|one| one.has_run && !is_running(one));
+        let innermost = nested().rev().find(is_running).or(cursor);
+        View {
+            main: self.started.iter().rev().filter(|one| one.is_main).find(is_running).map(|main| main.execution),
+            cursor: cursor.map(|cursor| cursor.execution),
+            nested: innermost.map(|nested| (nested.execution, nested.text)),
+            runs_command: self.runs_command(),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Automatic progress: how far the statements of a job are, without a call from the job's SQL.
+//!
+//! A timer ticks every `pg_background.progress_interval`. Its handler reads nothing that this thread may be changing.
+//! It notes that a sample is due, arms the tripwire of the innermost plan that runs (`pg::tripwire`), and leaves. The
+//! sample is taken at the next safe point: a call of a node of that plan, or a hook of any nested statement. Two things
+//! may be sampled in the handler: what a command counts in memory of its own ([`SOURCES`]), and a plan that waits for
+//! its parallel workers (`pg::plan_waits`).
+//!
+//! Only the job's process is observed, by itself: in a job, or, for tests, in a session with
+//! `pg_background.observe_session`, whose samples are published nowhere.
+
+mod commands;
+mod levels;
+mod plans;
+
+pub use commands::Commands;
+pub use plans::Plans;
+
+use crate::pg::error::Result;
+use crate::pg::plan_state::Moment;
+use crate::pg::xact::{self, End};
+use crate::pg::{plan_waits, ticks, tripwire, watched_plans};
+use crate::worker::current;
+use crate::settings;
+use levels::{LEVELS, View};
+use logic::estimate::Estimate;
+use logic::estimate::nested::{self, Nested};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// What commands say of themselves: called in the signal handler, and so without memory, locks and errors; `None` where
+/// no such command runs.
+const SOURCES: [fn() -> Option<Estimate>; 0] = [];
+
+/// A tick came, and no sample yet.
+static IS_DUE: AtomicBool = AtomicBool::new(false);
+
+/// Is this process observed?
+fn is_active() -> bool {
+    (current::is_observable() || settings::observe_session()) && settings::auto_progress()
+}
+
+/// Sees to it that the timer runs, at the begin of a statement. It is stopped when the job ends, or with all timeouts
+/// after an error.
+fn start_ticks() -> Result<()> {
+    let interval = settings::progress_interval();
+    if ticks::are_running(interval) {
+        return Ok(());
+    }
+    static IS_SET_UP: AtomicBool = AtomicBool::new(false);
+    if !IS_SET_UP.load(Relaxed) {
+        tripwire::on_trip(sample_running);
+        xact::watch(ended)?;
+        IS_SET_UP.store(true, Relaxed);
+    }
+    ticks::start(interval, on_tick)
+}
+
+/// A part of a transaction was rolled back: what was started in it is not read any more. Its memory may stay for a while,
+/// as that of a function's query does which an exception block has ended, but tables and shared memory are gone.
+fn ended(end: End) {
+    if let End::SubtransactionAborted { id } = end {
+        watched_plans::forget_since(id);
+    }
+}
+
+/// In the signal handler.
+fn on_tick() {
+    if !is_active() {
+        return;
+    }
+    IS_DUE.store(true, Relaxed);
+    tripwire::arm_innermost();
+    if plan_waits::are_in_node() {
+        sample(Moment::Waiting);
+    } else if LEVELS.with(|levels| levels.runs_command()) == Some(true) {
+        if let Some(estimate) = of_command() {
+            current::show_estimate(&estimate);
+        }
+    }
+}
+
+/// Samples if a tick came: in normal context, at a safe point.
+fn sample_if_due() {
+    if IS_DUE.load(Relaxed) {
+        sample_running();
+    }
+}
+
+fn sample_running() {
+    IS_DUE.store(false, Relaxed);
+    sample(Moment::Running);
+}
+
+fn of_command() -> Option<Estimate> {
+    SOURCES.iter().find_map(|source| source())
+}
+
+/// Estimates and shows how far the statement is.
+fn sample(moment: Moment) {
+    let Some(view) = LEVELS.with(|levels| levels.view()) else { return };
+    let View { main, cursor, nested, runs_command } = view;
+    let command = if runs_command { of_command() } else { None };
+    let main = main.and_then(|main| watched_plans::sample(main, moment));
+    let known = command.filter(|command| command.fraction.is_some()).or(main).or(command);
+    let cursor = cursor.and_then(|cursor| watched_plans::sample(cursor, moment));
+    let nested = nested.and_then(|(plan, text)| {
+        watched_plans::sample(plan, moment).map(|estimate| Nested { text, fraction: estimate.fraction })
+    });
+    if known.is_some() || cursor.is_some() || nested.is_some() {
+        current::show_estimate(&nested::combine(known, cursor, nested));
+    }
+}

@@ -1,0 +1,83 @@
+//! Plans: which are watched, and when they run.
+//!
+//! The outermost plan is watched, whatever it costs. Of nested ones those are that cost something: a statement of two
+//! microseconds in a loop pays a look at a flag.
+
+use super::levels::LEVELS;
+use super::{is_active, sample_if_due, start_ticks};
+use crate::pg::encoding::clip;
+use crate::pg::error::Result;
+use crate::pg::hooks::Ended;
+use crate::pg::hooks::executor::{ExecutorHook, Purpose, Query, Stage};
+use crate::pg::memory::Execution;
+use crate::pg::watched_plans;
+use logic::estimate::Phase;
+use logic::estimate::nested::one_line;
+
+/// Nested plans that are expected to cost less pass.
+const CHEAP: f64 = 1000.0;
+
+pub struct Plans;
+
+#[derive(Clone, Copy)]
+pub struct Frame {
+    execution: Execution,
+    depth: u32,
+}
+
+impl ExecutorHook for Plans {
+    type Frame = Frame;
+
+    fn is_active() -> bool {
+        is_active()
+    }
+
+    fn after_start(query: Query, purpose: Purpose) -> Result<()> {
+        sample_if_due();
+        let is_nested = LEVELS.with(|levels| levels.is_nested()).unwrap_or(true);
+        if purpose == Purpose::Explain || (is_nested && query.plan().total_cost() < CHEAP && !is_next_main()) {
+            return Ok(());
+        }
+        if !is_nested {
+            start_ticks()?;
+            LEVELS.with(|levels| levels.begin_plan());
+        }
+        if let Some(execution) = watched_plans::watch(query, gone)? {
+            let text = if is_next_main() { Phase::new() } else { one_line(query.text(), clip) };
+            LEVELS.with(|levels| levels.add(execution, text));
+        }
+        Ok(())
+    }
+
+    fn enter(query: Query, _stage: Stage) -> Option<Frame> {
+        sample_if_due();
+        let execution = query.execution().filter(|execution| watched_plans::is_watched(*execution))?;
+        let depth = LEVELS.with(|levels| levels.enter_plan(execution))?;
+        watched_plans::enter(execution);
+        Some(Frame { execution, depth })
+    }
+
+    fn leave(frame: Frame, ended: Ended) {
+        match ended {
+            Ended::Well => watched_plans::leave(frame.execution),
+            // it will not go on
+            Ended::Failed => watched_plans::forget(frame.execution),
+        }
+        LEVELS.with(|levels| levels.leave(frame.depth));
+    }
+
+    fn before_end(query: Query) -> Result<()> {
+        if let Some(execution) = query.execution() {
+            watched_plans::forget(execution);
+        }
+        Ok(())
+    }
+}
+
+fn is_next_main() -> bool {
+    LEVELS.with(|levels| levels.is_next_main()).unwrap_or(false)
+}
+
+fn gone(execution: Execution) {
+    LEVELS.with(|levels| levels.remove(execution));
+}

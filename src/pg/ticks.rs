@@ -1,0 +1,68 @@
+//! A timer that calls a function of ours every so many milliseconds, by one of the server's timeouts
+//! (utils/misc/timeout.c): the only way that leaves statement_timeout and its like their SIGALRM.
+//!
+//! The function is called in the signal handler, anywhere in this thread's work. It allocates nothing, takes no lock,
+//! throws nothing, and reads nothing that this thread may be changing.
+
+use super::compat;
+use super::error::Result;
+use super::guard::guard;
+use super::sys;
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering::Relaxed};
+use std::{mem, ptr};
+
+/// The server's number for this timeout; -1 before it is registered, once in a process.
+static ID: AtomicI32 = AtomicI32::new(-1);
+/// Milliseconds of the timer that was started last.
+static INTERVAL: AtomicI32 = AtomicI32::new(0);
+/// A `fn()`, or null.
+static ON_TICK: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// Calls `on_tick` every so many milliseconds from now on. An error that ends a transaction stops all timeouts, and
+/// this one with them.
+pub fn start(milliseconds: i32, on_tick: fn()) -> Result<()> {
+    ON_TICK.store(on_tick as *mut (), Relaxed);
+    INTERVAL.store(milliseconds, Relaxed);
+    // SAFETY: the handler is as timeout.c wants it.
+    guard(|| unsafe {
+        if ID.load(Relaxed) < 0 {
+            let id = sys::RegisterTimeout(sys::TimeoutId_USER_TIMEOUT, Some(tick));
+            ID.store(id as i32, Relaxed);
+        }
+        compat::enable_ticks(ID.load(Relaxed) as sys::TimeoutId, milliseconds);
+    })
+}
+
+/// Does the timer run, with this interval?
+pub fn are_running(milliseconds: i32) -> bool {
+    let id = ID.load(Relaxed);
+    // SAFETY: a registered timeout's state.
+    id >= 0 && INTERVAL.load(Relaxed) == milliseconds && unsafe { sys::get_timeout_active(id as sys::TimeoutId) }
+}
+
+/// Stops the timer, if it runs.
+pub fn stop() -> Result<()> {
+    let id = ID.load(Relaxed);
+    // SAFETY: as above.
+    if id < 0 || !unsafe { sys::get_timeout_active(id as sys::TimeoutId) } {
+        return Ok(());
+    }
+    // SAFETY: as above.
+    guard(|| unsafe { sys::disable_timeout(id as sys::TimeoutId, false) })
+}
+
+/// In the signal handler.
+unsafe extern "C-unwind" fn tick() {
+    // SAFETY: flags and functions of the server that its own handlers use; what `start` has stored.
+    unsafe {
+        compat::tick_again(ID.load(Relaxed) as sys::TimeoutId, INTERVAL.load(Relaxed));
+        // What is observed is being torn down.
+        if (&raw const sys::proc_exit_inprogress).read_volatile() {
+            return;
+        }
+        let function = ON_TICK.load(Relaxed);
+        if !function.is_null() {
+            mem::transmute::<*mut (), fn()>(function)();
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The executions of plans that are watched: what is read of each ([`Watch`]), and its tripwire.
+//!
+//! Both hold pointers into the execution's memory, `es_query_cxt`. So a reset callback of that memory ends the watch,
+//! the only end that always comes: ExecutorEnd is not called after an ERROR, and a cursor lives on after the statement
+//! that has opened it. The server calls it before it frees what is allocated there.
+
+use super::error::Result;
+use super::hooks::executor::Query;
+use super::memory::Execution;
+use super::plan_state::{Moment, Watch};
+use super::signal_cell::SignalCell;
+use super::tripwire::Tripwire;
+use super::xact;
+use logic::estimate::Estimate;
+use std::ptr::NonNull;
+
+struct Watched {
+    execution: Execution,
+    /// The subtransaction in which it was started. Later ones have greater numbers.
+    subtransaction: u32,
+    watch: Watch,
+    wire: Box<Tripwire>,
+    /// Told of the end.
+    gone: fn(Execution),
+}
+
+/// In the order in which they were started.
+static WATCHED: SignalCell<Vec<Watched>> = SignalCell::new(Vec::new());
+
+/// What a function of this module does with one of them; `None` where it is not watched.
+fn with<R>(execution: Execution, body: impl FnOnce(&mut Watched) -> R) -> Option<R> {
+    WATCHED.with(|all| all.iter_mut().rev().find(|watched| watched.execution == execution).map(body)).flatten()
+}
+
+/// Watches the execution of a plan, from after ExecutorStart until its memory goes or [`forget`] is called. `gone` is
+/// told of the end; it may not throw.
+pub fn watch(query: Query, gone: fn(Execution)) -> Result<Option<Execution>> {
+    let (Some(execution), Some(description)) = (query.execution(), NonNull::new(query.as_ptr())) else {
+        return Ok(None);
+    };
+    // first, for what comes then cannot fail
+    execution.at_end(forget)?;
+    // SAFETY: started, and forgotten before its memory goes.
+    let watched = unsafe {
+        let watch = Watch::new(description);
+        let wire = Tripwire::new(watch.shape().states());
+        Watched { execution, subtransaction: xact::subtransaction(), watch, wire, gone }
+    };
+    Ok(WATCHED.with(|all| all.push(watched)).map(|()| execution))
+}
+
+/// Ends the watch, if there is one.
+pub fn forget(execution: Execution) {
+    let watched = WATCHED.with(|all| {
+        let place = all.iter().rposition(|watched| watched.execution == execution)?;
+        Some(all.remove(place))
+    });
+    if let Some(watched) = watched.flatten() {
+        (watched.gone)(execution);
+    }
+}
+
+/// Ends the watch of all that was started in that subtransaction, and in those inside it.
+pub fn forget_since(subtransaction: u32) {
+    let last = || {
+        let last = WATCHED.with(|all| {
+            all.iter().rev().find(|watched| watched.subtransaction >= subtransaction).map(|watched| watched.execution)
+        });
+        last.flatten()
+    };
+    while let Some(execution) = last() {
+        forget(execution);
+    }
+}
+
+/// Is it watched?
+pub fn is_watched(execution: Execution) -> bool {
+    with(execution, |_| ()).is_some()
+}
+
+/// The plan begins to run: ticks trip it, if it is the innermost.
+pub fn enter(execution: Execution) {
+    with(execution, |watched| watched.wire.enter());
+}
+
+/// The plan does not run any more. Does nothing if its memory has gone.
+pub fn leave(execution: Execution) {
+    with(execution, |watched| watched.wire.leave());
+}
+
+/// Does it run, or wait in the midst of its run for another plan that it has called?
+pub fn is_running(execution: Execution) -> bool {
+    with(execution, |watched| watched.wire.is_running()).unwrap_or(false)
+}
+
+/// What is estimated of it now. At [`Moment::Waiting`] nothing is allocated.
+pub fn sample(execution: Execution, moment: Moment) -> Option<Estimate> {
+    with(execution, |watched| watched.watch.sample(moment))
+}
