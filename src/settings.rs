@@ -2,8 +2,8 @@
 
 use crate::pg::error::Result;
 use crate::pg::guc::{
-    Bool, Int, Real, Set, Str, Unit, Words, define_bool, define_int, define_list, define_real, define_switch, define_words,
-    reserve_prefix,
+    Bool, Int, Real, Set, Str, Unit, Words, define_bool, define_int, define_list, define_real, define_switch,
+    define_words, reserve_prefix,
 };
 use crate::pg::mq;
 use logic::registry::quota::Limits;

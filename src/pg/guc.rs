@@ -224,28 +224,12 @@ pub fn define_switch(
 }
 
 /// Defines a setting that is on or off; its default is the variable's value.
-pub fn define_bool(
-    variable: &'static Bool,
-    name: &'static CStr,
-    description: &'static CStr,
-    set: Set,
-) -> Result<()> {
+pub fn define_bool(variable: &'static Bool, name: &'static CStr, description: &'static CStr, set: Set) -> Result<()> {
     let (value, context, default) = (variable.0.as_ptr(), set.context(), variable.get());
     let (name, description) = (name.as_ptr(), description.as_ptr());
     // SAFETY: all pointers are to statics.
     guard(|| unsafe {
-        sys::DefineCustomBoolVariable(
-            name,
-            description,
-            ptr::null(),
-            value,
-            default,
-            context,
-            0,
-            None,
-            None,
-            None,
-        );
+        sys::DefineCustomBoolVariable(name, description, ptr::null(), value, default, context, 0, None, None, None);
     })
 }
 

@@ -31,8 +31,8 @@ impl<T> SignalCell<T> {
         Self { is_used: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
-    /// Uses the value; `None` while it is in use further up the stack. `body` may not leave by longjmp: server functions
-    /// that can throw are called through the guard, as everywhere.
+    /// Uses the value; `None` while it is in use further up the stack. `body` may not leave by longjmp: server
+    /// functions that can throw are called through the guard, as everywhere.
     pub fn with<R>(&self, body: impl FnOnce(&mut T) -> R) -> Option<R> {
         if self.is_used.swap(true, Ordering::Acquire) {
             return None;

@@ -4,7 +4,7 @@
 //! The function is called in the signal handler, anywhere in this thread's work. It allocates nothing, takes no lock,
 //! throws nothing, and reads nothing that this thread may be changing.
 
-use super::compat;
+use super::compat_executor as compat;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;

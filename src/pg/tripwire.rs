@@ -13,7 +13,7 @@
 //!   `ExecInterpExprStillValid`, `ExecRunCompiledExpr`). The tripwire is lost there until the next tick. Nothing is
 //!   restored where it is not there any more. No code of the server compares these pointers, or keeps copies.
 //! - Armed are plans inside ExecutorRun and ExecutorFinish alone. A plan that is left is first taken off the chain of
-//!   running plans and then disarmed: a tick between the two finds it no more. In the other order it would arm it again.
+//!   running plans and then disarmed: a tick between the two finds nothing. In the other order it would arm it again.
 //! - An ERROR leaves by longjmp, also out of what the tripwire calls: no destructor is pending there. The frames of
 //!   `hooks::executor` take the plan off the chain then. Where nothing does (FATAL), the end of the plan's memory does.
 
@@ -195,8 +195,8 @@ impl Drop for Tripwire {
     }
 }
 
-/// A tripwire was called: restores all pointers, also those of the plans around this one, which an earlier tick may have
-/// armed; then lets the caller of [`on_trip`] look. False if no plan was armed, which would be a bug.
+/// A tripwire was called: restores all pointers, also those of the plans around this one, which an earlier tick may
+/// have armed; then lets the caller of [`on_trip`] look. False if no plan was armed, which would be a bug.
 #[inline(never)]
 fn spring() -> bool {
     let mut was_armed = false;
@@ -217,8 +217,8 @@ fn spring() -> bool {
 
 unsafe extern "C-unwind" fn trip_node(state: *mut sys::PlanState) -> *mut sys::TupleTableSlot {
     let was_armed = spring();
-    // SAFETY: called as the node's function, by the executor; the pointer is restored. A tick between may have armed the
-    // plan again: then the call comes here a second time.
+    // SAFETY: called as the node's function, by the executor; the pointer is restored. A tick between may have armed
+    // the plan again: then the call comes here a second time.
     unsafe {
         let function = if was_armed { (*state).ExecProcNode } else { (*state).ExecProcNodeReal };
         match function {

@@ -20,8 +20,8 @@ use crate::pg::error::Result;
 use crate::pg::plan_state::Moment;
 use crate::pg::xact::{self, End};
 use crate::pg::{plan_waits, ticks, tripwire, watched_plans};
-use crate::worker::current;
 use crate::settings;
+use crate::worker::current;
 use levels::{LEVELS, View};
 use logic::estimate::Estimate;
 use logic::estimate::nested::{self, Nested};
@@ -55,8 +55,8 @@ fn start_ticks() -> Result<()> {
     ticks::start(interval, on_tick)
 }
 
-/// A part of a transaction was rolled back: what was started in it is not read any more. Its memory may stay for a while,
-/// as that of a function's query does which an exception block has ended, but tables and shared memory are gone.
+/// A part of a transaction was rolled back: what was started in it is not read any more. Its memory may stay for a
+/// while, as that of a function's query does which an exception block has ended, but tables and shared memory are gone.
 fn ended(end: End) {
     if let End::SubtransactionAborted { id } = end {
         watched_plans::forget_since(id);
