@@ -13,5 +13,6 @@ pub mod shared_text;
 pub mod spin;
 pub mod sqlstate;
 pub mod statement_end;
+pub mod timeline;
 pub mod wait_graph;
 pub mod wire;
