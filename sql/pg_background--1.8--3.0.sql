@@ -494,6 +494,15 @@ CREATE FUNCTION pg_background_get_totals(
     LANGUAGE C ROWS 16 PARALLEL RESTRICTED;
 
 /*
+ * A picture of what the views show. Not STRICT: NULL is as far back as the
+ * history goes.
+ */
+CREATE FUNCTION pg_background_timeline(since pg_catalog.interval DEFAULT '1 hour')
+    RETURNS pg_catalog.text
+    AS 'MODULE_PATHNAME', 'pg_background_timeline'
+    LANGUAGE C PARALLEL RESTRICTED;
+
+/*
  * For the owner, and whom the owner grants it. It needs nobody's rights;
  * SECURITY DEFINER marks it as the administrator's, as the other functions
  * that grant_pg_background_privileges() is not to hand out.
@@ -542,6 +551,37 @@ SELECT t.datid, d.datname, t.usesysid, u.rolname AS usename, t.launched, t.compl
   FROM pg_background_get_totals() t
   LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) t.datid
   LEFT JOIN pg_catalog.pg_roles u ON u.oid OPERATOR(pg_catalog.=) t.usesysid;
+
+/*
+ * For psql's \watch: lines that fit a terminal. The bar is ASCII, which every
+ * client's encoding has. How long a job will run on is told when that much of
+ * it is known, and in steps that do not change at every look.
+ */
+CREATE VIEW pg_background_watch AS
+SELECT p.pid, p.state,
+       pg_catalog.concat('[', pg_catalog.repeat('#', p.cells), pg_catalog.repeat('.', 20 OPERATOR(pg_catalog.-) p.cells), ']') AS progress,
+       p.progress_pct AS pct, p.rows_processed AS rows,
+       pg_catalog.date_trunc('second', p.elapsed) AS elapsed,
+       pg_catalog.make_interval(secs =>
+           pg_catalog.ceil(p.seconds_left OPERATOR(pg_catalog./) s.step) OPERATOR(pg_catalog.*) s.step) AS time_left,
+       pg_catalog.left(pg_catalog.regexp_replace(coalesce(p.progress_msg, p.progress_phase), '[[:space:]]+', ' ', 'g'), 40) AS phase,
+       pg_catalog.left(pg_catalog.regexp_replace(coalesce(p.label, p.query), '[[:space:]]+', ' ', 'g'), 50) AS job
+  FROM (SELECT j.*, t.elapsed,
+               coalesce(j.progress_pct, 0) OPERATOR(pg_catalog./) 5 AS cells,
+               CASE WHEN j.progress_pct OPERATOR(pg_catalog.>=) 5 AND j.progress_pct OPERATOR(pg_catalog.<) 100
+                         AND t.elapsed OPERATOR(pg_catalog.>=) pg_catalog.interval '3 seconds'
+                    THEN pg_catalog.date_part('epoch', t.elapsed)
+                         OPERATOR(pg_catalog.*) (100 OPERATOR(pg_catalog.-) j.progress_pct)
+                         OPERATOR(pg_catalog./) j.progress_pct
+               END AS seconds_left
+          FROM pg_stat_background j,
+               LATERAL (SELECT pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) j.started_at AS elapsed) t) p,
+       LATERAL (SELECT CASE WHEN p.seconds_left OPERATOR(pg_catalog.<) 10 THEN 1
+                            WHEN p.seconds_left OPERATOR(pg_catalog.<) 60 THEN 5
+                            WHEN p.seconds_left OPERATOR(pg_catalog.<) 600 THEN 10
+                            WHEN p.seconds_left OPERATOR(pg_catalog.<) 3600 THEN 60
+                            ELSE 300 END AS step) s
+ ORDER BY p.launched_at, p.cookie;
 
 -- whatever the default privileges are
 REVOKE ALL ON FUNCTION
@@ -600,8 +640,9 @@ REVOKE ALL ON FUNCTION grant_pg_background_privileges(pg_catalog.text, pg_catalo
                        revoke_pg_background_privileges(pg_catalog.text, pg_catalog.bool) FROM PUBLIC;
 
 GRANT EXECUTE ON FUNCTION pg_background_get_jobs(), pg_background_get_history(), pg_background_get_workers(),
-                          pg_background_get_totals() TO PUBLIC;
-GRANT SELECT ON pg_stat_background, pg_background_history, pg_stat_background_workers, pg_stat_background_totals TO PUBLIC;
+                          pg_background_get_totals(), pg_background_timeline(pg_catalog.interval) TO PUBLIC;
+GRANT SELECT ON pg_stat_background, pg_background_history, pg_stat_background_workers, pg_stat_background_totals,
+                pg_background_watch TO PUBLIC;
 REVOKE ALL ON FUNCTION pg_background_stat_reset() FROM PUBLIC;
 
 COMMENT ON FUNCTION pg_background_get_jobs()
@@ -614,6 +655,10 @@ COMMENT ON FUNCTION pg_background_get_totals()
     IS 'for the view pg_stat_background_totals';
 COMMENT ON FUNCTION pg_background_stat_reset()
     IS 'set the counters of pg_stat_background_totals to zero';
+COMMENT ON FUNCTION pg_background_timeline(pg_catalog.interval)
+    IS 'background jobs of all sessions as a picture (SVG)';
+COMMENT ON VIEW pg_background_watch
+    IS 'background jobs that have not ended as lines for the \watch of psql';
 COMMENT ON VIEW pg_stat_background
     IS 'background jobs of all sessions that have not ended';
 COMMENT ON VIEW pg_background_history

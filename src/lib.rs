@@ -114,6 +114,7 @@ mod exports {
         pg_background_get_history / pg_finfo_pg_background_get_history: GET_HISTORY;
         pg_background_get_workers / pg_finfo_pg_background_get_workers: GET_WORKERS;
         pg_background_get_totals / pg_finfo_pg_background_get_totals: GET_TOTALS;
+        pg_background_timeline / pg_finfo_pg_background_timeline: TIMELINE;
         pg_background_start / pg_finfo_pg_background_start: START;
         pg_background_exec / pg_finfo_pg_background_exec: EXEC;
         pg_background_query / pg_finfo_pg_background_query: QUERY;

@@ -94,6 +94,11 @@ $$;
 SELECT * FROM last_errors(chr(8364));
 SELECT * FROM last_errors(chr(127881));
 SELECT count(*) FROM jobs;
+-- the picture of the jobs is ASCII
+SET client_min_messages = warning;
+SELECT pid, cookie FROM pg_background_start('SELECT 1', label => chr(228) || chr(127881)) \gset
+SELECT pg_background_timeline() LIKE '%&#228;&#127881;%' AS shown;
+SELECT pg_background_detach_v2(:pid, :cookie);
 
 -- A client that has no such character: nothing that stays in the server passes through its encoding.
 SET client_encoding = 'LATIN1';
@@ -170,6 +175,11 @@ SELECT * FROM messages(convert_from('\x8fb0a1', 'EUC_JP'));
 SET client_encoding = 'SJIS';
 SELECT t = convert_from('\xa4a2', 'EUC_JP') AS same FROM pg_background_result(pg_background_launch($$SELECT convert_from('\xa4a2', 'EUC_JP')$$)) AS (t text);
 RESET client_encoding;
+-- the picture of the jobs is ASCII
+SET client_min_messages = warning;
+SELECT pid, cookie FROM pg_background_start('SELECT 1', label => '<' || convert_from('\xa4a2', 'EUC_JP')) \gset
+SELECT pg_background_timeline() LIKE '%&lt;&#12354;%' AS shown;
+SELECT pg_background_detach_v2(:pid, :cookie);
 
 --
 -- SQL_ASCII: bytes
@@ -186,6 +196,14 @@ SELECT pg_background_detach_v2(:pid, :cookie);
 SELECT pid, cookie FROM pg_background_submit_v2('DO $$ BEGIN RAISE ''%'', convert_from(''\xff80e2'', ''SQL_ASCII''); END $$') \gset
 SELECT pg_background_wait_v2(:pid, :cookie);
 SELECT last_error = convert_from('\xff80e2', 'SQL_ASCII') AS same FROM jobs;
+SELECT pg_background_detach_v2(:pid, :cookie);
+-- the picture of the jobs is ASCII
+SET client_min_messages = warning;
+SELECT pid, cookie FROM pg_background_start('SELECT 1', label => 'a' || convert_from('\xe282ac', 'SQL_ASCII') || 'b') \gset
+SELECT pg_background_timeline() LIKE '%a&#8364;b%' AS shown;
+SELECT pg_background_detach_v2(:pid, :cookie);
+SELECT pid, cookie FROM pg_background_start('SELECT 1', label => 'c' || convert_from('\xe4', 'SQL_ASCII') || 'd') \gset
+SELECT pg_background_timeline() LIKE '%c?d%' AS shown;
 SELECT pg_background_detach_v2(:pid, :cookie);
 
 -- the databases, and with them the workers that were there, go

@@ -150,12 +150,15 @@ pub fn pg_background_current(call: &Call) -> Result<Datum> {
 /// The instant at which the time is over that an argument gives, counted from now. `None`, for ever: the argument is
 /// NULL, or infinite, or longer than the clock can count. An error if it is negative.
 fn deadline(call: &Call, n: usize, name: &str) -> Result<Option<Instant>> {
+    let length = length(call, n, name)?;
+    Ok(length.and_then(|length| Instant::now().checked_add(Duration::from_micros(length))))
+}
+
+/// The microseconds that an argument gives. `None`, for ever: it is NULL, or infinite. An error if it is negative.
+pub(super) fn length(call: &Call, n: usize, name: &str) -> Result<Option<u64>> {
     match call.interval(n) {
         None | Some(Interval::Infinite) => Ok(None),
-        Some(Interval::Microseconds(length)) if length >= 0 => {
-            let length = u64::try_from(length).unwrap_or(u64::MAX);
-            Ok(Instant::now().checked_add(Duration::from_micros(length)))
-        }
+        Some(Interval::Microseconds(length)) if length >= 0 => Ok(Some(u64::try_from(length).unwrap_or(u64::MAX))),
         Some(Interval::Microseconds(_) | Interval::NegativeInfinite) => Err(errors::negative_interval(name)),
     }
 }

@@ -8,6 +8,7 @@ mod handles;
 mod jobs;
 mod map;
 mod readers;
+mod timeline;
 mod v1;
 mod v2;
 mod views;

@@ -175,11 +175,16 @@ impl TextAccess {
         Ok(Self { readable: identity::may_read_stats_of(role)?, foreign: database != identity::database() })
     }
 
-    fn text(&self, text: Vec<u8>) -> Result<Value> {
+    /// `None` where the caller may not see it.
+    pub(super) fn bytes(&self, text: Vec<u8>) -> Result<Option<Vec<u8>>> {
         if !self.readable {
-            return Ok(Value::Null);
+            return Ok(None);
         }
-        Ok(Value::Text(if self.foreign { encoding::made_valid(text)? } else { text }))
+        if self.foreign { encoding::made_valid(text).map(Some) } else { Ok(Some(text)) }
+    }
+
+    fn text(&self, text: Vec<u8>) -> Result<Value> {
+        Ok(self.bytes(text)?.map_or(Value::Null, Value::Text))
     }
 
     pub(super) fn unless_empty(&self, text: Vec<u8>) -> Result<Value> {

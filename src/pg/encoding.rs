@@ -38,7 +38,21 @@ pub fn converted(text: &[u8], from: i32, to: i32) -> Result<Option<Vec<u8>>> {
 /// A text of a database with that encoding, for this one: where it cannot be converted, all but ASCII becomes `?`. For
 /// messages and names, which are better read so than not at all. In a transaction.
 pub fn readable(text: Vec<u8>, from: i32) -> Result<Vec<u8>> {
-    let to = of_database();
+    readable_as(text, from, of_database())
+}
+
+/// A text of this database as Unicode: where it cannot be converted, all but ASCII becomes `?`. In a transaction.
+pub fn as_utf8(text: Vec<u8>) -> Result<String> {
+    let text = match of_database() {
+        // any bytes: most likely UTF-8
+        from if from == SQL_ASCII as i32 => text,
+        from => readable_as(text, from, sys::pg_enc_PG_UTF8 as i32)?,
+    };
+    let text = String::from_utf8(text).or_else(|error| String::from_utf8(ascii_of(error.into_bytes())));
+    Ok(text.unwrap_or_default())
+}
+
+fn readable_as(text: Vec<u8>, from: i32, to: i32) -> Result<Vec<u8>> {
     if from == to || text.is_ascii() || to == SQL_ASCII as i32 {
         return Ok(text);
     }

@@ -88,7 +88,24 @@ pub fn role_name(role: u32) -> Result<String> {
     Ok(text_or(name, role))
 }
 
+/// The name as it is stored, in whatever encoding; the OID if there is none.
+pub fn role_name_bytes(role: u32) -> Result<Vec<u8>> {
+    Ok(name_of_role(role)?.unwrap_or_else(|| role.to_string().into_bytes()))
+}
+
 /// Likewise.
+pub fn database_name_bytes(database: u32) -> Result<Vec<u8>> {
+    // SAFETY: NULL for one that is gone; otherwise a copy in the current memory context.
+    let name = guard(|| unsafe { sys::get_database_name(database) })?;
+    // SAFETY: a C string of the server.
+    Ok(if name.is_null() {
+        database.to_string().into_bytes()
+    } else {
+        unsafe { CStr::from_ptr(name) }.to_bytes().to_vec()
+    })
+}
+
+/// For messages.
 pub fn database_name(database: u32) -> Result<String> {
     // SAFETY: as above.
     let name = guard(|| unsafe { sys::get_database_name(database) })?;

@@ -73,6 +73,7 @@ pub mod sys;
 pub mod ticks;
 pub mod timeout;
 pub mod tripwire;
+pub mod timezone;
 pub mod tupdesc;
 pub mod types;
 pub mod value;

@@ -1,7 +1,7 @@
 //! The functions beneath the views.
 
-use super::called;
-use crate::api::{admin, views};
+use super::{A_INTERVAL, called};
+use crate::api::{admin, timeline, views};
 use crate::pg::declaration::{Column, Form, Returns};
 use crate::pg::types::{INT4, INT8, OID, TEXT, TIMESTAMPTZ, VOID};
 
@@ -9,6 +9,7 @@ pub static GET_JOBS: &[Form] = &[called(&[], Returns::Rows(JOBS), views::pg_back
 pub static GET_HISTORY: &[Form] = &[called(&[], Returns::Rows(HISTORY), views::pg_background_get_history)];
 pub static GET_WORKERS: &[Form] = &[called(&[], Returns::Rows(WORKERS), views::pg_background_get_workers)];
 pub static GET_TOTALS: &[Form] = &[called(&[], Returns::Rows(TOTALS), views::pg_background_get_totals)];
+pub static TIMELINE: &[Form] = &[called(&[A_INTERVAL], Returns::Value(TEXT), timeline::pg_background_timeline)];
 pub static STAT_RESET: &[Form] = &[called(&[], Returns::Value(VOID), admin::pg_background_stat_reset)];
 
 const JOBS: &[Column] = &[
