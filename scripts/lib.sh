@@ -158,6 +158,12 @@ server_stop() {
   return $failed
 }
 
+# timeline_jobs SVG EXPECTED [PAUSE]: on that server, which has room for five jobs, runs jobs of each state, and so many seconds later
+# writes their picture, and what should be in it, to files.
+timeline_jobs() {
+  timeout 300 psql -X -q -v svg="$1" -v expected="$2" -v pause="${3:-0}" -f "$ROOT/regress/timeline/jobs.sql" </dev/null
+}
+
 # --- private copies of installed servers ---
 
 # A server finds its files relative to its own bin directory, so a copy with the same layout works anywhere.
