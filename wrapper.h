@@ -28,6 +28,12 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+/* What is read of a plan that runs */
+#include "access/heapam.h"
+#include "access/relscan.h"
+#include "access/tableam.h"
+#include "executor/hashjoin.h"
+
 /* What a job can leave in its session */
 #include "catalog/objectaccess.h"
 #include "commands/explain.h"

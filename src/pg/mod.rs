@@ -17,6 +17,7 @@ pub mod call;
 pub mod catalog;
 mod compat;
 mod compat_executor;
+mod compat_plan;
 mod compat_session;
 pub mod condvar;
 pub mod convert;

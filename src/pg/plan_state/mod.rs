@@ -1,9 +1,20 @@
 //! What can be read of a plan that runs.
 //!
-//! A [`Watch`] is made after ExecutorStart, and dropped no later than the memory of the execution (`es_query_cxt`) is:
-//! by a reset callback of that memory, for an ERROR skips everything else.
+//! A [`Watch`] is made after ExecutorStart, and dropped when the execution ends: in ExecutorEnd, or by a reset callback
+//! of its memory (`es_query_cxt`), for an ERROR skips everything else. A cursor's execution ends when it is closed, not
+//! with the statement that opened it: nodes count into slots that are free again after the drop.
+//!
+//! What is read may be in the middle of a change in a signal handler, or gone. So a plan is read between two calls of
+//! its nodes, where all of it is whole; or while a node waits for other processes, where that node is.
+#![allow(clippy::cast_precision_loss)] // counts, which a float has exactly up to 2^53
+
+mod build;
+mod counters;
+mod inspect;
+mod read;
 
 use super::sys;
+use counters::Counter;
 use logic::estimate::Estimate;
 use logic::estimate::plan::Estimator;
 use logic::estimate::plan::node::{Plan, Reading, Seen};
@@ -22,16 +33,45 @@ pub enum Moment {
 pub struct Shape {
     plan: Plan,
     states: Vec<NonNull<sys::PlanState>>,
+    sources: Vec<Source>,
     description: NonNull<sys::QueryDesc>,
 }
 
+/// Where a node is read.
+#[derive(Default)]
+struct Source {
+    tag: sys::NodeTag,
+    counter: Option<Counter>,
+    /// The Gather above.
+    gather: Option<NonNull<sys::PlanState>>,
+    /// A scan's table has pages in the server's own format.
+    is_heap: bool,
+    /// The table of a scan that is the only one of that table.
+    table: Option<Counted>,
+    /// The index that the bitmap comes from, if it is one.
+    index: Option<Counted>,
+    /// A subplan that runs once: the parameters that it sets.
+    sets: Vec<i32>,
+    /// Of a hash table: the join that has it.
+    join: Option<NonNull<sys::PlanState>>,
+}
+
+/// A relation whose rows the server counts for its statistics, and the counts when the execution began.
+#[derive(Clone, Copy)]
+struct Counted {
+    relation: sys::Relation,
+    returned: i64,
+    fetched: i64,
+}
+
 impl Shape {
-    /// Allocates, and does not throw.
+    /// Allocates, and does not throw. Of a plan of more than some hundred nodes nothing is known.
     ///
     /// # Safety
-    /// After ExecutorStart has succeeded for it. The value is gone before the execution's memory is.
+    /// After ExecutorStart has succeeded for it, before ExecutorRun. The execution ends when the value is dropped.
     pub unsafe fn new(description: NonNull<sys::QueryDesc>) -> Self {
-        Self { plan: Plan::default(), states: Vec::new(), description }
+        // SAFETY: promised by the caller.
+        unsafe { build::shape(description) }
     }
 
     /// All nodes, those of subplans too.
@@ -44,9 +84,13 @@ impl Shape {
     }
 
     fn read(&self, moment: Moment, reading: &mut Reading) {
-        // SAFETY: the execution is there as long as this value.
-        let processed = unsafe { (*(*self.description.as_ptr()).estate).es_processed };
-        reading.processed = processed as i64;
+        // SAFETY: the execution is there as long as this value; the moment is one at which its nodes may be read.
+        unsafe {
+            reading.processed = (*(*self.description.as_ptr()).estate).es_processed as i64;
+            for (at, seen) in reading.nodes.iter_mut().enumerate() {
+                *seen = read::node(self, at);
+            }
+        }
         reading.is_waiting = moment == Moment::Waiting;
     }
 }

@@ -1,0 +1,62 @@
+//! Nodes that have read all of their input before they return a row.
+
+use super::cost;
+use super::model::{Depth, Model, State};
+use super::node::{Grouping, Node, Role};
+use super::rows::{groups, softly};
+
+impl Model<'_> {
+    pub(super) fn sort(&mut self, at: usize, node: &Node, loops: f64, depth: Depth) -> State {
+        let seen = self.seen[at];
+        let Some((child, input)) = self.child(node, Role::Outer, loops, depth) else { return State::default() };
+        let (feed, sorting, out) = cost::sort(node, input.rows);
+        let rows = if node.is_bounded { node.rows.min(input.rows) } else { input.rows };
+        let before = input.total() + feed + sorting;
+        if !seen.is_filled {
+            let before_done = input.done() + feed * input.fraction;
+            return State { rows, fraction: 0.0, before, before_done, along: out * rows };
+        }
+        let fraction = match (seen.rows, self.seen[child].rows) {
+            (Some(count), None) if loops <= 1.0 => softly(count, rows),
+            _ => self.output(at, rows),
+        };
+        State { rows, fraction, before, before_done: before, along: out * rows }
+    }
+
+    pub(super) fn agg(&mut self, at: usize, node: &Node, grouping: Grouping, loops: f64, depth: Depth) -> State {
+        let seen = self.seen[at];
+        let Some((child, input)) = self.child(node, Role::Outer, loops, depth) else { return State::default() };
+        let expected = self.scaled(node, &[child]).min(input.rows.max(1.0));
+        let rows = match grouping {
+            Grouping::Plain => node.rows.max(1.0),
+            Grouping::Sorted => self.rows(at, expected, input.fraction, loops),
+            // A table that spilled has not all groups.
+            Grouping::Hashed if seen.batches.is_some() => self.states[at].rows.max(1.0),
+            Grouping::Hashed => match seen.groups {
+                Some(count) if seen.is_filled => count.max(1.0),
+                Some(count) if loops <= 1.0 => {
+                    let found = groups(count, input.rows * input.fraction, input.rows);
+                    let trust = (input.fraction / 0.05).min(1.0);
+                    expected * (1.0 - trust) + found * trust
+                }
+                _ => expected,
+            },
+        };
+        let own = cost::group(node, grouping, rows) * input.rows;
+        if grouping == Grouping::Sorted {
+            return State { rows, along: input.along + own, ..input };
+        }
+        let before = input.total() + own;
+        let before_done = if seen.is_filled { before } else { input.done() + own * input.fraction };
+        if grouping == Grouping::Plain {
+            return State { rows, fraction: f64::from(u8::from(seen.is_filled)), before, before_done, along: 0.0 };
+        }
+        let mut along = rows * cost::GROUP_OUT;
+        let mut fraction = self.output(at, rows);
+        if let Some((all, over)) = seen.batches {
+            along += input.rows * cost::BATCHED_ROW;
+            fraction = over / all.max(1.0);
+        }
+        State { rows, fraction: if seen.is_filled { fraction } else { 0.0 }, before, before_done, along }
+    }
+}

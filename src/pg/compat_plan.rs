@@ -1,0 +1,35 @@
+//! What differs between major versions in the structures of a plan that runs.
+
+use super::sys;
+
+/// 15: the counts of a relation that is open have to be asked for; before, they are there. 16: other names. Can throw:
+/// to be called in a guard.
+///
+/// # Safety
+/// An open relation.
+pub(super) unsafe fn prepare_table_counts(relation: sys::Relation) {
+    #[cfg(pg15_up)]
+    // SAFETY: promised by the caller.
+    unsafe {
+        if (*relation).pgstat_info.is_null() && (*relation).pgstat_enabled {
+            sys::pgstat_assoc_relation(relation);
+        }
+    }
+    #[cfg(not(pg15_up))]
+    let _ = relation;
+}
+
+/// The rows of a relation that this transaction has returned and fetched; `None` where they are not counted.
+///
+/// # Safety
+/// As [`prepare_table_counts`].
+pub(super) unsafe fn table_counts(relation: sys::Relation) -> Option<(i64, i64)> {
+    // SAFETY: promised by the caller.
+    unsafe {
+        let counts = &(*relation).pgstat_info.as_ref()?;
+        #[cfg(pg16_up)]
+        return Some((counts.counts.tuples_returned, counts.counts.tuples_fetched));
+        #[cfg(not(pg16_up))]
+        return Some((counts.t_counts.t_tuples_returned, counts.t_counts.t_tuples_fetched));
+    }
+}

@@ -1,0 +1,258 @@
+//! Walks an execution's nodes once, and notes what stands until its end.
+
+use super::super::parse_tree::cells;
+use super::super::{compat_plan as compat, guard, sys};
+use super::counters::Counter;
+use super::inspect::{self, Facts};
+use super::{Counted, Shape, Source};
+use logic::estimate::plan::node::{Kind, Node, Plan, Role};
+use std::ptr::NonNull;
+
+/// More nodes are not watched: a reading has to be short.
+const MOST_NODES: usize = 500;
+/// A row that goes to a client or a new table.
+const OUTPUT_NS: f64 = 250.0;
+
+/// # Safety
+/// As [`Shape::new`].
+pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Shape {
+    let shape = Shape { plan: Plan::default(), states: Vec::new(), sources: Vec::new(), description };
+    let mut walk = Walk { shape, is_whole: true };
+    // SAFETY: promised by the caller: the tree is whole, and its links stay until the execution's end.
+    unsafe {
+        let description = description.as_ref();
+        if let Some(top) = NonNull::new(description.planstate) {
+            walk.add(top, Place { parent: None, role: Role::Outer, gather: None, share: 1.0 });
+            walk.add_lonely_ctes(description.estate);
+        }
+        if description.operation == sys::CmdType_CMD_SELECT {
+            walk.shape.plan.output_ns = OUTPUT_NS;
+        }
+        if walk.is_whole {
+            walk.watch_tables();
+            walk.count();
+        }
+    }
+    if !walk.is_whole {
+        walk.shape.plan.nodes.clear();
+        walk.shape.sources.clear();
+    }
+    walk.shape
+}
+
+/// Where a node stands.
+#[derive(Clone, Copy)]
+struct Place {
+    parent: Option<usize>,
+    role: Role,
+    gather: Option<NonNull<sys::PlanState>>,
+    /// The part of a parallel plan's work that falls to one process.
+    share: f64,
+}
+
+struct Walk {
+    shape: Shape,
+    is_whole: bool,
+}
+
+impl Walk {
+    /// # Safety
+    /// A node's state, made by ExecInitNode.
+    unsafe fn add(&mut self, state: NonNull<sys::PlanState>, place: Place) {
+        if self.shape.states.len() >= MOST_NODES {
+            self.is_whole = false;
+        }
+        // SAFETY: promised by the caller. Walks in a plan end: they are trees.
+        unsafe {
+            // The tripwire wants all states, even where the plan is not watched.
+            let tag = state.as_ref().type_;
+            let at = self.shape.states.len();
+            self.shape.states.push(state);
+            let Facts { mut node, is_heap } = inspect::node(state.as_ptr(), place.gather.is_some(), place.share);
+            node.role = place.role;
+            if let Some(parent) = place.parent {
+                self.shape.plan.nodes[parent].children.push(at);
+            }
+            self.shape.plan.nodes.push(node);
+            self.shape.sources.push(Source { tag, gather: place.gather, is_heap, ..Source::default() });
+            let below = match tag {
+                sys::NodeTag_T_GatherState | sys::NodeTag_T_GatherMergeState => {
+                    Place { gather: Some(state), share: inspect::share(state.as_ptr()), ..place }
+                }
+                _ => place,
+            };
+            self.add_children(state.as_ptr(), at, Place { parent: Some(at), ..below });
+        }
+    }
+
+    /// # Safety
+    /// As [`Walk::add`].
+    unsafe fn add_children(&mut self, state: *mut sys::PlanState, at: usize, place: Place) {
+        // SAFETY: promised by the caller; the tag says which struct it is.
+        unsafe {
+            let (members, number) = match (*state).type_ {
+                sys::NodeTag_T_AppendState => {
+                    let append = &*state.cast::<sys::AppendState>();
+                    (append.appendplans, append.as_nplans)
+                }
+                sys::NodeTag_T_MergeAppendState => {
+                    let append = &*state.cast::<sys::MergeAppendState>();
+                    (append.mergeplans, append.ms_nplans)
+                }
+                sys::NodeTag_T_BitmapAndState => {
+                    let bitmap = &*state.cast::<sys::BitmapAndState>();
+                    (bitmap.bitmapplans, bitmap.nplans)
+                }
+                sys::NodeTag_T_BitmapOrState => {
+                    let bitmap = &*state.cast::<sys::BitmapOrState>();
+                    (bitmap.bitmapplans, bitmap.nplans)
+                }
+                _ => (std::ptr::null_mut(), 0),
+            };
+            for member in 0..usize::try_from(number).unwrap_or(0) {
+                self.add_if(*members.add(member), Place { role: Role::Member, ..place });
+            }
+            let below = match (*state).type_ {
+                sys::NodeTag_T_SubqueryScanState => (*state.cast::<sys::SubqueryScanState>()).subplan,
+                sys::NodeTag_T_CteScanState => {
+                    let scan = &*state.cast::<sys::CteScanState>();
+                    // The first to be made runs the query; the others read what it has stored.
+                    let is_leader = std::ptr::eq(scan.leader, scan) && !self.has(scan.cteplanstate);
+                    if is_leader { scan.cteplanstate } else { std::ptr::null_mut() }
+                }
+                _ => (*state).lefttree,
+            };
+            self.add_if(below, Place { role: Role::Outer, ..place });
+            let second = self.shape.states.len();
+            self.add_if((*state).righttree, Place { role: Role::Inner, ..place });
+            if (*state).type_ == sys::NodeTag_T_HashJoinState && self.shape.sources.len() > second {
+                self.shape.sources[second].join = NonNull::new(state);
+            }
+            for cell in cells((*state).initPlan) {
+                let sub = cell.ptr_value.cast::<sys::SubPlanState>();
+                // A CTE runs with its scan.
+                if (*(*sub).subplan).subLinkType != sys::SubLinkType_CTE_SUBLINK {
+                    let child = self.shape.states.len();
+                    self.add_if((*sub).planstate, Place { role: Role::Once, ..place });
+                    if let Some(source) = self.shape.sources.get_mut(child) {
+                        source.sets = cells((*(*sub).subplan).setParam).iter().map(|cell| cell.int_value).collect();
+                    }
+                }
+            }
+            for cell in cells((*state).subPlan) {
+                let sub = cell.ptr_value.cast::<sys::SubPlanState>();
+                let role = if (*(*sub).subplan).useHashTable { Role::HashedSubplan } else { Role::EachRow };
+                self.add_if((*sub).planstate, Place { role, ..place });
+            }
+            if self.shape.plan.nodes[at].kind == (Kind::Pass { ns: 0.0 })
+                && self.shape.plan.nodes[at].children.is_empty()
+            {
+                self.shape.plan.nodes[at].kind = Kind::Leaf { is_known: true };
+            }
+        }
+    }
+
+    /// # Safety
+    /// NULL, or as [`Walk::add`].
+    unsafe fn add_if(&mut self, state: *mut sys::PlanState, place: Place) {
+        if let Some(state) = NonNull::new(state) {
+            // SAFETY: promised by the caller.
+            unsafe { self.add(state, place) };
+        }
+    }
+
+    fn has(&self, state: *mut sys::PlanState) -> bool {
+        self.shape.states.iter().any(|known| known.as_ptr() == state)
+    }
+
+    /// Changes of data in a WITH that nobody reads run at the end.
+    ///
+    /// # Safety
+    /// The execution's state.
+    unsafe fn add_lonely_ctes(&mut self, estate: *mut sys::EState) {
+        // SAFETY: promised by the caller.
+        for cell in unsafe { cells((*estate).es_subplanstates) } {
+            // SAFETY: as above: a list of states, some of them NULL.
+            unsafe {
+                let state = cell.ptr_value.cast::<sys::PlanState>();
+                let is_change = !state.is_null() && (*state).type_ == sys::NodeTag_T_ModifyTableState;
+                if is_change && !self.has(state) {
+                    self.add_if(state, Place { parent: Some(0), role: Role::Once, gather: None, share: 1.0 });
+                }
+            }
+        }
+    }
+
+    /// The server's own counts are free, and of a relation that stands once in the plan they are a node's.
+    ///
+    /// # Safety
+    /// All nodes have been added, and none has run.
+    unsafe fn watch_tables(&mut self) {
+        let relation = |state: &NonNull<sys::PlanState>| {
+            // SAFETY: a node's state; the relations of its scan are open until the execution's end.
+            unsafe { inspect::relation(state.as_ptr()) }
+        };
+        let relations: Vec<_> = self.shape.states.iter().map(relation).collect();
+        // SAFETY: as above.
+        let is_only = |wanted: sys::Relation| unsafe {
+            relations.iter().filter(|other| !other.is_null() && (***other).rd_id == (*wanted).rd_id).count() == 1
+        };
+        for (at, &relation) in relations.iter().enumerate().filter(|(_, relation)| !relation.is_null()) {
+            if !is_only(relation) {
+                continue;
+            }
+            // SAFETY: as above.
+            let counted = unsafe { counted(relation) };
+            match self.shape.sources[at].tag {
+                sys::NodeTag_T_BitmapIndexScanState => {
+                    let parent = self.shape.plan.nodes.iter().position(|node| node.children == [at]);
+                    if let Some(parent) = parent.filter(|&parent| self.shape.plan.nodes[parent].kind == Kind::Bitmap) {
+                        self.shape.sources[parent].index = counted;
+                    }
+                }
+                _ => self.shape.sources[at].table = counted,
+            }
+        }
+    }
+
+    /// # Safety
+    /// No node has run.
+    unsafe fn count(&mut self) {
+        for at in 0..self.shape.states.len() {
+            if wants_counter(&self.shape.plan.nodes[at], self.shape.sources[at].tag) {
+                // SAFETY: promised by the caller; the counter goes with the shape.
+                self.shape.sources[at].counter = unsafe { Counter::new(self.shape.states[at].as_ptr()) };
+            }
+        }
+    }
+}
+
+/// Where a row costs much more than to count it.
+fn wants_counter(node: &Node, tag: sys::NodeTag) -> bool {
+    match node.kind {
+        Kind::Scan => node.quals > 0.0,
+        Kind::Pass { ns } => ns >= 30.0,
+        Kind::Bitmap
+        | Kind::Index { .. }
+        | Kind::Sort
+        | Kind::HashJoin
+        | Kind::MergeJoin
+        | Kind::NestLoop
+        | Kind::Agg(_)
+        | Kind::Window
+        | Kind::HashedSetOp
+        | Kind::Gather => true,
+        Kind::Leaf { .. } => tag != sys::NodeTag_T_ResultState,
+        _ => false,
+    }
+}
+
+/// # Safety
+/// An open relation.
+unsafe fn counted(relation: sys::Relation) -> Option<Counted> {
+    // SAFETY: promised by the caller.
+    guard::guard(|| unsafe { compat::prepare_table_counts(relation) }).ok()?;
+    // SAFETY: as above.
+    let (returned, fetched) = unsafe { compat::table_counts(relation) }?;
+    Some(Counted { relation, returned, fetched })
+}
