@@ -454,7 +454,15 @@ CREATE FUNCTION pg_background_get_history(
     OUT finished_at pg_catalog.timestamptz,
     OUT row_count pg_catalog.int8,
     OUT query pg_catalog.text,
-    OUT spooled_bytes pg_catalog.int8
+    OUT spooled_bytes pg_catalog.int8,
+    OUT cpu_user pg_catalog.interval,
+    OUT cpu_system pg_catalog.interval,
+    OUT shared_blks_hit pg_catalog.int8,
+    OUT shared_blks_read pg_catalog.int8,
+    OUT shared_blks_dirtied pg_catalog.int8,
+    OUT temp_blks_written pg_catalog.int8,
+    OUT wal_bytes pg_catalog.int8,
+    OUT max_rss_kb pg_catalog.int8
 )
     RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME', 'pg_background_get_history'
@@ -487,7 +495,15 @@ CREATE FUNCTION pg_background_get_totals(
     OUT warm_starts pg_catalog.int8,
     OUT cold_starts pg_catalog.int8,
     OUT run_time_us pg_catalog.int8,
-    OUT stats_reset pg_catalog.timestamptz
+    OUT stats_reset pg_catalog.timestamptz,
+    OUT cpu_user pg_catalog.interval,
+    OUT cpu_system pg_catalog.interval,
+    OUT shared_blks_hit pg_catalog.int8,
+    OUT shared_blks_read pg_catalog.int8,
+    OUT shared_blks_dirtied pg_catalog.int8,
+    OUT temp_blks_written pg_catalog.int8,
+    OUT wal_bytes pg_catalog.int8,
+    OUT max_rss_kb pg_catalog.int8
 )
     RETURNS SETOF pg_catalog.record
     AS 'MODULE_PATHNAME', 'pg_background_get_totals'
@@ -532,7 +548,8 @@ SELECT h.pid, h.cookie, h.label, h.datid, d.datname, h.usesysid, u.rolname AS us
        h.sqlstate, h.message, h.launched_at, h.started_at, h.finished_at, h.row_count,
        h.started_at OPERATOR(pg_catalog.-) h.launched_at AS launch_latency,
        h.finished_at OPERATOR(pg_catalog.-) h.started_at AS run_time, h.query,
-       h.spooled_bytes
+       h.spooled_bytes, h.cpu_user, h.cpu_system, h.shared_blks_hit, h.shared_blks_read, h.shared_blks_dirtied,
+       h.temp_blks_written, h.wal_bytes, h.max_rss_kb
   FROM pg_background_get_history() h
   LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) h.datid
   LEFT JOIN pg_catalog.pg_roles u ON u.oid OPERATOR(pg_catalog.=) h.usesysid;
@@ -547,7 +564,9 @@ SELECT w.pid, w.datid, d.datname, w.usesysid, u.rolname AS usename, w.state, w.j
 CREATE VIEW pg_stat_background_totals AS
 SELECT t.datid, d.datname, t.usesysid, u.rolname AS usename, t.launched, t.completed, t.failed, t.canceled, t.timed_out,
        t.rejected, t.queue_waits, t.warm_starts, t.cold_starts,
-       t.run_time_us::pg_catalog.float8 OPERATOR(pg_catalog.*) pg_catalog.interval '1 microsecond' AS run_time, t.stats_reset
+       t.run_time_us::pg_catalog.float8 OPERATOR(pg_catalog.*) pg_catalog.interval '1 microsecond' AS run_time, t.stats_reset,
+       t.cpu_user, t.cpu_system, t.shared_blks_hit, t.shared_blks_read, t.shared_blks_dirtied, t.temp_blks_written,
+       t.wal_bytes, t.max_rss_kb
   FROM pg_background_get_totals() t
   LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) t.datid
   LEFT JOIN pg_catalog.pg_roles u ON u.oid OPERATOR(pg_catalog.=) t.usesysid;

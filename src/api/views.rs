@@ -11,6 +11,7 @@ use crate::pg::memory::Context;
 use crate::pg::value::{Datum, Value, void};
 use crate::pg::{encoding, identity, statement};
 use crate::registry;
+use logic::job::usage::{AMOUNTS, Usage};
 use logic::sqlstate;
 
 /// `pg_background_get_jobs()`
@@ -69,7 +70,7 @@ pub fn pg_background_get_history(call: &Call) -> Result<Datum> {
     };
     answer(call, ended, |job| {
         let texts = TextAccess::of(job.role, job.database)?;
-        Ok(vec![
+        Ok([
             Value::Int4(job.pid),
             Value::Int8(job.cookie),
             texts.unless_empty(job.label)?,
@@ -85,7 +86,10 @@ pub fn pg_background_get_history(call: &Call) -> Result<Datum> {
             count(job.row_count),
             texts.text(job.query)?,
             Value::Int8(job.spooled),
-        ])
+        ]
+        .into_iter()
+        .chain(usage(Some(job.used).filter(Usage::is_known)))
+        .collect())
     })
 }
 
@@ -121,7 +125,7 @@ pub fn pg_background_get_totals(call: &Call) -> Result<Datum> {
         None => (own_rows::totals()?, 0),
     };
     answer(call, totals, |row| {
-        Ok(vec![
+        Ok([
             Value::Oid(row.database),
             Value::Oid(row.role),
             Value::Int8(row.launched),
@@ -135,7 +139,10 @@ pub fn pg_background_get_totals(call: &Call) -> Result<Datum> {
             Value::Int8(row.cold_starts),
             Value::Int8(row.run_time),
             time(reset_at),
-        ])
+        ]
+        .into_iter()
+        .chain(usage(row.used))
+        .collect())
     })
 }
 
@@ -152,6 +159,23 @@ fn answer<T>(call: &Call, items: Vec<T>, mut values: impl FnMut(T) -> Result<Vec
 /// A time that may not have come yet.
 pub(super) fn time(microseconds: i64) -> Value {
     if microseconds == 0 { Value::Null } else { Value::Timestamp(microseconds) }
+}
+
+/// What jobs have used: the last columns of history and totals. NULLs where it is not known.
+fn usage(used: Option<Usage>) -> [Value; AMOUNTS] {
+    let Some(used) = used else {
+        return [const { Value::Null }; AMOUNTS];
+    };
+    [
+        Value::Interval(used.cpu_user),
+        Value::Interval(used.cpu_system),
+        Value::Int8(used.shared_blks_hit),
+        Value::Int8(used.shared_blks_read),
+        Value::Int8(used.shared_blks_dirtied),
+        Value::Int8(used.temp_blks_written),
+        Value::Int8(used.wal_bytes),
+        if used.is_known() { Value::Int8(used.max_rss_kb) } else { Value::Null },
+    ]
 }
 
 fn count(n: i64) -> Value {

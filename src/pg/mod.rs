@@ -61,6 +61,7 @@ pub mod plan_state;
 pub mod plan_waits;
 pub mod procedure;
 pub mod procs;
+pub mod resources;
 pub mod result_set;
 pub mod set_command;
 pub mod shmem;

@@ -88,10 +88,11 @@ mod waits;
 
 pub use area::{Registry, get, known, request};
 pub use logic::registry::claims::{Claim, WorkerRequirements};
+pub use logic::registry::history::EndedRow;
 pub use logic::registry::jobs::{Admission, End, NewJob};
 pub use logic::registry::pending::InFlight;
 pub use logic::registry::queue::Queue;
-pub use logic::registry::rows::{EndedRow, JobName, JobRow, TotalsRow, WorkerRow};
+pub use logic::registry::rows::{JobName, JobRow, TotalsRow, WorkerRow};
 pub use logic::registry::tables::OfferedJob;
 pub use logic::registry::totals::LaunchEvent;
 pub use logic::registry::workers::{AfterJob, IdleOutcome};

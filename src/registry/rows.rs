@@ -1,8 +1,9 @@
 //! What the views show. The lock is taken shared, for a row at a time.
 
+use super::EndedRow;
 use super::area::Registry;
 use crate::pg::error::Result;
-use logic::registry::rows::{EndedRow, JobName, JobRow, WorkerRow};
+use logic::registry::rows::{JobName, JobRow, WorkerRow};
 use std::collections::BTreeSet;
 
 impl Registry {

@@ -4,6 +4,7 @@
 //! No lock here is held while the server is called: what it calls back would wait for it forever, and an ERROR would
 //! leave it locked.
 
+use super::usage::Meter;
 use crate::channel::Sender;
 use crate::pg::dsm::Segment;
 use crate::pg::encoding::clip;
@@ -18,6 +19,7 @@ use logic::estimate::job::{JobProgress, Shown};
 use logic::job::automatic::PHASE_SIZE;
 use logic::job::progress::Progress;
 use logic::job::state::Stop;
+use logic::job::usage::Usage;
 use logic::registry::layout::JobSlot;
 use logic::segment::header::Identity;
 use logic::wire::extras::Extras;
@@ -25,7 +27,7 @@ use logic::wire::report::Report;
 use parking_lot::Mutex;
 use std::ffi::CString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
 /// A job that this process has taken, or is about to take.
 pub struct Current {
@@ -43,6 +45,7 @@ pub struct Current {
     start: AtomicI32,
     /// Automatic progress: what was shown so far.
     progress: SignalCell<JobProgress>,
+    meter: Meter,
     /// Names the job in log lines.
     pub detail: CString,
 }
@@ -100,6 +103,7 @@ impl Current {
             missed: Mutex::new(Vec::new()),
             start: AtomicI32::new(0),
             progress: SignalCell::new(JobProgress::new()),
+            meter: Meter::default(),
             detail: CString::new(detail).unwrap_or_default(),
         })
     }
@@ -242,10 +246,16 @@ impl Current {
 
     /// Notes that the job runs, since `now`.
     pub fn start(&self, now: i64) {
+        self.meter.start();
         self.segment.header().start(now);
         if let Some(slot) = self.slot {
             slot.start(now);
         }
+    }
+
+    /// What the job has used so far.
+    pub fn used(&self) -> Usage {
+        self.meter.used()
     }
 
     /// Shows that statement `n` of `of` begins, by its command tag.

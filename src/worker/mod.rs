@@ -24,3 +24,4 @@ mod row_sink;
 mod session;
 mod statements;
 mod transaction;
+mod usage;

@@ -68,7 +68,11 @@ pub fn failure(current: &Current, mut report: Report, full: Full) -> Result<()> 
 }
 
 fn publish(current: &Current, state: State, body: &[u8]) {
-    current.segment.header().finish(state, identity::now(), body);
+    let header = current.segment.header();
+    if !header.is_final() {
+        header.used.set(&current.used());
+    }
+    header.finish(state, identity::now(), body);
 }
 
 /// Publishes the error that ends this process as the outcome of a job that the process was to take, and has not.
@@ -123,6 +127,7 @@ fn end_in_registry(current: &Current, after: AfterJob) -> Result<()> {
         started_at: header.started_at(),
         finished_at: header.finished_at(),
         timed_out: report.as_ref().is_some_and(|report| timed_out(current, report)),
+        used: header.used.get(),
     };
     registration.exclusive(|r, me| r.end_job(me, slot, header.identity.cookie, &end, after))
 }

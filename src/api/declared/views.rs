@@ -3,7 +3,7 @@
 use super::{A_INTERVAL, called};
 use crate::api::{admin, timeline, views};
 use crate::pg::declaration::{Column, Form, Returns};
-use crate::pg::types::{INT4, INT8, OID, TEXT, TIMESTAMPTZ, VOID};
+use crate::pg::types::{INT4, INT8, INTERVAL, OID, TEXT, TIMESTAMPTZ, VOID};
 
 pub static GET_JOBS: &[Form] = &[called(&[], Returns::Rows(JOBS), views::pg_background_get_jobs)];
 pub static GET_HISTORY: &[Form] = &[called(&[], Returns::Rows(HISTORY), views::pg_background_get_history)];
@@ -51,6 +51,14 @@ const HISTORY: &[Column] = &[
     ("row_count", INT8),
     ("query", TEXT),
     ("spooled_bytes", INT8),
+    ("cpu_user", INTERVAL),
+    ("cpu_system", INTERVAL),
+    ("shared_blks_hit", INT8),
+    ("shared_blks_read", INT8),
+    ("shared_blks_dirtied", INT8),
+    ("temp_blks_written", INT8),
+    ("wal_bytes", INT8),
+    ("max_rss_kb", INT8),
 ];
 
 const WORKERS: &[Column] = &[
@@ -78,4 +86,12 @@ const TOTALS: &[Column] = &[
     ("cold_starts", INT8),
     ("run_time_us", INT8),
     ("stats_reset", TIMESTAMPTZ),
+    ("cpu_user", INTERVAL),
+    ("cpu_system", INTERVAL),
+    ("shared_blks_hit", INT8),
+    ("shared_blks_read", INT8),
+    ("shared_blks_dirtied", INT8),
+    ("temp_blks_written", INT8),
+    ("wal_bytes", INT8),
+    ("max_rss_kb", INT8),
 ];

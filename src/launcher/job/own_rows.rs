@@ -50,6 +50,7 @@ pub fn totals() -> Result<Vec<TotalsRow>> {
         warm_starts: 0,
         cold_starts: counters.launched,
         run_time: counters.run_time(),
+        used: None,
     }])
 }
 
@@ -124,6 +125,7 @@ fn ended_row(job: &Job, state: State) -> Result<EndedRow> {
         row_count: UNKNOWN,
         query: query(job)?,
         spooled: job.spooled(),
+        used: job.used(),
     })
 }
 

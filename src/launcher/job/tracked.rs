@@ -13,6 +13,7 @@ use crate::pg::{encoding, identity, latch, signals};
 use crate::registry;
 use logic::job::automatic::Figures;
 use logic::job::state::{State, Stop};
+use logic::job::usage::Usage;
 use logic::segment::spill::Attention;
 use logic::wire::report::Report;
 use logic::wire::tags;
@@ -172,6 +173,11 @@ impl Job {
     /// Bytes of results that the worker has put into files so far.
     pub fn spooled(&self) -> i64 {
         i64::try_from(self.segment.header().spill.written()).unwrap_or(i64::MAX)
+    }
+
+    /// What the job has used; nothing is known before its end.
+    pub fn used(&self) -> Usage {
+        self.segment.header().used.get()
     }
 
     /// The command tag of the last statement of a job that ended well; empty before, and if it had no statement.

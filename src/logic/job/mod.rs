@@ -6,3 +6,4 @@ pub mod progress;
 pub mod released;
 pub mod state;
 pub mod tracked;
+pub mod usage;

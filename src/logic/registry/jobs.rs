@@ -4,11 +4,12 @@
 //! comes round. A launch that fails before a worker has the job frees the slot without a trace.
 
 use super::claims::{Claim, WorkerRequirements};
-use super::layout::{Activity, HistoryEntry, JobSlot};
+use super::layout::{Activity, JobSlot};
 use super::locked::{Locked, Shared};
 use super::quota::{self, Limits, Scope};
 use super::rows::JobName;
 use crate::job::state::{State, Stop};
+use crate::job::usage::Usage;
 use crate::sqlstate;
 use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 use std::time::Instant;
@@ -49,6 +50,7 @@ pub struct End<'a> {
     pub finished_at: i64,
     /// It ran out of its own time.
     pub timed_out: bool,
+    pub used: Usage,
 }
 
 impl End<'static> {
@@ -61,6 +63,7 @@ impl End<'static> {
             started_at: 0,
             finished_at: now,
             timed_out: false,
+            used: Usage::default(),
         }
     }
 }
@@ -111,7 +114,7 @@ impl Shared<'_> {
     }
 }
 
-impl<'a> Locked<'a> {
+impl Locked<'_> {
     /// Gives the job a slot, and claims a warm worker for it where one fits. `ticket`: of a launch that has waited.
     ///
     /// A launch that is refused looks first whether jobs of processes that are gone hold the place. One that has waited
@@ -226,34 +229,22 @@ impl<'a> Locked<'a> {
 
     /// Moves the job from its slot into the history and the totals.
     pub(super) fn move_to_history(&mut self, slot: u32, job: &JobSlot, end: &End) {
-        if let Some(entry) = self.next_entry() {
-            entry.cookie.store(job.cookie.load(Relaxed), Relaxed);
+        self.remember(job.cookie.load(Relaxed), |entry| {
             entry.worker_pid.store(job.worker_pid.load(Relaxed), Relaxed);
             entry.launcher_pid.store(job.session_pid.load(Relaxed), Relaxed);
             entry.at_commit.store(job.at_commit.load(Relaxed), Relaxed);
             entry.database.store(job.database.load(Relaxed), Relaxed);
             entry.role.store(job.role.load(Relaxed), Relaxed);
-            entry.state.store(end.state as u32, Relaxed);
-            entry.sqlstate.store(end.sqlstate, Relaxed);
             entry.launched_at.store(job.launched_at.load(Relaxed), Relaxed);
-            entry.started_at.store(end.started_at, Relaxed);
-            entry.finished_at.store(end.finished_at, Relaxed);
             entry.row_count.store(job.row_count.load(Relaxed), Relaxed);
             entry.spooled.store(job.spooled.load(Relaxed), Relaxed);
             entry.label.copy_from(&job.label);
-            entry.message.set(end.message);
             entry.query.copy_from(&job.query);
-        }
+            entry.set_end(end);
+        });
         self.count_end(job.database.load(Relaxed), job.role.load(Relaxed), end);
         self.settle_in_flight(job);
         self.free_job(slot, job);
-    }
-
-    /// The history's entry for the job that ends now.
-    pub(super) fn next_entry(&mut self) -> Option<&'a HistoryEntry> {
-        let next = self.head.ended.fetch_add(1, Relaxed);
-        let size = self.history.len().max(1) as u64;
-        self.history.get((next % size) as usize)
     }
 
     pub(super) fn free_job(&mut self, slot: u32, job: &JobSlot) {

@@ -6,11 +6,12 @@
 //!
 //! Fresh memory is all zero. Any bytes are valid field values, but an *empty registry* needs `area::make`
 //! (`src/registry/area.rs`), which links the free job slots, clears the progress and initializes the condition
-//! variables.
+//! variables. An entry of the history is in [`super::history`].
 
 use crate::job::automatic::Automatic;
 use crate::job::progress::Progress;
 use crate::job::state::{State, Stop};
+use crate::job::usage::SharedUsage;
 use crate::registry::pending::Pending;
 use crate::registry::queue::Waiter;
 use crate::registry::quota::MAX_WAITERS;
@@ -319,31 +320,6 @@ impl WorkerSlot {
     }
 }
 
-/// A job that has ended: an entry of the history. Under the lock.
-#[derive(Default)]
-#[repr(C)]
-pub struct HistoryEntry {
-    /// 0 in an entry that was never used.
-    pub(crate) cookie: AtomicI64,
-    pub(crate) worker_pid: AtomicI32,
-    pub(crate) launcher_pid: AtomicI32,
-    pub(crate) database: AtomicU32,
-    pub(crate) role: AtomicU32,
-    pub(crate) state: AtomicU32,
-    /// As the server packs it; 0 without an error.
-    pub(crate) sqlstate: AtomicI32,
-    /// 1 if the job was to start at a commit.
-    pub(crate) at_commit: AtomicU32,
-    pub(crate) launched_at: AtomicI64,
-    pub(crate) started_at: AtomicI64,
-    pub(crate) finished_at: AtomicI64,
-    pub(crate) row_count: AtomicI64,
-    pub(crate) spooled: AtomicI64,
-    pub(crate) label: SharedText<LABEL_SIZE>,
-    pub(crate) message: SharedText<MESSAGE_SIZE>,
-    pub(crate) query: SharedText<QUERY_SIZE>,
-}
-
 /// Counters of the jobs of a role in a database. Under the lock.
 #[derive(Default)]
 #[repr(C)]
@@ -361,6 +337,8 @@ pub struct Totals {
     pub(crate) cold_starts: AtomicI64,
     /// Microseconds.
     pub(crate) run_time: AtomicI64,
+    /// Sums of what the jobs have used, but for the memory: the most of one.
+    pub(crate) used: SharedUsage,
 }
 
 impl Totals {

@@ -8,6 +8,7 @@
 pub mod claims;
 pub mod departed;
 pub mod door;
+pub mod history;
 pub mod jobs;
 pub mod layout;
 pub mod locked;

@@ -240,23 +240,19 @@ impl Locked<'_> {
 
     /// Notes the end of a job that has never had a worker.
     pub fn end_pending(&mut self, new: &NewJob, end: &End) {
-        if let Some(entry) = self.next_entry() {
-            entry.cookie.store(new.cookie, Relaxed);
+        self.remember(new.cookie, |entry| {
             entry.worker_pid.store(0, Relaxed);
             entry.launcher_pid.store(new.committed_by.unwrap_or(0), Relaxed);
             entry.at_commit.store(1, Relaxed);
             entry.database.store(new.database, Relaxed);
             entry.role.store(new.role, Relaxed);
-            entry.state.store(end.state as u32, Relaxed);
-            entry.sqlstate.store(end.sqlstate, Relaxed);
             entry.launched_at.store(new.launched_at, Relaxed);
-            entry.started_at.store(end.started_at, Relaxed);
-            entry.finished_at.store(end.finished_at, Relaxed);
             entry.row_count.store(0, Relaxed);
+            entry.spooled.store(0, Relaxed);
             entry.label.set(new.label);
-            entry.message.set(end.message);
             entry.query.set(new.query);
-        }
+            entry.set_end(end);
+        });
         self.count_end(new.database, new.role, end);
         self.wakes.some_ended = true;
         self.wakes.freed = true;

@@ -3,11 +3,12 @@
 //! A row is copied in two steps, for the lock allows no allocation: `Shared::…_row` fills buffers of fixed size under
 //! the lock, and `into_row` makes the row's texts of them afterwards.
 
-use super::layout::{Activity, HistoryEntry, JobSlot, LABEL_SIZE, LIBRARY_SIZE, MESSAGE_SIZE, QUERY_SIZE, Totals};
+use super::layout::{Activity, JobSlot, LABEL_SIZE, LIBRARY_SIZE, QUERY_SIZE, Totals};
 use super::locked::Shared;
 use super::tables::Tables;
 use crate::job::automatic::Figures;
 use crate::job::state::State;
+use crate::job::usage::Usage;
 use crate::shared_text::Copied;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -39,27 +40,6 @@ pub struct JobRow {
     pub spooled: i64,
 }
 
-pub struct EndedRow {
-    pub pid: i32,
-    pub cookie: i64,
-    pub label: Vec<u8>,
-    pub database: u32,
-    pub role: u32,
-    pub launcher_pid: i32,
-    /// As above.
-    pub is_at_commit: bool,
-    pub state: State,
-    /// As the server packs it; 0 without an error.
-    pub sqlstate: i32,
-    pub message: Vec<u8>,
-    pub launched_at: i64,
-    pub started_at: i64,
-    pub finished_at: i64,
-    pub row_count: i64,
-    pub query: Vec<u8>,
-    pub spooled: i64,
-}
-
 pub struct WorkerRow {
     pub pid: i32,
     pub database: u32,
@@ -88,6 +68,8 @@ pub struct TotalsRow {
     pub cold_starts: i64,
     /// Microseconds.
     pub run_time: i64,
+    /// Of all its jobs, the memory the most of one; `None` where that is not summed up.
+    pub used: Option<Usage>,
 }
 
 /// What a job goes by beside its cookie.
@@ -113,26 +95,14 @@ impl JobRow {
     }
 }
 
-impl EndedRow {
-    pub fn name(&self) -> JobName {
-        JobName { pid: self.pid, role: self.role, is_at_commit: self.is_at_commit }
-    }
-}
-
 /// A job's row without its texts, and these.
 pub struct CopiedJob(JobRow, Copied<LABEL_SIZE>, Copied<QUERY_SIZE>);
-pub struct CopiedEnd(EndedRow, Copied<LABEL_SIZE>, Copied<MESSAGE_SIZE>, Copied<QUERY_SIZE>);
 pub struct CopiedWorker(WorkerRow, Copied<LIBRARY_SIZE>);
 
 impl Shared<'_> {
     pub fn copy_job(&self, slot: u32) -> Option<CopiedJob> {
         let job = self.job(slot)?;
         Some(CopiedJob(job_row(job), job.label.copy(), job.query.copy()))
-    }
-
-    pub fn copy_end(&self, index: usize) -> Option<CopiedEnd> {
-        let entry = self.history.get(index)?;
-        Some(CopiedEnd(ended_row(entry), entry.label.copy(), entry.message.copy(), entry.query.copy()))
     }
 
     pub fn copy_worker(&self, index: u32) -> Option<CopiedWorker> {
@@ -150,17 +120,6 @@ impl Shared<'_> {
             library: Vec::new(),
         };
         Some(CopiedWorker(row, worker.library.copy()))
-    }
-
-    /// The ended job with that cookie, if the entry is its own still.
-    pub fn name_of_ended(&self, index: usize, cookie: i64) -> Option<JobName> {
-        let entry = self.history.get(index)?;
-        let found = JobName {
-            pid: entry.worker_pid.load(Relaxed),
-            role: entry.role.load(Relaxed),
-            is_at_commit: entry.at_commit.load(Relaxed) != 0,
-        };
-        (entry.cookie.load(Relaxed) == cookie).then_some(found)
     }
 }
 
@@ -181,16 +140,6 @@ impl Tables<'_> {
         self.used().find(|(_, job)| job.cookie.load(Acquire) == cookie).map(|(slot, _)| slot)
     }
 
-    /// The history's entry of the job with that cookie. A look without the lock.
-    pub fn entry_of(&self, cookie: i64) -> Option<usize> {
-        self.history.iter().position(|entry| entry.cookie.load(Acquire) == cookie)
-    }
-
-    /// The history's entries that were ever used.
-    pub fn used_entries(&self) -> impl Iterator<Item = usize> {
-        self.history.iter().enumerate().filter(|(_, entry)| entry.cookie.load(Relaxed) != 0).map(|(index, _)| index)
-    }
-
     pub fn worker_slots(&self) -> std::ops::Range<u32> {
         0..self.workers.len() as u32
     }
@@ -199,16 +148,6 @@ impl Tables<'_> {
     pub fn totals(&self) -> (Vec<TotalsRow>, i64) {
         let used = self.totals.iter().filter(|totals| totals.counters().iter().any(|n| n.load(Relaxed) != 0));
         (used.map(totals_row).collect(), self.head.reset_at.load(Relaxed))
-    }
-}
-
-impl CopiedEnd {
-    pub fn into_row(self) -> EndedRow {
-        let Self(mut row, label, message, query) = self;
-        row.label = label.bytes().to_vec();
-        row.message = message.bytes().to_vec();
-        row.query = query.bytes().to_vec();
-        row
     }
 }
 
@@ -243,27 +182,6 @@ fn job_row(job: &JobSlot) -> JobRow {
     }
 }
 
-fn ended_row(entry: &HistoryEntry) -> EndedRow {
-    EndedRow {
-        pid: entry.worker_pid.load(Relaxed),
-        cookie: entry.cookie.load(Relaxed),
-        label: Vec::new(),
-        database: entry.database.load(Relaxed),
-        role: entry.role.load(Relaxed),
-        launcher_pid: entry.launcher_pid.load(Relaxed),
-        is_at_commit: entry.at_commit.load(Relaxed) != 0,
-        state: State::from_u32(entry.state.load(Relaxed)).unwrap_or(State::Error),
-        sqlstate: entry.sqlstate.load(Relaxed),
-        message: Vec::new(),
-        launched_at: entry.launched_at.load(Relaxed),
-        started_at: entry.started_at.load(Relaxed),
-        finished_at: entry.finished_at.load(Relaxed),
-        row_count: entry.row_count.load(Relaxed),
-        query: Vec::new(),
-        spooled: entry.spooled.load(Relaxed),
-    }
-}
-
 fn totals_row(totals: &Totals) -> TotalsRow {
     let key = totals.key.load(Relaxed);
     TotalsRow {
@@ -279,5 +197,6 @@ fn totals_row(totals: &Totals) -> TotalsRow {
         warm_starts: totals.warm_starts.load(Relaxed),
         cold_starts: totals.cold_starts.load(Relaxed),
         run_time: totals.run_time.load(Relaxed),
+        used: Some(totals.used.get()),
     }
 }

@@ -3,9 +3,8 @@
 //! Each look reads single fields, so what it finds may have changed by the time that the caller acts. A caller that
 //! must not be wrong asks again under the lock.
 
-use super::layout::{
-    Activity, ConditionVariable, Head, HistoryEntry, JobSlot, LAYOUT, MAGIC, ShownWait, Totals, WorkerSlot,
-};
+use super::history::HistoryEntry;
+use super::layout::{Activity, ConditionVariable, Head, JobSlot, LAYOUT, MAGIC, ShownWait, Totals, WorkerSlot};
 use crate::job::state::Stop;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU32, AtomicU64};

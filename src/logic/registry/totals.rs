@@ -5,6 +5,7 @@ use super::jobs::End;
 use super::layout::{JobSlot, Totals};
 use super::locked::Locked;
 use crate::job::state::State;
+use crate::job::usage::Usage;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// How a job came to its worker.
@@ -86,6 +87,7 @@ impl<'a> Locked<'a> {
             if end.started_at != 0 {
                 totals.run_time.fetch_add((end.finished_at - end.started_at).max(0), Relaxed);
             }
+            totals.used.add(&end.used);
         }
     }
 
@@ -94,6 +96,7 @@ impl<'a> Locked<'a> {
         for totals in self.totals {
             totals.key.store(0, Relaxed);
             totals.counters().into_iter().for_each(|counter| counter.store(0, Relaxed));
+            totals.used.set(&Usage::default());
         }
         self.head.reset_at.store(self.server.now(), Relaxed);
     }

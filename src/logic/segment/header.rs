@@ -13,6 +13,7 @@
 use crate::job::automatic::Automatic;
 use crate::job::progress::Progress;
 use crate::job::state::{State, Stop};
+use crate::job::usage::SharedUsage;
 use crate::segment::spill::Spill;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, Ordering};
 
@@ -141,6 +142,8 @@ pub struct JobHeader {
     statements: AtomicU32,
     /// Worker: rows that the last statement returned or changed, of a job that has ended well.
     row_count: AtomicI64,
+    /// Worker, before `state`: what the job has used.
+    pub used: SharedUsage,
     /// Both: frames that are in temporary files.
     pub spill: Spill,
     /// Worker, before `state`: the error report or the command tags, as far as they fit.
@@ -149,7 +152,20 @@ pub struct JobHeader {
 
 const _: () = assert!(
     size_of::<JobHeader>()
-        == 16 + 8 + 72 + 96 + 8 + 16 + 16 + size_of::<Automatic>() + size_of::<Progress>() + 12 + 8 + 40 + OUTCOME_SIZE
+        == 16
+            + 8
+            + 72
+            + 96
+            + 8
+            + 16
+            + 16
+            + size_of::<Automatic>()
+            + size_of::<Progress>()
+            + 12
+            + 8
+            + 64
+            + 40
+            + OUTCOME_SIZE
 );
 const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
 
@@ -184,6 +200,7 @@ impl JobHeader {
             statement: AtomicU32::new(0),
             statements: AtomicU32::new(0),
             row_count: AtomicI64::new(0),
+            used: SharedUsage::new(),
             spill: Spill::default(),
             outcome: [const { AtomicU8::new(0) }; OUTCOME_SIZE],
         }
@@ -346,51 +363,4 @@ impl JobHeader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SIZE: usize = size_of::<JobHeader>() + 400;
-
-    fn header() -> JobHeader {
-        let at = |n: u64| Region { offset: size_of::<JobHeader>() as u64 + n * 100, len: 100 };
-        JobHeader::new(SIZE as u64, Identity::default(), [at(0), at(1), at(2), at(2), at(2), at(3)])
-    }
-
-    #[test]
-    fn believes_only_its_own_layout_and_regions_inside() {
-        assert!(header().is_valid(SIZE));
-        assert!(!header().is_valid(SIZE - 1));
-        let mut h = header();
-        h.layout += 1;
-        assert!(!h.is_valid(SIZE));
-        for break_it in [
-            (|h: &mut JobHeader| h.sql.offset = 0) as fn(&mut JobHeader),
-            |h| h.sql.len = 0,
-            |h| h.queue.len = 101,
-            |h| h.settings.offset = u64::MAX,
-        ] {
-            let mut h = header();
-            break_it(&mut h);
-            assert!(!h.is_valid(SIZE));
-        }
-    }
-
-    #[test]
-    fn the_first_outcome_stands() {
-        let h = header();
-        assert_eq!(h.state(), Some(State::Starting));
-        h.start(10);
-        assert_eq!((h.state(), h.run_time()), (Some(State::Running), None));
-        h.finish(State::Error, 25, b"why");
-        h.finish(State::Stopped, 30, b"");
-        assert_eq!((h.state(), h.run_time(), h.outcome()), (Some(State::Error), Some(15), b"why".to_vec()));
-    }
-
-    #[test]
-    fn a_stop_request_only_grows() {
-        let h = header();
-        h.request_stop(Stop::Now);
-        h.request_stop(Stop::AfterStatement);
-        assert_eq!(h.stop(), Stop::Now);
-    }
-}
+mod tests;

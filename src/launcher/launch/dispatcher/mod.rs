@@ -24,6 +24,7 @@ use crate::point;
 use crate::registry::{self, Admission, End, InFlight, NewJob, PendingNode, Registry, WorkerRequirements};
 use crate::settings;
 use logic::job::state::State;
+use logic::job::usage::Usage;
 use logic::registry::quota::Scope;
 use logic::sqlstate;
 use logic::wire::pending::PendingJob;
@@ -221,6 +222,7 @@ impl Dispatcher {
             started_at: 0,
             finished_at: now,
             timed_out: false,
+            used: Usage::default(),
         };
         self.registry.exclusive(|r| r.end_pending(&new, &end))?;
         procs::wake(job.session_proc);

@@ -1,6 +1,7 @@
 //! A small registry in plain memory, and a server that knows which processes are there and whose latch is set.
 
-use crate::registry::layout::{ConditionVariable, Head, HistoryEntry, JobSlot, SAID, ShownWait, Totals, WorkerSlot};
+use crate::registry::history::HistoryEntry;
+use crate::registry::layout::{ConditionVariable, Head, JobSlot, SAID, ShownWait, Totals, WorkerSlot};
 use crate::registry::locked::{Process, Server};
 use crate::registry::pending::Pending;
 use crate::registry::queue::Waiter;

@@ -1,0 +1,32 @@
+//! What this process has used since it began.
+
+use super::sys;
+use logic::job::usage::Usage;
+use std::mem::MaybeUninit;
+
+/// Processor time, blocks, WAL, and the most memory. The server adds up blocks and WAL for every process; parallel
+/// workers hand theirs to their leader when they have ended. One system call (0.8 µs), no allocation.
+///
+/// The process's times, though it has one thread: for a thread alone (0.4 µs) the kernel does not add what has passed
+/// since its last tick, so jobs that are shorter would use nothing, and their sums as well.
+pub fn used() -> Usage {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: fills the struct; all zero is a valid one, should it fail.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    // SAFETY: variables of this one thread.
+    let (blocks, wal) = unsafe { ((&raw const sys::pgBufferUsage).read(), (&raw const sys::pgWalUsage).read()) };
+    let microseconds = |time: libc::timeval| time.tv_sec * 1_000_000 + time.tv_usec;
+    Usage {
+        cpu_user: microseconds(usage.ru_utime),
+        cpu_system: microseconds(usage.ru_stime),
+        shared_blks_hit: blocks.shared_blks_hit,
+        shared_blks_read: blocks.shared_blks_read,
+        shared_blks_dirtied: blocks.shared_blks_dirtied,
+        temp_blks_written: blocks.temp_blks_written,
+        wal_bytes: i64::try_from(wal.wal_bytes).unwrap_or(i64::MAX),
+        max_rss_kb: usage.ru_maxrss.max(1),
+    }
+}
