@@ -32,6 +32,7 @@ static SPOOL_LIMIT: Int = Int::new();
 static AUTO_PROGRESS: Bool = Bool::new(true);
 static PROGRESS_INTERVAL: Int = Int::new();
 static OBSERVE_SESSION: Bool = Bool::new(false);
+static HISTORY_SAVE: Bool = Bool::new(true);
 
 /// In the order of [`OnExhaustion`].
 static ON_EXHAUSTION_WORDS: Words<3> = Words::new([c"error".as_ptr(), c"inline".as_ptr(), ptr::null()]);
@@ -65,6 +66,11 @@ pub fn max_jobs() -> u32 {
 
 pub fn history_size() -> u32 {
     unsigned(&HISTORY_SIZE)
+}
+
+/// Is the history saved when the server stops?
+pub fn history_save() -> bool {
+    HISTORY_SAVE.get()
 }
 
 /// The limits on running jobs over all sessions.
@@ -309,6 +315,12 @@ pub fn define(tell_enabled: fn(bool)) -> Result<()> {
         c"pg_background.observe_session",
         c"Observes the statements of the session as those of a job, and shows nothing. For tests.",
         Set::Superuser,
+    )?;
+    define_bool(
+        &HISTORY_SAVE,
+        c"pg_background.history_save",
+        c"Saves the history of background jobs when the server stops.",
+        Set::InFile,
     )?;
     define_switch(
         &ENABLED,

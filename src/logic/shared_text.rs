@@ -60,7 +60,7 @@ impl<const N: usize> SharedText<N> {
     }
 
     /// At most N, whatever another process has written.
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         (self.len.load(Ordering::Relaxed) as usize).min(N)
     }
 }

@@ -5,6 +5,9 @@ use super::sys;
 use logic::session::settings::Roles;
 use std::ffi::{c_char, c_int, c_void};
 
+/// What the server was built as.
+pub const MAJOR: u32 = sys::PG_VERSION_NUM / 10_000;
+
 /// 15: the serialized state of a setting says which role set it.
 pub const SETTINGS_HAVE_ROLE: Roles = if cfg!(pg15_up) { Roles::Written } else { Roles::NotWritten };
 

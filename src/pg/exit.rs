@@ -1,6 +1,6 @@
 //! The end of a process: what is done then in its place.
 
-use super::entry::callback;
+use super::entry::{callback, contain};
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
@@ -20,4 +20,27 @@ unsafe extern "C-unwind" fn exit_callback(_code: c_int, argument: sys::Datum) {
     let function = unsafe { std::mem::transmute::<usize, fn() -> Result<()>>(argument as usize) };
     // SAFETY: the server's callback has no destructor.
     unsafe { callback(function) };
+}
+
+/// Calls `function` when the server stops, in the process that has made its shared memory ([`owns_memory`]), when that
+/// memory is about to go. Not after a crash. It must not throw: an ERROR would be FATAL there.
+///
+/// [`owns_memory`]: super::identity::owns_memory
+pub fn when_memory_goes(function: fn()) -> Result<()> {
+    let argument = function as usize as sys::Datum;
+    // SAFETY: the callback gets back what it is given here.
+    guard(|| unsafe { sys::on_shmem_exit(Some(memory_goes), argument) })
+}
+
+unsafe extern "C-unwind" fn memory_goes(code: c_int, argument: sys::Datum) {
+    if code != 0 {
+        return;
+    }
+    // SAFETY: `when_memory_goes` passed such a function.
+    #[allow(clippy::unnecessary_cast)] // of another type since 19
+    let function = unsafe { std::mem::transmute::<usize, fn()>(argument as usize) };
+    let _ = contain(|| {
+        function();
+        Ok(())
+    });
 }

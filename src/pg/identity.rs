@@ -29,6 +29,15 @@ pub fn is_postmaster() -> bool {
     unsafe { sys::IsPostmasterEnvironment && !sys::IsUnderPostmaster }
 }
 
+/// Has this process made the server's shared memory? The postmaster, or a server of one user.
+pub fn owns_memory() -> bool {
+    // SAFETY: reads a variable.
+    unsafe { !sys::IsUnderPostmaster }
+}
+
+/// The server's major version.
+pub const SERVER_MAJOR: u32 = super::compat_session::MAJOR;
+
 pub fn now() -> i64 {
     // SAFETY: reads the clock.
     unsafe { sys::GetCurrentTimestamp() }

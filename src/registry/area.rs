@@ -1,5 +1,6 @@
 //! Finding the registry, and making it.
 
+use super::saved;
 use crate::errors;
 use crate::pg::condvar::Condition;
 use crate::pg::error::Result;
@@ -113,7 +114,11 @@ pub fn get() -> Result<Option<&'static Registry>> {
 fn ready(area: Area, content: Content, lock: Lock) -> Result<()> {
     let head = &area.slice::<Head>(0, 1)?[0];
     if content == Content::Zero {
-        make(&tables(area, head, configured())?);
+        let tables = tables(area, head, configured())?;
+        make(&tables);
+        if PRELOADED.load(Relaxed) {
+            saved::load(&tables);
+        }
         return Ok(());
     }
     let Some(sizes) = head.sizes() else {
@@ -122,7 +127,7 @@ fn ready(area: Area, content: Content, lock: Lock) -> Result<()> {
     let registry = Registry { lock, tables: tables(area, head, sizes)?, preloaded: PRELOADED.load(Relaxed) };
     // Once per process; in the postmaster once more after each crash, when shared memory is made anew.
     *REGISTRY.lock() = Known::There(Box::leak(Box::new(registry)));
-    Ok(())
+    if PRELOADED.load(Relaxed) && identity::owns_memory() { saved::save_at_end() } else { Ok(()) }
 }
 
 fn tables(area: Area, head: &'static Head, sizes: Sizes) -> Result<Tables<'static>> {

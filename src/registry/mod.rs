@@ -83,6 +83,7 @@ mod lock;
 mod pending;
 mod registration;
 mod rows;
+mod saved;
 mod spin;
 mod waits;
 

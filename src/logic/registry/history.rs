@@ -1,7 +1,7 @@
 //! The history: the jobs that have ended last, in a ring. Its entries, how they are filled, and what is shown of them.
 //!
 //! An entry is filled under the lock, and its cookie is 0 meanwhile: where a process dies in the middle, the entry is
-//! no job's.
+//! no job's. The postmaster, which saves the history when no other process is left, takes no lock ([`super::saved`]).
 
 use super::jobs::End;
 use super::layout::{LABEL_SIZE, MESSAGE_SIZE, QUERY_SIZE};

@@ -16,6 +16,7 @@ pub mod pending;
 pub mod queue;
 pub mod quota;
 pub mod rows;
+pub mod saved;
 pub mod shown_waits;
 pub mod tables;
 pub mod totals;

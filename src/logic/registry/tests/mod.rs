@@ -6,7 +6,7 @@ mod door;
 mod idle;
 mod invariants;
 mod launchers;
-mod memory;
+pub(super) mod memory;
 mod model;
 mod observers;
 mod one_job;
