@@ -245,7 +245,7 @@ tap_source() {
 tap_tests() {
   local pgc=$2 dir=$TMP/tap-$1 port=$3 src; src=$(tap_source) || return 1; shift 3
   local files=("${@/#/$dir/t/}")
-  mkdir -p "$dir/tmp_check/log"; cp -r "$ROOT/regress/t" "$dir/"; server_owns "$dir"
+  mkdir -p "$dir/tmp_check/log"; cp -r "$ROOT/regress/t" "$ROOT/docs/reference.md" "$dir/"; server_owns "$dir"
   ((${#files[@]})) || files=("$dir"/t/*.pl)
   as_server env TMPDIR="$dir" TESTDIR="$dir" TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" PG_REGRESS="$src/test/regress/pg_regress" \
     PERL5LIB="$src/test/perl" PATH="$("$pgc" --bindir):$PATH" PGPORT="$port" PGBG_PRELOAD="${PGBG_PRELOAD:-1}" ${PGBG_POINTS:+PGBG_POINTS=1} prove -v "${files[@]}" | tee "$dir/prove.out" || {

@@ -32,6 +32,7 @@ static SPOOL_LIMIT: Int = Int::new();
 static AUTO_PROGRESS: Bool = Bool::new(true);
 static PROGRESS_INTERVAL: Int = Int::new();
 static OBSERVE_SESSION: Bool = Bool::new(false);
+static LOG_MIN_DURATION: Int = Int::new();
 static HISTORY_SAVE: Bool = Bool::new(true);
 
 /// In the order of [`OnExhaustion`].
@@ -71,6 +72,11 @@ pub fn history_size() -> u32 {
 /// Is the history saved when the server stops?
 pub fn history_save() -> bool {
     HISTORY_SAVE.get()
+}
+
+/// Milliseconds; -1 is none: see `registry::log_end`.
+pub fn log_min_duration() -> i32 {
+    LOG_MIN_DURATION.get()
 }
 
 /// The limits on running jobs over all sessions.
@@ -286,6 +292,14 @@ pub fn define(tell_enabled: fn(bool)) -> Result<()> {
             [100, 1, 3_600_000],
             Unit::Milliseconds,
             Set::User,
+        ),
+        (
+            &LOG_MIN_DURATION,
+            c"pg_background.log_min_duration",
+            c"Sets the minimum run time of background jobs whose end is logged; those that fail are, too; -1 turns it off.",
+            [-1, -1, MAX],
+            Unit::Milliseconds,
+            Set::Superuser,
         ),
     ] {
         define_int(variable, name, description, values, unit, set)?;

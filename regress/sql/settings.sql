@@ -53,6 +53,18 @@ SET pg_background.default_queue_size = '1MB';
 SET pg_background.worker_timeout = '1h';
 RESET ROLE;
 RESET ALL;
+-- what the log has of a job is the administrator's
+SELECT name, setting, unit, context FROM pg_settings
+ WHERE name IN ('pg_background.log_min_duration', 'pg_background.history_save') ORDER BY name COLLATE "C";
+SET ROLE regress_pgbg_user;
+SELECT * FROM attempt('SET pg_background.log_min_duration = 0');
+RESET ROLE;
+SET pg_background.log_min_duration = '1min';
+SHOW pg_background.log_min_duration;
+SELECT * FROM attempt('SET pg_background.log_min_duration = -2');
+RESET pg_background.log_min_duration;
+SHOW pg_background.log_min_duration;
+SELECT * FROM attempt('SET pg_background.history_save = off');
 BEGIN;
 SET LOCAL pg_background.max_workers = 5;
 SELECT max_workers FROM pg_background_stats_v2();

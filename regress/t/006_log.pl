@@ -32,6 +32,11 @@ sub logged
 	return $lines;
 }
 
+# The line of a job's end, as the reference tells a program to read it.
+my ($reference) = grep { -e } map { "$FindBin::RealBin/$_" } '../reference.md', '../../docs/reference.md';
+my ($end_of_job) = slurp_file($reference) =~ /^(background job ended: cookie=\(\?<cookie>.*)$/m;
+$end_of_job = qr/$end_of_job/;
+
 for my $preload ('', 'pg_background')
 {
 	my $with = $preload ? 'preloaded' : 'not preloaded';
@@ -84,6 +89,48 @@ for my $preload ('', 'pg_background')
 	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
 	like(logged($next, qr/4715/, $offset), qr/4715/, "$with: settings are the launcher's");
 	unlike(slurp_file($node->logfile, $offset), qr/\[$pid\] pg_background .*4714/, "$with: a job that should not be logged is not");
+	value($session, 'RESET ALL');
+
+	# --- the line of a job's end ---
+
+	value($session, 'SET pg_background.log_min_duration = 0');
+	$offset = -s $node->logfile;
+	value($session, q{SELECT (h).pid, (h).cookie FROM (SELECT pg_background_start('SELECT 4716 AS ended', label => E'a "b"\n c') AS h) s \gset});
+	($pid, $cookie) = split /\|/, value($session, 'SELECT :pid, :cookie');
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	$lines = logged($pid, qr/Query: SELECT 4716/, $offset);
+	like($lines, qr/^.*LOG:  $end_of_job$/m, "$with: the end of a job is logged, in the form of the reference");
+	$lines =~ $end_of_job;
+	my %end = %+;
+	is(join('|', @end{qw(cookie state sqlstate user database label)}), "$cookie|stopped|00000|" . value($session, 'SELECT current_user') . '|postgres|a ""b""? c',
+		"$with: the line of a job's end says which, how, and whose");
+	cmp_ok($end{run_time}, '>', 0, "$with: the line of a job's end says how long it ran");
+	cmp_ok($end{cpu_user} + $end{cpu_system}, '>', 0, "$with: the line of a job's end says what it has used");
+	like($lines, qr/DETAIL:  Query: SELECT 4716 AS ended$/m, "$with: the line of a job's end has its text");
+	is(scalar(() = $lines =~ /background job ended/g), 1, "$with: the end of a job is logged once");
+
+	value($session, q{SET pg_background.log_min_duration = '1h'});
+	$offset = -s $node->logfile;
+	launch($session, 'SELECT 4717 AS short');
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	($pid, $cookie) = launch($session, 'SELECT 4718 / 0 AS failed');
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	like(logged($pid, qr/Query: SELECT 4718/, $offset), qr/ended: cookie=$cookie state=error sqlstate=22012 /, "$with: a job that fails is logged, however short");
+	($pid, $cookie) = launch($session, 'SELECT 4719, pg_sleep(600)');
+	until_waits_for($node, $pid, 'PgSleep');
+	value($session, 'SELECT pg_background_cancel_v2(:pid, :cookie), pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	like(logged($pid, qr/Query: SELECT 4719/, $offset), qr/ended: cookie=$cookie state=canceled sqlstate=57014 /, "$with: a job that is canceled is logged");
+	($pid, $cookie) = launch($session, 'SELECT 4720, pg_sleep(600)');
+	until_waits_for($node, $pid, 'PgSleep');
+	value($session, 'SELECT pg_terminate_backend(:pid), pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	$lines = logged($pid, qr/Query: SELECT 4720/, $offset);
+	like($lines, qr/ended: cookie=$cookie state=error sqlstate=57P01 /, "$with: a job whose worker is terminated is logged");
+	is(scalar(() = $lines =~ /ended: cookie=$cookie /g), 1, "$with: a job whose worker is terminated is logged once");
+	unlike(slurp_file($node->logfile, $offset), qr/Query: SELECT 4717/, "$with: a job that ends well in time is not logged");
+	value($session, 'SET pg_background.log_min_duration = -1');
+	($pid) = launch($session, 'SELECT 4721 / 0 AS failed');
+	value($session, 'SELECT pg_background_wait_v2(:pid, :cookie), pg_background_detach_v2(:pid, :cookie)');
+	unlike(logged($pid, qr/STATEMENT:  SELECT 4721/, $offset), qr/Query: SELECT 4721/, "$with: no end is logged where that is off");
 	value($session, 'RESET ALL');
 
 	# --- the process list ---

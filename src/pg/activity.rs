@@ -90,6 +90,13 @@ pub(super) fn log_duration(sql: &CStr, was_logged: bool, detail: &CStr) -> Resul
     })
 }
 
+/// Writes a message of level LOG, and a detail that is for the log alone.
+pub fn log_line(message: &CStr, detail: &CStr) -> Result<()> {
+    let (message, detail) = (message.as_ptr(), detail.as_ptr());
+    // SAFETY: the format takes one string.
+    guard(|| unsafe { log(c"%s".as_ptr(), message, ptr::null(), detail) })
+}
+
 /// Can [`log_duration`] write a line? As far as the settings tell.
 pub(super) fn may_log_duration() -> bool {
     // SAFETY: reads variables.

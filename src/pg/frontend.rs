@@ -21,7 +21,7 @@ use super::sys;
 use super::value::slice_or_empty;
 use logic::wire::report::Report;
 use std::cell::UnsafeCell;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::{MaybeUninit, offset_of};
 use std::ptr;
 use std::sync::OnceLock;
@@ -178,6 +178,19 @@ pub fn feign_client() -> Result<()> {
         sys::FrontendProtocol = (*port).proto;
         sys::MyProcPort = port;
     })
+}
+
+/// User and database of the connection, as `%u` and `%d` of `log_line_prefix` have them; empty before there is one.
+pub fn names() -> (Vec<u8>, Vec<u8>) {
+    // SAFETY: NULL, or a port whose names are C strings or NULL.
+    unsafe {
+        let port = sys::MyProcPort;
+        if port.is_null() {
+            return (Vec::new(), Vec::new());
+        }
+        let bytes = |text: *const c_char| CStr::from_ptr(or_empty(text)).to_bytes().to_vec();
+        (bytes((*port).user_name), bytes((*port).database_name))
+    }
 }
 
 fn or_empty(text: *const c_char) -> *const c_char {

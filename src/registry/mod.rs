@@ -79,6 +79,7 @@ use logic::segment::header::Identity;
 
 mod area;
 pub mod door;
+mod ended_log;
 mod lock;
 mod pending;
 mod registration;
@@ -88,6 +89,7 @@ mod spin;
 mod waits;
 
 pub use area::{Registry, get, known, request};
+pub use ended_log::{log_end, logs_end};
 pub use logic::registry::claims::{Claim, WorkerRequirements};
 pub use logic::registry::history::EndedRow;
 pub use logic::registry::jobs::{Admission, End, NewJob};

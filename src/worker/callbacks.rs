@@ -130,5 +130,8 @@ fn leave_registry(offered: Option<&Segment>, report: impl FnOnce() -> Report) ->
         outcome::publish_untaken(segment, report);
     }
     registration.exit(&end)?;
+    if let (Some(segment), Some(_)) = (offered, &report) {
+        outcome::log_untaken(segment, &end)?;
+    }
     registry::ensure_dispatcher()
 }

@@ -27,7 +27,7 @@ use logic::wire::report::Report;
 use parking_lot::Mutex;
 use std::ffi::CString;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
 /// A job that this process has taken, or is about to take.
 pub struct Current {
@@ -46,6 +46,8 @@ pub struct Current {
     /// Automatic progress: what was shown so far.
     progress: SignalCell<JobProgress>,
     meter: Meter,
+    /// The log has its line of the job's end, or need not have it.
+    pub is_end_logged: AtomicBool,
     /// Names the job in log lines.
     pub detail: CString,
 }
@@ -104,6 +106,7 @@ impl Current {
             start: AtomicI32::new(0),
             progress: SignalCell::new(JobProgress::new()),
             meter: Meter::default(),
+            is_end_logged: AtomicBool::new(false),
             detail: CString::new(detail).unwrap_or_default(),
         })
     }

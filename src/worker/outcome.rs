@@ -13,14 +13,16 @@ use crate::pg::dsm::Segment;
 use crate::pg::error::{Result, level};
 use crate::pg::{activity, encoding, identity};
 use crate::point;
-use crate::registry::{AfterJob, End};
+use crate::registry::{self, AfterJob, End};
 use logic::job::state::{State, Stop};
 use logic::registry::layout::MESSAGE_SIZE;
 use logic::segment::header::OUTCOME_SIZE;
 use logic::sqlstate;
+use logic::wire::extras::Extras;
 use logic::wire::frame::Kind;
 use logic::wire::report::Report;
 use logic::wire::tags;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Publishes that the job has committed, and sends what the queue still lacks, waiting for room. Right after the
 /// commit. An error of the sending does not change the outcome.
@@ -85,6 +87,16 @@ pub fn publish_untaken(segment: &Segment, report: &Report) {
     segment.header().finish(State::Error, identity::now(), &body);
 }
 
+/// The log's line of such a job.
+pub fn log_untaken(segment: &Segment, end: &End) -> Result<()> {
+    if !registry::logs_end(end) {
+        return Ok(());
+    }
+    let header = segment.header();
+    let label = Extras::decode(segment.bytes(header.extras)).map_or(&b""[..], |extras| extras.label);
+    registry::log_end(header.identity.cookie, label, segment.sql()?.to_bytes(), end)
+}
+
 /// Is this the error of a job that ran longer than its timeout? The server has only cancelled a statement.
 pub fn timed_out(current: &Current, report: &Report) -> bool {
     let limit = i64::from(current.segment.header().identity.timeout);
@@ -102,18 +114,24 @@ pub fn end_job(current: &Current, after: AfterJob) -> Result<()> {
         // The job's session finds no end of the queue; so it must see that the job has no worker.
         current.segment.header().set_worker_pid(0);
     }
-    let told = end_in_registry(current, after);
+    let told = tell_of_end(current, after);
     point::reach("ended")?;
     let left = current.with_sender(Sender::leave);
     current::clear();
     told.and(left.map(drop))
 }
 
-fn end_in_registry(current: &Current, after: AfterJob) -> Result<()> {
-    let header = current.segment.header();
-    let (Some(registration), Some(slot)) = (current.registration, header.slot()) else {
+/// Writes the line in the log, once, whether or not the job's end is told once more: when the process ends before it
+/// has left the job.
+fn log_end(current: &Current, end: &End) -> Result<()> {
+    if current.is_end_logged.swap(true, Relaxed) || !registry::logs_end(end) {
         return Ok(());
-    };
+    }
+    registry::log_end(current.identity().cookie, &current.label()?, current.segment.sql()?.to_bytes(), end)
+}
+
+fn tell_of_end(current: &Current, after: AfterJob) -> Result<()> {
+    let header = current.segment.header();
     let state = header.state().unwrap_or(State::Error);
     let report = match state {
         State::Error | State::Canceled => Report::decode(&header.outcome()).ok(),
@@ -129,5 +147,9 @@ fn end_in_registry(current: &Current, after: AfterJob) -> Result<()> {
         timed_out: report.as_ref().is_some_and(|report| timed_out(current, report)),
         used: header.used.get(),
     };
-    registration.exclusive(|r, me| r.end_job(me, slot, header.identity.cookie, &end, after))
+    let logged = log_end(current, &end);
+    let (Some(registration), Some(slot)) = (current.registration, header.slot()) else {
+        return logged;
+    };
+    registration.exclusive(|r, me| r.end_job(me, slot, header.identity.cookie, &end, after)).and(logged)
 }

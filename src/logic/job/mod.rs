@@ -2,6 +2,7 @@
 
 pub mod automatic;
 pub mod counters;
+pub mod log_line;
 pub mod progress;
 pub mod released;
 pub mod state;

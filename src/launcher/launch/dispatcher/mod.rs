@@ -226,7 +226,7 @@ impl Dispatcher {
         };
         self.registry.exclusive(|r| r.end_pending(&new, &end))?;
         procs::wake(job.session_proc);
-        Ok(())
+        if registry::logs_end(&end) { registry::log_end(job.cookie, job.label, job.query, &end) } else { Ok(()) }
     }
 
     /// Takes the job with that number out of the list.
