@@ -83,6 +83,11 @@ pub fn enter(execution: Execution) {
     with(execution, |watched| watched.wire.enter());
 }
 
+/// Its rows are all there, and its triggers are about to run.
+pub fn finish(execution: Execution) {
+    with(execution, |watched| watched.watch.finish());
+}
+
 /// The plan does not run any more. Does nothing if its memory has gone.
 pub fn leave(execution: Execution) {
     with(execution, |watched| watched.wire.leave());

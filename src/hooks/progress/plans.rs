@@ -10,7 +10,7 @@ use crate::pg::error::Result;
 use crate::pg::hooks::Ended;
 use crate::pg::hooks::executor::{ExecutorHook, Purpose, Query, Stage};
 use crate::pg::memory::Execution;
-use crate::pg::watched_plans;
+use crate::pg::{plan_state, watched_plans};
 use logic::estimate::Phase;
 use logic::estimate::nested::one_line;
 
@@ -49,11 +49,15 @@ impl ExecutorHook for Plans {
         Ok(())
     }
 
-    fn enter(query: Query, _stage: Stage) -> Option<Frame> {
+    fn enter(query: Query, stage: Stage) -> Option<Frame> {
+        plan_state::count_run();
         sample_if_due();
         let execution = query.execution().filter(|execution| watched_plans::is_watched(*execution))?;
         let depth = LEVELS.with(|levels| levels.enter_plan(execution))?;
         watched_plans::enter(execution);
+        if stage == Stage::Finish {
+            watched_plans::finish(execution);
+        }
         Some(Frame { execution, depth })
     }
 

@@ -16,7 +16,8 @@ const OUTPUT_NS: f64 = 250.0;
 /// # Safety
 /// As [`Shape::new`].
 pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Shape {
-    let shape = Shape { plan: Plan::default(), states: Vec::new(), sources: Vec::new(), description };
+    let shape =
+        Shape { plan: Plan::default(), states: Vec::new(), sources: Vec::new(), description, runs_before: None };
     let mut walk = Walk { shape, is_whole: true };
     // SAFETY: promised by the caller: the tree is whole, and its links stay until the execution's end.
     unsafe {
@@ -24,6 +25,7 @@ pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Shape {
         if let Some(top) = NonNull::new(description.planstate) {
             walk.add(top, Place { parent: None, role: Role::Outer, gather: None, share: 1.0 });
             walk.add_lonely_ctes(description.estate);
+            walk.shape.plan.triggers = inspect::triggers(top.as_ptr());
         }
         if description.operation == sys::CmdType_CMD_SELECT {
             walk.shape.plan.output_ns = OUTPUT_NS;

@@ -157,7 +157,11 @@ unsafe fn kind(state: *mut sys::PlanState, plan: &sys::Plan, node: &mut Node, is
             sys::NodeTag_T_HashJoinState => Kind::HashJoin,
             sys::NodeTag_T_MergeJoinState => Kind::MergeJoin,
             sys::NodeTag_T_NestLoopState => Kind::NestLoop,
-            sys::NodeTag_T_AggState => agg(&*state.cast::<sys::AggState>(), node),
+            sys::NodeTag_T_AggState => {
+                let memory = f64::from(sys::work_mem) * 1024.0 * sys::hash_mem_multiplier;
+                node.is_external = plan.plan_rows * (f64::from(plan.plan_width) + 100.0) > memory;
+                agg(&*state.cast::<sys::AggState>(), node)
+            }
             sys::NodeTag_T_WindowAggState => {
                 node.aggregates_ns = AGGREGATE_NS * f64::from((*state.cast::<sys::WindowAggState>()).numfuncs);
                 Kind::Window
@@ -219,6 +223,40 @@ unsafe fn modify(state: &sys::ModifyTableState) -> Kind {
         _ => 1200.0 + indexes,
     };
     Kind::Modify { ns }
+}
+
+/// Triggers that run for each row that the plan changes, after the last. Those of an UPDATE are left out: of a foreign
+/// key that did not change they are not even queued.
+///
+/// # Safety
+/// A node's state, made by ExecInitNode.
+pub unsafe fn triggers(state: *mut sys::PlanState) -> f64 {
+    const KIND: u32 = sys::TRIGGER_TYPE_ROW | sys::TRIGGER_TYPE_BEFORE | sys::TRIGGER_TYPE_INSTEAD;
+    // SAFETY: promised by the caller; a descriptor has so many triggers.
+    unsafe {
+        if (*state).type_ != sys::NodeTag_T_ModifyTableState {
+            return 0.0;
+        }
+        let modify = &*state.cast::<sys::ModifyTableState>();
+        let event = match modify.operation {
+            sys::CmdType_CMD_INSERT => sys::TRIGGER_TYPE_INSERT,
+            sys::CmdType_CMD_DELETE => sys::TRIGGER_TYPE_DELETE,
+            _ => return 0.0,
+        };
+        let Some(found) = modify.resultRelInfo.as_ref().and_then(|relation| relation.ri_TrigDesc.as_ref()) else {
+            return 0.0;
+        };
+        let number = usize::try_from(found.numtriggers).unwrap_or(0);
+        let runs = |trigger: &&sys::Trigger| {
+            let kind = trigger.tgtype as u32;
+            kind & KIND == sys::TRIGGER_TYPE_ROW
+                && kind & event != 0
+                && trigger.tgenabled != b'D' as i8
+                && !trigger.tginitdeferred
+        };
+        let triggers = if number == 0 { &[][..] } else { std::slice::from_raw_parts(found.triggers, number) };
+        triggers.iter().filter(runs).count() as f64
+    }
 }
 
 /// The planner asks a function of the server's own for the number of its rows; of another it guesses 1000.

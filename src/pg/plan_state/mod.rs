@@ -19,6 +19,7 @@ use logic::estimate::Estimate;
 use logic::estimate::plan::Estimator;
 use logic::estimate::plan::node::{Plan, Reading, Seen};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// When a plan is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,17 @@ pub struct Shape {
     states: Vec<NonNull<sys::PlanState>>,
     sources: Vec<Source>,
     description: NonNull<sys::QueryDesc>,
+    /// Runs of all plans when this one had returned its last row.
+    runs_before: Option<u64>,
+}
+
+/// Runs of plans in this process. Those in a trigger are counted by it.
+static RUNS: AtomicU64 = AtomicU64::new(0);
+
+/// A plan begins to run.
+pub fn count_run() {
+    // One process, one thread: no other writes it.
+    RUNS.store(RUNS.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
 /// Where a node is read.
@@ -91,6 +103,7 @@ impl Shape {
                 *seen = read::node(self, at);
             }
         }
+        reading.trigger_runs = self.runs_before.map_or(0.0, |before| (RUNS.load(Ordering::Relaxed) - before) as f64);
         reading.is_waiting = moment == Moment::Waiting;
     }
 }
@@ -116,6 +129,11 @@ impl Watch {
 
     pub fn shape(&self) -> &Shape {
         &self.shape
+    }
+
+    /// It has returned its last row, and its triggers run.
+    pub fn finish(&mut self) {
+        self.shape.runs_before.get_or_insert(RUNS.load(Ordering::Relaxed));
     }
 
     /// Reads the plan and estimates. Between ExecutorStart and ExecutorEnd.

@@ -14,13 +14,13 @@ impl Model<'_> {
         let before = input.total() + feed + sorting;
         if !seen.is_filled {
             let before_done = input.done() + feed * input.fraction;
-            return State { rows, fraction: 0.0, before, before_done, along: out * rows };
+            return State { rows, fraction: 0.0, before, before_done, along: out * rows, ..State::default() };
         }
         let fraction = match (seen.rows, self.seen[child].rows) {
             (Some(count), None) if loops <= 1.0 => softly(count, rows),
             _ => self.output(at, rows),
         };
-        State { rows, fraction, before, before_done: before, along: out * rows }
+        State { rows, fraction, before, before_done: before, along: out * rows, ..State::default() }
     }
 
     pub(super) fn agg(&mut self, at: usize, node: &Node, grouping: Grouping, loops: f64, depth: Depth) -> State {
@@ -30,8 +30,7 @@ impl Model<'_> {
         let rows = match grouping {
             Grouping::Plain => node.rows.max(1.0),
             Grouping::Sorted => self.rows(at, expected, input.fraction, loops),
-            // A table that spilled has not all groups.
-            Grouping::Hashed if seen.batches.is_some() => self.states[at].rows.max(1.0),
+            Grouping::Hashed if seen.batches.is_some() => self.spilled_groups(at, expected),
             Grouping::Hashed => match seen.groups {
                 Some(count) if seen.is_filled => count.max(1.0),
                 Some(count) if loops <= 1.0 => {
@@ -49,14 +48,40 @@ impl Model<'_> {
         let before = input.total() + own;
         let before_done = if seen.is_filled { before } else { input.done() + own * input.fraction };
         if grouping == Grouping::Plain {
-            return State { rows, fraction: f64::from(u8::from(seen.is_filled)), before, before_done, along: 0.0 };
+            return State {
+                rows,
+                fraction: f64::from(u8::from(seen.is_filled)),
+                before,
+                before_done,
+                along: 0.0,
+                ..State::default()
+            };
         }
         let mut along = rows * cost::GROUP_OUT;
         let mut fraction = self.output(at, rows);
-        if let Some((all, over)) = seen.batches {
-            along += input.rows * cost::BATCHED_ROW;
-            fraction = over / all.max(1.0);
+        match seen.batches {
+            Some((all, over)) => {
+                along += input.rows * cost::BATCHED_ROW;
+                fraction = over / all.max(1.0);
+            }
+            None if node.is_external && !seen.is_filled => along += input.rows * cost::BATCHED_ROW,
+            None => {}
         }
-        State { rows, fraction: if seen.is_filled { fraction } else { 0.0 }, before, before_done, along }
+        let has_spilled = seen.batches.is_some();
+        State { rows, fraction: if seen.is_filled { fraction } else { 0.0 }, before, before_done, along, has_spilled }
+    }
+
+    /// A table that spilled has not all groups. What it had when it was full says less than it seems to, where only the
+    /// first rows had been read: so it is weighed with what the planner expects, until groups come out.
+    fn spilled_groups(&self, at: usize, expected: f64) -> f64 {
+        let seen = self.seen[at];
+        let (all, over) = seen.batches.unwrap_or((1.0, 0.0));
+        let (last, count) = (self.states[at].rows.max(1.0), seen.rows.unwrap_or(0.0));
+        let part = over / all.max(1.0);
+        if seen.is_filled && part > 0.1 {
+            return (count / part.min(1.0)).max(count);
+        }
+        // Held, once it is weighed.
+        if self.states[at].has_spilled { last } else { (last * expected.max(1.0)).sqrt() }
     }
 }

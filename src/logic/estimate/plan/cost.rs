@@ -29,6 +29,8 @@ pub const WINDOW: f64 = 450.0;
 pub const MERGE: f64 = 70.0;
 pub const MATERIAL: f64 = 50.0;
 pub const GATHER: f64 = 80.0;
+/// A check of a foreign key.
+pub const TRIGGER: f64 = 6000.0;
 
 /// A scan of a table, index or function that returns `rows` in one execution.
 pub fn scan(node: &Node, rows: f64, pages: Option<f64>) -> f64 {

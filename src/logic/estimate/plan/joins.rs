@@ -28,7 +28,7 @@ impl Model<'_> {
         along += rest;
         let built = if seen.is_filled { inner.before } else { inner.before_done };
         let before_done = outer.before_done + built;
-        State { rows, fraction, before: outer.before + inner.before, before_done, along }
+        State { rows, fraction, before: outer.before + inner.before, before_done, along, ..State::default() }
     }
 
     pub(super) fn merge_join(&mut self, at: usize, node: &Node, loops: f64, depth: Depth) -> State {
@@ -45,7 +45,7 @@ impl Model<'_> {
         };
         let along = part(&outer) + part(&inner) + rows * cost::RESULT;
         let before_done = outer.before_done + inner.before_done;
-        State { rows, fraction, before: outer.before + inner.before, before_done, along }
+        State { rows, fraction, before: outer.before + inner.before, before_done, along, ..State::default() }
     }
 
     pub(super) fn nest_loop(&mut self, at: usize, node: &Node, loops: f64, depth: Depth) -> State {
@@ -67,7 +67,14 @@ impl Model<'_> {
         let expected = tame(self.scaled(node, &[first, second]), outer.rows.max(inner.rows));
         let rows = self.rows(at, expected, fraction, loops);
         let along = outer.along + outer.rows * each + rows * cost::RESULT;
-        State { rows, fraction, before: outer.before + once, before_done: outer.before_done + once_done, along }
+        State {
+            rows,
+            fraction,
+            before: outer.before + once,
+            before_done: outer.before_done + once_done,
+            along,
+            ..State::default()
+        }
     }
 
     pub(super) fn limit(&mut self, at: usize, node: &Node, loops: f64, depth: Depth) -> State {

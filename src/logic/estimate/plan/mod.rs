@@ -47,8 +47,10 @@ impl Estimator {
         model.work_out(0, 1.0, Depth::TOP);
         let top = self.nodes[0];
         let output = plan.output_ns * top.rows;
-        let total = top.total() + output;
-        let done = top.done() + output * top.fraction;
+        let triggers = plan.triggers * top.rows;
+        let fired = (reading.trigger_runs / triggers.max(1.0)).min(1.0);
+        let total = top.total() + output + triggers * cost::TRIGGER;
+        let done = top.done() + output * top.fraction + triggers * cost::TRIGGER * fired;
         if total > 0.0 && done.is_finite() && total.is_finite() {
             self.shown = self.shown.max((done / total).clamp(0.0, ALMOST));
         }

@@ -18,6 +18,8 @@ pub struct State {
     pub before_done: f64,
     /// Time that goes by with the rows.
     pub along: f64,
+    /// A hash table of groups that did not fit in memory.
+    pub has_spilled: bool,
 }
 
 impl State {
@@ -176,7 +178,7 @@ impl Model<'_> {
                 }
                 let before = input.total() + stored;
                 let before_done = if seen.is_filled { before } else { input.done() + stored * input.fraction };
-                State { rows: input.rows, fraction: 0.0, before, before_done, along: stored }
+                State { rows: input.rows, fraction: 0.0, before, before_done, along: stored, ..State::default() }
             }
             Kind::Memoize => {
                 let missed = seen.misses.unwrap_or(0.5);
@@ -191,7 +193,14 @@ impl Model<'_> {
                 let own = cost::hash(node, rows);
                 let before = input.total() + own;
                 let before_done = if seen.is_filled { before } else { input.done() + own * input.fraction };
-                State { rows, fraction: f64::from(u8::from(seen.is_filled)), before, before_done, along: 0.0 }
+                State {
+                    rows,
+                    fraction: f64::from(u8::from(seen.is_filled)),
+                    before,
+                    before_done,
+                    along: 0.0,
+                    ..State::default()
+                }
             }
             Kind::HashJoin => self.hash_join(at, node, loops, depth),
             Kind::MergeJoin => self.merge_join(at, node, loops, depth),
@@ -216,7 +225,7 @@ impl Model<'_> {
                 let rows = node.rows.min(rows);
                 let (fraction, before_done) =
                     if seen.is_filled { (self.output(at, rows), before) } else { (0.0, before_done) };
-                State { rows, fraction, before, before_done, along: rows * cost::GROUP_OUT }
+                State { rows, fraction, before, before_done, along: rows * cost::GROUP_OUT, ..State::default() }
             }
             Kind::Limit => self.limit(at, node, loops, depth),
             Kind::Append { .. } | Kind::MergeAppend => self.append(node, seen, loops, depth),

@@ -10,6 +10,8 @@ pub struct Plan {
     pub nodes: Vec<Node>,
     /// The top's rows go to a table or a client, and each costs so many nanoseconds.
     pub output_ns: f64,
+    /// Triggers that run for each row after the last, such as checks of foreign keys.
+    pub triggers: f64,
 }
 
 /// How a node works on its input.
@@ -105,7 +107,7 @@ pub struct Node {
     pub tuples: f64,
     /// Below a Gather: other processes run it, too.
     pub is_partial: bool,
-    /// A sort that does not fit in memory, or a hash join of several batches, as far as can be expected.
+    /// A sort or groups that do not fit in memory, or a hash join of several batches, as far as can be expected.
     pub is_external: bool,
     /// A sort of which only the first rows are kept.
     pub is_bounded: bool,
@@ -168,6 +170,8 @@ pub struct Reading {
     pub nodes: Vec<Seen>,
     /// Rows that the statement has returned or changed.
     pub processed: i64,
+    /// Statements that triggers have run since the last row.
+    pub trigger_runs: f64,
     /// The process waits for its parallel workers.
     pub is_waiting: bool,
 }

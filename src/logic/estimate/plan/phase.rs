@@ -8,6 +8,9 @@ pub fn of(plan: &Plan, reading: &Reading, states: &[State]) -> Phase {
     if reading.is_waiting {
         return Phase::from("waiting for parallel workers");
     }
+    if reading.trigger_runs > 0.0 {
+        return Phase::from("running triggers");
+    }
     let finder = Finder { plan, reading, states };
     let (mut verb, mut at) = ("scanning", 0);
     // Each step goes one node down.

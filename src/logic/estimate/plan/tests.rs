@@ -195,6 +195,21 @@ fn an_append_goes_through_its_members() {
 }
 
 #[test]
+fn triggers_run_after_the_last_row() {
+    let mut tree = Tree::default();
+    let modify = tree.add(None, Kind::Modify { ns: 500.0 }, Role::Outer, 0.0);
+    let scan = tree.scan(Some(modify), Role::Outer, "t", 1e5);
+    tree.0.triggers = 1.0;
+    let mut run = tree.run();
+    let written = run.see(scan, position(1.0)).percent();
+    assert!(written < 30.0, "{written}");
+    run.reading.trigger_runs = 5e4;
+    let checked = run.percent();
+    assert!(checked > 50.0 && checked < 65.0, "{checked}");
+    assert_eq!(run.phase(), "running triggers");
+}
+
+#[test]
 fn waiting_is_said() {
     let mut tree = Tree::default();
     let gather = tree.add(None, Kind::Gather, Role::Outer, 1e5);
