@@ -10,6 +10,7 @@ CREATE TABLE source (id int, filler text);
 INSERT INTO source SELECT i, repeat('x', 100) FROM generate_series(1, 2000) i;
 ANALYZE source;
 CREATE TABLE target AS SELECT * FROM source;
+CREATE TABLE copied (LIKE source);
 ANALYZE target;
 
 -- Lets the rows of the first half pass, slowly enough for some looks, and holds the job in the middle.
@@ -26,7 +27,7 @@ END
 $$;
 
 -- Runs a job up to the gate, and says what is seen there; then lets it go on to its end.
-CREATE FUNCTION in_the_middle(sql text, results bool DEFAULT false, autocommit bool DEFAULT false,
+CREATE FUNCTION in_the_middle(sql text, results bool DEFAULT false, autocommit bool DEFAULT false, at_least int DEFAULT 40,
                               OUT percent text, OUT rows bool, OUT source text, OUT phase text, OUT ends text)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -45,10 +46,11 @@ BEGIN
         last := seen.progress_pct;
         -- the last look before the gate may be some rows before it
         EXIT WHEN seen.wait_event = 'advisory' AND
-                  coalesce(seen.progress_pct >= 40, seen.progress_source IS NOT NULL OR sql ~ 'nothing') OR clock_timestamp() > give_up;
+                  coalesce(seen.progress_pct >= at_least, seen.progress_source IS NOT NULL OR sql ~ 'nothing') OR clock_timestamp() > give_up;
         PERFORM pg_sleep(0.005);
     END LOOP;
     percent := CASE WHEN goes_back THEN 'goes back' WHEN seen.progress_pct BETWEEN 40 AND 60 THEN 'about half'
+                    WHEN seen.progress_pct BETWEEN 65 AND 85 THEN 'about three quarters'
                     ELSE seen.progress_pct::text END;
     rows := seen.rows_processed > 0;
     source := seen.progress_source;
@@ -63,9 +65,15 @@ $$;
 -- Statements with a plan.
 SELECT percent, source, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id)');
 SELECT percent, rows, source, ends FROM in_the_middle('SELECT * FROM source WHERE gate(id)');
-SELECT percent, rows, source, ends FROM in_the_middle('INSERT INTO target SELECT * FROM source WHERE gate(id)');
+SELECT percent, rows, source, ends FROM in_the_middle('INSERT INTO copied SELECT * FROM source WHERE gate(id)');
 SELECT percent, rows, source, ends FROM in_the_middle('UPDATE source SET filler = filler WHERE gate(id)');
 VACUUM FULL source;
+-- MERGE came with 15; before, an UPDATE does the same
+SELECT CASE WHEN current_setting('server_version_num')::int >= 150000
+            THEN 'MERGE INTO target t USING source s ON t.id = s.id AND gate(s.id) WHEN MATCHED THEN UPDATE SET filler = s.filler'
+            ELSE 'UPDATE target t SET filler = s.filler FROM source s WHERE t.id = s.id AND gate(s.id)' END AS merge \gset
+SELECT percent <> 'goes back' AS goes_on, source, ends FROM in_the_middle(:'merge', at_least => 1);
+VACUUM FULL target;
 SELECT percent, rows, source, ends FROM in_the_middle('DELETE FROM target WHERE gate(id)');
 SELECT percent, source, ends FROM in_the_middle('CREATE TABLE made AS SELECT * FROM source WHERE gate(id)');
 CREATE MATERIALIZED VIEW gated AS SELECT * FROM source WHERE gate(id) WITH NO DATA;
@@ -79,11 +87,11 @@ SELECT percent, source, ends FROM in_the_middle('SELECT count(*) FROM source WHE
 SELECT percent, source, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id); SELECT 2', autocommit => true);
 
 -- Of a function and DO nothing is known, but the statement in it; a loop over a cursor is as far as its cursor.
-SELECT percent, phase, ends FROM in_the_middle($$DO $a$ BEGIN PERFORM count(*) FROM source WHERE gate(id); END $a$$$);
+SELECT percent, phase, ends FROM in_the_middle($$DO $a$ BEGIN PERFORM count(*) FROM source WHERE gate(id); END $a$ $$);
 SELECT percent, phase, ends FROM in_the_middle($$DO $a$ DECLARE r record; BEGIN
     FOR r IN SELECT * FROM source WHERE gate(0) LOOP
         PERFORM gate(r.id);
-    END LOOP; END $a$$$);
+    END LOOP; END $a$ $$);
 CREATE FUNCTION in_function() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM source WHERE gate(id)';
 CREATE PROCEDURE in_procedure() LANGUAGE plpgsql AS $$ BEGIN PERFORM in_function(); END $$;
 SELECT percent, phase, ends FROM in_the_middle('SELECT in_function()');
@@ -146,7 +154,7 @@ SELECT caught();
 RESET pg_background.observe_session;
 
 DROP MATERIALIZED VIEW gated;
-DROP TABLE source, target, made;
+DROP TABLE source, target, copied, made;
 DROP FUNCTION gate, in_the_middle, in_function, fails, caught, deep;
 DROP PROCEDURE in_procedure;
 \i regress/sql/include/cleanup.sql
