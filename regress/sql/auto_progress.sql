@@ -133,6 +133,41 @@ $$;
 SELECT job('SELECT deep(5)::text');
 SELECT * FROM attempt($$SELECT pg_background_exec('SELECT count(*) FROM source WHERE fails(id)')$$);
 
+-- A row that another session has changed meanwhile (EvalPlanQual has a plan of its own); parallel workers, the leader of
+-- which only waits; compiled expressions, where the server has JIT.
+BEGIN;
+UPDATE source SET filler = repeat('y', 100) WHERE id = 1500;
+SELECT pid, cookie FROM pg_background_start('UPDATE source SET filler = repeat($$z$$, 100) WHERE fails(1) AND filler > $$a$$') \gset
+CALL until('EXISTS (SELECT FROM pg_stat_background WHERE wait_event = $$transactionid$$)');
+COMMIT;
+SELECT pg_background_await((:pid, :cookie)::pg_background_handle);
+SELECT state, row_count FROM pg_background_outcome((:pid, :cookie)::pg_background_handle);
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET max_parallel_workers_per_gather = 2;
+SET parallel_leader_participation = off;
+SET jit_above_cost = 0;
+CREATE FUNCTION slow(id int) RETURNS bool LANGUAGE plpgsql PARALLEL SAFE COST 1000 AS $$
+BEGIN
+    IF id % 100 = 0 THEN
+        PERFORM pg_sleep(0.001);
+    END IF;
+    RETURN true;
+END
+$$;
+SELECT job('SELECT count(*)::text FROM source a JOIN source b USING (id) WHERE slow(id)');
+SELECT job('SELECT string_agg(id::text, $$ $$) FROM (SELECT id FROM source WHERE slow(id) ORDER BY id LIMIT 3) AS top');
+SELECT job('SELECT (SELECT count(*) FROM source WHERE slow(id) AND id > m)::text FROM (SELECT max(id) - 2 AS m FROM source) AS most');
+SET parallel_leader_participation = on;
+SELECT job('SELECT count(*)::text FROM source a JOIN source b USING (id) WHERE slow(id)');
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+RESET parallel_leader_participation;
+RESET jit_above_cost;
+SET max_parallel_workers_per_gather = 0;
+
 -- A cancel.
 SELECT pg_advisory_lock(1111);
 SELECT pid, cookie FROM pg_background_start('SELECT count(*) FROM source WHERE gate(id)', label => 'to cancel') \gset
@@ -155,6 +190,6 @@ RESET pg_background.observe_session;
 
 DROP MATERIALIZED VIEW gated;
 DROP TABLE source, target, copied, made;
-DROP FUNCTION gate, in_the_middle, in_function, fails, caught, deep;
+DROP FUNCTION slow, gate, in_the_middle, in_function, fails, caught, deep;
 DROP PROCEDURE in_procedure;
 \i regress/sql/include/cleanup.sql
