@@ -30,6 +30,24 @@ BEGIN
   RETURN lines;
 END $$;
 
+-- Shows the lines of pg_background_watch until all of the jobs have ended. Returns how many looks there were, and how many different
+-- percentages of a job.
+CREATE FUNCTION watch(jobs pg_background_handle[], OUT looks int, OUT moves int) LANGUAGE plpgsql AS $$
+DECLARE
+  line record;
+  seen text[] := '{}';
+BEGIN
+  looks := 0;
+  WHILE NOT pg_background_await_all(jobs, '0.7 s') LOOP
+    looks := looks + 1;
+    FOR line IN SELECT * FROM pg_background_watch LOOP
+      RAISE INFO '% % % %  %', line.progress, lpad(coalesce(line.pct || ' %', '?'), 5), line.elapsed, rpad(line.job, 15), coalesce(line.phase, '');
+      IF line.pct IS NOT NULL THEN seen := seen || (line.pid || ' ' || line.pct); END IF;
+    END LOOP;
+  END LOOP;
+  moves := count(DISTINCT s) FROM unnest(seen) s;
+END $$;
+
 CREATE VIEW jobs AS
   SELECT * FROM pg_background_list_v2() AS (pid int, cookie bigint, launched_at timestamptz, user_id oid, queue_size int,
                                             state text, sql_preview text, last_error text, consumed boolean);

@@ -128,3 +128,31 @@ FROM pg_background_history ORDER BY finished_at DESC LIMIT 8;
 SELECT expect('it was canceled', state = 'canceled') FROM pg_background_history WHERE cookie = :cookie \g /dev/null
 SELECT usename, launched, completed, failed, canceled, warm_starts, cold_starts, run_time FROM pg_stat_background_totals;
 SELECT expect('no job runs', count(*) = 0) FROM pg_stat_background \g /dev/null
+
+\echo
+\echo === 9. Progress without a line of code: a load with joins, and an index
+\echo
+CREATE TABLE report (bid int, tid int, part int, n bigint, balance bigint);
+CREATE TEMP TABLE job AS
+  SELECT h.* FROM (VALUES
+    ('load with joins', $$INSERT INTO report
+       SELECT bid, tid, aid % 500, count(*), sum(abalance + bbalance + tbalance)
+       FROM pgbench_accounts JOIN pgbench_branches USING (bid) JOIN pgbench_tellers USING (bid) WHERE tid % 3 = 0
+       GROUP BY 1, 2, 3$$),
+    ('index build', 'CREATE INDEX demo_filler_idx ON pgbench_accounts (filler, bid, abalance)')) AS v (label, sql),
+    pg_background_start(v.sql, label => v.label, results => false) AS h;
+-- pg_background_watch, again and again; in psql alone: TABLE pg_background_watch \watch 1
+SELECT looks, moves FROM job, watch(ARRAY(SELECT (pid, cookie)::pg_background_handle FROM job)) LIMIT 1 \gset
+SELECT expect('they were seen at work', :looks > 0) \g /dev/null
+SELECT label, state, row_count, run_time FROM pg_background_history JOIN job USING (cookie) ORDER BY label;
+SELECT expect('both have ended well', count(*) = 2) FROM pg_background_history JOIN job USING (cookie) WHERE state = 'stopped' \g /dev/null
+
+\echo
+\echo === 10. All of these jobs in a picture
+\echo
+\pset tuples_only on
+\pset format unaligned
+SELECT pg_background_timeline() \g :timeline
+\pset format aligned
+\pset tuples_only off
+\echo The picture, for a browser: :timeline
