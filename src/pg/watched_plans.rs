@@ -78,6 +78,11 @@ pub fn is_watched(execution: Execution) -> bool {
     with(execution, |_| ()).is_some()
 }
 
+/// ExecutorRun begins.
+pub fn begin(execution: Execution) {
+    with(execution, |watched| watched.watch.begin());
+}
+
 /// The plan begins to run: ticks trip it, if it is the innermost.
 pub fn enter(execution: Execution) {
     with(execution, |watched| watched.wire.enter());

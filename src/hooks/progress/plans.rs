@@ -54,6 +54,9 @@ impl ExecutorHook for Plans {
         sample_if_due();
         let execution = query.execution().filter(|execution| watched_plans::is_watched(*execution))?;
         let depth = LEVELS.with(|levels| levels.enter_plan(execution))?;
+        if stage == Stage::Run {
+            watched_plans::begin(execution);
+        }
         watched_plans::enter(execution);
         if stage == Stage::Finish {
             watched_plans::finish(execution);

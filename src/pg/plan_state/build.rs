@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 
 /// More nodes are not watched: a reading has to be short.
 const MOST_NODES: usize = 500;
-/// A row that goes to a client or a new table.
+/// A row that goes to a client.
 const OUTPUT_NS: f64 = 250.0;
 
 /// # Safety
@@ -27,9 +27,6 @@ pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Shape {
             walk.add_lonely_ctes(description.estate);
             walk.shape.plan.triggers = inspect::triggers(top.as_ptr());
         }
-        if description.operation == sys::CmdType_CMD_SELECT {
-            walk.shape.plan.output_ns = OUTPUT_NS;
-        }
         if walk.is_whole {
             walk.watch_tables();
             walk.count();
@@ -40,6 +37,28 @@ pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Shape {
         walk.shape.sources.clear();
     }
     walk.shape
+}
+
+/// A row of the result, which is thrown away, written to a new table or a file, or sent.
+///
+/// # Safety
+/// The execution is about to run: a portal gives it its receiver only then.
+pub unsafe fn output_ns(description: &sys::QueryDesc) -> f64 {
+    if description.operation != sys::CmdType_CMD_SELECT {
+        return 0.0;
+    }
+    // SAFETY: promised by the caller: its receiver and its top node are there.
+    unsafe {
+        let plan = &*(*description.planstate).plan;
+        match description.dest.as_ref().map_or(sys::CommandDest_DestNone, |dest| dest.mydest) {
+            sys::CommandDest_DestNone => 5.0,
+            sys::CommandDest_DestIntoRel | sys::CommandDest_DestTransientRel => {
+                250.0 + 7.0 * f64::from(plan.plan_width)
+            }
+            sys::CommandDest_DestCopyOut => 100.0 + 60.0 * cells(plan.targetlist).len() as f64,
+            _ => OUTPUT_NS,
+        }
+    }
 }
 
 /// Where a node stands.

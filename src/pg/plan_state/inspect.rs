@@ -10,8 +10,10 @@ const FIRST_USER_OID: u32 = 16_384;
 const AGGREGATE_NS: f64 = 20.0;
 /// One whose state is more than a value, such as that of a sum of numerics.
 const INTERNAL_NS: f64 = 90.0;
+/// A row of a function that stores them all.
+const STORING_NS: f64 = 110.0;
 /// One that sorts its input first.
-const SORTED_AGGREGATE_NS: f64 = 250.0;
+const SORTED_AGGREGATE_NS: f64 = 60.0;
 
 pub struct Facts {
     pub node: Node,
@@ -123,7 +125,10 @@ unsafe fn kind(state: *mut sys::PlanState, plan: &sys::Plan, node: &mut Node, is
             sys::NodeTag_T_BitmapIndexScanState | sys::NodeTag_T_BitmapAndState | sys::NodeTag_T_BitmapOrState => {
                 Kind::BitmapSource
             }
-            sys::NodeTag_T_FunctionScanState => Kind::Leaf { is_known: is_servers_function(plan) },
+            sys::NodeTag_T_FunctionScanState => {
+                node.storing_ns = STORING_NS;
+                Kind::Leaf { is_known: is_servers_function(plan) }
+            }
             sys::NodeTag_T_TableFuncScanState => Kind::Leaf { is_known: false },
             sys::NodeTag_T_ResultState if (*state).lefttree.is_null() => Kind::Leaf { is_known: false },
             sys::NodeTag_T_ProjectSetState => {
@@ -142,8 +147,7 @@ unsafe fn kind(state: *mut sys::PlanState, plan: &sys::Plan, node: &mut Node, is
             sys::NodeTag_T_IncrementalSortState => Kind::Pass { ns: 250.0 },
             sys::NodeTag_T_LockRowsState => Kind::Pass { ns: 600.0 },
             sys::NodeTag_T_SortState => {
-                let memory = f64::from(sys::work_mem) * 1024.0;
-                node.is_external = plan.plan_rows * (f64::from(plan.plan_width) + 48.0) > memory;
+                node.memory = f64::from(sys::work_mem) * 1024.0;
                 node.is_bounded = (*state.cast::<sys::SortState>()).bounded;
                 Kind::Sort
             }
@@ -198,6 +202,7 @@ unsafe fn agg(state: &sys::AggState, node: &mut Node) -> Kind {
         node.aggregates_ns += if is_internal { INTERNAL_NS } else { AGGREGATE_NS };
         if !aggregate.aggdistinct.is_null() || !aggregate.aggorder.is_null() {
             node.aggregates_ns += SORTED_AGGREGATE_NS;
+            node.sorting_aggregates += 1.0;
         }
     }
     match state.aggstrategy {

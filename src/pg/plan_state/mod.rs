@@ -136,6 +136,12 @@ impl Watch {
         self.shape.runs_before.get_or_insert(RUNS.load(Ordering::Relaxed));
     }
 
+    /// The plan is about to run: where its rows go is known only now.
+    pub fn begin(&mut self) {
+        // SAFETY: the execution is there as long as this value.
+        self.shape.plan.output_ns = unsafe { build::output_ns(self.shape.description.as_ref()) };
+    }
+
     /// Reads the plan and estimates. Between ExecutorStart and ExecutorEnd.
     pub fn sample(&mut self, moment: Moment) -> Estimate {
         self.shape.read(moment, &mut self.reading);

@@ -42,8 +42,9 @@ pub unsafe fn node(shape: &Shape, at: usize) -> Seen {
             }
             sys::NodeTag_T_LimitState => {
                 let limit = &*state.cast::<sys::LimitState>();
-                let is_set = limit.lstate != sys::LimitStateCond_LIMIT_INITIAL && !limit.noCount;
-                seen.limit = is_set.then_some(limit.offset as f64 + limit.count as f64);
+                let is_set = limit.lstate != sys::LimitStateCond_LIMIT_INITIAL;
+                let wanted = if limit.noCount { f64::INFINITY } else { limit.offset as f64 + limit.count as f64 };
+                seen.limit = is_set.then_some(wanted);
                 seen.rows = Some(limit.position as f64);
             }
             sys::NodeTag_T_AppendState => {

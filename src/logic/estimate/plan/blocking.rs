@@ -45,7 +45,8 @@ impl Model<'_> {
         if grouping == Grouping::Sorted {
             return State { rows, along: input.along + own, ..input };
         }
-        let before = input.total() + own;
+        let sorting = node.sorting_aggregates * cost::sorting(input.rows);
+        let before = input.total() + own + sorting;
         let before_done = if seen.is_filled { before } else { input.done() + own * input.fraction };
         if grouping == Grouping::Plain {
             return State {

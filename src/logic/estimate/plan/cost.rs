@@ -10,9 +10,17 @@ const INDEX_ONLY_ROW: f64 = 120.0;
 /// A new look into an index.
 pub const RESCAN: f64 = 1500.0;
 const BITMAP_ROW: f64 = 150.0;
+const BITMAP_SOURCE_ROW: f64 = 60.0;
 const LEAF_ROW: f64 = 100.0;
-const SORT_EXTERNAL_ROW: f64 = 200.0;
 const SORT_ROW: f64 = 60.0;
+/// A row that is read from a sorted run and written to a longer one; one that comes out of memory, and of the last
+/// merge.
+const MERGED_ROW: f64 = 120.0;
+const SORTED_ROW: f64 = 80.0;
+const LAST_MERGED_ROW: f64 = 80.0;
+/// Bytes of a row in memory beside its columns, and of the buffers that the merge of one run takes.
+const ROW_OVERHEAD: f64 = 56.0;
+const RUN_BUFFERS: f64 = 264.0 * 1024.0;
 const HASH_ROW: f64 = 130.0;
 /// A look into a hash table that is in the processor's cache, and into one that is not.
 const PROBE: (f64, f64) = (70.0, 160.0);
@@ -42,19 +50,31 @@ pub fn scan(node: &Node, rows: f64, pages: Option<f64>) -> f64 {
         }
         Kind::Index { is_only, .. } => RESCAN + rows * (if is_only { INDEX_ONLY_ROW } else { INDEX_ROW } + qualified),
         Kind::Bitmap => RESCAN + rows * (BITMAP_ROW + qualified),
+        Kind::BitmapSource => rows * BITMAP_SOURCE_ROW,
         _ => rows * (LEAF_ROW + qualified),
     }
 }
 
 /// To take `rows` in, to sort them when all are there, and to give one out.
 pub fn sort(node: &Node, rows: f64) -> (f64, f64, f64) {
-    let feed = SORT_ROW + if node.is_bounded { 0.0 } else { 0.3 * node.width };
-    let sorting = if node.is_bounded { 0.0 } else { 9.0 * rows.max(2.0).log2() };
-    if node.is_external {
-        (rows * (feed + sorting), 0.0, SORT_EXTERNAL_ROW + SORT_ROW)
-    } else {
-        (rows * feed, rows * sorting, SORT_ROW)
+    if node.is_bounded {
+        return (rows * SORT_ROW, 0.0, SORTED_ROW);
     }
+    let feed = SORT_ROW + 0.3 * node.width;
+    let bytes = rows * (node.width + ROW_OVERHEAD);
+    if node.memory <= 0.0 || bytes <= node.memory {
+        return (rows * feed, sorting(rows) / 2.0, SORTED_ROW);
+    }
+    // Runs as long as the memory are sorted while rows come in. The last merge gives rows out; those before do not.
+    let runs = bytes / node.memory;
+    let order = (node.memory / RUN_BUFFERS).clamp(6.0, 500.0);
+    let merges = (runs.ln() / order.ln()).ceil().max(1.0);
+    (rows * feed + sorting(rows / runs) * runs, (merges - 1.0) * rows * MERGED_ROW, LAST_MERGED_ROW)
+}
+
+/// To sort so many rows, with what it takes to write them to a run. In memory it is half of that.
+pub fn sorting(rows: f64) -> f64 {
+    9.0 * rows * rows.max(2.0).log2()
 }
 
 pub fn hash(node: &Node, rows: f64) -> f64 {

@@ -11,24 +11,34 @@ impl Model<'_> {
         let Some((first, outer)) = self.child(node, Role::Outer, loops, depth) else { return State::default() };
         let Some((second, inner)) = self.child(node, Role::Inner, 1.0, depth) else { return State::default() };
         let batches = seen.batches.filter(|(all, _)| *all > 1.0);
-        let mut fraction = if seen.is_filled { outer.fraction } else { 0.0 };
+        let read = if seen.is_filled { outer.fraction } else { 0.0 };
         let expected = tame(self.scaled(node, &[first, second]), outer.rows.max(inner.rows));
-        let rows = self.rows(at, expected, fraction, loops);
-        let mut along = outer.along + outer.rows * cost::probe(inner.rows) + rows * cost::RESULT;
-        let spilled = match batches {
-            Some((all, _)) => (all - 1.0) / all,
-            None if self.plan.nodes[second].is_external && !seen.is_filled => 0.75,
-            None => 0.0,
-        };
-        let rest = (outer.rows + inner.rows) * cost::BATCHED_ROW * spilled;
-        if let Some((all, current)) = batches.filter(|_| seen.is_filled) {
-            let behind = if current > 0.0 { (current - 0.5) / (all - 1.0) } else { 0.0 };
-            fraction = (along * fraction + rest * behind) / (along + rest);
-        }
-        along += rest;
         let built = if seen.is_filled { inner.before } else { inner.before_done };
-        let before_done = outer.before_done + built;
-        State { rows, fraction, before: outer.before + inner.before, before_done, along, ..State::default() }
+        let (before, before_done) = (outer.before + inner.before, outer.before_done + built);
+        if let Some((all, current)) = batches.filter(|_| seen.is_filled) {
+            // The first pass reads all of the outer rows, and joins those of one batch: the others go to files.
+            let pass = outer.along + outer.rows * cost::BATCHED_ROW / 2.0;
+            let over = (read + if current > 0.0 { current - 0.5 } else { 0.0 }) / all;
+            let rows = self.rows(at, expected, over, loops);
+            let (least, most) = (current / all, (current + 1.0) / all);
+            let fraction = self.seen[at].rows.map_or(over, |count| (count / rows.max(1.0)).clamp(least, most));
+            let each = cost::BATCHED_ROW / 2.0 + cost::probe(inner.rows / all);
+            let along = outer.rows * each + inner.rows * cost::BATCHED_ROW + rows * cost::RESULT;
+            return State {
+                rows,
+                fraction,
+                before: before + pass,
+                before_done: before_done + pass * read,
+                along,
+                ..State::default()
+            };
+        }
+        let rows = self.rows(at, expected, read, loops);
+        let mut along = outer.along + outer.rows * cost::probe(inner.rows) + rows * cost::RESULT;
+        if self.plan.nodes[second].is_external && !seen.is_filled {
+            along += 0.75 * (outer.rows + inner.rows) * cost::BATCHED_ROW;
+        }
+        State { rows, fraction: read, before, before_done, along, ..State::default() }
     }
 
     pub(super) fn merge_join(&mut self, at: usize, node: &Node, loops: f64, depth: Depth) -> State {

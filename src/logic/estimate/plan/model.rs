@@ -145,7 +145,17 @@ impl Model<'_> {
                 let held = if loops > 1.0 { 0.0 } else { last.fraction };
                 let fraction = if seen.is_over { 1.0 } else { seen.position.unwrap_or(held) };
                 let rows = self.rows(at, node.rows, fraction, loops);
-                State { rows, fraction, along: cost::scan(node, rows, seen.pages), ..State::default() }
+                // The bitmap is made before its first page is read.
+                let before = self.child(node, Role::Outer, loops, depth).map_or(0.0, |(_, source)| source.total());
+                let before_done = if seen.position.is_some() || fraction > 0.0 { before } else { 0.0 };
+                State {
+                    rows,
+                    fraction,
+                    before,
+                    before_done,
+                    along: cost::scan(node, rows, seen.pages),
+                    ..State::default()
+                }
             }
             Kind::Index { .. } | Kind::Leaf { .. } | Kind::Unknown | Kind::BitmapSource => {
                 let expected = if loops > 1.0 { self.rows(at, node.rows, 1.0, loops) } else { node.rows };
@@ -154,7 +164,9 @@ impl Model<'_> {
                 let rows =
                     if count > 0.8 * expected && fraction > 0.0 && loops <= 1.0 { count / fraction } else { expected };
                 let fraction = if seen.is_over { 1.0 } else { fraction };
-                State { rows, fraction, along: cost::scan(node, rows, None), ..State::default() }
+                let before = rows * node.storing_ns;
+                let before_done = if fraction > 0.0 { before } else { 0.0 };
+                State { rows, fraction, before, before_done, along: cost::scan(node, rows, None), ..State::default() }
             }
             Kind::Pass { ns } | Kind::Modify { ns } => {
                 let Some((child, input)) = self.child(node, Role::Outer, loops, depth) else {

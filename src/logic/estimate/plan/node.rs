@@ -107,8 +107,14 @@ pub struct Node {
     pub tuples: f64,
     /// Below a Gather: other processes run it, too.
     pub is_partial: bool,
-    /// A sort or groups that do not fit in memory, or a hash join of several batches, as far as can be expected.
+    /// A hash table, or groups, that do not fit in memory, as far as can be expected.
     pub is_external: bool,
+    /// Bytes that a sort may keep in memory.
+    pub memory: f64,
+    /// Aggregates that sort their input, for DISTINCT or ORDER BY, when all of it is there.
+    pub sorting_aggregates: f64,
+    /// Nanoseconds of a row from elsewhere to store it, where all are stored before the first comes out.
+    pub storing_ns: f64,
     /// A sort of which only the first rows are kept.
     pub is_bounded: bool,
     /// [`Node::set_name`]
