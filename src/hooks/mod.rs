@@ -15,6 +15,6 @@ use crate::pg::hooks::{executor, utility};
 
 /// Installs the hooks. Once, when the library is loaded.
 pub fn install() {
-    utility::install::<(dismiss::Dismiss, progress::Commands)>();
+    utility::install::<(dismiss::Dismiss, (progress::Commands, progress::Counters))>();
     executor::install::<(limits::PlanCost, progress::Plans)>();
 }

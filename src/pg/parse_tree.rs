@@ -80,14 +80,18 @@ impl<'a> Tree<'a> {
         Self { node, statement: PhantomData }
     }
 
-    fn kind(self) -> sys::NodeTag {
+    pub(super) fn kind(self) -> sys::NodeTag {
         // SAFETY: promised to `new`.
         unsafe { (*self.node).type_ }
     }
 
+    pub(super) fn as_ptr(self) -> *const sys::Node {
+        self.node
+    }
+
     /// # Safety
     /// The node must be of that type.
-    unsafe fn as_node<T>(self) -> &'a T {
+    pub(super) unsafe fn as_node<T>(self) -> &'a T {
         // SAFETY: promised by the caller, and to `new`.
         unsafe { &*self.node.cast::<T>() }
     }
@@ -96,6 +100,12 @@ impl<'a> Tree<'a> {
     pub fn tag(self) -> u32 {
         // SAFETY: a parse tree, which is only read; every one has a tag.
         unsafe { sys::CreateCommandTag(self.node.cast_mut()) }
+    }
+
+    /// The name of its command tag.
+    pub fn tag_name(self) -> &'static str {
+        // SAFETY: a constant of the server's, in ASCII.
+        unsafe { CStr::from_ptr(sys::GetCommandTagName(self.tag())) }.to_str().unwrap_or_default()
     }
 
     /// BEGIN, COMMIT, SAVEPOINT and the like.
@@ -274,6 +284,19 @@ impl Role<'_> {
 }
 
 impl<'a> Options<'a> {
+    /// # Safety
+    /// A list of DefElem of a valid parse tree, or NULL.
+    pub(super) unsafe fn new(list: *const sys::List) -> Self {
+        // SAFETY: promised by the caller.
+        Self(unsafe { cells(list) })
+    }
+
+    /// Is there an option of that name?
+    pub fn has(self, name: &CStr) -> bool {
+        // SAFETY: a list of DefElem; an option has a name.
+        self.0.iter().any(|cell| unsafe { CStr::from_ptr((*cell.ptr_value.cast::<sys::DefElem>()).defname) == name })
+    }
+
     /// The option of that name, if it has a value, as the server reads it as text.
     pub fn get(self, name: &CStr) -> Result<Option<&'a CStr>> {
         for cell in self.0 {

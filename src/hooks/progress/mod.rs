@@ -3,7 +3,7 @@
 //! A timer ticks every `pg_background.progress_interval`. Its handler reads nothing that this thread may be changing.
 //! It notes that a sample is due, arms the tripwire of the innermost plan that runs (`pg::tripwire`), and leaves. The
 //! sample is taken at the next safe point: a call of a node of that plan, or a hook of any nested statement. Two things
-//! may be sampled in the handler: what a command counts in memory of its own ([`SOURCES`]), and a plan that waits for
+//! may be sampled in the handler: what a command counts in memory of its own ([`utility`]), and a plan that waits for
 //! its parallel workers (`pg::plan_waits`).
 //!
 //! Only the job's process is observed, by itself: in a job, or, for tests, in a session with
@@ -12,9 +12,11 @@
 mod commands;
 mod levels;
 mod plans;
+mod utility;
 
 pub use commands::Commands;
 pub use plans::Plans;
+pub use utility::Counters;
 
 use crate::pg::error::Result;
 use crate::pg::plan_state::Moment;
@@ -23,13 +25,8 @@ use crate::pg::{plan_waits, ticks, tripwire, watched_plans};
 use crate::settings;
 use crate::worker::current;
 use levels::{LEVELS, View};
-use logic::estimate::Estimate;
 use logic::estimate::nested::{self, Nested};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-/// What commands say of themselves: called in the signal handler, and so without memory, locks and errors; `None` where
-/// no such command runs.
-const SOURCES: [fn() -> Option<Estimate>; 0] = [];
 
 /// A tick came, and no sample yet.
 static IS_DUE: AtomicBool = AtomicBool::new(false);
@@ -73,7 +70,7 @@ fn on_tick() {
     if plan_waits::are_in_node() {
         sample(Moment::Waiting);
     } else if LEVELS.with(|levels| levels.runs_command()) == Some(true) {
-        if let Some(estimate) = of_command() {
+        if let Some(estimate) = utility::estimate(None) {
             current::show_estimate(&estimate);
         }
     }
@@ -91,17 +88,12 @@ fn sample_running() {
     sample(Moment::Running);
 }
 
-fn of_command() -> Option<Estimate> {
-    SOURCES.iter().find_map(|source| source())
-}
-
 /// Estimates and shows how far the statement is.
 fn sample(moment: Moment) {
     let Some(view) = LEVELS.with(|levels| levels.view()) else { return };
     let View { main, cursor, nested, runs_command } = view;
-    let command = if runs_command { of_command() } else { None };
     let main = main.and_then(|main| watched_plans::sample(main, moment));
-    let known = command.filter(|command| command.fraction.is_some()).or(main).or(command);
+    let known = if runs_command { utility::estimate(main.as_ref()).or(main) } else { main };
     let cursor = cursor.and_then(|cursor| watched_plans::sample(cursor, moment));
     let nested = nested.and_then(|(plan, text)| {
         watched_plans::sample(plan, moment).map(|estimate| Nested { text, fraction: estimate.fraction })

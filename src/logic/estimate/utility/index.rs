@@ -81,6 +81,8 @@ impl Indexing {
                 Step::at(position.within(0.0, BUILD), label).of("building index")
             }
             4..=6 => validation(reading).within(BUILD, VALIDATE),
+            3 => waiting(reading).within(BUILD, VALIDATE),
+            7 => waiting(reading).within(1.0, 0.0),
             _ => waiting(reading),
         }
     }
@@ -132,7 +134,18 @@ impl Indexing {
                 let step = validation(reading).staged(place as u32 + 1000);
                 (step.within(BUILD + VALIDATE * before, VALIDATE * share), place)
             }
-            _ => return waiting(reading),
+            phase => {
+                let done = match phase {
+                    3 => BUILD,
+                    7 => {
+                        let (before, share) = part(self.validated.number.saturating_sub(1));
+                        BUILD + VALIDATE * (before + share)
+                    }
+                    8 | 9 => 1.0,
+                    _ => 0.0,
+                };
+                return waiting(reading).within(done, 0.0).within(at.before, at.share);
+            }
         };
         let step = step.within(at.before, at.share);
         let count = table.indexes.len() as i64;

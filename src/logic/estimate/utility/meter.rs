@@ -54,10 +54,10 @@ impl Meter {
         self.raise(position.before + position.share * inner)
     }
 
-    /// The command waits: the figure stands still, and so does the clock of its work.
-    pub fn hold(&mut self, elapsed: f64) -> f64 {
+    /// The command waits: nothing creeps, and the clock of its work stands still.
+    pub fn hold(&mut self, elapsed: f64, position: Position) -> f64 {
         self.wait_since.get_or_insert(elapsed);
-        self.shown
+        self.raise(position.before + position.share * position.inner.unwrap_or(0.0))
     }
 
     fn raise(&mut self, figure: f64) -> f64 {
@@ -125,7 +125,8 @@ mod tests {
         meter.show(0.0, Position::new(1, 0.0, 0.5, Some(0.0)));
         meter.show(2.0, Position::new(1, 0.0, 0.5, Some(1.0)));
         for second in 2..100 {
-            assert_eq!(meter.hold(f64::from(second)), 0.5);
+            let position = Position::new(2, 0.5, 0.5, None);
+            assert_eq!(meter.hold(f64::from(second), position), 0.5);
         }
         let silent = Position::new(2, 0.5, 0.5, None);
         assert_eq!(meter.show(100.0, silent), 0.5);

@@ -44,8 +44,8 @@ struct Step {
 #[derive(Clone, Copy, Debug)]
 enum Progress {
     At(Position),
-    /// Others must do something first.
-    Waits,
+    /// Others must do something first; what is done by then.
+    Waits(f64),
     Unknown,
 }
 
@@ -59,7 +59,7 @@ impl Step {
     }
 
     fn waits(label: &'static str) -> Self {
-        Self::new(Progress::Waits, label)
+        Self::new(Progress::Waits(0.0), label)
     }
 
     /// What the command's query has done.
@@ -82,7 +82,8 @@ impl Step {
     fn within(self, before: f64, share: f64) -> Self {
         match self.progress {
             Progress::At(position) => Self { progress: Progress::At(position.within(before, share)), ..self },
-            _ => self,
+            Progress::Waits(done) => Self { progress: Progress::Waits(before + share * done), ..self },
+            Progress::Unknown => self,
         }
     }
 
@@ -145,9 +146,12 @@ impl Model {
         let reading = &Reading { query: self.query.and_then(|query| query.fraction), ..*reading };
         let step = self.step(reading);
         let fraction = match step.progress {
-            Progress::At(_) if reading.waits => Some(self.meter.hold(reading.elapsed)),
+            Progress::At(position) if reading.waits => Some(self.meter.hold(reading.elapsed, position)),
             Progress::At(position) => Some(self.meter.show(reading.elapsed, position)),
-            Progress::Waits => Some(self.meter.hold(reading.elapsed)),
+            Progress::Waits(done) => {
+                let position = Position::new(0, done, 0.0, None);
+                Some(self.meter.hold(reading.elapsed, position))
+            }
             Progress::Unknown => None,
         };
         let (rows, rows_estimated) = self.rows(reading);

@@ -49,9 +49,8 @@ impl Units {
     pub fn at(&mut self, key: u64) -> At {
         let found = self.parts.binary_search_by_key(&key, |unit| unit.key).ok();
         if found.is_some() && found != self.current {
-            if let Some(unit) = self.current.and_then(|current| self.parts.get_mut(current))
-                && !unit.is_done
-            {
+            let ended = self.current.and_then(|current| self.parts.get_mut(current));
+            if let Some(unit) = ended.filter(|unit| !unit.is_done) {
                 unit.is_done = true;
                 self.done += unit.weight;
             }

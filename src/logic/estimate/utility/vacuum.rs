@@ -76,8 +76,8 @@ impl Vacuuming {
             self.table.vacuum(table, facts, reading)
         };
         let step = step.within(at.before, at.share).staged(at.number);
-        let of = facts.tables.len() as i64;
-        if of > 2 { numbered(step, at) } else { step }
+        let is_one = facts.tables.iter().filter(|table| !table.is_toast).count() < 2;
+        if is_one { step } else { numbered(step, at) }
     }
 }
 

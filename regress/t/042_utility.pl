@@ -1,0 +1,227 @@
+# Progress of utility commands, seen from another session.  Each command is held in a phase by a lock, by a program that waits, or by
+# VACUUM's own cost delay; then the view must show that phase, and what figure is known by then.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Jobs;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = server('utility', conf => <<'END');
+pg_background.progress_interval = '5ms'
+max_parallel_maintenance_workers = 0
+END
+my $dir = PostgreSQL::Test::Utils::tempdir;
+my $since17 = $node->pg_version >= 17;
+
+# gate() holds who comes by as long as lock 1 is held.  Every page of t has a little more than 200 rows.
+$node->safe_psql('postgres', <<'END');
+CREATE FUNCTION gate(n int, at int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  IF n = at THEN PERFORM pg_advisory_lock_shared(1); PERFORM pg_advisory_unlock_shared(1); END IF;
+  RETURN n;
+END $$;
+CREATE TABLE t (n int PRIMARY KEY, s text) WITH (autovacuum_enabled = off);
+INSERT INTO t SELECT n, 'x' FROM generate_series(1, 20000) n;
+ANALYZE t;
+CREATE TABLE indexed (n int, s text) WITH (autovacuum_enabled = off);
+INSERT INTO indexed SELECT n, 'x' FROM generate_series(1, 20000) n;
+CREATE INDEX indexed_n ON indexed (n);
+CREATE INDEX indexed_s ON indexed (gate(n, 15000), s);
+ANALYZE indexed (s);
+END
+my ($holder, $watcher) = map { session($node) } 1 .. 2;
+
+# Launches a job and returns what the view shows of it once its phase is like that.
+sub held
+{
+	my ($sql, $phase) = @_;
+	my $pid = launch($watcher, $sql);
+	return shown($pid, $phase);
+}
+
+sub shown
+{
+	my ($pid, $phase) = @_;
+	my $row = '';
+	until_true(sub {
+		$row = value($watcher, 'SELECT command, progress_pct, progress_phase, progress_source, rows_processed'
+			  . " FROM pg_stat_background WHERE pid = $pid");
+		return $row =~ $phase || $row eq '';
+	});
+	like($row, $phase, "the view shows $phase");
+	return split /\|/, $row;
+}
+
+# The job ends, and says so.
+sub ends
+{
+	my ($what) = @_;
+
+	# Before it is asked for its result: a command that waits for all snapshots would wait for that query's.
+	until_true(sub { value($watcher, 'SELECT count(*) FROM pg_stat_background WHERE pid = :pid') == 0 });
+	my ($out) = ask($watcher, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+	like($out, $what, "the job returns $what");
+	return;
+}
+
+sub canceled
+{
+	value($watcher, 'SELECT pg_background_cancel_v2(:pid, :cookie)');
+	ask($watcher, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+	return;
+}
+
+sub lock   { value($holder, 'SELECT pg_advisory_lock(1)'); return }
+sub unlock { value($holder, 'SELECT pg_advisory_unlock(1)'); return }
+
+# A percentage between two.
+sub between
+{
+	my ($percent, $low, $high, $what) = @_;
+	ok(defined $percent && $percent ne '' && $percent >= $low && $percent <= $high, "$what: $percent % is in $low to $high");
+	return;
+}
+
+lock();
+
+# CREATE INDEX: row 10000 of 20000 is in the middle of the scan, which is 72 %
+my @row = held('CREATE INDEX i ON t (gate(n, 10000))', qr/CREATE INDEX: building index: scanning table: waiting/);
+between($row[1], 30, 40, 'half of the scan');
+is($row[3], 'automatic', 'the figure is automatic');
+unlock();
+ends(qr/CREATE INDEX/);
+
+# REINDEX TABLE: the primary key, then the index with a function
+lock();
+@row = held('REINDEX TABLE t', qr/REINDEX, index 2 of 3: building index: scanning table: waiting/);
+between($row[1], 50, 75, 'one index and a third of the other, before that of the TOAST table');
+unlock();
+ends(qr/REINDEX/);
+
+# VACUUM FULL and CLUSTER
+lock();
+for my $command ('VACUUM FULL indexed', 'CLUSTER indexed USING indexed_n')
+{
+	my ($name) = split / /, $command;
+	@row = held($command, qr/$name, index 2 of 2: rebuilding index: scanning table: waiting/);
+	between($row[1], 65, 95, "$name: the heap, an index and a half");
+	unlock();
+	ends(qr/$name/);
+	lock();
+}
+
+# ANALYZE evaluates the index's function on the sample
+@row = held('ANALYZE indexed', qr/ANALYZE: computing statistics: waiting/);
+between($row[1], 10, 99, 'ANALYZE: computing');
+unlock();
+ends(qr/ANALYZE/);
+
+# CREATE INDEX CONCURRENTLY waits for a writer, and in the end for an old snapshot.  Neither is a circle, for no job is awaited.
+value($holder, 'BEGIN; INSERT INTO t VALUES (0)');
+@row = held('CREATE INDEX CONCURRENTLY c ON t (s)', qr/CREATE INDEX, 1 of 1: waiting for writers before build/);
+is($row[1], 0, 'nothing is done before the build');
+value($holder, 'ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t');
+@row = shown(value($watcher, 'SELECT :pid'), qr/CREATE INDEX, 1 of 1: waiting for old snapshots/);
+between($row[1], 95, 99, 'all is done before the last wait');
+value($holder, 'COMMIT');
+ends(qr/CREATE INDEX/);
+
+value($holder, 'BEGIN; INSERT INTO t VALUES (0)');
+@row = held('REINDEX TABLE CONCURRENTLY t', qr/REINDEX, 1 of 1: waiting for writers before build/);
+is($row[1], 0, 'nothing is done before the first build');
+value($holder, 'ROLLBACK');
+ends(qr/REINDEX/);
+
+# COPY from a program: no percentage, but rows.  The program waits for a file.
+my $rows = q{sh -c "seq 1 50000; until [ -e } . "$dir/go" . q{ ]; do sleep 0.05; done"};
+$node->safe_psql('postgres', 'CREATE TABLE copied (n int)');
+@row = held("COPY copied FROM PROGRAM '$rows'", qr/COPY: copying rows\|automatic\|[1-9]/);
+is($row[1], '', 'nobody knows how much a program has to say');
+append_to_file("$dir/go", '');
+ends(qr/COPY 50000/);
+unlink "$dir/go";
+
+# COPY to a program that does not read yet: the pipe holds a part
+my $reader = q{sh -c "until [ -e } . "$dir/go" . q{ ]; do sleep 0.05; done; cat >/dev/null"};
+$node->safe_psql('postgres', 'ANALYZE copied');
+@row = held("COPY copied TO PROGRAM '$reader'", qr/COPY: copying rows\|automatic\|[1-9]\d{4}$/);
+between($row[1], 20, 60, 'rows of those in the table');
+append_to_file("$dir/go", '');
+ends(qr/COPY 50000/);
+
+# COPY from a file, held by a trigger
+$node->safe_psql('postgres', <<'END');
+CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM gate(NEW.n, 50000); RETURN NEW; END';
+CREATE TRIGGER hold BEFORE INSERT ON copied FOR EACH ROW EXECUTE FUNCTION hold();
+END
+append_to_file("$dir/rows", join '', map { "$_\n" } 1 .. 100_000);
+lock();
+@row = held("COPY copied FROM '$dir/rows'", qr/COPY: copying rows: waiting for a lock\|automatic\|\d+/);
+between($row[1], 45, 60, 'bytes of those in the file');
+between($row[4], 49_000, 50_000, 'rows so far, not a percentage');
+unlock();
+ends(qr/COPY 100000/);
+
+# A command around a query shows the query's progress
+lock();
+@row = held('CREATE TABLE made AS SELECT gate(n, 10000) FROM t', qr/\|CREATE TABLE AS.*\|automatic/);
+is($row[3], 'automatic', 'a query in a command is observed');
+unlock();
+ends(qr/SELECT 20000/);
+
+# ALTER TABLE that rewrites: no percentage, but the phase
+lock();
+@row = held('ALTER TABLE t ALTER s TYPE varchar(9) USING gate(n, 10000)::text', qr/ALTER TABLE: waiting for a lock/);
+is($row[1], '', 'a rewrite is not counted');
+unlock();
+ends(qr/ALTER TABLE/);
+
+# A command in a DO: the phase alone
+lock();
+@row = held('DO $$BEGIN CREATE INDEX d ON copied (gate(n, 500)); CREATE INDEX ON copied (n); END$$', qr/CREATE INDEX: building index/);
+is($row[1], '', 'nobody knows what follows in a DO');
+unlock();
+ends(qr/DO/);
+
+# VACUUM, slowed down: a page costs 1 at least, and so a pause
+value($watcher, "SET vacuum_cost_limit = 1; SET vacuum_cost_delay = '10ms'");
+$node->safe_psql('postgres', 'DROP INDEX c, i; DELETE FROM t WHERE n % 2 = 0');
+@row = held('VACUUM t', qr/\|[1-9]\d?\|VACUUM: scanning heap/);
+between($row[1], 1, 98, 'VACUUM has begun');
+my $indexes = $since17 ? 'VACUUM, index \d of 1: vacuuming indexes' : 'VACUUM: vacuuming indexes';
+my @later = shown(value($watcher, 'SELECT :pid'), qr/$indexes/);
+ok($later[1] >= $row[1], 'the figure has not fallen');
+canceled();
+@row = held('ANALYZE t', qr/\|[1-9]\d?\|ANALYZE: acquiring sample rows/);
+between($row[1], 1, 98, 'ANALYZE has begun');
+canceled();
+@row = held('VACUUM (ANALYZE, INDEX_CLEANUP OFF) t, copied', qr/VACUUM, part \d of \d: ANALYZE: acquiring/);
+canceled();
+
+# What does not exist, or may not be seen, is the command's own error
+for my $sql ('VACUUM nowhere', 'REINDEX TABLE nowhere', 'CLUSTER nowhere', 'COPY nowhere TO STDOUT', 'REINDEX SCHEMA nowhere',
+	'REFRESH MATERIALIZED VIEW nowhere', 'ANALYZE no.where', 'CREATE INDEX ON nowhere (n)')
+{
+	launch($watcher, $sql);
+	my ($out, $err) = ask($watcher, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+	like($err, qr/ERROR:  (42P01|3F000|0A000)/, "$sql fails by itself");
+}
+
+# all tables of a database, by their pages
+$node->safe_psql('postgres', 'CREATE DATABASE small');
+value($watcher, 'SET vacuum_cost_delay = 0');
+launch($watcher, 'VACUUM');
+ends(qr/VACUUM/);
+launch($watcher, 'ANALYZE');
+ends(qr/ANALYZE/);
+launch($watcher, 'REINDEX SCHEMA public');
+ends(qr/REINDEX/);
+
+$_->quit foreach $holder, $watcher;
+nothing_left($node, 'in the end');
+done_testing();

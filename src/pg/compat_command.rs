@@ -1,0 +1,27 @@
+//! What differs between major versions where utility commands are followed. See `compat`.
+
+use super::sys;
+use std::ffi::c_void;
+#[cfg(pg19_up)]
+use std::ptr;
+
+/// 19: progress of CLUSTER is counted as that of REPACK.
+#[cfg(not(pg19_up))]
+pub const COUNTED_AS_CLUSTER: sys::ProgressCommandType = sys::ProgressCommandType_PROGRESS_COMMAND_CLUSTER;
+#[cfg(pg19_up)]
+pub const COUNTED_AS_CLUSTER: sys::ProgressCommandType = sys::ProgressCommandType_PROGRESS_COMMAND_REPACK;
+
+/// The table that a CLUSTER names; NULL: all. 19: it may have a list of columns.
+///
+/// # Safety
+/// `node` must be a CLUSTER.
+pub unsafe fn clustered(node: *const sys::Node) -> *const sys::RangeVar {
+    #[cfg(not(pg19_up))]
+    // SAFETY: promised by the caller.
+    return unsafe { (*node.cast::<c_void>().cast::<sys::ClusterStmt>()).relation };
+    #[cfg(pg19_up)]
+    // SAFETY: as above.
+    return unsafe {
+        (*node.cast::<c_void>().cast::<sys::RepackStmt>()).relation.as_ref().map_or(ptr::null(), |named| named.relation)
+    };
+}
