@@ -148,7 +148,6 @@ unsafe fn kind(state: *mut sys::PlanState, plan: &sys::Plan, node: &mut Node, is
             sys::NodeTag_T_LockRowsState => Kind::Pass { ns: 600.0 },
             sys::NodeTag_T_SortState => {
                 node.memory = f64::from(sys::work_mem) * 1024.0;
-                node.is_bounded = (*state.cast::<sys::SortState>()).bounded;
                 Kind::Sort
             }
             sys::NodeTag_T_MaterialState => Kind::Material,

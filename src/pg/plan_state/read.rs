@@ -31,7 +31,11 @@ pub unsafe fn node(shape: &Shape, at: usize) -> Seen {
                     seen.rows = of_join.groups;
                 }
             }
-            sys::NodeTag_T_SortState => seen.is_filled = (*state.cast::<sys::SortState>()).sort_Done,
+            sys::NodeTag_T_SortState => {
+                let sort = &*state.cast::<sys::SortState>();
+                seen.is_filled = sort.sort_Done;
+                seen.limit = sort.bounded.then_some(sort.bound as f64);
+            }
             sys::NodeTag_T_MaterialState => seen.is_filled = (*state.cast::<sys::MaterialState>()).eof_underlying,
             sys::NodeTag_T_AggState => agg(&*state.cast::<sys::AggState>(), &mut seen),
             sys::NodeTag_T_SetOpState => seen.is_filled = (*state.cast::<sys::SetOpState>()).table_filled,

@@ -9,8 +9,8 @@ impl Model<'_> {
     pub(super) fn sort(&mut self, at: usize, node: &Node, loops: f64, depth: Depth) -> State {
         let seen = self.seen[at];
         let Some((child, input)) = self.child(node, Role::Outer, loops, depth) else { return State::default() };
-        let (feed, sorting, out) = cost::sort(node, input.rows);
-        let rows = if node.is_bounded { node.rows.min(input.rows) } else { input.rows };
+        let (feed, sorting, out) = cost::sort(node, seen.limit, input.rows);
+        let rows = seen.limit.map_or(input.rows, |bound| bound.min(input.rows));
         let before = input.total() + feed + sorting;
         if !seen.is_filled {
             let before_done = input.done() + feed * input.fraction;

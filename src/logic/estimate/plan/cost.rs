@@ -56,8 +56,8 @@ pub fn scan(node: &Node, rows: f64, pages: Option<f64>) -> f64 {
 }
 
 /// To take `rows` in, to sort them when all are there, and to give one out.
-pub fn sort(node: &Node, rows: f64) -> (f64, f64, f64) {
-    if node.is_bounded {
+pub fn sort(node: &Node, bound: Option<f64>, rows: f64) -> (f64, f64, f64) {
+    if bound.is_some() {
         return (rows * SORT_ROW, 0.0, SORTED_ROW);
     }
     let feed = SORT_ROW + 0.3 * node.width;

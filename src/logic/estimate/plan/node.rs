@@ -115,8 +115,6 @@ pub struct Node {
     pub sorting_aggregates: f64,
     /// Nanoseconds of a row from elsewhere to store it, where all are stored before the first comes out.
     pub storing_ns: f64,
-    /// A sort of which only the first rows are kept.
-    pub is_bounded: bool,
     /// [`Node::set_name`]
     pub name: Name,
 }
@@ -161,7 +159,7 @@ pub struct Seen {
     pub batches: Option<(f64, f64)>,
     /// Groups in the hash table.
     pub groups: Option<f64>,
-    /// Rows until a Limit is done.
+    /// Rows until a Limit is done; those that a sort keeps for one.
     pub limit: Option<f64>,
     /// Of an Append: which child it is at, among those it has.
     pub member: Option<usize>,
