@@ -52,7 +52,7 @@ pub fn receive<R>(statement: Tree, sink: &mut dyn Sink, run: impl FnOnce() -> Re
     }
     let named = statement.copy_options().get(c"encoding")?;
     // SAFETY: a C string; for a name that no encoding has, which COPY refuses, a number that none has.
-    let named = named.map(|name| unsafe { sys::pg_char_to_encoding(name.as_ptr()) });
+    let named = named.map(|name| unsafe { sys::pg_valid_client_encoding(name.as_ptr()) });
     let from_encoding = named.filter(|named| *named != encoding::of_database());
     let mut state = State { sink, from_encoding, format: None };
     STATE.store((&raw mut state).cast(), Relaxed);
