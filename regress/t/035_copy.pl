@@ -39,8 +39,8 @@ sub exec_job
 
 # --- a large table ---
 
-# A row is of 100 to 110 bytes, whatever the format.
-my $rows = int($megabytes * 1_000_000 / 105);
+# A row is of 80 to 90 bytes.
+my $rows = int($megabytes * 1_000_000 / 84);
 $node->safe_psql('postgres', <<END);
 CREATE TABLE big (i bigint, h text, n numeric, x text, at timestamptz);
 INSERT INTO big SELECT i, md5(i::text), i * 1.25, CASE i % 4 WHEN 0 THEN NULL WHEN 1 THEN E'tab\\tnew\\nline' ELSE 'plain, "text"' END,

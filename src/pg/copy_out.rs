@@ -62,14 +62,19 @@ pub fn receive<R>(statement: Tree, sink: &mut dyn Sink, run: impl FnOnce() -> Re
     ran
 }
 
-/// Makes COPY … TO STDOUT write in the database's encoding, unless the statement names one. Otherwise the server writes
-/// in `client_encoding`, in which a client of the launcher's may have no character for what is in the table, and in
-/// which no reader of the job expects a text.
+/// Must [`name_encoding`] name one, before the statement runs? It is COPY … TO STDOUT, and names none. The server would
+/// write in `client_encoding` then, which may have no character for what is in the table, and in which no reader of the
+/// job expects a text.
+pub(super) fn must_name_encoding(statement: Tree) -> Result<bool> {
+    Ok(statement.is_copy_to_client() && statement.copy_options().get(c"encoding")?.is_none())
+}
+
+/// Makes the COPY write in the database's encoding.
 ///
 /// # Safety
-/// A CopyStmt that is parsed, not yet run, and kept by no one else; the current memory context is that of the tree. For
-/// [`guard`].
-pub(super) unsafe fn write_as_database(statement: *mut sys::CopyStmt) {
+/// A CopyStmt that is analysed, not yet run, and kept by no one else; the current memory context is that of the tree.
+/// For [`guard`].
+pub(super) unsafe fn name_encoding(statement: *mut sys::CopyStmt) {
     // SAFETY: promised by the caller; constant strings of the server.
     unsafe {
         let name = sys::GetDatabaseEncodingName();

@@ -162,10 +162,7 @@ impl<'a> Script<'a> {
             sys::pgbg_check_for_interrupts();
             tag
         })?;
-        if statement.tree().is_copy_to_client() && statement.tree().copy_options().get(c"encoding")?.is_none() {
-            // SAFETY: the tree is the script's own, as no plan of a COPY is kept, and in its context, the current one.
-            guard(|| unsafe { copy_out::write_as_database((*raw).stmt.cast()) })?;
-        }
+        let must_name_encoding = copy_out::must_name_encoding(statement.tree())?;
         let source = self.source(statement, tag)?;
         // SAFETY: what exec_simple_query does with a RawStmt, or exec_bind_message and exec_execute_message with a
         // kept one; trees live in the script's context, the portal's name is its own, and everything that the closure
@@ -189,6 +186,10 @@ impl<'a> Script<'a> {
                 let plans = sys::pg_plan_queries(queries, text, sys::CURSOR_OPT_PARALLEL_OK as i32, params);
                 if snapshot {
                     sys::PopActiveSnapshot();
+                }
+                // After its query identifier was computed; in the script's context, where the tree is.
+                if must_name_encoding {
+                    copy_out::name_encoding((*raw).stmt.cast());
                 }
                 sys::pgbg_check_for_interrupts();
                 let portal = sys::CreatePortal(c"".as_ptr(), true, true);
