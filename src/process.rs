@@ -34,9 +34,26 @@ pub fn has_reloaded_in_job() -> bool {
     RELOADED.load(Relaxed)
 }
 
-/// Records that a job begins or ends here: a worker's, or one that runs in its launcher's transaction.
+/// Records that a job of a worker begins or ends here.
 pub fn set_in_job(is_in_job: bool) {
     IN_JOB.store(is_in_job, Relaxed);
+}
+
+/// What runs until the value is dropped counts as a job's: SQL that runs in its launcher's transaction.
+pub struct AsJob {
+    before: bool,
+}
+
+impl AsJob {
+    pub fn begin() -> Self {
+        Self { before: IN_JOB.swap(true, Relaxed) }
+    }
+}
+
+impl Drop for AsJob {
+    fn drop(&mut self) {
+        set_in_job(self.before);
+    }
 }
 
 /// Does this process run a job? A load.

@@ -14,6 +14,7 @@ use crate::pg::params::Bound;
 use crate::pg::set_command::Scope;
 use crate::pg::spi::{Refused, Spi};
 use crate::pg::spool::{AlignedBuffer, Spool};
+use crate::process::AsJob;
 use crate::settings::{self, OnExhaustion};
 use logic::sqlstate;
 use logic::wire::columns::Column;
@@ -59,6 +60,8 @@ pub fn is_wanted(error: &PgError, options: &Options) -> Result<bool> {
 pub fn run(sql: &[u8], options: &Options, why: &PgError) -> Result<InlineResult> {
     let sql = CString::new(sql).unwrap_or_default();
     warn(why)?;
+    // its statements obey the limits of a job's
+    let _as_job = AsJob::begin();
     let spi = Spi::connect()?;
     let scope = Scope::begin()?;
     for (name, value) in &options.settings {
