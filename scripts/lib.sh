@@ -186,13 +186,16 @@ server_copy() {
   esac
 }
 
-# add_plproxy PG_CONFIG: PL/Proxy, which scripts/deps clients has fetched, into that copy of a server of the same major
-add_plproxy() {
-  local from=$PGM/clients/debian/usr major
+# add_extensions PG_CONFIG: PL/Proxy and plpgsql_check, which scripts/deps clients has fetched, into that copy of a server of the same
+# major
+add_extensions() {
+  local from=$PGM/clients/debian/usr major extension
   major=$("$1" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
-  [ -e "$from/lib/postgresql/$major/lib/plproxy.so" ] || return 0
-  cp "$from/lib/postgresql/$major/lib/plproxy.so" "$("$1" --pkglibdir)/"
-  cp "$from/share/postgresql/$major/extension"/plproxy* "$("$1" --sharedir)/extension/"
+  for extension in plproxy plpgsql_check; do
+    [ -e "$from/lib/postgresql/$major/lib/$extension.so" ] || continue
+    cp "$from/lib/postgresql/$major/lib/$extension.so" "$("$1" --pkglibdir)/"
+    cp "$from/share/postgresql/$major/extension/$extension"* "$("$1" --sharedir)/extension/"
+  done
 }
 
 # build_into PG_CONFIG DIRECTORY [MAKE ARGUMENT]...: builds for the server and installs into a copy of it; prints the copy's pg_config.
@@ -245,6 +248,7 @@ tap_source() {
 tap_tests() {
   local pgc=$2 dir=$TMP/tap-$1 port=$3 src; src=$(tap_source) || return 1; shift 3
   local files=("${@/#/$dir/t/}")
+  add_extensions "$pgc"
   mkdir -p "$dir/tmp_check/log"; cp -r "$ROOT/regress/t" "$ROOT/docs/reference.md" "$dir/"; server_owns "$dir"
   ((${#files[@]})) || files=("$dir"/t/*.pl)
   as_server env TMPDIR="$dir" TESTDIR="$dir" TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" PG_REGRESS="$src/test/regress/pg_regress" \
