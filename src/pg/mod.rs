@@ -22,6 +22,7 @@ mod compat;
 mod compat_command;
 mod compat_executor;
 mod compat_plan;
+mod compat_planner;
 mod compat_session;
 pub mod condvar;
 pub mod convert;

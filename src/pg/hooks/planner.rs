@@ -1,10 +1,10 @@
 //! The planner: around the making of each plan. A plan that is kept is run again without it.
 
 use super::{Ended, framed, is_leader, of_active};
+use crate::pg::compat_planner::{self as compat, Request};
 use crate::pg::entry::callback;
 use crate::pg::error::Result;
 use crate::pg::sys;
-use std::ffi::{c_char, c_int};
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
@@ -46,9 +46,9 @@ pub trait PlannerHook {
     /// Is there anything to do? Asked before each plan is made: no more than a load.
     fn is_active() -> bool;
 
-    /// Gives what has to be taken back when the plan is made, or is not.
-    fn enter() -> Option<Self::Frame> {
-        None
+    /// Gives what has to be taken back when the plan is made, or is not. An error fails the statement.
+    fn enter() -> Result<Option<Self::Frame>> {
+        Ok(None)
     }
 
     /// May neither fail nor call what can throw.
@@ -67,10 +67,17 @@ impl<A: PlannerHook, B: PlannerHook> PlannerHook for (A, B) {
         A::is_active() || B::is_active()
     }
 
-    fn enter() -> Option<Self::Frame> {
-        let a = of_active(A::is_active(), A::enter).flatten();
-        let b = of_active(B::is_active(), B::enter).flatten();
-        (a.is_some() || b.is_some()).then_some((a, b))
+    fn enter() -> Result<Option<Self::Frame>> {
+        let a = of_active(A::is_active(), A::enter).transpose()?.flatten();
+        match of_active(B::is_active(), B::enter).transpose() {
+            Ok(b) => Ok(Some((a, b.flatten())).filter(|(a, b)| a.is_some() || b.is_some())),
+            Err(error) => {
+                if let Some(a) = a {
+                    A::leave(a, Ended::Failed);
+                }
+                Err(error)
+            }
+        }
     }
 
     fn leave((a, b): Self::Frame, ended: Ended) {
@@ -97,31 +104,27 @@ pub fn install<H: PlannerHook>() {
     // SAFETY: a plain variable of this one thread.
     unsafe {
         if PREVIOUS.set(sys::planner_hook).is_ok() {
-            sys::planner_hook = Some(planner::<H>);
+            sys::planner_hook = Some(compat::planner::<Planner<H>>);
         }
     }
 }
 
-unsafe extern "C-unwind" fn planner<H: PlannerHook>(
-    query: *mut sys::Query,
-    text: *const c_char,
-    options: c_int,
-    params: sys::ParamListInfo,
-) -> *mut sys::PlannedStmt {
-    // SAFETY: the plan is the caller's; all frames hold plain values alone.
-    unsafe {
-        let call = || match PREVIOUS.get() {
-            Some(Some(hook)) => hook(query, text, options, params),
-            _ => sys::standard_planner(query, text, options, params),
-        };
-        if !H::is_active() || !is_leader() {
-            return call();
+struct Planner<H>(PhantomData<H>);
+
+impl<H: PlannerHook> compat::MakePlan for Planner<H> {
+    unsafe fn plan(request: Request) -> *mut sys::PlannedStmt {
+        // SAFETY: the plan is the caller's; all frames hold plain values alone.
+        unsafe {
+            let call = || request.plan(PREVIOUS.get().copied().flatten());
+            if !H::is_active() || !is_leader() {
+                return call();
+            }
+            let plan = match callback(H::enter) {
+                Some(frame) => framed(call, |ended| H::leave(frame, ended)),
+                None => call(),
+            };
+            callback(|| H::planned(Plan::new(plan)));
+            plan
         }
-        let plan = match callback(|| Ok(H::enter())) {
-            Some(frame) => framed(call, |ended| H::leave(frame, ended)),
-            None => call(),
-        };
-        callback(|| H::planned(Plan::new(plan)));
-        plan
     }
 }
