@@ -71,6 +71,10 @@ sub canceled
 	my ($where, $sql) = @_;
 	my ($pid, $cookie) = launch($session, $sql);
 	ok(until_waits_for($node, $pid, 'PgSleep'), "a job sleeps in $where");
+	# what runs in the planner is not the job's statement
+	ok($node->poll_query_until('postgres', "SELECT progress_phase = 'planning' AND progress_pct IS NULL FROM pg_stat_background WHERE pid = $pid"),
+		'and its phase is shown')
+	  if $where eq 'the planner';
 	value($session, "SELECT pg_background_cancel_v2($pid, $cookie)");
 	my (undef, $err) = ask($session, "SELECT * FROM pg_background_result_v2($pid, $cookie) AS (t text)");
 	like($err, qr/canceling statement due to user request/, "a job is canceled in $where");

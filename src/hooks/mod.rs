@@ -4,17 +4,18 @@
 //! | hook | file | what for | active |
 //! |---|---|---|---|
 //! | ProcessUtility, ends of transactions | `dismiss` | warm workers that a statement would find in its way, or that are outdated after it | always |
-//! | Executor, ProcessUtility | `progress` | how far the job's statements are | in a job, unless turned off |
+//! | Executor, planner, ProcessUtility | `progress` | how far the job's statements are | in a job, unless turned off |
 //! | ExecutorStart | `limits` | statements that are expected to cost too much | in a job, with a limit |
 
 mod dismiss;
 mod limits;
 mod progress;
 
-use crate::pg::hooks::{executor, utility};
+use crate::pg::hooks::{executor, planner, utility};
 
 /// Installs the hooks. Once, when the library is loaded.
 pub fn install() {
     utility::install::<(dismiss::Dismiss, (progress::Commands, progress::Counters))>();
+    planner::install::<progress::Planning>();
     executor::install::<(limits::PlanCost, progress::Plans)>();
 }

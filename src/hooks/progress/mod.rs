@@ -11,10 +11,12 @@
 
 mod commands;
 mod levels;
+mod planning;
 mod plans;
 mod utility;
 
 pub use commands::Commands;
+pub use planning::Planning;
 pub use plans::Plans;
 pub use utility::Counters;
 
@@ -70,7 +72,7 @@ fn on_tick() {
     if plan_waits::are_in_node() {
         sample(Moment::Waiting);
     } else if LEVELS.with(|levels| levels.runs_command()) == Some(true) {
-        if let Some(estimate) = utility::estimate(None) {
+        if let Some(estimate) = planning::estimate().or_else(|| utility::estimate(None)) {
             current::show_estimate(&estimate);
         }
     }
@@ -93,7 +95,8 @@ fn sample(moment: Moment) {
     let Some(view) = LEVELS.with(|levels| levels.view()) else { return };
     let View { main, cursor, nested, runs_command } = view;
     let main = main.and_then(|main| watched_plans::sample(main, moment));
-    let known = if runs_command { utility::estimate(main.as_ref()).or(main) } else { main };
+    let of_command = || if runs_command { utility::estimate(main.as_ref()).or(main) } else { main };
+    let known = planning::estimate().or_else(of_command);
     let cursor = cursor.and_then(|cursor| watched_plans::sample(cursor, moment));
     let nested = nested.and_then(|(plan, text)| {
         watched_plans::sample(plan, moment).map(|estimate| Nested { text, fraction: estimate.fraction })

@@ -23,7 +23,6 @@
 //! **Parallel workers** load the library too. Nothing is called in them.
 
 pub mod executor;
-#[allow(dead_code)] // until progress uses it
 pub mod planner;
 pub mod utility;
 
@@ -57,6 +56,9 @@ struct Framed<C, L, R> {
     value: MaybeUninit<R>,
 }
 
+type Body = extern "C" fn(*mut c_void);
+type Throwing = unsafe extern "C-unwind" fn(*mut c_void);
+
 /// `extern "C"`, for a panic must not leave the server's exception stack behind: see `guard`.
 extern "C" fn run<C: FnOnce() -> R, L: Fn(Ended), R>(arg: *mut c_void) {
     let framed = arg.cast::<Framed<C, L, R>>();
@@ -81,8 +83,6 @@ extern "C" fn fail<C: FnOnce() -> R, L: Fn(Ended), R>(arg: *mut c_void) {
 /// server calls while it handles an error: it may neither fail nor call what can throw.
 unsafe fn framed<R: Copy, C: FnOnce() -> R, L: Fn(Ended)>(call: C, leave: L) -> R {
     const { assert!(!needs_drop::<C>() && !needs_drop::<L>()) };
-    type Body = extern "C" fn(*mut c_void);
-    type Throwing = unsafe extern "C-unwind" fn(*mut c_void);
     let mut framed = Framed { call: MaybeUninit::new(call), leave, value: MaybeUninit::uninit() };
     // SAFETY: only the ABI string differs; both are given the Framed that they expect, which outlives them.
     unsafe {

@@ -31,14 +31,9 @@ impl Plan<'_> {
     pub fn total_cost(self) -> f64 {
         self.top().map_or(0.0, |top| top.total_cost)
     }
-
-    /// How many rows the planner expects it to return.
-    pub fn rows(self) -> f64 {
-        self.top().map_or(0.0, |top| top.plan_rows)
-    }
 }
 
-/// What is done around the planner in this process: `enter`, the planner, `leave`, `planned`.
+/// What is done around the planner in this process: `enter`, the planner, `leave`.
 pub trait PlannerHook {
     /// What `enter` hands to `leave`.
     type Frame: Copy;
@@ -53,11 +48,6 @@ pub trait PlannerHook {
 
     /// May neither fail nor call what can throw.
     fn leave(_frame: Self::Frame, _ended: Ended) {}
-
-    /// An error fails the statement.
-    fn planned(_plan: Plan) -> Result<()> {
-        Ok(())
-    }
 }
 
 impl<A: PlannerHook, B: PlannerHook> PlannerHook for (A, B) {
@@ -88,12 +78,6 @@ impl<A: PlannerHook, B: PlannerHook> PlannerHook for (A, B) {
             A::leave(a, ended);
         }
     }
-
-    fn planned(plan: Plan) -> Result<()> {
-        of_active(B::is_active(), || B::planned(plan)).transpose()?;
-        of_active(A::is_active(), || A::planned(plan)).transpose()?;
-        Ok(())
-    }
 }
 
 /// The hook that was there before.
@@ -119,12 +103,10 @@ impl<H: PlannerHook> compat::MakePlan for Planner<H> {
             if !H::is_active() || !is_leader() {
                 return call();
             }
-            let plan = match callback(H::enter) {
+            match callback(H::enter) {
                 Some(frame) => framed(call, |ended| H::leave(frame, ended)),
                 None => call(),
-            };
-            callback(|| H::planned(Plan::new(plan)));
-            plan
+            }
         }
     }
 }
