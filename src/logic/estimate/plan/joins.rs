@@ -21,7 +21,7 @@ impl Model<'_> {
             let over = (read + if current > 0.0 { current - 0.5 } else { 0.0 }) / all;
             let rows = self.rows(at, expected, over, loops);
             let (least, most) = (current / all, (current + 1.0) / all);
-            let fraction = self.seen[at].rows.map_or(over, |count| (count / rows.max(1.0)).clamp(least, most));
+            let fraction = self.seen[at].rows.map_or(over, |count| (count / rows.max(1.0)).max(least).min(most));
             let each = cost::BATCHED_ROW / 2.0 + cost::probe(inner.rows / all);
             let along = outer.rows * each + inner.rows * cost::BATCHED_ROW + rows * cost::RESULT;
             return State {
