@@ -11,7 +11,7 @@ use super::sys;
 /// the parallel workers is gone already, and the Gather still points to it.
 pub fn are_in_node() -> bool {
     // SAFETY: a word of this process's own, which it alone writes.
-    let event = unsafe { (*(&raw const sys::my_wait_event_info).read_volatile()).cast_signed() };
+    let event = unsafe { *(&raw const sys::my_wait_event_info).read_volatile() };
     [
         sys::WaitEventIPC_WAIT_EVENT_EXECUTE_GATHER,
         sys::WaitEventIPC_WAIT_EVENT_HASH_BUILD_HASH_INNER,
@@ -22,5 +22,5 @@ pub fn are_in_node() -> bool {
         compat::WAIT_FOR_MESSAGE,
     ]
     .into_iter()
-    .any(|wait| i64::from(wait) == i64::from(event))
+    .any(|wait| wait == event)
 }

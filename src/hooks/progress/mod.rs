@@ -38,6 +38,9 @@ fn is_active() -> bool {
     (current::is_observable() || settings::observe_session()) && settings::auto_progress()
 }
 
+/// Are the callbacks of this process set?
+static IS_SET_UP: AtomicBool = AtomicBool::new(false);
+
 /// Sees to it that the timer runs, at the begin of a statement. It is stopped when the job ends, or with all timeouts
 /// after an error.
 fn start_ticks() -> Result<()> {
@@ -45,7 +48,6 @@ fn start_ticks() -> Result<()> {
     if ticks::are_running(interval) {
         return Ok(());
     }
-    static IS_SET_UP: AtomicBool = AtomicBool::new(false);
     if !IS_SET_UP.load(Relaxed) {
         tripwire::on_trip(sample_running);
         xact::watch(ended)?;
