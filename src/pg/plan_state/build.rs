@@ -23,7 +23,7 @@ pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Shape {
     unsafe {
         let description = description.as_ref();
         if let Some(top) = NonNull::new(description.planstate) {
-            walk.add(top, Place { parent: None, role: Role::Outer, gather: None, share: 1.0 });
+            walk.add(top, Place { parent: None, role: Role::Outer, gather: None, share: 1.0, fair_part: 0.0 });
             walk.add_lonely_ctes(description.estate);
             walk.shape.plan.triggers = inspect::triggers(top.as_ptr());
         }
@@ -69,6 +69,8 @@ struct Place {
     gather: Option<NonNull<sys::PlanState>>,
     /// The part of a parallel plan's work that falls to one process.
     share: f64,
+    /// [`Node::fair_part`]
+    fair_part: f64,
 }
 
 struct Walk {
@@ -91,6 +93,7 @@ impl Walk {
             self.shape.states.push(state);
             let Facts { mut node, is_heap } = inspect::node(state.as_ptr(), place.gather.is_some(), place.share);
             node.role = place.role;
+            node.fair_part = place.fair_part;
             if let Some(parent) = place.parent {
                 self.shape.plan.nodes[parent].children.push(at);
             }
@@ -98,7 +101,8 @@ impl Walk {
             self.shape.sources.push(Source { tag, gather: place.gather, is_heap, ..Source::default() });
             let below = match tag {
                 sys::NodeTag_T_GatherState | sys::NodeTag_T_GatherMergeState => {
-                    Place { gather: Some(state), share: inspect::share(state.as_ptr()), ..place }
+                    let (share, fair_part) = inspect::share(state.as_ptr());
+                    Place { gather: Some(state), share, fair_part, ..place }
                 }
                 _ => place,
             };
@@ -198,7 +202,10 @@ impl Walk {
                 let state = cell.ptr_value.cast::<sys::PlanState>();
                 let is_change = !state.is_null() && (*state).type_ == sys::NodeTag_T_ModifyTableState;
                 if is_change && !self.has(state) {
-                    self.add_if(state, Place { parent: Some(0), role: Role::Once, gather: None, share: 1.0 });
+                    self.add_if(
+                        state,
+                        Place { parent: Some(0), role: Role::Once, gather: None, share: 1.0, fair_part: 0.0 },
+                    );
                 }
             }
         }

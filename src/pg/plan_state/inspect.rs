@@ -83,11 +83,11 @@ unsafe fn named_relation(state: *mut sys::PlanState) -> sys::Relation {
 }
 
 /// What falls to one process below a Gather: the server's own divisor, in which a leader that serves several workers
-/// counts less.
+/// counts less. And what the leader has of that, if it takes as much as each worker.
 ///
 /// # Safety
 /// The state of a Gather or a GatherMerge.
-pub unsafe fn share(state: *mut sys::PlanState) -> f64 {
+pub unsafe fn share(state: *mut sys::PlanState) -> (f64, f64) {
     // SAFETY: promised by the caller.
     let workers = unsafe {
         let plan = (*state).plan;
@@ -97,7 +97,8 @@ pub unsafe fn share(state: *mut sys::PlanState) -> f64 {
         }
     };
     let workers = f64::from(workers.max(0));
-    1.0 / (workers + (1.0 - 0.3 * workers).max(0.0)).max(1.0)
+    let divisor = (workers + (1.0 - 0.3 * workers).max(0.0)).max(1.0);
+    (1.0 / divisor, divisor / (workers + 1.0))
 }
 
 /// # Safety

@@ -158,7 +158,8 @@ impl Model<'_> {
                 }
             }
             Kind::Index { .. } | Kind::Leaf { .. } | Kind::Unknown | Kind::BitmapSource => {
-                let expected = if loops > 1.0 { self.rows(at, node.rows, 1.0, loops) } else { node.rows };
+                let planned = if node.fair_part > 0.0 { node.rows * node.fair_part } else { node.rows };
+                let expected = if loops > 1.0 { self.rows(at, node.rows, 1.0, loops) } else { planned };
                 let count = seen.rows.unwrap_or(0.0);
                 let fraction = if loops > 1.0 { 0.0 } else { softly(count, expected) };
                 let rows =

@@ -107,6 +107,8 @@ pub struct Node {
     pub tuples: f64,
     /// Below a Gather: other processes run it, too.
     pub is_partial: bool,
+    /// Rows of this process among `rows` below a Gather, where all take the same part; 0 elsewhere.
+    pub fair_part: f64,
     /// A hash table, or groups, that do not fit in memory, as far as can be expected.
     pub is_external: bool,
     /// Bytes that a sort may keep in memory.
