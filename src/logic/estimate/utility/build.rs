@@ -11,6 +11,8 @@ pub struct Build {
     /// The slots as they were when the build was first seen: they may be those of the build before it.
     before: [i64; COUNTED],
     has_begun: bool,
+    /// A good part of the table has been scanned.
+    has_scanned: bool,
     /// Buffers that had been asked for then.
     buffers: i64,
 }
@@ -33,17 +35,27 @@ impl Build {
         slots[index::PARTITIONS_DONE - FIRST] = 0;
         if self.key != Some(key) {
             let is_first = self.key.is_none();
-            *self = Self { key: Some(key), before: slots, has_begun: is_first, buffers: reading.buffers };
+            *self = Self {
+                key: Some(key),
+                before: slots,
+                has_begun: is_first,
+                has_scanned: false,
+                buffers: reading.buffers,
+            };
         }
         self.has_begun |= slots != self.before;
         if !self.has_begun {
             return (Position::new(0, 0.0, 0.0, Some(0.0)), INITIALIZING);
         }
-        let inserts = {
-            let used = (reading.buffers - self.buffers) as f64;
-            used > INSERTS * reading.slot(index::BLOCKS_DONE) as f64
-        };
-        stage(method, inserts, reading)
+        let used = reading.buffers.saturating_sub(self.buffers) as f64;
+        let mut reading = *reading;
+        let (done, total) = (reading.slot(index::BLOCKS_DONE), reading.slot(index::BLOCKS));
+        // On the first page of a scan the server counts them all (heapam_scan_get_blocks_done).
+        self.has_scanned |= total > 0 && (used * 4.0 >= total as f64 || (done * 2 >= total && done < total));
+        if done >= total && !self.has_scanned {
+            reading.slots[index::BLOCKS_DONE] = 0;
+        }
+        stage(method, used > INSERTS * done as f64, &reading)
     }
 }
 
