@@ -225,25 +225,27 @@ impl Model<'_> {
                 let along = input.along + (cost::WINDOW + node.aggregates_ns) * input.rows;
                 State { along, fraction: f64::midpoint(input.fraction, out), ..input }
             }
-            Kind::HashedSetOp => {
-                let (mut before, mut before_done, mut rows) = (0.0, 0.0, 0.0);
-                for &child in node.children.iter().filter(|&&child| is_input(self.plan, child)) {
-                    self.work_out(child, loops, depth);
-                    let input = self.states[child];
-                    let own = input.rows * cost::group(node, Grouping::Hashed, node.rows);
-                    before += input.total() + own;
-                    before_done += input.done() + own * input.fraction;
-                    rows += input.rows;
-                }
-                let rows = node.rows.min(rows);
-                let (fraction, before_done) =
-                    if seen.is_filled { (self.output(at, rows), before) } else { (0.0, before_done) };
-                State { rows, fraction, before, before_done, along: rows * cost::GROUP_OUT, ..State::default() }
-            }
+            Kind::HashedSetOp => self.hashed_set_op(at, node, loops, depth),
             Kind::Limit => self.limit(at, node, loops, depth),
             Kind::Append { .. } | Kind::MergeAppend => self.append(node, seen, loops, depth),
             Kind::Gather => self.gather(at, node, depth),
         }
+    }
+
+    fn hashed_set_op(&mut self, at: usize, node: &Node, loops: f64, depth: Depth) -> State {
+        let seen = self.seen[at];
+        let (mut before, mut before_done, mut rows) = (0.0, 0.0, 0.0);
+        for &child in node.children.iter().filter(|&&child| is_input(self.plan, child)) {
+            self.work_out(child, loops, depth);
+            let input = self.states[child];
+            let own = input.rows * cost::group(node, Grouping::Hashed, node.rows);
+            before += input.total() + own;
+            before_done += input.done() + own * input.fraction;
+            rows += input.rows;
+        }
+        let rows = node.rows.min(rows);
+        let (fraction, before_done) = if seen.is_filled { (self.output(at, rows), before) } else { (0.0, before_done) };
+        State { rows, fraction, before, before_done, along: rows * cost::GROUP_OUT, ..State::default() }
     }
 }
 
