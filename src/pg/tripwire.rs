@@ -42,7 +42,7 @@ static TRIP_QUAL: unsafe extern "C-unwind" fn(*mut sys::ExprState, *mut sys::Exp
 struct Node {
     state: NonNull<sys::PlanState>,
     qual: *mut sys::ExprState,
-    node_function: Cell<sys::ExecProcNodeMtd>,
+    exec_function: Cell<sys::ExecProcNodeMtd>,
     qual_function: Cell<sys::ExprStateEvalFunc>,
 }
 
@@ -74,7 +74,7 @@ impl Node {
     unsafe fn new(state: NonNull<sys::PlanState>) -> Self {
         // SAFETY: promised by the caller.
         let qual = unsafe { (*state.as_ptr()).qual };
-        Self { state, qual, node_function: Cell::new(None), qual_function: Cell::new(None) }
+        Self { state, qual, exec_function: Cell::new(None), qual_function: Cell::new(None) }
     }
 
     /// # Safety
@@ -83,7 +83,7 @@ impl Node {
         // SAFETY: promised by the caller; each store is of one word.
         unsafe {
             let place = &raw mut (*self.state.as_ptr()).ExecProcNode;
-            self.node_function.set(place.read_volatile());
+            self.exec_function.set(place.read_volatile());
             place.write_volatile(Some(TRIP_NODE));
             if !self.qual.is_null() {
                 let place = &raw mut (*self.qual).evalfunc;
@@ -100,7 +100,7 @@ impl Node {
         unsafe {
             let place = &raw mut (*self.state.as_ptr()).ExecProcNode;
             if is_at(place.read_volatile().map(|function| function as usize), TRIP_NODE as usize) {
-                place.write_volatile(self.node_function.get());
+                place.write_volatile(self.exec_function.get());
             }
             if !self.qual.is_null() {
                 let place = &raw mut (*self.qual).evalfunc;
@@ -119,6 +119,7 @@ fn is_at(function: Option<usize>, address: usize) -> bool {
 impl Tripwire {
     /// # Safety
     /// The nodes of a plan that has been started, which outlives this value.
+    #[allow(clippy::unnecessary_box_returns)] // the chain has its address
     pub(super) unsafe fn new(states: &[NonNull<sys::PlanState>]) -> Box<Self> {
         Box::new(Self {
             // SAFETY: promised by the caller.
