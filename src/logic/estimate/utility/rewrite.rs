@@ -74,12 +74,18 @@ impl Rewriting {
     pub fn refresh(&mut self, facts: &Facts, reading: &Reading) -> Step {
         let fallback = Table::default();
         let table = facts.tables.first().unwrap_or(&fallback);
-        if reading.slot(index::PHASE) == 2 {
+        if reading.slot(index::PHASE) == 2 && has_rows(reading) {
             return self.indexes(table, 1, reading);
         }
         let heap = 1.0 / (1.0 + INDEX * table.indexes.len() as f64);
         Step::query(reading).within(0.0, heap)
     }
+}
+
+/// Is the index built of a table with rows? Before its query, REFRESH builds the index of an empty TOAST table, and the
+/// counters stay as that left them until the query has ended.
+fn has_rows(reading: &Reading) -> bool {
+    [index::BLOCKS, index::ROWS, cluster::INDEXES_REBUILT].iter().any(|slot| reading.slot(*slot) > 0)
 }
 
 /// The table itself.

@@ -36,6 +36,8 @@ fn a_query_drives_the_command_around_it() {
 
     let tables = vec![table(TABLE, 0.0, vec![index_of(11, 100.0)])];
     let mut watch = Watch::new(Kind::Refresh, "REFRESH MATERIALIZED VIEW", tables);
+    // the index of the TOAST table, which is empty
+    watch.set(&[(index::PHASE, 2), (index::SUBPHASE, 5)]);
     watch.see(Some(of_query(0.5)));
     watch.expect(30.3, "REFRESH MATERIALIZED VIEW: sorting");
     watch.set(&[(index::PHASE, 2), (index::SUBPHASE, 5), (index::ROWS, 9), (index::ROWS_DONE, 9)]);
