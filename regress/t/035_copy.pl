@@ -102,6 +102,7 @@ note("the launcher's peak: $growth kB more by query");
 cmp_ok($growth, '<', 8192, 'the launcher whose result is in temporary files has not grown');
 
 # nobody reads: it is all on disk, and is read later
+value($session, "SET pg_background.spool_limit = '100GB'");
 $busy = start('big');
 ok($node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_progress_copy WHERE pid = $busy)")
 	  && until_true(sub { value($session, 'SELECT state FROM pg_background_outcome((:pid, :cookie))') eq 'stopped' }, 60 + $megabytes),
