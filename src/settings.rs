@@ -5,9 +5,10 @@ use crate::pg::guc::{
     Bool, Int, Real, Set, Str, Unit, Words, define_bool, define_int, define_list, define_real, define_switch,
     define_words, reserve_prefix,
 };
-use crate::pg::mq;
+use crate::pg::{identity, mq};
 use logic::registry::quota::Limits;
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 static MAX_WORKERS: Int = Int::new();
@@ -129,9 +130,22 @@ pub fn max_result_rows() -> Option<u64> {
     Some(u64::from(unsigned(&MAX_RESULT_ROWS))).filter(|limit| *limit > 0)
 }
 
-/// A statement of a job that the planner expects to cost more is refused; 0 is no limit.
-pub fn max_plan_cost() -> f64 {
-    MAX_PLAN_COST.get()
+/// [`MAX_PLAN_COST`] as the job of this process began, as bits; 0 is no limit.
+static COST_AT_START: AtomicU64 = AtomicU64::new(0);
+
+/// Notes that a job begins with the present settings.
+pub fn note_start_of_job() {
+    COST_AT_START.store(MAX_PLAN_COST.get().to_bits(), Relaxed);
+}
+
+/// A statement of a job that the planner expects to cost more is refused; 0 is no limit. Inside a transaction.
+///
+/// The setting is a superuser's, but RESET ALL and DISCARD ALL reset it whoever says them. So the limit that the job
+/// began with stays, unless a superuser has another one.
+pub fn max_plan_cost() -> Result<f64> {
+    let (now, start) = (MAX_PLAN_COST.get(), f64::from_bits(COST_AT_START.load(Relaxed)));
+    let is_lower = now > 0.0 && now <= start;
+    if start == 0.0 || is_lower || identity::is_superuser()? { Ok(now) } else { Ok(start) }
 }
 
 /// Kilobytes that a job may keep on disk of what nobody has read yet; `None`: it waits for its reader.

@@ -110,12 +110,20 @@ SELECT refused('SELECT n FROM big');
 -- cheaper plans are for all to choose
 SELECT pg_background_exec('SELECT n FROM big', settings => '{"seq_page_cost": 1}');
 RESET SESSION AUTHORIZATION;
+-- RESET ALL resets also what its user could not set: the limit that the job began with stays, where the user is no superuser
+SET pg_background.max_plan_cost = 5000;
+SELECT refused('SET ROLE regress_limited; RESET ALL; SET seq_page_cost = 10000; SELECT n FROM big');
+SELECT refused('SET ROLE regress_limited; RESET ALL; SET seq_page_cost = 10000; SET ROLE NONE; SELECT n FROM big');
+-- the rights come before the cost, which tells of what is in the table
+CREATE TABLE secret AS SELECT * FROM big;
+ANALYZE secret;
+SELECT refused('SET ROLE regress_limited; SELECT n FROM secret');
 -- a superuser's job may
 SELECT pg_background_exec('SET pg_background.max_plan_cost = 0; SELECT n FROM big');
 RESET pg_background.max_plan_cost;
 SELECT pg_background_exec('SELECT n FROM big');
 SET client_min_messages = warning;
-DROP TABLE big, done CASCADE;
+DROP TABLE big, done, secret CASCADE;
 DROP FUNCTION limited(), limited_sql(), refused(text), looks();
 DROP ROLE regress_limited;
 RESET client_min_messages;

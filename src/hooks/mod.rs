@@ -5,7 +5,7 @@
 //! |---|---|---|---|
 //! | ProcessUtility, ends of transactions | `dismiss` | warm workers that a statement would find in its way, or that are outdated after it | always |
 //! | Executor, planner, ProcessUtility | `progress` | how far the job's statements are | in a job, unless turned off |
-//! | ExecutorStart | `limits` | statements that are expected to cost too much | in a job, with a limit |
+//! | ExecutorStart, ProcessUtility | `limits` | statements that are expected to cost too much; COPY from a client | in a job |
 
 mod dismiss;
 mod limits;
@@ -15,7 +15,7 @@ use crate::pg::hooks::{executor, planner, utility};
 
 /// Installs the hooks. Once, when the library is loaded.
 pub fn install() {
-    utility::install::<(dismiss::Dismiss, (progress::Commands, progress::Counters))>();
+    utility::install::<(dismiss::Dismiss, (limits::CopyFromClient, (progress::Commands, progress::Counters)))>();
     planner::install::<progress::Planning>();
     executor::install::<(limits::PlanCost, progress::Plans)>();
 }

@@ -73,6 +73,12 @@ pub fn has_privileges_of(role: u32) -> Result<bool> {
     guard(|| unsafe { sys::has_privs_of_role(sys::GetUserId(), role) })
 }
 
+/// Is the current user a superuser?
+pub fn is_superuser() -> Result<bool> {
+    // SAFETY: a catalog lookup, kept by the server.
+    guard(|| unsafe { sys::superuser() })
+}
+
 /// May the current user stop what that role runs? As `pg_cancel_backend` has it.
 pub fn may_signal(role: u32) -> Result<bool> {
     // SAFETY: catalog lookups.

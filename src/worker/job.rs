@@ -26,6 +26,7 @@ use crate::pg::signals::Cancellable;
 use crate::pg::{identity, procs, timeout, xact};
 use crate::point;
 use crate::registry::{AfterJob, Registration};
+use crate::settings;
 use logic::segment::header::{Identity, Reply};
 use logic::sqlstate;
 use logic::wire::report::Field;
@@ -202,6 +203,7 @@ fn run(current: &Current, trees: &Context, settings: u64) -> Result<()> {
     current.start(identity::now());
     transaction::adopt_user(current)?;
     given::set(&current.segment)?;
+    settings::note_start_of_job();
     transaction::bound(current)?;
     let header = current.segment.header();
     // a job with parameters is one statement, and so one transaction anyway
