@@ -1,5 +1,5 @@
-//! What a job may not run: statements that the planner expects to cost more than `pg_background.max_plan_cost`, and COPY
-//! from a client that it has not.
+//! What a job may not run: a statement that the planner expects to cost more than `pg_background.max_plan_cost`, and
+//! COPY from a client that it has not.
 //!
 //! **Plans** are refused before they run.
 //! The look is at the start of an execution, not in the planner. There plans come by that were kept (prepared
