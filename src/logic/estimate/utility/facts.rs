@@ -91,6 +91,11 @@ impl Table {
     pub fn index_pages(&self) -> f64 {
         self.indexes.iter().map(|index| index.pages).sum()
     }
+
+    /// What it takes to build the indexes, one by one: each scans the table, and writes its pages.
+    pub fn builds(&self) -> impl Iterator<Item = f64> {
+        self.indexes.iter().map(|index| self.pages + 2.0 * index.pages)
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use super::Step;
 use super::build::Build;
-use super::facts::{Facts, Kind, Method};
+use super::facts::{Facts, Kind, Method, Table};
 use super::meter::Position;
 use super::reading::{Reading, index};
 use super::units::{At, Units};
@@ -43,12 +43,13 @@ const VALIDATE: f64 = 1.0 - BUILD;
 
 impl Indexing {
     pub fn new(facts: &Facts) -> Self {
-        let indexes = || facts.tables.iter().flat_map(|table| &table.indexes);
         let units = if facts.kind == Kind::Reindex {
-            Units::new(indexes().enumerate().map(|(place, index)| (u64::from(index.oid), place, index.pages)))
+            let oids = facts.tables.iter().flat_map(|table| &table.indexes).map(|index| u64::from(index.oid));
+            let builds = facts.tables.iter().flat_map(Table::builds);
+            Units::new(oids.zip(builds).enumerate().map(|(place, (oid, build))| (oid, place, build)))
         } else {
             let tables = facts.tables.iter().enumerate();
-            Units::new(tables.map(|(place, table)| (u64::from(table.oid), place, table.index_pages())))
+            Units::new(tables.map(|(place, table)| (u64::from(table.oid), place, table.builds().sum())))
         };
         let counted = Counted::default();
         Self { build: Build::default(), units, table: None, built: counted, validated: counted }
@@ -112,12 +113,12 @@ impl Indexing {
         let Some(table) = at.place.and_then(|place| facts.tables.get(place)) else {
             return waiting(reading);
         };
-        let (oid, all) = (reading.slot(index::INDEX), table.index_pages().max(1.0));
+        let (oid, all) = (reading.slot(index::INDEX), table.builds().sum::<f64>().max(1.0));
         // of the indexes before one, and of that one
         let part = |place: usize| {
-            let mut pages = table.indexes.iter().map(|index| index.pages / all);
-            let before: f64 = pages.by_ref().take(place).sum();
-            (before.min(1.0), pages.next().unwrap_or(0.0))
+            let mut builds = table.builds().map(|build| build / all);
+            let before: f64 = builds.by_ref().take(place).sum();
+            (before.min(1.0), builds.next().unwrap_or(0.0))
         };
         let (step, place) = match reading.slot(index::PHASE) {
             2 => {

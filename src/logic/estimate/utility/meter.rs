@@ -10,11 +10,17 @@ pub struct Position {
     pub share: f64,
     /// `None`: the server counts nothing in this stage.
     pub inner: Option<f64>,
+    /// What is counted is the least that is done: the stage creeps, too.
+    pub creeps: bool,
 }
 
 impl Position {
     pub fn new(stage: u32, before: f64, share: f64, inner: Option<f64>) -> Self {
-        Self { stage, before, share, inner }
+        Self { stage, before, share, inner, creeps: false }
+    }
+
+    pub fn creeping(self) -> Self {
+        Self { creeps: true, ..self }
     }
 
     /// The same position where the whole is a part of something: `before` is done already, `share` is its share.
@@ -50,7 +56,11 @@ impl Meter {
             self.stage = Some(position.stage);
             self.since = worked;
         }
-        let inner = position.inner.unwrap_or_else(|| self.creep(worked, position));
+        let inner = match position.inner {
+            Some(inner) if position.creeps => inner.max(self.creep(worked, position)),
+            Some(inner) => inner,
+            None => self.creep(worked, position),
+        };
         self.raise(position.before + position.share * inner)
     }
 
@@ -108,6 +118,16 @@ mod tests {
         }
         assert!(last > 0.89);
         assert_eq!(meter.show(1000.0, Position::new(3, 0.9, 0.1, None)), 0.9);
+    }
+
+    #[test]
+    fn a_stage_that_is_counted_in_part_creeps_too() {
+        let mut meter = Meter::default();
+        meter.show(6.0, Position::new(1, 0.0, 0.6, Some(1.0)));
+        let half = |inner| Position::new(2, 0.6, 0.3, Some(inner)).creeping();
+        assert_eq!(meter.show(6.0, half(0.0)), 0.6);
+        assert!((meter.show(7.5, half(0.2)) - 0.75).abs() < 1e-9);
+        assert!((meter.show(7.5, half(0.9)) - 0.87).abs() < 1e-9);
     }
 
     #[test]

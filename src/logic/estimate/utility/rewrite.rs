@@ -13,17 +13,22 @@ use super::units::Units;
 pub struct Rewriting {
     units: Units,
     build: Build,
+    /// The index that a CLUSTER follows gives it the rows.
+    by_index: bool,
 }
 
 /// The average index, where the table itself weighs 1.
 const INDEX: f64 = 0.65;
+/// Where the table has been sorted, and where an index gave its rows.
+const INDEX_OF_SORTED: f64 = 0.45;
+const INDEX_OF_FOLLOWED: f64 = 0.3;
 
 impl Rewriting {
     pub fn new(facts: &Facts) -> Self {
         let tables = facts.tables.iter().enumerate();
         let weight = |table: &Table| table.pages * (1.0 + INDEX * table.indexes.len() as f64);
         let units = Units::new(tables.map(|(place, table)| (u64::from(table.oid), place, weight(table))));
-        Self { units, build: Build::default() }
+        Self { units, build: Build::default(), by_index: false }
     }
 
     /// CLUSTER and VACUUM FULL.
@@ -34,7 +39,8 @@ impl Rewriting {
         let at = self.units.at(u64::from(reading.target));
         let fallback = Table::default();
         let table = at.place.and_then(|place| facts.tables.get(place)).unwrap_or(&fallback);
-        let heap = 1.0 / (1.0 + INDEX * table.indexes.len() as f64);
+        self.by_index |= reading.slot(cluster::PHASE) == 2;
+        let heap = 1.0 / (1.0 + self.weight(reading) * table.indexes.len() as f64);
         let step = match reading.slot(cluster::PHASE) {
             6 => self.indexes(table, at.number, reading),
             7 => Step::at(Position::new(7, 1.0, 0.0, Some(0.0)), "performing final cleanup").staged(at.number),
@@ -47,13 +53,23 @@ impl Rewriting {
         step
     }
 
+    /// An index of the table that is written.
+    fn weight(&self, reading: &Reading) -> f64 {
+        let is_cluster = reading.counted == Counted::Cluster && reading.slot(cluster::COMMAND) == 1;
+        match (is_cluster, self.by_index) {
+            (false, _) => INDEX,
+            (true, false) => INDEX_OF_SORTED,
+            (true, true) => INDEX_OF_FOLLOWED,
+        }
+    }
+
     /// The indexes, one after the other.
     fn indexes(&mut self, table: &Table, number: u32, reading: &Reading) -> Step {
         let (place, count) = (reading.slot(cluster::INDEXES_REBUILT), table.indexes.len());
-        let heap = 1.0 / (1.0 + INDEX * count as f64);
-        let all = table.index_pages();
+        let heap = 1.0 / (1.0 + self.weight(reading) * count as f64);
+        let all: f64 = table.builds().sum();
         let even = 1.0 / count.max(1) as f64;
-        let mut shares = table.indexes.iter().map(|index| if all > 0.0 { index.pages / all } else { even });
+        let mut shares = table.builds().map(|build| if all > 0.0 { build / all } else { even });
         let before: f64 = shares.by_ref().take(place as usize).sum();
         let (share, index) = (shares.next().unwrap_or(0.0), table.indexes.get(place as usize));
         let label = "rebuilding index";

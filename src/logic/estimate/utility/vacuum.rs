@@ -21,6 +21,8 @@ struct Watched {
     pass: Option<(i64, i64)>,
     /// The count of dead rows when the last pass ended. Before 17 it stays so until the scan finds more.
     old_dead: i64,
+    /// The most dead rows that one pass has taken.
+    most_dead: f64,
     /// ANALYZE samples the children.
     inherited: bool,
 }
@@ -28,12 +30,20 @@ struct Watched {
 /// Marks the key of a table that is analyzed.
 const ANALYZE: u64 = 1 << 32;
 
-/// A page of an index, in pages of the heap: a pass over the indexes is slow.
-const INDEX_PAGE: f64 = 4.0;
+/// A pass over an index, in pages of the heap: its pages, and the rows that it looks for, which are in no order that
+/// a cache likes.
+const INDEX_PAGE: f64 = 2.0;
+const DEAD_ROW: f64 = 0.07;
+/// Workers take some of several indexes: a further one adds this part of its rows.
+const NEXT_INDEX: f64 = 0.35;
+/// The part of a table's rows that is expected to be dead before anything is seen of it.
+const DEAD_BEFORE: f64 = 0.1;
 const SECOND_HEAP_PASS: f64 = 0.6;
 const CLEANUP: f64 = 0.03;
 /// A unit of ANALYZE's work, in pages of a VACUUM.
 const SAMPLE: f64 = 0.06;
+/// Statistics of a value, in such units: mostly sorting.
+const COMPUTE: f64 = 0.6;
 
 impl Vacuuming {
     pub fn new(facts: &Facts) -> Self {
@@ -43,7 +53,8 @@ impl Vacuuming {
         };
         let tables = || facts.tables.iter().enumerate();
         let vacuum = tables().filter(|_| vacuums).map(|(place, table)| {
-            let pages = table.pages * (1.0 + CLEANUP) + 0.1 * INDEX_PAGE * table.index_pages();
+            let dead = DEAD_BEFORE * table.rows.unwrap_or(0.0);
+            let pages = table.pages * (1.0 + CLEANUP) + index_pass(table, table.index_pages(), dead);
             (u64::from(table.oid), place, pages)
         });
         let analyze = tables().filter(|(_, table)| analyzes && !table.is_toast).map(|(place, table)| {
@@ -85,6 +96,12 @@ fn numbered(step: Step, at: At) -> Step {
     step.counting("part", i64::from(at.number), i64::from(at.of))
 }
 
+/// A pass over the indexes that takes so many dead rows from each.
+fn index_pass(table: &Table, pages: f64, dead: f64) -> f64 {
+    let number = table.indexes.len() as f64;
+    INDEX_PAGE * pages + DEAD_ROW * dead * (1.0 + NEXT_INDEX * (number - 1.0)) * f64::from(number > 0.0)
+}
+
 /// The work of sampling a table, in ANALYZE's own units: blocks, then rows times columns.
 fn sample(table: &Table, facts: &Facts, blocks: f64) -> f64 {
     if table.has_children && table.pages <= 0.0 {
@@ -100,7 +117,7 @@ fn reading_blocks(table: &Table, facts: &Facts, blocks: f64) -> f64 {
 
 fn computing(table: &Table, facts: &Facts) -> f64 {
     let most = 300.0 * f64::from(facts.statistics_target);
-    0.2 * table.rows.unwrap_or(most).min(most) * f64::from(table.columns.max(1))
+    COMPUTE * table.rows.unwrap_or(most).min(most) * f64::from(table.columns.max(1))
 }
 
 /// The same for its children, as one.
@@ -109,7 +126,7 @@ fn inherited_sample(table: &Table, facts: &Facts) -> f64 {
         return 0.0;
     }
     let most = 300.0 * f64::from(facts.statistics_target);
-    most * (10.0 + 0.2 * f64::from(table.columns.max(1)))
+    most * (10.0 + COMPUTE * f64::from(table.columns.max(1)))
 }
 
 impl Watched {
@@ -122,7 +139,7 @@ impl Watched {
         let all = (own + inherited).max(1.0);
         let (before, share) = if self.inherited { (own / all, inherited / all) } else { (0.0, own / all) };
         let scan = if self.inherited {
-            10.0 / (10.0 + 0.2 * f64::from(table.columns.max(1)))
+            10.0 / (10.0 + COMPUTE * f64::from(table.columns.max(1)))
         } else {
             reading_blocks(table, facts, known) / own.max(1.0)
         };
@@ -155,7 +172,7 @@ impl Watched {
         };
         let (scanned, ended) = (reading.slot(vacuum::HEAP_SCANNED) as f64, reading.slot(vacuum::PASSES) as f64);
         let passes = self.passes(table, facts, reading, scanned / heap);
-        let pass = INDEX_PAGE * indexes;
+        let pass = index_pass(table, indexes, self.dead_of_pass(reading, passes, scanned / heap));
         let second = if passes > 0.0 { SECOND_HEAP_PASS } else { 0.0 };
         let all = heap + passes * pass + (second + CLEANUP) * heap;
         let done = scanned + ended * pass + second * reading.slot(vacuum::HEAP_VACUUMED) as f64;
@@ -167,7 +184,11 @@ impl Watched {
                 let inner = self.pass(table, indexes, reading);
                 // one stage for each pass
                 let stage = 20 + ended as u32 % 64;
-                (Position::new(stage, (done / all).min(1.0), pass / all, inner), "vacuuming indexes")
+                let position = Position::new(stage, (done / all).min(1.0), pass / all, inner);
+                // workers' buffers are not seen while they work
+                let is_counted = table.indexes.len() < 2 || reading.slot(vacuum::INDEXES) > 0;
+                let position = if is_counted { position } else { position.creeping() };
+                (position, "vacuuming indexes")
             }
             3 => counted("vacuuming heap"),
             _ => {
@@ -189,6 +210,17 @@ impl Watched {
         }
     }
 
+    /// How many dead rows one pass takes from the indexes.
+    fn dead_of_pass(&mut self, reading: &Reading, passes: f64, scanned: f64) -> f64 {
+        let rows = dead_rows(reading) as f64;
+        match reading.slot(vacuum::PHASE) {
+            2 => self.most_dead = self.most_dead.max(rows),
+            1 if self.most_dead <= 0.0 && scanned > 0.0 => return rows / scanned.min(1.0) / passes.max(1.0),
+            _ => {}
+        }
+        self.most_dead
+    }
+
     /// How many passes over the indexes there will be in all.
     fn passes(&mut self, table: &Table, facts: &Facts, reading: &Reading, scanned: f64) -> f64 {
         let (phase, ended) = (reading.slot(vacuum::PHASE), reading.slot(vacuum::PASSES) as f64);
@@ -208,7 +240,7 @@ impl Watched {
         };
         let running = f64::from(phase == 2);
         let pages = reading.slot(vacuum::HEAP_SCANNED) as f64;
-        let rows = [reading.slot(vacuum::DEAD_ROWS), dead].into_iter().find(|rows| *rows > 0).unwrap_or(0) as f64;
+        let rows = dead_rows(reading) as f64;
         let always = matches!(facts.kind, Kind::Vacuum { indexes: IndexCleanup::Always, .. });
         // the server leaves the indexes alone for so few
         let few = if always { 0.0 } else { 0.02 * pages };
@@ -241,6 +273,11 @@ impl Watched {
         let here = if reading.slot(vacuum::INDEXES) > 0 { each.next().unwrap_or(0.0) } else { pages };
         Some(((before + used.min(0.97 * here)) / pages).min(1.0))
     }
+}
+
+/// Rows, whether the server counts rows or, since 17, both.
+fn dead_rows(reading: &Reading) -> i64 {
+    [vacuum::DEAD_ROWS, vacuum::DEAD].map(|slot| reading.slot(slot)).into_iter().find(|rows| *rows > 0).unwrap_or(0)
 }
 
 fn part_or_0(done: f64, total: f64) -> Option<f64> {
