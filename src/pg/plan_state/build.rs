@@ -5,7 +5,7 @@ use super::super::{compat_plan as compat, guard, sys};
 use super::counters::Counter;
 use super::inspect::{self, Facts};
 use super::{Counted, Shape, Source};
-use logic::estimate::plan::node::{Kind, Node, Plan, Role};
+use logic::estimate::plan::node::{Grouping, Kind, Node, Plan, Role};
 use std::ptr::NonNull;
 
 /// More nodes are not watched: a reading has to be short.
@@ -247,7 +247,8 @@ impl Walk {
     /// No node has run.
     unsafe fn count(&mut self) {
         for at in 0..self.shape.states.len() {
-            if wants_counter(&self.shape.plan.nodes[at], self.shape.sources[at].tag) {
+            let nodes = &self.shape.plan.nodes;
+            if wants_counter(&nodes[at], self.shape.sources[at].tag) && !is_summed_up(nodes, at) {
                 // SAFETY: promised by the caller; the counter goes with the shape.
                 self.shape.sources[at].counter = unsafe { Counter::new(self.shape.states[at].as_ptr()) };
             }
@@ -273,6 +274,15 @@ fn wants_counter(node: &Node, tag: sys::NodeTag) -> bool {
         Kind::Leaf { .. } => tag != sys::NodeTag_T_ResultState,
         _ => false,
     }
+}
+
+/// The scan's position alone is how far a sum of its rows is.
+fn is_summed_up(nodes: &[Node], at: usize) -> bool {
+    let is_sum = |node: &Node| node.kind == Kind::Agg(Grouping::Plain) && node.sorting_aggregates <= 0.0;
+    let node = &nodes[at];
+    node.kind == Kind::Scan
+        && node.role == Role::Outer
+        && nodes.iter().any(|parent| is_sum(parent) && parent.children.contains(&at))
 }
 
 /// # Safety
