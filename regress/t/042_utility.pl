@@ -96,10 +96,10 @@ is($row[3], 'automatic', 'the figure is automatic');
 unlock();
 ends(qr/CREATE INDEX/);
 
-# REINDEX TABLE: the primary key, then the index with a function
+# REINDEX TABLE: the primary key, then the index with a function. That of the TOAST table is the last, on 18 the first.
 lock();
-@row = held('REINDEX TABLE t', qr/REINDEX, index 2 of 3: building index: scanning table: waiting/);
-between($row[1], 50, 75, 'one index and a third of the other, before that of the TOAST table');
+@row = held('REINDEX TABLE t', qr/REINDEX, index [23] of 3: building index: scanning table: waiting/);
+between($row[1], 50, 75, 'one index and a third of the other');
 unlock();
 ends(qr/REINDEX/);
 
