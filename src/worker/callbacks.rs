@@ -127,11 +127,10 @@ fn leave_registry(offered: Option<&Segment>, report: impl FnOnce() -> Report) ->
         None => End::lost_worker(now),
     };
     if let (Some(segment), Some(report)) = (offered, &report) {
+        // without a line the job ends all the same
+        let _ = outcome::log_untaken(segment, &end);
         outcome::publish_untaken(segment, report);
     }
     registration.exit(&end)?;
-    if let (Some(segment), Some(_)) = (offered, &report) {
-        outcome::log_untaken(segment, &end)?;
-    }
     registry::ensure_dispatcher()
 }

@@ -205,15 +205,12 @@ impl Dispatcher {
         Ok(Launched::Yes)
     }
 
-    /// Ends a job that has never had a worker: in its segment, if it has one, then in the registry.
+    /// Ends a job that has never had a worker: in its segment, if it has one, then in the registry. What can fail comes
+    /// first: a job that has ended is taken out of the list, so that it does not end again.
     fn end(&self, job: &PendingJob, report: &Report) -> Result<()> {
         let now = identity::now();
         let state = if report.sqlstate == sqlstate::QUERY_CANCELED { State::Canceled } else { State::Error };
-        if let Some(segment) = if job.handle == 0 { None } else { Segment::attach(job.handle)? } {
-            let mut body = Vec::new();
-            report.encode(&mut body);
-            segment.header().finish(state, now, &body);
-        }
+        let segment = if job.handle == 0 { None } else { Segment::attach(job.handle)? };
         let new = new_job(job);
         let end = End {
             state,
@@ -224,9 +221,18 @@ impl Dispatcher {
             timed_out: false,
             used: Usage::default(),
         };
+        if registry::logs_end(&end) {
+            // without a line the job ends all the same
+            let _ = registry::log_end(job.cookie, job.label, job.query, &end);
+        }
+        if let Some(segment) = segment {
+            let mut body = Vec::new();
+            report.encode(&mut body);
+            segment.header().finish(state, now, &body);
+        }
         self.registry.exclusive(|r| r.end_pending(&new, &end))?;
         procs::wake(job.session_proc);
-        if registry::logs_end(&end) { registry::log_end(job.cookie, job.label, job.query, &end) } else { Ok(()) }
+        Ok(())
     }
 
     /// Takes the job with that number out of the list.
