@@ -4,6 +4,9 @@ use super::sys;
 use logic::job::usage::Usage;
 use std::mem::MaybeUninit;
 
+/// macOS counts bytes, others kB.
+const MAXRSS_UNITS_PER_KB: i64 = if cfg!(target_os = "macos") { 1024 } else { 1 };
+
 /// Processor time, blocks, WAL, and the most memory. The server adds up blocks and WAL for every process; parallel
 /// workers hand theirs to their leader when they have ended. One system call (0.8 µs), no allocation.
 ///
@@ -27,6 +30,6 @@ pub fn used() -> Usage {
         shared_blks_dirtied: blocks.shared_blks_dirtied,
         temp_blks_written: blocks.temp_blks_written,
         wal_bytes: i64::try_from(wal.wal_bytes).unwrap_or(i64::MAX),
-        max_rss_kb: usage.ru_maxrss.max(1),
+        max_rss_kb: (usage.ru_maxrss / MAXRSS_UNITS_PER_KB).max(1),
     }
 }
