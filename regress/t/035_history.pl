@@ -10,8 +10,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $node = server('history', preload => 1, conf => "restart_after_crash = on\n");
-my $file = $node->data_dir . '/pg_stat/pg_background.stat';
+my $node = server('history', preload => 1, conf => "restart_after_crash = on\nmax_wal_senders = 2\nwal_level = replica\n");
+my $file = $node->data_dir . '/pg_stat/pgsql_tmp.pg_background.stat';
 my $offset = 0;
 
 # What the history says of all jobs with a label, but for the numbers of their processes; the newest last.
@@ -58,7 +58,7 @@ sub write_file
 	return;
 }
 
-my $warning = qr/pg_background\.stat/;
+my $warning = qr/pgsql_tmp\.pg_background\.stat/;
 
 # --- a clean stop and start ---
 
@@ -71,7 +71,9 @@ my $saved;
 restart(sub { $saved = slurp_file($file) });
 is(history(), $before, 'the history is there after a restart');
 is(said($warning), 0, 'a good file is not worth a line');
-ok(!-e $file, 'the file is gone when the server runs');
+is(slurp_file($file), $saved, 'the file stays');
+$node->backup('running');
+ok(-d $node->backup_dir . '/running/pg_stat' && !glob($node->backup_dir . '/running/pg_stat/*pg_background*'), 'a backup of a running server has no such file');
 is(Jobs::look($node, "SELECT state, sqlstate FROM pg_background_outcome('$handle')"), 'error|22012', 'a handle from before the restart has its outcome');
 is(Jobs::look($node, 'SELECT count(*) FROM pg_stat_background_totals'), '0', 'the counters begin anew');
 run_job('next', 'SELECT 1');
@@ -96,7 +98,7 @@ sub ignored
 	restart(sub { write_file($bytes) });
 	is(labels(), '', "$what: the history begins empty");
 	is(said($warning), 1, "$what: the log has one line");
-	is(said(qr/LOG:  ignoring file "pg_stat\/pg_background\.stat": $why/), 1, "$what: it says why");
+	is(said(qr/LOG:  ignoring file "pg_stat\/pgsql_tmp\.pg_background\.stat": $why/), 1, "$what: it says why");
 	ok(!-e $file, "$what: the file is gone");
 	return;
 }
@@ -115,9 +117,11 @@ ignored('a bit of the texts', flipped(8 * (length($saved) - 30)), 'the checksum 
 ignored('a bit of the count', flipped(8 * 16), 'the checksum is wrong');
 ignored('another format', flipped(8 * 8 + 7), 'it is of another version of pg_background \(format 129\)');
 ignored('another file', "\x7fELF" . 'x' x 100_000, 'it is not a history of pg_background');
-# with a checksum that is right: of an empty history of PostgreSQL 13
-my $foreign = substr($saved, 0, 12) . pack('LL', 13, 0);
+# with a checksum that is right: empty histories of PostgreSQL 13 and of another cluster
+my $foreign = substr($saved, 0, 12) . pack('LQL', 13, 1, 0);
 ignored('another major', $foreign . pack('L', crc32($foreign)), 'it was written by PostgreSQL 13');
+$foreign = substr($saved, 0, 16) . pack('QL', 4711, 0);
+ignored('another cluster', $foreign . pack('L', crc32($foreign)), 'it is of another cluster \(system identifier 4711\)');
 
 sub crc32
 {
@@ -136,22 +140,56 @@ is(labels(), 'good bad', 'the file as it was is taken over');
 # a directory in its place can neither be read nor be replaced
 restart(sub { unlink $file; mkdir $file or die "$file: $!" });
 is(labels(), '', 'a directory in the place of the file: the history begins empty');
-is(said(qr/could not remove file "pg_stat\/pg_background\.stat": /), 1, 'a directory in the place of the file: the log says that it stays');
+is(said(qr/could not remove file "pg_stat\/pgsql_tmp\.pg_background\.stat": /), 1, 'a directory in the place of the file: the log says that it stays');
 run_job('unwritten', 'SELECT 1');
 $offset = -s $node->logfile;
 $node->stop;
-is(said(qr/LOG:  could not write file "pg_stat\/pg_background\.stat\.tmp": /), 1, 'a file that cannot be written: the log says so');
+is(said(qr/LOG:  could not write file "pg_stat\/pgsql_tmp\.pg_background\.stat\.new": /), 1, 'a file that cannot be written: the log says so');
 is(said(qr/FATAL|PANIC|ERROR/), 0, 'a file that cannot be written: the server stops well');
-ok(!-e "$file.tmp", 'a file that cannot be written: no half of it stays');
+ok(!-e "$file.new", 'a file that cannot be written: no half of it stays');
 rmdir $file or die "$file: $!";
 $node->start;
 is(labels(), '', 'a file that was not written: the history begins empty');
 
+# --- starts that fail ---
+
+run_job('kept', 'SELECT 1');
+my $hba = slurp_file($node->data_dir . '/pg_hba.conf');
+restart(sub {
+		append_to_file($node->data_dir . '/pg_hba.conf', "lokal all all trust\n");
+		is($node->start(fail_ok => 1), 0, 'a server with an error in pg_hba.conf does not start');
+		unlink $node->data_dir . '/pg_hba.conf';
+		append_to_file($node->data_dir . '/pg_hba.conf', $hba);
+		$node->append_conf('postgresql.conf', "unix_socket_directories = '/nowhere'");
+		is($node->start(fail_ok => 1), 0, 'a server without its socket does not start');
+		$node->append_conf('postgresql.conf', "unix_socket_directories = '" . $node->host . "'");
+	});
+is(labels(), 'kept', 'a start that failed does not lose the history');
+
+# --- an error while it is read ---
+
+SKIP: {
+	skip 'points are not compiled in', 4 if !$ENV{PGBG_POINTS};
+	my $points = $node->data_dir . '/pg_background_points';
+	restart(sub { mkdir $points or die "$points: $!"; append_to_file("$points/history-load", 'error') });
+	is(labels(), '', 'an error while the history is read: the server starts, and the history begins empty');
+	is(said(qr/LOG:  ignoring file ".*": out of memory at point/), 1, 'an error while the history is read: the log says why');
+	is(said(qr/FATAL|PANIC|ERROR/), 0, 'an error while the history is read is no error');
+	ok(!-e $file, 'an error while the history is read: the file is gone');
+	unlink "$points/history-load";
+	rmdir $points;
+}
+
 # --- other ends of the server ---
+
+restart();
+my $last_stop = labels();
 
 run_job('immediate', 'SELECT 1');
 restart(undef, mode => 'immediate');
-like(labels(), qr/^(immediate)?$/, 'after an immediate stop the history is whole, or empty');
+like(labels(), qr/^\Q$last_stop\E( ?immediate)?$/, 'after an immediate stop the history is whole, or that of the last stop');
+restart();
+$last_stop = labels();
 is(said($warning), 0, 'after an immediate stop nothing is ignored');
 
 run_job('crash', 'SELECT 1');
@@ -161,16 +199,16 @@ $offset = -s $node->logfile;
 kill 'ABRT', $pid;
 until_true(sub { said(qr/database system is ready to accept connections/) }) or die 'the server did not come back';
 until_true(sub { $node->psql('postgres', 'SELECT 1') == 0 }) or die 'no connection after the crash';
-is(labels(), '', 'after a crash the history begins empty');
+is(labels(), $last_stop, 'after a crash the history is that of the last stop');
 eval { $victim->quit };
 run_job('after the crash', 'SELECT 1');
 restart();
-is(labels(), 'after the crash', 'the history is saved once after a crash, too');
+is(labels(), "$last_stop after the crash", 'the history is saved once after a crash, too');
 
 # --- history_save ---
 
 setting($node, 'pg_background.history_save', 'off');
-restart();
+restart(sub { ok(!-e $file, 'history_save = off: a stop leaves no file') });
 is(labels(), '', 'history_save = off: nothing is saved');
 run_job('unsaved', 'SELECT 1');
 restart(sub { write_file($saved) });

@@ -11,11 +11,12 @@ use std::panic::{self, AssertUnwindSafe};
 /// Runs Rust code that has destructors; what comes back has none.
 #[inline(never)]
 pub(super) fn contain<R: Copy>(body: impl FnOnce() -> Result<R>) -> std::result::Result<R, Thrown> {
-    match panic::catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(error.into_thrown()),
-        Err(payload) => Err(panicked(&*payload).into_thrown()),
-    }
+    attempt(body).map_err(PgError::into_thrown)
+}
+
+/// Makes a panic an error, where the caller goes on all the same.
+pub fn attempt<R>(body: impl FnOnce() -> Result<R>) -> Result<R> {
+    panic::catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Err(panicked(&*payload)))
 }
 
 #[cold]

@@ -38,6 +38,13 @@ pub fn owns_memory() -> bool {
 /// The server's major version.
 pub const SERVER_MAJOR: u32 = super::compat_session::MAJOR;
 
+/// The cluster's system identifier. The server reads its control file before it loads a library, and again after a
+/// crash before it makes shared memory.
+pub fn cluster() -> u64 {
+    // SAFETY: reads the control file's copy, which is there.
+    unsafe { sys::GetSystemIdentifier() }
+}
+
 pub fn now() -> i64 {
     // SAFETY: reads the clock.
     unsafe { sys::GetCurrentTimestamp() }

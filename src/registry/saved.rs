@@ -1,28 +1,30 @@
 //! The history from one life of the server to the next: a file, written when the server stops and read when it starts.
 //!
 //! Only where the library is preloaded: then it is in the postmaster, which is the first to have shared memory and the
-//! last. As pg_stat_statements does it, the file goes once it was read, so no backup has it; after a crash there is
-//! none, and the history begins empty.
+//! last. The file stays while the server runs, so that a start that fails, or a crash, does not lose what the last stop
+//! has saved: the next start has it again. A backup of a running server and `pg_rewind` pass over files with such a
+//! name.
 //!
 //! The postmaster must neither fail nor wait here: an ERROR would end it, during its exit too. So the file is read and
-//! written by the operating system's calls alone, whatever goes wrong is a line in the log, and no lock is taken: there
-//! is no other process.
+//! written by the operating system's calls alone, and not flushed: a file that a machine's crash has torn has a wrong
+//! checksum. Whatever goes wrong is a line in the log, and no lock is taken: there is no other process.
 
 use super::area;
 use crate::pg::error::{self, level};
-use crate::pg::{exit, identity};
+use crate::pg::{entry, exit, identity};
+use crate::point;
 use crate::settings;
-use logic::registry::saved::{self, MOST, Unusable};
+use logic::registry::saved::{self, MOST, Owner, Unusable};
 use logic::registry::tables::Tables;
 use logic::sqlstate;
 use logic::wire::report::Report;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 
-/// In the data directory, which is the process's own.
-const DIRECTORY: &str = "pg_stat";
-const FILE: &str = "pg_stat/pg_background.stat";
-const NEW_FILE: &str = "pg_stat/pg_background.stat.tmp";
+/// In the data directory, which is the process's own. The server's own prefix of temporary files
+/// (`PG_TEMP_FILE_PREFIX`) keeps it out of backups; nothing removes such files in this place.
+const FILE: &str = "pg_stat/pgsql_tmp.pg_background.stat";
+const NEW_FILE: &str = "pg_stat/pgsql_tmp.pg_background.stat.new";
 
 /// Has the history saved when the server stops. Each time that it has made shared memory: a crash forgets who is to be
 /// told.
@@ -30,36 +32,70 @@ pub(super) fn save_at_end() -> error::Result<()> {
     exit::when_memory_goes(save)
 }
 
-/// Fills the registry's history, which is empty, with what was saved. While the server starts.
+/// Fills the registry's history, which is empty, with what was saved. While the server starts, which goes on whatever
+/// happens here. A file that cannot be used goes, so that the log says it once.
 pub(super) fn load(tables: &Tables) {
-    if settings::history_save() {
-        match read() {
-            Ok(None) => return,
-            Ok(Some(bytes)) => match saved::decode(&bytes, identity::SERVER_MAJOR) {
-                Ok(history) => {
-                    tables.restore_history(&history);
-                }
-                Err(why) => ignore(why),
-            },
-            Err(error) => complain("read", FILE, &error),
-        }
+    if !settings::history_save() {
+        return remove();
     }
-    match fs::remove_file(FILE) {
-        Err(error) if error.kind() != ErrorKind::NotFound => complain("remove", FILE, &error),
-        _ => {}
+    match entry::attempt(|| take_over(tables)) {
+        Ok(Taken::Yes) => {}
+        Ok(Taken::No) => remove(),
+        Err(error) => {
+            let report = error.report();
+            ignore(report.sqlstate, &String::from_utf8_lossy(report.message()));
+            remove();
+        }
     }
 }
 
+#[derive(Clone, Copy)]
+enum Taken {
+    /// Or there was no file.
+    Yes,
+    No,
+}
+
+fn take_over(tables: &Tables) -> error::Result<Taken> {
+    point::reach("history-load")?;
+    match read() {
+        Ok(None) => return Ok(Taken::Yes),
+        Ok(Some(bytes)) => match saved::decode(&bytes, owner()) {
+            Ok(history) => {
+                tables.restore_history(&history);
+                return Ok(Taken::Yes);
+            }
+            Err(why) => ignore(sqlstate::DATA_CORRUPTED, &reason(why)),
+        },
+        Err(error) => complain("read", FILE, &error),
+    }
+    Ok(Taken::No)
+}
+
 fn save() {
-    let Some(registry) = area::known().filter(|_| settings::history_save()) else {
+    let Some(registry) = area::known() else {
         return;
     };
-    let Some(bytes) = registry.encode_history(identity::SERVER_MAJOR) else {
+    if !settings::history_save() {
+        return remove();
+    }
+    let Some(bytes) = registry.encode_history(owner()) else {
         return complain("write", NEW_FILE, &ErrorKind::OutOfMemory.into());
     };
     if let Err(error) = write(&bytes) {
         complain("write", NEW_FILE, &error);
         let _ = fs::remove_file(NEW_FILE);
+    }
+}
+
+fn owner() -> Owner {
+    Owner { major: identity::SERVER_MAJOR, cluster: identity::cluster() }
+}
+
+fn remove() {
+    match fs::remove_file(FILE) {
+        Err(error) if error.kind() != ErrorKind::NotFound => complain("remove", FILE, &error),
+        _ => {}
     }
 }
 
@@ -79,23 +115,24 @@ fn read() -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Puts a new file in the old one's place, so that a machine that stops now has one of both, whole.
+/// Puts a new file in the old one's place, so that a server that is killed now has one of both, whole.
 fn write(bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(NEW_FILE)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(NEW_FILE, FILE)?;
-    File::open(DIRECTORY)?.sync_all()
+    File::create(NEW_FILE)?.write_all(bytes)?;
+    fs::rename(NEW_FILE, FILE)
 }
 
-fn ignore(why: Unusable) {
-    let why = match why {
+fn reason(why: Unusable) -> String {
+    match why {
         Unusable::Foreign => "it is not a history of pg_background".to_owned(),
         Unusable::Format(format) => format!("it is of another version of pg_background (format {format})"),
         Unusable::Server(major) => format!("it was written by PostgreSQL {major}"),
+        Unusable::Cluster(identifier) => format!("it is of another cluster (system identifier {identifier})"),
         Unusable::Damaged(what) => what.to_owned(),
-    };
-    log(sqlstate::DATA_CORRUPTED, format!("ignoring file \"{FILE}\": {why}"));
+    }
+}
+
+fn ignore(sqlstate: i32, why: &str) {
+    log(sqlstate, format!("ignoring file \"{FILE}\": {why}"));
 }
 
 fn complain(verb: &str, file: &str, error: &io::Error) {

@@ -1,7 +1,7 @@
 //! The history as a file's bytes: saved when the server stops, read when it starts.
 //!
 //! ```text
-//! magic u64 │ format u32 │ server's major u32 │ jobs u32 │ the jobs, oldest first │ CRC-32 of all before u32
+//! magic u64 │ format u32 │ major u32 │ cluster u64 │ jobs u32 │ the jobs, oldest first │ CRC-32 of all before u32
 //! ```
 //!
 //! The numbers are in the machine's order of bytes: on another one the magic number is none. Nothing in the bytes is
@@ -20,7 +20,7 @@ const MAGIC: u64 = 0x7067_5f62_6768_6973;
 /// Counts the changes of the file's layout. The registry's own does not matter here.
 pub const FORMAT: u32 = 1;
 /// What comes before the jobs, and after them.
-const HEAD: usize = 8 + 3 * 4;
+const HEAD: usize = 2 * 8 + 3 * 4;
 const TAIL: usize = 4;
 /// Of a job without its texts: cookie, seven numbers of 32 bits, five of 64 bits, what it used, three lengths.
 const FIXED: usize = 8 + 7 * 4 + 5 * 8 + AMOUNTS * 8 + 3 * 4;
@@ -28,6 +28,15 @@ const FIXED: usize = 8 + 7 * 4 + 5 * 8 + AMOUNTS * 8 + 3 * 4;
 pub const MOST: usize = HEAD + 65_536 * (FIXED + LABEL_SIZE + MESSAGE_SIZE + QUERY_SIZE) + TAIL;
 /// A time beyond is none of the server's.
 const LAST_TIME: i64 = 9_223_371_331_200_000_000;
+
+/// Whose history it is: object identifiers and cookies mean nothing elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The server's major version.
+    pub major: u32,
+    /// The cluster's system identifier.
+    pub cluster: u64,
+}
 
 /// Why the bytes are not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +47,8 @@ pub enum Unusable {
     Format(u32),
     /// Another major of the server has.
     Server(u32),
+    /// It is of the cluster with that system identifier.
+    Cluster(u64),
     Damaged(&'static str),
 }
 
@@ -153,8 +164,8 @@ impl<'a> SavedHistory<'a> {
     }
 }
 
-/// The history in `bytes`, for a server of that major.
-pub fn decode(bytes: &[u8], major: u32) -> std::result::Result<SavedHistory<'_>, Unusable> {
+/// The history in `bytes`, if it is the owner's.
+pub fn decode(bytes: &[u8], owner: Owner) -> std::result::Result<SavedHistory<'_>, Unusable> {
     let mut head = Reader::new(bytes);
     if head.u64() != Ok(MAGIC) {
         return Err(Unusable::Foreign);
@@ -168,8 +179,12 @@ pub fn decode(bytes: &[u8], major: u32) -> std::result::Result<SavedHistory<'_>,
         return Err(Unusable::Damaged("the checksum is wrong"));
     }
     let written_by = head.u32()?;
-    if written_by != major {
+    if written_by != owner.major {
         return Err(Unusable::Server(written_by));
+    }
+    let cluster = head.u64()?;
+    if cluster != owner.cluster {
+        return Err(Unusable::Cluster(cluster));
     }
     let count = head.u32()?;
     let jobs = body.get(HEAD..).ok_or(Malformed("the file is too short"))?;
@@ -185,14 +200,20 @@ pub struct Encoder(Vec<u8>);
 
 impl Encoder {
     /// For so many jobs, with texts of so many bytes together. `None` if there is no memory for them.
-    pub fn new(major: u32, jobs: usize, texts: usize) -> Option<Self> {
+    pub fn new(owner: Owner, jobs: usize, texts: usize) -> Option<Self> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(HEAD + jobs * FIXED + texts + TAIL).ok()?;
-        bytes.extend_from_slice(&MAGIC.to_ne_bytes());
-        for number in [FORMAT, major, jobs as u32] {
-            bytes.extend_from_slice(&number.to_ne_bytes());
-        }
-        Some(Self(bytes))
+        let mut encoder = Self(bytes);
+        encoder.put_owner(owner);
+        encoder.0.extend_from_slice(&(jobs as u32).to_ne_bytes());
+        Some(encoder)
+    }
+
+    fn put_owner(&mut self, owner: Owner) {
+        self.0.extend_from_slice(&MAGIC.to_ne_bytes());
+        self.0.extend_from_slice(&FORMAT.to_ne_bytes());
+        self.0.extend_from_slice(&owner.major.to_ne_bytes());
+        self.0.extend_from_slice(&owner.cluster.to_ne_bytes());
     }
 
     pub fn put(&mut self, job: &SavedJob) {
@@ -208,11 +229,9 @@ impl Encoder {
 
 /// For tests: a file whose number of jobs, and what follows on it, are these bytes, with a head and a checksum that are
 /// right.
-pub fn signed(major: u32, bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = Encoder(MAGIC.to_ne_bytes().to_vec());
-    for number in [FORMAT, major] {
-        encoder.0.extend_from_slice(&number.to_ne_bytes());
-    }
+pub fn signed(owner: Owner, bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = Encoder(Vec::new());
+    encoder.put_owner(owner);
     encoder.0.extend_from_slice(bytes);
     encoder.finish()
 }
@@ -223,7 +242,7 @@ impl Tables<'_> {
     ///
     /// A server that stops at once (immediate shutdown) ends its processes wherever they are. An entry that was being
     /// filled then has no cookie, and is left out.
-    pub fn encode_history(&self, major: u32) -> Option<Vec<u8>> {
+    pub fn encode_history(&self, owner: Owner) -> Option<Vec<u8>> {
         let ended = self.head.ended.load(Relaxed);
         let size = self.history.len() as u64;
         let oldest_first = (ended.saturating_sub(size)..ended).filter_map(|n| self.history.get((n % size) as usize));
@@ -231,7 +250,7 @@ impl Tables<'_> {
         let (jobs, texts) = used.clone().fold((0, 0), |(jobs, texts), entry| {
             (jobs + 1, texts + entry.label.len() + entry.message.len() + entry.query.len())
         });
-        let mut encoder = Encoder::new(major, jobs, texts)?;
+        let mut encoder = Encoder::new(owner, jobs, texts)?;
         for entry in used {
             let (label, message, query) = (entry.label.copy(), entry.message.copy(), entry.query.copy());
             encoder.put(&SavedJob {
