@@ -18,8 +18,9 @@ struct Watched {
     execution: Execution,
     /// The subtransaction in which it was started. Later ones have greater numbers.
     subtransaction: u32,
-    watch: Watch,
+    /// Dropped before the watch: an armed one would put the watch's counters back into the nodes.
     wire: Box<Tripwire>,
+    watch: Watch,
     /// Told of the end.
     gone: fn(Execution),
 }

@@ -6,9 +6,10 @@ use super::counters::Counter;
 use super::inspect::{self, Facts};
 use super::{Counted, Shape, Source};
 use logic::estimate::plan::node::{Grouping, Kind, Node, Plan, Role};
+use std::collections::BTreeSet;
 use std::ptr::NonNull;
 
-/// More nodes are not watched: a reading has to be short.
+/// More nodes are not watched: a walk, a reading and a tripwire have to be short.
 const MOST_NODES: usize = 500;
 /// A row that goes to a client.
 const OUTPUT_NS: f64 = 250.0;
@@ -18,7 +19,7 @@ const OUTPUT_NS: f64 = 250.0;
 pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Shape {
     let shape =
         Shape { plan: Plan::default(), states: Vec::new(), sources: Vec::new(), description, runs_before: None };
-    let mut walk = Walk { shape, is_whole: true };
+    let mut walk = Walk { shape, known: BTreeSet::new(), is_whole: true };
     // SAFETY: promised by the caller: the tree is whole, and its links stay until the execution's end.
     unsafe {
         let description = description.as_ref();
@@ -33,6 +34,7 @@ pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Shape {
         }
     }
     if !walk.is_whole {
+        walk.shape.states.clear();
         walk.shape.plan.nodes.clear();
         walk.shape.sources.clear();
     }
@@ -75,19 +77,30 @@ struct Place {
 
 struct Walk {
     shape: Shape,
+    /// Those in [`Shape::states`].
+    known: BTreeSet<NonNull<sys::PlanState>>,
     is_whole: bool,
 }
 
 impl Walk {
+    /// Adds a node and what is below it, once: a subplan in a condition on a partitioned table is one tree of nodes
+    /// that each partition's scan points to, and so are those inside it. Each is counted where it is first met.
+    ///
     /// # Safety
     /// A node's state, made by ExecInitNode.
     unsafe fn add(&mut self, state: NonNull<sys::PlanState>, place: Place) {
-        if self.shape.states.len() >= MOST_NODES {
+        if self.known.contains(&state) {
+            return;
+        }
+        if self.known.len() >= MOST_NODES {
             self.is_whole = false;
         }
-        // SAFETY: promised by the caller. Walks in a plan end: they are trees.
+        if !self.is_whole {
+            return;
+        }
+        self.known.insert(state);
+        // SAFETY: promised by the caller. The walk ends: it goes below a node once.
         unsafe {
-            // The tripwire wants all states, even where the plan is not watched.
             let tag = state.as_ref().type_;
             let at = self.shape.states.len();
             self.shape.states.push(state);
@@ -142,8 +155,7 @@ impl Walk {
                 sys::NodeTag_T_CteScanState => {
                     let scan = &*state.cast::<sys::CteScanState>();
                     // The first to be made runs the query; the others read what it has stored.
-                    let is_leader = std::ptr::eq(scan.leader, scan) && !self.has(scan.cteplanstate);
-                    if is_leader { scan.cteplanstate } else { std::ptr::null_mut() }
+                    if std::ptr::eq(scan.leader, scan) { scan.cteplanstate } else { std::ptr::null_mut() }
                 }
                 _ => (*state).lefttree,
             };
@@ -186,10 +198,6 @@ impl Walk {
         }
     }
 
-    fn has(&self, state: *mut sys::PlanState) -> bool {
-        self.shape.states.iter().any(|known| known.as_ptr() == state)
-    }
-
     /// Changes of data in a WITH that nobody reads run at the end.
     ///
     /// # Safety
@@ -200,8 +208,7 @@ impl Walk {
             // SAFETY: as above: a list of states, some of them NULL.
             unsafe {
                 let state = cell.ptr_value.cast::<sys::PlanState>();
-                let is_change = !state.is_null() && (*state).type_ == sys::NodeTag_T_ModifyTableState;
-                if is_change && !self.has(state) {
+                if !state.is_null() && (*state).type_ == sys::NodeTag_T_ModifyTableState {
                     self.add_if(
                         state,
                         Place { parent: Some(0), role: Role::Once, gather: None, share: 1.0, fair_part: 0.0 },

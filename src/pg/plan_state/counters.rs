@@ -1,8 +1,12 @@
 //! Counters of the rows that come out of a node.
 //!
 //! A node's function is replaced by one of [`SLOTS`] functions, before its first call; each has a counter of its own,
-//! and finds the node's function beside it. A slot is in use until the execution is gone: a cursor's nodes run again
-//! and again.
+//! and finds the node's function beside it. A slot is in use as long as its execution is watched: a cursor's nodes run
+//! again and again.
+//!
+//! Then the node gets its own function back, for it may still run. Up to 17 an SQL function that is called by an
+//! operator of an array's or a row's elements goes on, when it is called again after an error, with the execution that
+//! had failed. That one is not watched any more.
 
 use super::super::sys;
 use std::ptr;
@@ -56,7 +60,8 @@ impl Counter {
     /// Counts what comes out of a node that has not been called yet. `None`: no slot is free.
     ///
     /// # Safety
-    /// A node that ExecInitNode has made. It does not run after the value is dropped.
+    /// A node that ExecInitNode has made, and that has no counter. The value is dropped before the node's memory goes,
+    /// and while no tripwire is armed there, which would put the counter back.
     pub unsafe fn new(state: *mut sys::PlanState) -> Option<Self> {
         let slot = SLOT.iter().position(|slot| slot.method.load(Ordering::Relaxed).is_null())?;
         // SAFETY: promised by the caller. ExecProcNode is still the function that looks at the other when it is called.
@@ -80,6 +85,21 @@ impl Counter {
 
 impl Drop for Counter {
     fn drop(&mut self) {
-        SLOT[self.slot].method.store(ptr::null_mut(), Ordering::Relaxed);
+        let slot = &SLOT[self.slot];
+        let is_ours = |function: sys::ExecProcNodeMtd| {
+            function.is_some_and(|function| ptr::fn_addr_eq(function, COUNT[self.slot]))
+        };
+        // SAFETY: the node is there, as `new` says; the slot has its function. ExecProcNodeFirst copies the one pointer
+        // to the other.
+        unsafe {
+            let method = std::mem::transmute::<*mut (), Method>(slot.method.load(Ordering::Relaxed));
+            let node = &mut *self.state;
+            for place in [&mut node.ExecProcNodeReal, &mut node.ExecProcNode] {
+                if is_ours(*place) {
+                    *place = Some(method);
+                }
+            }
+        }
+        slot.method.store(ptr::null_mut(), Ordering::Relaxed);
     }
 }

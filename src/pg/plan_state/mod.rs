@@ -80,13 +80,14 @@ impl Shape {
     /// Allocates, and does not throw. Of a plan of more than some hundred nodes nothing is known.
     ///
     /// # Safety
-    /// After ExecutorStart has succeeded for it, before ExecutorRun. The execution ends when the value is dropped.
+    /// After ExecutorStart has succeeded for it, before ExecutorRun. The value is dropped before the execution's
+    /// memory goes, and while no tripwire is armed there.
     pub unsafe fn new(description: NonNull<sys::QueryDesc>) -> Self {
         // SAFETY: promised by the caller.
         unsafe { build::shape(description) }
     }
 
-    /// All nodes, those of subplans too.
+    /// All nodes, those of subplans too; none of a plan of which nothing is known.
     pub fn states(&self) -> &[NonNull<sys::PlanState>] {
         &self.states
     }
