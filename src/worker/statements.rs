@@ -53,6 +53,9 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
     let mut done = Done::default();
     for (i, statement) in statements.into_iter().enumerate() {
         let tree = statement.tree();
+        if i > 0 {
+            current.end_statement(None);
+        }
         // Before it is refused: the outcome says which one failed.
         current.show_statement(i + 1, count, tree.tag());
         if tree.is_transaction_control() {
@@ -61,7 +64,6 @@ pub fn run(current: &Current, script: &Script) -> Result<Done> {
         check(tree)?;
         transaction::refuse_if_stopped(current)?;
         if i > 0 {
-            current.end_statement(None);
             xact::between_statements()?;
         }
         if count > 1 {
