@@ -305,7 +305,7 @@ pub fn define(tell_enabled: fn(bool)) -> Result<()> {
             c"Sets how often a background job looks how far its statement is.",
             [100, 1, 3_600_000],
             Unit::Milliseconds,
-            Set::User,
+            Set::Superuser,
         ),
         (
             &LOG_MIN_DURATION,

@@ -59,39 +59,6 @@ pub(super) unsafe extern "C-unwind" fn executor_run<R: Run>(
     unsafe { R::run(query, Count { direction, rows, once }) };
 }
 
-/// 15: a timeout can fire again and again. Before, its handler starts it again: [`tick_again`]. For [`guard`].
-///
-/// # Safety
-/// A registered timeout.
-pub(super) unsafe fn enable_ticks(id: sys::TimeoutId, milliseconds: std::ffi::c_int) {
-    #[cfg(pg15_up)]
-    // SAFETY: promised by the caller.
-    unsafe {
-        let first = sys::GetCurrentTimestamp() + i64::from(milliseconds) * 1000;
-        sys::enable_timeout_every(id, first, milliseconds);
-    }
-    #[cfg(not(pg15_up))]
-    // SAFETY: as above.
-    unsafe {
-        sys::enable_timeout_after(id, milliseconds);
-    }
-}
-
-/// See [`enable_ticks`]. In the timeout's handler: `handle_sig_alarm` has taken the timeout off its list, and looks at
-/// the list again when the handler returns.
-///
-/// # Safety
-/// A registered timeout, in its handler.
-pub(super) unsafe fn tick_again(id: sys::TimeoutId, milliseconds: std::ffi::c_int) {
-    #[cfg(not(pg15_up))]
-    // SAFETY: promised by the caller.
-    unsafe {
-        sys::enable_timeout_after(id, milliseconds);
-    }
-    #[cfg(pg15_up)]
-    let _ = (id, milliseconds);
-}
-
 /// 17: the server's own wait events are spelled out. A wait for a message, as of a Gather Merge for its workers.
 #[cfg(pg17_up)]
 pub(super) const WAIT_FOR_MESSAGE: sys::WaitEventIPC = sys::WaitEventIPC_WAIT_EVENT_MESSAGE_QUEUE_RECEIVE;

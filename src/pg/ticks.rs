@@ -3,18 +3,23 @@
 //!
 //! The function is called in the signal handler, anywhere in this thread's work. It allocates nothing, takes no lock,
 //! throws nothing, and reads nothing that this thread may be changing.
+//!
+//! Each tick starts the timer for the next one when its work is done. The server's periodic timeouts (since 15) count
+//! from the last time that one was due: a tick that takes longer than the interval would be due again at its end, and
+//! the handler would never return.
 
-use super::compat_executor as compat;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering::Relaxed};
-use std::{mem, ptr};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering::Relaxed};
+use std::{mem, panic, ptr};
 
 /// The server's number for this timeout; -1 before it is registered, once in a process.
 static ID: AtomicI32 = AtomicI32::new(-1);
 /// Milliseconds of the timer that was started last.
 static INTERVAL: AtomicI32 = AtomicI32::new(0);
+/// Whose timer it is. A library's own thread may get the signal while this one blocks it.
+static THREAD: AtomicUsize = AtomicUsize::new(0);
 /// A `fn()`, or null.
 static ON_TICK: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
@@ -29,7 +34,8 @@ pub fn start(milliseconds: i32, on_tick: fn()) -> Result<()> {
             let id = sys::RegisterTimeout(sys::TimeoutId_USER_TIMEOUT, Some(tick));
             ID.store(id as i32, Relaxed);
         }
-        compat::enable_ticks(ID.load(Relaxed) as sys::TimeoutId, milliseconds);
+        THREAD.store(libc::pthread_self() as usize, Relaxed);
+        sys::enable_timeout_after(ID.load(Relaxed) as sys::TimeoutId, milliseconds);
     })
 }
 
@@ -53,16 +59,22 @@ pub fn stop() -> Result<()> {
 
 /// In the signal handler.
 unsafe extern "C-unwind" fn tick() {
-    // SAFETY: flags and functions of the server that its own handlers use; what `start` has stored.
+    // SAFETY: flags and functions of the server that its own handlers use, as that for timeouts started in a handler;
+    // what `start` has stored.
     unsafe {
-        compat::tick_again(ID.load(Relaxed) as sys::TimeoutId, INTERVAL.load(Relaxed));
-        // What is observed is being torn down.
-        if (&raw const sys::proc_exit_inprogress).read_volatile() {
+        let is_own = libc::pthread_self() as usize == THREAD.load(Relaxed);
+        // What is observed may be being torn down.
+        if !is_own || (&raw const sys::proc_exit_inprogress).read_volatile() {
             return;
         }
         let function = ON_TICK.load(Relaxed);
         if !function.is_null() {
-            mem::transmute::<*mut (), fn()>(function)();
+            let function = mem::transmute::<*mut (), fn()>(function);
+            // a bug there ends the ticks, and nothing else
+            if panic::catch_unwind(function).is_err() {
+                return;
+            }
         }
+        sys::enable_timeout_after(ID.load(Relaxed) as sys::TimeoutId, INTERVAL.load(Relaxed));
     }
 }
