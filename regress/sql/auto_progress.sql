@@ -94,6 +94,19 @@ SELECT percent, phase, ends FROM in_the_middle($$DO $a$ DECLARE r record; BEGIN
     END LOOP; END $a$ $$);
 CREATE FUNCTION in_function() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM source WHERE gate(id)';
 CREATE PROCEDURE in_procedure() LANGUAGE plpgsql AS $$ BEGIN PERFORM in_function(); END $$;
+-- a parallel plan that waits for its workers to leave is no loop
+SET max_parallel_workers_per_gather = 2;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET cpu_tuple_cost = 1;
+SELECT percent, ends FROM in_the_middle($$DO $a$ BEGIN FOR i IN 1..30 LOOP PERFORM count(*) FROM source; END LOOP;
+    PERFORM count(*) FROM source WHERE gate(id); END $a$ $$);
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+RESET cpu_tuple_cost;
+SET max_parallel_workers_per_gather = 0;
 SELECT percent, phase, ends FROM in_the_middle('SELECT in_function()');
 SELECT percent, phase, ends FROM in_the_middle('CALL in_procedure()');
 
@@ -186,10 +199,45 @@ SELECT name, setting, unit, context, min_val FROM pg_settings
 SET pg_background.observe_session = on;
 SELECT count(*) FROM source WHERE fails(1);
 SELECT caught();
+-- A cursor whose rewinding fails in an exception block is not read any more: its tables are closed.
+CREATE TABLE small AS SELECT i AS x FROM generate_series(1, 10) i;
+CREATE INDEX ON source (id);
+ANALYZE small, source;
+CREATE FUNCTION lowest() RETURNS int STABLE LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('regress.fails', true) = 'on' THEN RAISE division_by_zero; END IF;
+    RETURN 1;
+END
+$$;
+CREATE FUNCTION rewound() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    c SCROLL CURSOR FOR SELECT x FROM small UNION ALL SELECT id FROM source WHERE id >= lowest();
+    n int;
+    result text;
+BEGIN
+    OPEN c;
+    FOR i IN 1..50 LOOP FETCH c INTO n; END LOOP;
+    BEGIN
+        SET LOCAL regress.fails = on;
+        FETCH FIRST FROM c INTO n;
+    EXCEPTION WHEN division_by_zero THEN result := 'caught';
+    END;
+    EXECUTE 'DROP TABLE small';
+    PERFORM count(*) FROM generate_series(1, 500000);
+    RETURN result;
+END
+$$;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SET cpu_tuple_cost = 100;
+SELECT rewound();
+RESET cpu_tuple_cost;
+RESET enable_seqscan;
+RESET enable_bitmapscan;
 RESET pg_background.observe_session;
 
 DROP MATERIALIZED VIEW gated;
 DROP TABLE source, target, copied, made;
-DROP FUNCTION slow, gate, in_the_middle, in_function, fails, caught, deep;
+DROP FUNCTION slow, gate, in_the_middle, in_function, fails, caught, deep, lowest, rewound;
 DROP PROCEDURE in_procedure;
 \i regress/sql/include/cleanup.sql

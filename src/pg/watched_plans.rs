@@ -3,6 +3,11 @@
 //! Both hold pointers into the execution's memory, `es_query_cxt`. So a reset callback of that memory ends the watch,
 //! the only end that always comes: ExecutorEnd is not called after an ERROR, and a cursor lives on after the statement
 //! that has opened it. The server calls it before it frees what is allocated there.
+//!
+//! A plan is read while it runs, and as its run ends well ([`leave`]); never between two runs. Suppose that a cursor's
+//! FETCH fails inside an exception block, where no hook sees it: its tables are closed when the block is rolled back,
+//! but its memory, with pointers to them, stays until the cursor is closed. Of a plan that does not run, what was read
+//! last is the answer.
 
 use super::error::Result;
 use super::hooks::executor::Query;
@@ -21,6 +26,9 @@ struct Watched {
     /// Dropped before the watch: an armed one would put the watch's counters back into the nodes.
     wire: Box<Tripwire>,
     watch: Watch,
+    /// What was read last, and at which tick.
+    last: Option<Estimate>,
+    last_tick: u32,
     /// Told of the end.
     gone: fn(Execution),
 }
@@ -45,7 +53,8 @@ pub fn watch(query: Query, gone: fn(Execution)) -> Result<Option<Execution>> {
     let watched = unsafe {
         let watch = Watch::new(description);
         let wire = Tripwire::new(watch.shape().states());
-        Watched { execution, subtransaction: xact::subtransaction(), watch, wire, gone }
+        let subtransaction = xact::subtransaction();
+        Watched { execution, subtransaction, watch, wire, last: None, last_tick: 0, gone }
     };
     Ok(WATCHED.with(|all| all.push(watched)).map(|()| execution))
 }
@@ -94,9 +103,16 @@ pub fn finish(execution: Execution) {
     with(execution, |watched| watched.watch.finish());
 }
 
-/// The plan does not run any more. Does nothing if its memory has gone.
-pub fn leave(execution: Execution) {
-    with(execution, |watched| watched.wire.leave());
+/// The plan does not run any more, after a run that ended well. It is read once more, if there was a tick since it was
+/// last read. Does nothing if its memory has gone.
+pub fn leave(execution: Execution, tick: u32) {
+    with(execution, |watched| {
+        watched.wire.leave();
+        if watched.last_tick != tick {
+            watched.last_tick = tick;
+            watched.last = Some(watched.watch.sample(Moment::Running));
+        }
+    });
 }
 
 /// Does it run, or wait in the midst of its run for another plan that it has called?
@@ -104,7 +120,13 @@ pub fn is_running(execution: Execution) -> bool {
     with(execution, |watched| watched.wire.is_running()).unwrap_or(false)
 }
 
-/// What is estimated of it now. At [`Moment::Waiting`] nothing is allocated.
+/// What is estimated of it now, or was when it ran last. At [`Moment::Waiting`] nothing is allocated.
 pub fn sample(execution: Execution, moment: Moment) -> Option<Estimate> {
-    with(execution, |watched| watched.watch.sample(moment))
+    let sampled = with(execution, |watched| {
+        if watched.wire.is_running() {
+            watched.last = Some(watched.watch.sample(moment));
+        }
+        watched.last
+    });
+    sampled.flatten()
 }

@@ -22,6 +22,8 @@ struct Started {
     /// It stands for the outermost statement.
     is_main: bool,
     has_run: bool,
+    /// How many plans and commands had begun to run when its last run had ended.
+    begun_before: u64,
     /// The outermost statement in which it was started.
     statement: u64,
     /// Of one that is nested.
@@ -33,7 +35,8 @@ struct Started {
 pub struct View {
     /// Stands for the statement.
     pub main: Option<Execution>,
-    /// The cursor of a loop: a nested plan that stays open while other statements run.
+    /// The cursor of a loop: a nested plan that stays open while other statements run. (Between the end of its run and
+    /// its own end every plan is open for a moment: of a parallel one, as long as its workers take to leave.)
     pub cursor: Option<Execution>,
     /// The innermost nested plan that is not cheap, or else the cursor, and its text.
     pub nested: Option<(Execution, Phase)>,
@@ -48,6 +51,8 @@ pub struct Levels {
     statement: u64,
     /// The command has started the plan that stands for it.
     has_main: bool,
+    /// Plans and commands that have begun to run.
+    begun: u64,
     started: Vec<Started>,
 }
 
@@ -55,7 +60,7 @@ pub static LEVELS: SignalCell<Levels> = SignalCell::new(Levels::new());
 
 impl Levels {
     const fn new() -> Self {
-        Self { depth: 0, top: Top::Plan, statement: 0, has_main: false, started: Vec::new() }
+        Self { depth: 0, top: Top::Plan, statement: 0, has_main: false, begun: 0, started: Vec::new() }
     }
 
     pub fn is_nested(&self) -> bool {
@@ -90,7 +95,7 @@ impl Levels {
         let is_main = self.is_next_main();
         self.has_main |= is_main;
         let statement = self.statement;
-        self.started.push(Started { execution, is_main, has_run: false, statement, text });
+        self.started.push(Started { execution, is_main, has_run: false, begun_before: 0, statement, text });
     }
 
     pub fn remove(&mut self, execution: Execution) {
@@ -114,18 +119,33 @@ impl Levels {
     }
 
     fn enter(&mut self) -> u32 {
+        self.begun += 1;
         self.depth += 1;
         self.depth - 1
+    }
+
+    /// A plan that is not watched begins to run.
+    pub fn pass(&mut self) {
+        self.begun += 1;
     }
 
     pub fn leave(&mut self, depth: u32) {
         self.depth = depth;
     }
 
+    /// A watched plan has run well.
+    pub fn leave_plan(&mut self, execution: Execution, depth: u32) {
+        let begun = self.begun;
+        if let Some(started) = self.started.iter_mut().rev().find(|started| started.execution == execution) {
+            started.begun_before = begun;
+        }
+        self.leave(depth);
+    }
+
     pub fn view(&self) -> View {
         let is_running = |started: &&Started| watched_plans::is_running(started.execution);
         let nested = || self.started.iter().filter(|one| !one.is_main && one.statement == self.statement);
-        let cursor = nested().find(|one| one.has_run && !is_running(one));
+        let cursor = nested().find(|one| one.has_run && self.begun > one.begun_before && !is_running(one));
         let innermost = nested().rev().find(is_running).or(cursor);
         View {
             main: self.started.iter().rev().filter(|one| one.is_main).find(is_running).map(|main| main.execution),

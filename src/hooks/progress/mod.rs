@@ -28,10 +28,18 @@ use crate::settings;
 use crate::worker::current;
 use levels::{LEVELS, View};
 use logic::estimate::nested::{self, Nested};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// A tick came, and no sample yet.
 static IS_DUE: AtomicBool = AtomicBool::new(false);
+
+/// Counts the ticks.
+static TICKS: AtomicU32 = AtomicU32::new(0);
+
+/// The number of the last tick.
+fn tick() -> u32 {
+    TICKS.load(Relaxed)
+}
 
 /// Is this process observed?
 fn is_active() -> bool {
@@ -69,6 +77,7 @@ fn on_tick() {
     if !is_active() {
         return;
     }
+    TICKS.fetch_add(1, Relaxed);
     IS_DUE.store(true, Relaxed);
     tripwire::arm_innermost();
     if plan_waits::are_in_node() {

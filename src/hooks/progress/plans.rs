@@ -4,7 +4,7 @@
 //! microseconds in a loop pays a look at a flag.
 
 use super::levels::LEVELS;
-use super::{is_active, sample_if_due, start_ticks};
+use super::{is_active, sample_if_due, start_ticks, tick};
 use crate::pg::encoding::clip;
 use crate::pg::error::Result;
 use crate::pg::hooks::Ended;
@@ -52,7 +52,10 @@ impl ExecutorHook for Plans {
     fn enter(query: Query, stage: Stage) -> Option<Frame> {
         plan_state::count_run();
         sample_if_due();
-        let execution = query.execution().filter(|execution| watched_plans::is_watched(*execution))?;
+        let Some(execution) = query.execution().filter(|execution| watched_plans::is_watched(*execution)) else {
+            LEVELS.with(|levels| levels.pass());
+            return None;
+        };
         let depth = LEVELS.with(|levels| levels.enter_plan(execution))?;
         if stage == Stage::Run {
             watched_plans::begin(execution);
@@ -66,11 +69,16 @@ impl ExecutorHook for Plans {
 
     fn leave(frame: Frame, ended: Ended) {
         match ended {
-            Ended::Well => watched_plans::leave(frame.execution),
+            Ended::Well => {
+                watched_plans::leave(frame.execution, tick());
+                LEVELS.with(|levels| levels.leave_plan(frame.execution, frame.depth));
+            }
             // it will not go on
-            Ended::Failed => watched_plans::forget(frame.execution),
+            Ended::Failed => {
+                watched_plans::forget(frame.execution);
+                LEVELS.with(|levels| levels.leave(frame.depth));
+            }
         }
-        LEVELS.with(|levels| levels.leave(frame.depth));
     }
 
     fn before_end(query: Query) -> Result<()> {
