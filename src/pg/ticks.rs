@@ -7,6 +7,9 @@
 //! Each tick starts the timer for the next one when its work is done. The server's periodic timeouts (since 15) count
 //! from the last time that one was due: a tick that takes longer than the interval would be due again at its end, and
 //! the handler would never return.
+//!
+//! The function says whether it could do anything. A process that waits for a lock or its reader is woken by each tick:
+//! as long as nothing can be done, the next tick comes after twice the time, up to [`SLOWEST`] intervals.
 
 use super::error::Result;
 use super::guard::guard;
@@ -20,14 +23,29 @@ static ID: AtomicI32 = AtomicI32::new(-1);
 static INTERVAL: AtomicI32 = AtomicI32::new(0);
 /// Whose timer it is. A library's own thread may get the signal while this one blocks it.
 static THREAD: AtomicUsize = AtomicUsize::new(0);
-/// A `fn()`, or null.
+/// Intervals until the next tick.
+static PACE: AtomicI32 = AtomicI32::new(1);
+const SLOWEST: i32 = 16;
+/// A [`Tick`], or null.
 static ON_TICK: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
+
+/// What a tick calls.
+pub type Tick = fn() -> Outcome;
+
+/// What came of a tick.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// What it should do was asked for before, and could not be done since.
+    Nothing,
+}
 
 /// Calls `on_tick` every so many milliseconds from now on. An error that ends a transaction stops all timeouts, and
 /// this one with them.
-pub fn start(milliseconds: i32, on_tick: fn()) -> Result<()> {
+pub fn start(milliseconds: i32, on_tick: Tick) -> Result<()> {
     ON_TICK.store(on_tick as *mut (), Relaxed);
     INTERVAL.store(milliseconds, Relaxed);
+    PACE.store(1, Relaxed);
     // SAFETY: the handler is as timeout.c wants it.
     guard(|| unsafe {
         if ID.load(Relaxed) < 0 {
@@ -68,13 +86,13 @@ unsafe extern "C-unwind" fn tick() {
             return;
         }
         let function = ON_TICK.load(Relaxed);
-        if !function.is_null() {
-            let function = mem::transmute::<*mut (), fn()>(function);
-            // a bug there ends the ticks, and nothing else
-            if panic::catch_unwind(function).is_err() {
-                return;
-            }
+        if function.is_null() {
+            return;
         }
-        sys::enable_timeout_after(ID.load(Relaxed) as sys::TimeoutId, INTERVAL.load(Relaxed));
+        // a bug there ends the ticks, and nothing else
+        let Ok(outcome) = panic::catch_unwind(mem::transmute::<*mut (), Tick>(function)) else { return };
+        let pace = if outcome == Outcome::Done { 1 } else { (PACE.load(Relaxed) * 2).min(SLOWEST) };
+        PACE.store(pace, Relaxed);
+        sys::enable_timeout_after(ID.load(Relaxed) as sys::TimeoutId, INTERVAL.load(Relaxed).saturating_mul(pace));
     }
 }

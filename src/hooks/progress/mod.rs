@@ -22,6 +22,7 @@ pub use utility::Counters;
 
 use crate::pg::error::Result;
 use crate::pg::plan_state::Moment;
+use crate::pg::ticks::Outcome;
 use crate::pg::xact::{self, End};
 use crate::pg::{plan_waits, ticks, tripwire, watched_plans};
 use crate::settings;
@@ -73,19 +74,25 @@ fn ended(end: End) {
 }
 
 /// In the signal handler.
-fn on_tick() {
+fn on_tick() -> Outcome {
     if !is_active() {
-        return;
+        return Outcome::Done;
     }
     TICKS.fetch_add(1, Relaxed);
-    IS_DUE.store(true, Relaxed);
+    let was_due = IS_DUE.swap(true, Relaxed);
     tripwire::arm_innermost();
     if plan_waits::are_in_node() {
         sample(Moment::Waiting);
+        Outcome::Done
     } else if LEVELS.with(|levels| levels.runs_command()) == Some(true) {
         if let Some(estimate) = planning::estimate().or_else(|| utility::estimate(None)) {
             current::show_estimate(&estimate);
         }
+        Outcome::Done
+    } else if was_due {
+        Outcome::Nothing
+    } else {
+        Outcome::Done
     }
 }
 
