@@ -1,7 +1,7 @@
 //! Which utility commands can be followed, and which relations they name: questions about their parse trees.
 
 use super::error::Result;
-use super::parse_tree::{Options, Tree, cells};
+use super::parse_tree::{Options, Tree, Work, cells};
 use super::sys;
 use super::{compat, compat_command};
 use logic::estimate::utility::facts::{IndexCleanup, Kind};
@@ -95,20 +95,7 @@ pub fn followed(statement: Tree<'_>) -> Result<Option<Followed<'_>>> {
             | sys::NodeTag_T_ExecuteStmt
             | sys::NodeTag_T_DeclareCursorStmt
             | sys::NodeTag_T_FetchStmt => is(Kind::Query),
-            sys::NodeTag_T_TransactionStmt
-            | sys::NodeTag_T_VariableSetStmt
-            | sys::NodeTag_T_VariableShowStmt
-            | sys::NodeTag_T_ConstraintsSetStmt
-            | sys::NodeTag_T_DiscardStmt
-            | sys::NodeTag_T_PrepareStmt
-            | sys::NodeTag_T_DeallocateStmt
-            | sys::NodeTag_T_ClosePortalStmt
-            | sys::NodeTag_T_ListenStmt
-            | sys::NodeTag_T_UnlistenStmt
-            | sys::NodeTag_T_NotifyStmt
-            | sys::NodeTag_T_LoadStmt
-            | sys::NodeTag_T_CallStmt
-            | sys::NodeTag_T_DoStmt => Ok(None),
+            _ if statement.work() == Work::None || runs_others(statement) => Ok(None),
             _ => is(Kind::Uncounted),
         }
     }

@@ -77,8 +77,8 @@ pub enum Stage {
     Finish,
 }
 
-/// What is done around the executor in this process. For an execution that goes well: `before_start`, `after_start`,
-/// then `enter` and `leave` for each Run and for Finish, `before_end`, `after_end`.
+/// What is done around the executor in this process. For an execution that goes well: `after_start`, then `enter`
+/// and `leave` for each Run and for Finish, `before_end`, `after_end`.
 pub trait ExecutorHook {
     /// What `enter` hands to `leave`.
     type Frame: Copy;
@@ -87,12 +87,7 @@ pub trait ExecutorHook {
     /// when an execution began can be when it goes on.
     fn is_active() -> bool;
 
-    /// An error refuses the plan.
-    fn before_start(_query: Query, _purpose: Purpose) -> Result<()> {
-        Ok(())
-    }
-
-    /// The execution has its state now.
+    /// The execution has its state now, and the server has looked at the rights. An error refuses the plan.
     fn after_start(_query: Query, _purpose: Purpose) -> Result<()> {
         Ok(())
     }
@@ -121,12 +116,6 @@ impl<A: ExecutorHook, B: ExecutorHook> ExecutorHook for (A, B) {
 
     fn is_active() -> bool {
         A::is_active() || B::is_active()
-    }
-
-    fn before_start(query: Query, purpose: Purpose) -> Result<()> {
-        of_active(A::is_active(), || A::before_start(query, purpose)).transpose()?;
-        of_active(B::is_active(), || B::before_start(query, purpose)).transpose()?;
-        Ok(())
     }
 
     fn after_start(query: Query, purpose: Purpose) -> Result<()> {
@@ -203,14 +192,13 @@ unsafe extern "C-unwind" fn start<H: ExecutorHook>(query: *mut sys::QueryDesc, f
             Some(Previous { start: Some(hook), .. }) => hook(query, flags),
             _ => sys::standard_ExecutorStart(query, flags),
         };
-        if !is_active::<H>() {
-            return call();
-        }
-        let explains = flags & sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0;
-        let purpose = if explains { Purpose::Explain } else { Purpose::Run };
-        callback(|| H::before_start(Query::new(query), purpose));
+        let is_followed = is_active::<H>();
         call();
-        callback(|| H::after_start(Query::new(query), purpose));
+        if is_followed {
+            let explains = flags & sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0;
+            let purpose = if explains { Purpose::Explain } else { Purpose::Run };
+            callback(|| H::after_start(Query::new(query), purpose));
+        }
     }
 }
 
