@@ -81,6 +81,23 @@ SELECT percent, source, ends FROM in_the_middle('REFRESH MATERIALIZED VIEW gated
 SELECT percent, source, ends FROM in_the_middle('EXPLAIN ANALYZE SELECT * FROM source WHERE gate(id)');
 SELECT percent, source, ends FROM in_the_middle('DECLARE c CURSOR FOR SELECT * FROM source WHERE gate(id); FETCH ALL FROM c');
 
+-- Checks of a foreign key count: this one waits for a row in the middle.
+CREATE TABLE referenced (id int PRIMARY KEY);
+INSERT INTO referenced SELECT id FROM source;
+CREATE TABLE referencing (id int REFERENCES referenced);
+ANALYZE referenced;
+SELECT pg_advisory_lock(1111);
+SELECT pid AS holder, cookie AS holder_cookie FROM pg_background_start(
+    'SELECT FROM referenced WHERE id = 1000 FOR UPDATE; SELECT pg_advisory_xact_lock_shared(1111)') \gset
+CALL until_waits(:holder, 'advisory');
+SELECT pid, cookie FROM pg_background_start('INSERT INTO referencing SELECT id FROM source', label => 'checks') \gset
+CALL until('EXISTS (SELECT FROM pg_stat_background WHERE label = $$checks$$ AND wait_event = $$transactionid$$ AND progress_pct >= 30)');
+SELECT progress_pct BETWEEN 30 AND 70 AS about_half, progress_phase FROM pg_stat_background WHERE label = 'checks';
+SELECT pg_advisory_unlock(1111);
+SELECT pg_background_await((:holder, :holder_cookie)::pg_background_handle);
+SELECT pg_background_await((:pid, :cookie)::pg_background_handle);
+SELECT state FROM pg_background_outcome((:pid, :cookie)::pg_background_handle);
+
 -- Several statements share the percentage; where their number is not known, it is not known either.
 SELECT percent, ends FROM in_the_middle('SELECT 1; SELECT count(*) FROM source WHERE gate(id); SELECT 2');
 SELECT percent, source, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id)', autocommit => true);
@@ -271,7 +288,7 @@ SET client_min_messages = warning;
 
 DROP MATERIALIZED VIEW gated;
 DROP TYPE boxed CASCADE;
-DROP TABLE source, target, copied, made, counted;
+DROP TABLE source, target, copied, made, counted, referenced, referencing;
 DROP FUNCTION slow, gate, in_the_middle, in_function, fails, caught, deep, lowest, rewound, called_again;
 DROP PROCEDURE in_procedure;
 \i regress/sql/include/cleanup.sql

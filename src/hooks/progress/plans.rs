@@ -50,7 +50,9 @@ impl ExecutorHook for Plans {
     }
 
     fn enter(query: Query, stage: Stage) -> Option<Frame> {
-        plan_state::count_run();
+        if stage == Stage::Run {
+            plan_state::count_run();
+        }
         sample_if_due();
         let Some(execution) = query.execution().filter(|execution| watched_plans::is_watched(*execution)) else {
             LEVELS.with(|levels| levels.pass());
