@@ -2,7 +2,8 @@
 #
 #   make && make install && make installcheck     with the pg_config on PATH, or PG_CONFIG=/path/to/pg_config
 #   make PROFILE=dev                              a debug build
-#   make demo | test | bench | bench-progress     see scripts/demo, scripts/test, bench/run, bench/progress/run
+#   make demo | test                              see scripts/demo, scripts/test
+#   make bench | bench-check | bench-progress     see bench/run, bench/count/run, bench/progress/run
 #   make lint | fmt | clean
 
 PG_CONFIG ?= pg_config
@@ -55,7 +56,7 @@ EXTRA_CLEAN = sql/built .build-id .build-lock regress/results regress/regression
 # --- goals that need no server of their own ---
 
 .DEFAULT_GOAL = all
-SCRIPT_GOALS = demo test bench bench-progress fmt lint
+SCRIPT_GOALS = demo test bench bench-check bench-record bench-progress fmt lint
 .PHONY: $(SCRIPT_GOALS)
 
 demo:
@@ -66,6 +67,13 @@ test:
 
 bench:
 	@bench/run
+
+bench-check:
+	@bench/count/run
+
+# Of the servers that CI counts on.
+bench-record:
+	@for major in 15 18; do PG_CONFIG=$$(scripts/pg-matrix.sh pgconfig $$major) bench/count/run --record || exit; done
 
 bench-progress:
 	@bench/progress/run
