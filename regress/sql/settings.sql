@@ -216,5 +216,24 @@ DROP TABLE locked;
 RESET lock_timeout;
 SELECT count(*) FROM jobs;
 
+--
+-- set before the library is loaded (if it is not preloaded), in whatever case; afterwards all settings are found by their
+-- names, also those that come just before and after
+--
+\c
+SET "PG_Background.max_workers" = 7;
+SET pg_background.worker_timeout = '1min';
+SET pg_backgroun.before = 'b';
+SET pg_background_.after = 'a';
+LOAD 'pg_background';
+SELECT max_workers FROM pg_background_stats_v2();
+SHOW pg_background.worker_timeout;
+SHOW pg_backgroun.before;
+SHOW pg_background_.after;
+SELECT name FROM pg_settings WHERE current_setting(name, true) IS NULL;
+RESET pg_background.max_workers;
+SHOW pg_background.max_workers;
+SELECT * FROM attempt('SET pg_background.max_workers = 0');
+
 DROP ROLE regress_pgbg_user;
 \i regress/sql/include/cleanup.sql

@@ -1,9 +1,10 @@
 //! What differs between major versions of the server in settings, and in what a job leaves in its session. All other
 //! differences that Rust sees are in `compat`; only these two files have `cfg(pgNN_up)`.
 
+use super::error::Result;
 use super::sys;
 use logic::session::settings::Roles;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 
 /// What the server was built as.
 pub const MAJOR: u32 = sys::PG_VERSION_NUM / 10_000;
@@ -136,6 +137,71 @@ pub unsafe fn free_settings(list: *mut *mut sys::config_generic) {
     }
     #[cfg(not(pg16_up))]
     let _ = list;
+}
+
+/// 16: settings are found by a hash. Before, they are in an array, and the server sorts it anew for each one that is
+/// added: with a library that has two dozen, loaded by each worker, that is most of what the loading takes. So while
+/// one is added, the array shows settings without a name in the place of all others. They are in order, with the new
+/// one at the end, which then goes to its place among the others.
+///
+/// `define` defines the setting `name`, and looks up no other. Where a file or a session has set it already, the server
+/// adds none, and nothing is hidden.
+pub fn add_setting(name: &CStr, define: impl FnOnce() -> Result<()>) -> Result<()> {
+    #[cfg(not(pg16_up))]
+    let _hidden = HiddenSettings::around(name);
+    #[cfg(pg16_up)]
+    let _ = name;
+    define()
+}
+
+/// What [`add_setting`] hides, until it is dropped.
+#[cfg(not(pg16_up))]
+struct HiddenSettings {
+    all: Vec<*mut sys::config_generic>,
+    /// Before this one the new one belongs.
+    place: usize,
+    _nameless: Box<sys::config_generic>,
+}
+
+#[cfg(not(pg16_up))]
+impl HiddenSettings {
+    /// Hides all settings, unless there is one of that name.
+    fn around(name: &CStr) -> Option<Self> {
+        /// As the server compares: as characters of C, without the case of letters in ASCII.
+        fn key(name: &CStr) -> impl Iterator<Item = c_char> {
+            name.to_bytes().iter().map(|byte| byte.to_ascii_lowercase() as c_char)
+        }
+        let shown = Self::shown();
+        // SAFETY: settings of the server, which have names.
+        let order =
+            |setting: &*mut sys::config_generic| key(unsafe { CStr::from_ptr((**setting).name) }).cmp(key(name));
+        let place = shown.binary_search_by(order).err()?;
+        let all = shown.to_vec();
+        // SAFETY: nothing but its name is looked at.
+        let mut nameless: Box<sys::config_generic> = Box::new(unsafe { std::mem::zeroed() });
+        nameless.name = c"".as_ptr();
+        shown.fill(&raw mut *nameless);
+        Some(Self { all, place, _nameless: nameless })
+    }
+
+    /// The server's array.
+    fn shown<'a>() -> &'a mut [*mut sys::config_generic] {
+        // SAFETY: so many settings; the callers here hold none while something is defined.
+        unsafe { std::slice::from_raw_parts_mut(sys::get_guc_variables(), sys::GetNumConfigOptions().max(0) as usize) }
+    }
+}
+
+#[cfg(not(pg16_up))]
+impl Drop for HiddenSettings {
+    fn drop(&mut self) {
+        let shown = Self::shown();
+        let (before, after) = self.all.split_at(self.place);
+        // the one that was added, or none after an error
+        let added = shown.len().saturating_sub(self.all.len());
+        shown.copy_within(self.all.len().., self.place);
+        shown[..self.place].copy_from_slice(before);
+        shown[self.place + added..].copy_from_slice(after);
+    }
 }
 
 /// 16: how many settings there are is not told any more.

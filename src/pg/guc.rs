@@ -1,6 +1,7 @@
 //! The definition of our own settings, for the table in `settings`.
 
 use super::compat;
+use super::compat_session;
 use super::entry::contain;
 use super::error::Result;
 use super::guard::guard;
@@ -95,6 +96,11 @@ impl Set {
     }
 }
 
+/// Lets the server define the setting of that name.
+fn add(name: &'static CStr, define: impl FnOnce()) -> Result<()> {
+    compat_session::add_setting(name, || guard(define))
+}
+
 /// Defines an integer setting: default, least and greatest value.
 pub fn define_int(
     variable: &'static Int,
@@ -105,7 +111,7 @@ pub fn define_int(
     set: Set,
 ) -> Result<()> {
     let value: *mut c_int = variable.0.as_ptr();
-    let (name, description) = (name.as_ptr(), description.as_ptr());
+    let (name_at, description) = (name.as_ptr(), description.as_ptr());
     let flags = match unit {
         Unit::None => 0,
         Unit::Bytes => sys::GUC_UNIT_BYTE as c_int,
@@ -114,9 +120,9 @@ pub fn define_int(
     };
     let context = set.context();
     // SAFETY: all pointers are to statics.
-    guard(|| unsafe {
+    add(name, || unsafe {
         sys::DefineCustomIntVariable(
-            name,
+            name_at,
             description,
             ptr::null(),
             value,
@@ -141,11 +147,11 @@ pub fn define_real(
     set: Set,
 ) -> Result<()> {
     let (value, context) = (variable.0.as_ptr().cast::<f64>(), set.context());
-    let (name, description) = (name.as_ptr(), description.as_ptr());
+    let (name_at, description) = (name.as_ptr(), description.as_ptr());
     // SAFETY: all pointers are to statics; the variable has a double's size and alignment.
-    guard(|| unsafe {
+    add(name, || unsafe {
         sys::DefineCustomRealVariable(
-            name,
+            name_at,
             description,
             ptr::null(),
             value,
@@ -204,12 +210,12 @@ pub fn define_switch(
     tell: fn(bool),
 ) -> Result<()> {
     let (value, context) = (variable.0.as_ptr(), set.context());
-    let (name, description) = (name.as_ptr(), description.as_ptr());
+    let (name_at, description) = (name.as_ptr(), description.as_ptr());
     let _ = ON_ASSIGN.set(tell);
     // SAFETY: all pointers are to statics.
-    guard(|| unsafe {
+    add(name, || unsafe {
         sys::DefineCustomBoolVariable(
-            name,
+            name_at,
             description,
             ptr::null(),
             value,
@@ -226,10 +232,10 @@ pub fn define_switch(
 /// Defines a setting that is on or off; its default is the variable's value.
 pub fn define_bool(variable: &'static Bool, name: &'static CStr, description: &'static CStr, set: Set) -> Result<()> {
     let (value, context, default) = (variable.0.as_ptr(), set.context(), variable.get());
-    let (name, description) = (name.as_ptr(), description.as_ptr());
+    let (name_at, description) = (name.as_ptr(), description.as_ptr());
     // SAFETY: all pointers are to statics.
-    guard(|| unsafe {
-        sys::DefineCustomBoolVariable(name, description, ptr::null(), value, default, context, 0, None, None, None);
+    add(name, || unsafe {
+        sys::DefineCustomBoolVariable(name_at, description, ptr::null(), value, default, context, 0, None, None, None);
     })
 }
 
@@ -249,21 +255,21 @@ pub fn define_words<const N: usize>(
     set: Set,
 ) -> Result<()> {
     let (value, context, words) = (variable.0.as_ptr(), set.context(), words.0.as_ptr());
-    let (name, description) = (name.as_ptr(), description.as_ptr());
+    let (name_at, description) = (name.as_ptr(), description.as_ptr());
     // SAFETY: all pointers are to statics; a NULL ends the words.
-    guard(|| unsafe {
-        sys::DefineCustomEnumVariable(name, description, ptr::null(), value, 0, words, context, 0, None, None, None);
+    add(name, || unsafe {
+        sys::DefineCustomEnumVariable(name_at, description, ptr::null(), value, 0, words, context, 0, None, None, None);
     })
 }
 
 /// Defines a setting that is a list of names, empty by default.
 pub fn define_list(variable: &'static Str, name: &'static CStr, description: &'static CStr, set: Set) -> Result<()> {
     let (value, context, flags) = (variable.0.as_ptr(), set.context(), sys::GUC_LIST_INPUT as c_int);
-    let (name, description) = (name.as_ptr(), description.as_ptr());
+    let (name_at, description) = (name.as_ptr(), description.as_ptr());
     // SAFETY: all pointers are to statics.
-    guard(|| unsafe {
+    add(name, || unsafe {
         sys::DefineCustomStringVariable(
-            name,
+            name_at,
             description,
             ptr::null(),
             value,
