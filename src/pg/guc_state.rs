@@ -15,6 +15,9 @@ pub fn parse(state: &[u8]) -> Option<Settings<'_>> {
     settings::parse(state, compat::SETTINGS_HAVE_ROLE).ok()
 }
 
+/// Bytes in which the settings of most sessions have room, three times over.
+const USUAL_ROOM: usize = 4096;
+
 /// This session's settings, serialized. The room is used again, and what is in it stays as long as the settings are the
 /// same.
 #[derive(Default)]
@@ -31,11 +34,23 @@ impl SerializedSettings {
         if self.is_current() {
             return Ok(());
         }
+        self.take_once()?;
+        // SAFETY: the snapshot copies what it is given; nothing is set meanwhile.
+        let snapshot = SettingsSnapshot::new(unsafe { guc_table::views() });
+        self.taken = Some((guc_table::mark(), snapshot));
+        Ok(())
+    }
+
+    /// The same, without what a later [`Self::take`] compares.
+    pub fn take_once(&mut self) -> Result<()> {
         self.taken = None;
         self.len = 0;
         guc_table::prepare()?;
-        // what it took last time will do, most often
-        if self.room.is_empty() || self.serialize().is_err() {
+        // This, or what it took last time, will do most often: an estimate takes as long as to serialize.
+        if self.room.is_empty() {
+            self.room = vec![0; USUAL_ROOM];
+        }
+        if self.serialize().is_err() {
             self.room = vec![0; estimate()? + 1024];
             self.serialize()?;
         }
@@ -46,9 +61,6 @@ impl SerializedSettings {
         self.room.resize(self.room.len().max(len), 0);
         self.room[self.len..len].copy_from_slice(&resets);
         self.len = len;
-        // SAFETY: the snapshot copies what it is given; nothing is set meanwhile.
-        let snapshot = SettingsSnapshot::new(unsafe { guc_table::views() });
-        self.taken = Some((guc_table::mark(), snapshot));
         Ok(())
     }
 
@@ -98,14 +110,15 @@ pub fn wanted<'a>(own: &Settings<'a>, state: &'a [u8]) -> Option<Settings<'a>> {
 ///
 /// A session of another database may have a value that is none here: a text search configuration that this database
 /// lacks, a client encoding for which there is no conversion. Such a setting stays what it is.
-pub fn restore(state: &[u8]) -> Result<bool> {
-    let mut mine = SerializedSettings::default();
-    mine.take()?;
+///
+/// `mine` are the settings that the session has.
+pub fn restore(mine: &SerializedSettings, state: &[u8]) -> Result<bool> {
     let mine = parse(mine.bytes()).unwrap_or_default();
-    let Some(theirs) = wanted(&mine, state) else {
+    let Some(theirs) = parse(state) else {
         return restore_all(state).map(|()| false);
     };
-    let is_overlay = parse(state).is_some_and(|theirs| theirs.is_overlay);
+    let is_overlay = theirs.is_overlay;
+    let theirs = if is_overlay { overlay::overlay(&mine, &theirs) } else { theirs };
     let theirs = in_words_of(&mine, &theirs)?;
     let changes = change::difference(&mine.now, &theirs.now);
     let only_differences = changes.is_some();

@@ -51,10 +51,13 @@ unsafe fn name<'a>(setting: Setting) -> &'a CStr {
 }
 
 fn find(wanted: &CStr) -> Result<Option<*mut sys::config_generic>> {
+    let wanted = wanted.to_bytes();
+    let first = wanted.first().map(u8::to_ascii_lowercase);
     with_all(|all| {
-        // SAFETY: settings of the server.
+        // SAFETY: settings of the server. Most names begin with another letter, and are not looked at as a whole.
         let is_it = |setting: &&*mut sys::config_generic| unsafe {
-            name(**setting).to_bytes().eq_ignore_ascii_case(wanted.to_bytes())
+            first == Some((*(***setting).name as u8).to_ascii_lowercase())
+                && name(**setting).to_bytes().eq_ignore_ascii_case(wanted)
         };
         Ok(all.iter().find(is_it).copied())
     })
@@ -354,7 +357,7 @@ pub(super) fn means(name: &CStr, text: &CStr, which: Which) -> Result<bool> {
 }
 
 /// Looks up the settings that begin with a transaction; once per process, before [`forget_transaction_settings`].
-pub(super) fn find_transaction_settings() -> Result<()> {
+pub fn find_transaction_settings() -> Result<()> {
     for (name, setting) in OF_TRANSACTION.iter().zip(&TRANSACTION_SETTINGS) {
         setting.store(find(name)?.unwrap_or(ptr::null_mut()), Ordering::Relaxed);
     }

@@ -77,7 +77,6 @@ pub fn watch() -> Result<()> {
     let (error_context, interrupt_holdoff) = unsafe { (sys::error_context_stack, sys::InterruptHoldoffCount) };
     let in_recovery = identity::is_in_recovery()?;
     FIRST.get_or_init(|| First { hooks, error_context, interrupt_holdoff, in_recovery });
-    guc_table::find_transaction_settings()?;
     let cache = sys::SysCacheIdentifier_AUTHOID as SysCacheId;
     // SAFETY: the callback only writes to a variable, and lives as long as the process.
     guard(|| unsafe { sys::CacheRegisterSyscacheCallback(cache, Some(role_changed), sys::Datum::default()) })
@@ -178,6 +177,14 @@ pub fn memory() -> Result<usize> {
     // SAFETY: a live context.
     let allocated = guard(|| unsafe { sys::MemoryContextMemAllocated(sys::TopMemoryContext, true) })?;
     Ok(allocated.saturating_sub(plan_cache::memory()))
+}
+
+/// Is there anything for [`load_session_libraries`] to load?
+pub fn has_session_libraries() -> bool {
+    // SAFETY: settings' own strings, which stay until the settings change; null before they are set.
+    let names = unsafe { [sys::session_preload_libraries_string, sys::local_preload_libraries_string] };
+    // SAFETY: as above.
+    names.iter().any(|names| !names.is_null() && !unsafe { CStr::from_ptr(*names) }.is_empty())
 }
 
 /// Loads what `session_preload_libraries` names, as a client's session does. Inside a transaction: a library's settings

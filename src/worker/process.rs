@@ -13,6 +13,7 @@ use super::idle::{self, NextJob};
 use super::job::{self, Performed};
 use super::mapped_segments::MappedSegments;
 use super::notify::{AfterNotification, Notification};
+use super::session::Serves;
 use super::session::baseline::{Baseline, Verdict};
 use super::{callbacks, outcome};
 use crate::pg::dsm::Segment;
@@ -119,16 +120,19 @@ impl Worker {
         }
     }
 
-    /// Connects, remembers what the new session is like, and shows in the registry which launchers it may serve.
+    /// Connects. If other jobs may come, it remembers what the new session is like, and shows in the registry which
+    /// launchers it may serve.
     fn open_session(current: &Current, registration: Option<Registration>) -> Result<Baseline> {
         let header = current.segment.header();
         identity::connect(&header.identity)?;
         callbacks::note_connection();
-        if let Some(registration) = registration {
-            registration.show_key(&header.identity, current.segment.bytes(header.client_info))?;
-        }
-        let baseline = Baseline::new()?;
-        if let (Some(registration), Some(library)) = (registration, baseline.stateful_library()) {
+        let may_serve_others = settings::max_idle_workers() > 0 && settings::worker_max_jobs() > 1;
+        let Some(registration) = registration.filter(|_| may_serve_others) else {
+            return Baseline::new(Serves::OneJob);
+        };
+        registration.show_key(&header.identity, current.segment.bytes(header.client_info))?;
+        let baseline = Baseline::new(Serves::Several)?;
+        if let Some(library) = baseline.stateful_library() {
             registration.show_library(library)?;
         }
         Ok(baseline)
@@ -157,7 +161,8 @@ impl Worker {
 
     /// May this process wait for another job, as far as can be said before its session is reset?
     fn may_stay(&self, current: &Current) -> bool {
-        current.slot.is_some()
+        self.baseline.serves() == Serves::Several
+            && current.slot.is_some()
             && current.registration.is_some_and(|registration| registration.registry.door() == Door::Open)
             && self.jobs_run < settings::worker_max_jobs()
             && settings::max_idle_workers() > 0

@@ -8,7 +8,7 @@
 //!
 //! Invariant: `promise_reset` may say yes only if the `reset` that follows cannot but succeed.
 
-use super::{Restored, Session};
+use super::{Restored, Serves, Session};
 use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::{guc_table, leftovers, xact};
@@ -29,6 +29,7 @@ pub enum Verdict {
 }
 
 /// The session when it was new, and whose it has been since.
+#[derive(Default)]
 pub struct Baseline {
     session: Session,
     /// Jobs that it was reset after.
@@ -52,18 +53,26 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Remembers what the session is like. Once per process, connected, outside a transaction, before any job.
+    /// Remembers what the session is like, as far as the jobs that the process serves need it. Once per process,
+    /// connected, outside a transaction, before any job.
     ///
     /// It first loads what `session_preload_libraries` names, as a client's session does. That comes before the
     /// launcher's settings are restored, so that those of the libraries are known.
-    pub fn new() -> Result<Self> {
-        xact::begin()?;
-        leftovers::load_session_libraries()?;
-        xact::commit()?;
+    pub fn new(serves: Serves) -> Result<Self> {
+        if leftovers::has_session_libraries() {
+            xact::begin()?;
+            leftovers::load_session_libraries()?;
+            xact::commit()?;
+        }
+        guc_table::find_transaction_settings()?;
+        let session = Session { serves, ..Session::default() };
+        if serves == Serves::OneJob {
+            return Ok(Self { session, ..Self::default() });
+        }
         leftovers::watch()?;
         let libraries_at_start = leftovers::libraries_len()?;
         Ok(Self {
-            session: Session::default(),
+            session,
             resets: 0,
             is_promised: false,
             memory: leftovers::memory()?,
@@ -82,12 +91,20 @@ impl Baseline {
         let header = segment.header();
         let (settings, client_info) = (segment.bytes(header.settings), segment.bytes(header.client_info));
         let restored = self.session.restore(settings, client_info, &header.identity, header.reply())?;
+        if self.serves() == Serves::OneJob {
+            return Ok(restored);
+        }
         self.note_placeholders()?;
         // A new process has what the launcher and the files have, and no more.
         if restored == Restored::Yes && self.resets > 0 && !self.session.has_all(&self.brought_placeholders) {
             return Ok(Restored::Refused);
         }
         Ok(restored)
+    }
+
+    /// The jobs that this process may serve.
+    pub fn serves(&self) -> Serves {
+        self.session.serves
     }
 
     /// The name of a library that may keep what a job leaves in it.

@@ -48,9 +48,19 @@ enum State {
     Wholesale,
 }
 
+/// How many jobs a process is for.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub enum Serves {
+    /// The one that it was started for. It is never made as new, so it need not know what it was like when it was new.
+    OneJob,
+    #[default]
+    Several,
+}
+
 /// Whose session this process has been last.
 #[derive(Default)]
 pub struct Session {
+    serves: Serves,
     state: State,
     /// The settings that the session began with, over which those of launchers in other databases are laid. Empty if
     /// they are not known: before the first job, and once configuration files were read anew.

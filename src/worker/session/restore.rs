@@ -1,7 +1,7 @@
 //! From one launcher's settings and users to another's, and back to them after a job.
 
 use super::users::Users;
-use super::{Session, State};
+use super::{Serves, Session, State};
 use crate::pg::error::Result;
 use crate::pg::{frontend, guc_state, guc_table, identity, xact};
 use logic::segment::header::Identity;
@@ -11,20 +11,24 @@ use logic::session::settings::Settings;
 
 impl Session {
     /// Makes the new session the launcher's, whose settings come `serialized`. An error leaves it between the two; the
-    /// job fails then, and [`Self::take_back_changes`] finds that nothing can be taken back.
+    /// job fails then, and [`Self::take_back_changes`] finds that nothing can be taken back. A process that serves one
+    /// job does not remember what it was like before and after.
     ///
     /// This has a transaction of its own, which the job's follows. The launcher's settings include what its transaction
     /// was begun with (isolation level, READ ONLY), and the end of this transaction forgets that: the job begins with
     /// the defaults.
     pub(super) fn first_restore(&mut self, serialized: &[u8], identity: &Identity) -> Result<()> {
-        self.now.take()?;
-        self.own = self.now.bytes().to_vec();
         xact::begin()?;
         frontend::feign_client()?;
-        self.state = if guc_state::restore(serialized)? { State::ByDifference } else { State::Wholesale };
+        self.now.take_once()?;
+        self.state = if guc_state::restore(&self.now, serialized)? { State::ByDifference } else { State::Wholesale };
         identity::adopt_session(identity)?;
         xact::commit()?;
         guc_table::forget_transaction_settings();
+        if self.serves == Serves::OneJob {
+            return Ok(());
+        }
+        self.own = self.now.bytes().to_vec();
         let before = guc_state::parse(&self.own).unwrap_or_default();
         let theirs = guc_state::wanted(&before, serialized).unwrap_or_default();
         self.defaults = theirs.defaults_beyond(&before).map(|s| s.name.to_vec()).collect();
