@@ -34,9 +34,13 @@ impl Drop for Segment {
 }
 
 impl Segment {
-    /// Creates a segment that holds the header, and lets `fill` write the regions that the header names.
-    pub fn create(header: JobHeader, size: usize, fill: impl FnOnce(&mut Filler) -> Result<()>) -> Result<Arc<Self>> {
-        Self::with(Self::new_raw(size, 0)?, header, fill)
+    /// Creates a segment; `begin` writes its header, `fill` the regions that the header names.
+    pub fn create(
+        size: usize,
+        begin: impl FnOnce(&mut JobHeader),
+        fill: impl FnOnce(&mut Filler) -> Result<()>,
+    ) -> Result<Arc<Self>> {
+        Self::with(Self::new_raw(size, 0)?, begin, fill)
     }
 
     fn new_raw(size: usize, flags: u32) -> Result<*mut sys::dsm_segment> {
@@ -52,11 +56,14 @@ impl Segment {
 
     fn with(
         raw: *mut sys::dsm_segment,
-        header: JobHeader,
+        begin: impl FnOnce(&mut JobHeader),
         fill: impl FnOnce(&mut Filler) -> Result<()>,
     ) -> Result<Arc<Self>> {
         let mut segment = Self::of(raw)?;
-        segment.write(header, fill)?;
+        if !segment.begin(begin) {
+            return Err(PgError::new(sqlstate::INTERNAL_ERROR, "segment layout does not fit the segment"));
+        }
+        fill(&mut Filler(&segment))?;
         Ok(Arc::new(segment))
     }
 
@@ -90,37 +97,45 @@ impl Segment {
         if raw.is_null() {
             return Ok(None);
         }
-        Self::with(raw, header, |filler| {
-            filler.put(rest, &image[size_of::<JobHeader>()..rest.offset as usize + rest.len as usize])?;
-            fill(filler, queue)
-        })
+        Self::with(
+            raw,
+            |place| *place = header,
+            |filler| {
+                filler.put(rest, &image[size_of::<JobHeader>()..rest.offset as usize + rest.len as usize])?;
+                fill(filler, queue)
+            },
+        )
         .map(Some)
     }
 
-    /// Makes a segment that is reusable ready for another job, whose header must fit into it. Gives it back when it
-    /// cannot be had for oneself.
+    /// Makes a segment that is reusable ready for another job, as [`Self::create`] makes one. False when it cannot be
+    /// had for oneself, or is too small.
     pub fn renew(
         segment: &mut Arc<Self>,
-        header: JobHeader,
+        begin: impl FnOnce(&mut JobHeader),
         fill: impl FnOnce(&mut Filler) -> Result<()>,
     ) -> Result<bool> {
-        match Arc::get_mut(segment) {
-            Some(alone) if alone.reusable.swap(false, Relaxed) && header.is_valid(alone.len) => {
-                alone.write(header, fill)?;
-                Ok(true)
-            }
-            _ => Ok(false),
+        let Some(alone) = Arc::get_mut(segment) else {
+            return Ok(false);
+        };
+        if !alone.reusable.swap(false, Relaxed) || !alone.begin(begin) {
+            return Ok(false);
         }
+        fill(&mut Filler(alone))?;
+        Ok(true)
     }
 
-    /// No other process looks: it does not know of the segment, or has left it.
-    fn write(&mut self, header: JobHeader, fill: impl FnOnce(&mut Filler) -> Result<()>) -> Result<()> {
-        if !header.is_valid(self.len) {
-            return Err(PgError::new(sqlstate::INTERNAL_ERROR, "segment layout does not fit the segment"));
+    /// Writes the header where it stands, for most of it need not be touched. False when the segment is too small for
+    /// it. No other process looks: it does not know of the segment, or has left it.
+    fn begin(&mut self, begin: impl FnOnce(&mut JobHeader)) -> bool {
+        if self.len < size_of::<JobHeader>() {
+            return false;
         }
-        // SAFETY: at least as large as the header (is_valid), page-aligned, and this process's own (see above).
-        unsafe { self.base.cast::<JobHeader>().write(header) };
-        fill(&mut Filler(self))
+        // SAFETY: as large as the header, page-aligned, and this process's own (see above); any bytes are valid values
+        // of its fields.
+        let header = unsafe { self.base.cast::<JobHeader>().as_mut() };
+        begin(header);
+        header.is_valid(self.len)
     }
 
     /// Records that the segment may serve another job of this session: the launch failed before any worker saw the

@@ -87,7 +87,8 @@ fn with_settings(identity: Identity, content: &Content, state: &[u8], pooling: P
     let params = layout.region(values.len())?;
     let extras = layout.region(encoded.len())?;
     let queue = layout.region(queue_size)?;
-    let header = || JobHeader::new(layout.0 as u64, identity, [text, settings, client_info, params, extras, queue]);
+    let regions = [text, settings, client_info, params, extras, queue];
+    let begin = |header: &mut JobHeader| header.begin(layout.0 as u64, identity, regions);
     let fill = |filler: &mut Filler| {
         filler.put(text, sql)?;
         filler.put(Region { offset: text.offset + sql.len() as u64, len: 1 }, &[0])?;
@@ -100,15 +101,15 @@ fn with_settings(identity: Identity, content: &Content, state: &[u8], pooling: P
         mq::create(filler, queue)
     };
     if pooling == Pooling::No {
-        return Segment::create(header(), layout.0, fill);
+        return Segment::create(layout.0, begin, fill);
     }
     while let Some(mut pooled) = take(layout.0) {
-        if Segment::renew(&mut pooled, header(), fill)? {
+        if Segment::renew(&mut pooled, begin, fill)? {
             pool(&pooled);
             return Ok(pooled);
         }
     }
-    let segment = Segment::create(header(), layout.0.next_multiple_of(ROUNDED_TO), fill)?;
+    let segment = Segment::create(layout.0.next_multiple_of(ROUNDED_TO), begin, fill)?;
     pool(&segment);
     Ok(segment)
 }

@@ -170,40 +170,31 @@ const _: () = assert!(
 const _: () = assert!(size_of::<JobHeader>() % 8 == 0);
 
 impl JobHeader {
-    /// The header of a new job, in a segment of that size, with these regions: SQL, settings, client information,
-    /// parameters, extras, queue.
-    pub fn new(segment_size: u64, identity: Identity, regions: [Region; 6]) -> Self {
+    /// Makes it the header of a new job, in a segment of that size, with these regions: SQL, settings, client
+    /// information, parameters, extras, queue. Whatever the memory holds: bytes of the outcome that stay there are
+    /// none of its text.
+    pub fn begin(&mut self, segment_size: u64, identity: Identity, regions: [Region; 6]) {
         let [sql, settings, client_info, params, extras, queue] = regions;
-        Self {
-            magic: MAGIC,
-            layout: LAYOUT,
-            size: size_of::<Self>() as u32,
-            segment_size,
-            identity,
-            sql,
-            settings,
-            client_info,
-            params,
-            extras,
-            queue,
-            slot: AtomicU32::new(NO_SLOT),
-            awaits_reply: AtomicU32::new(0),
-            stop: AtomicU32::new(Stop::No as u32),
-            worker_pid: AtomicI32::new(0),
-            state: AtomicU32::new(State::Starting as u32),
-            outcome_len: AtomicU32::new(0),
-            started_at: AtomicI64::new(0),
-            finished_at: AtomicI64::new(0),
-            progress: Progress::new(),
-            automatic: Automatic::new(),
-            accepted: AtomicU32::new(0),
-            statement: AtomicU32::new(0),
-            statements: AtomicU32::new(0),
-            row_count: AtomicI64::new(0),
-            used: SharedUsage::new(),
-            spill: Spill::default(),
-            outcome: [const { AtomicU8::new(0) }; OUTCOME_SIZE],
-        }
+        (self.magic, self.layout, self.size) = (MAGIC, LAYOUT, size_of::<Self>() as u32);
+        (self.segment_size, self.identity) = (segment_size, identity);
+        (self.sql, self.settings, self.client_info) = (sql, settings, client_info);
+        (self.params, self.extras, self.queue) = (params, extras, queue);
+        self.slot = AtomicU32::new(NO_SLOT);
+        self.awaits_reply = AtomicU32::new(0);
+        self.stop = AtomicU32::new(Stop::No as u32);
+        self.worker_pid = AtomicI32::new(0);
+        self.state = AtomicU32::new(State::Starting as u32);
+        self.outcome_len = AtomicU32::new(0);
+        self.started_at = AtomicI64::new(0);
+        self.finished_at = AtomicI64::new(0);
+        self.progress = Progress::new();
+        self.automatic = Automatic::new();
+        self.accepted = AtomicU32::new(0);
+        self.statement = AtomicU32::new(0);
+        self.statements = AtomicU32::new(0);
+        self.row_count = AtomicI64::new(0);
+        self.used = SharedUsage::new();
+        self.spill = Spill::default();
     }
 
     /// Was the header written by a library with this layout, and do all regions lie inside a segment of `segment_size`
