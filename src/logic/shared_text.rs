@@ -1,79 +1,100 @@
 //! A short text in shared memory.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// A text of at most N bytes in memory that processes share. The writer cuts it where a character ends.
+/// Bytes of a word: a text goes from and to shared memory by words, for an atomic byte at a time takes eight times as
+/// long, and is done under locks.
+pub const WORD: usize = 8;
+
+/// A text of at most so many words in memory that processes share. The writer cuts it where a character ends.
 ///
 /// Writers and readers must exclude each other by a lock, or notice each other by a sequence number around the text.
-/// Without that a reader gets a mix of two texts; it never reads beyond the N bytes.
+/// Without that a reader gets a mix of two texts; it never reads beyond the words.
 #[repr(C)]
-pub struct SharedText<const N: usize> {
+pub struct SharedText<const WORDS: usize> {
     len: AtomicU32,
-    bytes: [AtomicU8; N],
+    words: [AtomicU64; WORDS],
 }
 
-impl<const N: usize> Default for SharedText<N> {
+impl<const WORDS: usize> Default for SharedText<WORDS> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<const N: usize> SharedText<N> {
+impl<const WORDS: usize> SharedText<WORDS> {
+    /// The most bytes.
+    pub const SIZE: usize = WORDS * WORD;
+
     pub const fn new() -> Self {
-        Self { len: AtomicU32::new(0), bytes: [const { AtomicU8::new(0) }; N] }
+        Self { len: AtomicU32::new(0), words: [const { AtomicU64::new(0) }; WORDS] }
     }
 
-    /// Sets the text; bytes beyond N are dropped.
+    /// Sets the text; bytes beyond its size are dropped.
     pub fn set(&self, text: &[u8]) {
-        let len = text.len().min(N);
-        for (to, from) in self.bytes.iter().zip(&text[..len]) {
-            to.store(*from, Ordering::Relaxed);
+        let text = &text[..text.len().min(Self::SIZE)];
+        let whole = text.chunks_exact(WORD);
+        let rest = whole.remainder();
+        for (to, from) in self.words.iter().zip(whole) {
+            to.store(u64::from_ne_bytes(from.try_into().unwrap_or_default()), Relaxed);
         }
-        self.len.store(len as u32, Ordering::Relaxed);
+        if let Some(last) = self.words.get(text.len() / WORD) {
+            let mut word = [0; WORD];
+            word[..rest.len()].copy_from_slice(rest);
+            last.store(u64::from_ne_bytes(word), Relaxed);
+        }
+        self.len.store(text.len() as u32, Relaxed);
     }
 
     /// Takes over the text of `other`, without allocating.
     pub fn copy_from(&self, other: &Self) {
         let len = other.len();
-        for (to, from) in self.bytes.iter().zip(&other.bytes[..len]) {
-            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        for (to, from) in self.words.iter().zip(&other.words[..len.div_ceil(WORD)]) {
+            to.store(from.load(Relaxed), Relaxed);
         }
-        self.len.store(len as u32, Ordering::Relaxed);
+        self.len.store(len as u32, Relaxed);
     }
 
     pub fn clear(&self) {
-        self.len.store(0, Ordering::Relaxed);
+        self.len.store(0, Relaxed);
     }
 
     /// A copy on the stack, which can be made while a lock is held.
-    pub fn copy(&self) -> Copied<N> {
-        let mut copied = Copied { len: self.len(), bytes: [0; N] };
-        for (to, from) in copied.bytes.iter_mut().zip(&self.bytes[..copied.len]) {
-            *to = from.load(Ordering::Relaxed);
+    pub fn copy(&self) -> Copied<WORDS> {
+        let mut copied = Copied { len: self.len(), words: [[0; WORD]; WORDS] };
+        for (to, from) in copied.words.iter_mut().zip(&self.words[..copied.len.div_ceil(WORD)]) {
+            *to = from.load(Relaxed).to_ne_bytes();
         }
         copied
     }
 
     /// A copy on the heap.
     pub fn get(&self) -> Vec<u8> {
-        self.bytes[..self.len()].iter().map(|byte| byte.load(Ordering::Relaxed)).collect()
+        let len = self.len();
+        let words = &self.words[..len.div_ceil(WORD)];
+        let mut bytes = Vec::with_capacity(words.len() * WORD);
+        for word in words {
+            bytes.extend_from_slice(&word.load(Relaxed).to_ne_bytes());
+        }
+        bytes.truncate(len);
+        bytes
     }
 
-    /// At most N, whatever another process has written.
+    /// At most the size, whatever another process has written.
     pub(crate) fn len(&self) -> usize {
-        (self.len.load(Ordering::Relaxed) as usize).min(N)
+        (self.len.load(Relaxed) as usize).min(Self::SIZE)
     }
 }
 
 /// What [`SharedText::copy`] returns.
-pub struct Copied<const N: usize> {
+pub struct Copied<const WORDS: usize> {
     len: usize,
-    bytes: [u8; N],
+    words: [[u8; WORD]; WORDS],
 }
 
-impl<const N: usize> Copied<N> {
+impl<const WORDS: usize> Copied<WORDS> {
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        &self.words.as_flattened()[..self.len]
     }
 }
 
@@ -83,18 +104,32 @@ mod tests {
 
     #[test]
     fn keeps_what_fits() {
-        let text = SharedText::<4>::new();
+        let text = SharedText::<2>::new();
         assert_eq!(text.get(), b"");
-        text.set(b"abcdef");
-        assert_eq!(text.get(), b"abcd");
-        let other = SharedText::<4>::new();
+        text.set(b"abcdefghijklmnopqrst");
+        assert_eq!((text.get(), text.copy().bytes()), (b"abcdefghijklmnop".to_vec(), &b"abcdefghijklmnop"[..]));
+        let other = SharedText::<2>::new();
         other.set(b"x");
         text.copy_from(&other);
         assert_eq!(text.get(), b"x");
         assert_eq!(text.copy().bytes(), b"x");
         text.clear();
         assert_eq!(text.get(), b"");
-        text.len.store(77, Ordering::Relaxed);
-        assert_eq!(text.get().len(), 4);
+        text.len.store(77, Relaxed);
+        assert_eq!(text.get().len(), 16);
+    }
+
+    #[test]
+    fn texts_of_every_length_come_back_whole() {
+        let all = b"abcdefghijklmnopqrstuvwx";
+        let (text, other) = (SharedText::<3>::new(), SharedText::<3>::new());
+        for len in (0..=all.len()).chain((0..all.len()).rev()) {
+            text.set(&all[..len]);
+            other.copy_from(&text);
+            assert_eq!(
+                (text.get(), other.get(), text.copy().bytes()),
+                (all[..len].into(), all[..len].into(), &all[..len])
+            );
+        }
     }
 }

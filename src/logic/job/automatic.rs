@@ -1,6 +1,6 @@
 //! A job's automatic progress: what its worker has found out about the running statement, without a call from the job.
 
-use crate::shared_text::{Copied, SharedText};
+use crate::shared_text::{Copied, SharedText, WORD};
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, Ordering, fence};
 
 /// Bytes of a phase.
@@ -36,7 +36,7 @@ pub struct Automatic {
     hundredths: AtomicI32,
     rows: AtomicI64,
     rows_estimated: AtomicI64,
-    phase: SharedText<PHASE_SIZE>,
+    phase: SharedText<{ PHASE_SIZE / WORD }>,
     /// 0 before the first figures.
     is_set: AtomicU32,
 }
@@ -92,7 +92,7 @@ impl Automatic {
                 self.rows.load(Ordering::Relaxed),
                 self.rows_estimated.load(Ordering::Relaxed),
             );
-            let phase: Copied<PHASE_SIZE> = self.phase.copy();
+            let phase: Copied<{ PHASE_SIZE / WORD }> = self.phase.copy();
             fence(Ordering::Acquire);
             let after = self.version.load(Ordering::Relaxed);
             tries += 1;

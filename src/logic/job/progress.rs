@@ -1,6 +1,6 @@
 //! A job's progress, as it reports it.
 
-use crate::shared_text::SharedText;
+use crate::shared_text::{SharedText, WORD};
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering, fence};
 
 /// Bytes of a message.
@@ -11,7 +11,7 @@ pub const MESSAGE_SIZE: usize = 64;
 pub struct Progress {
     version: AtomicU32,
     percent: AtomicI32,
-    message: SharedText<MESSAGE_SIZE>,
+    message: SharedText<{ MESSAGE_SIZE / WORD }>,
 }
 
 impl Default for Progress {

@@ -10,7 +10,7 @@ use super::rows::JobName;
 use super::tables::Tables;
 use crate::job::state::State;
 use crate::job::usage::{SharedUsage, Usage};
-use crate::shared_text::{Copied, SharedText};
+use crate::shared_text::{Copied, SharedText, WORD};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, fence};
 
@@ -35,9 +35,9 @@ pub struct HistoryEntry {
     pub(crate) row_count: AtomicI64,
     pub(crate) spooled: AtomicI64,
     pub(crate) used: SharedUsage,
-    pub(crate) label: SharedText<LABEL_SIZE>,
-    pub(crate) message: SharedText<MESSAGE_SIZE>,
-    pub(crate) query: SharedText<QUERY_SIZE>,
+    pub(crate) label: SharedText<{ LABEL_SIZE / WORD }>,
+    pub(crate) message: SharedText<{ MESSAGE_SIZE / WORD }>,
+    pub(crate) query: SharedText<{ QUERY_SIZE / WORD }>,
 }
 
 impl HistoryEntry {
@@ -89,7 +89,12 @@ impl EndedRow {
 }
 
 /// A row without its texts, and these. As with [`super::rows`], it is copied in two steps.
-pub struct CopiedEnd(EndedRow, Copied<LABEL_SIZE>, Copied<MESSAGE_SIZE>, Copied<QUERY_SIZE>);
+pub struct CopiedEnd(
+    EndedRow,
+    Copied<{ LABEL_SIZE / WORD }>,
+    Copied<{ MESSAGE_SIZE / WORD }>,
+    Copied<{ QUERY_SIZE / WORD }>,
+);
 
 impl CopiedEnd {
     pub fn into_row(self) -> EndedRow {

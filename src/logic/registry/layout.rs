@@ -15,13 +15,13 @@ use crate::job::usage::SharedUsage;
 use crate::registry::pending::Pending;
 use crate::registry::queue::Waiter;
 use crate::registry::quota::MAX_WAITERS;
-use crate::shared_text::SharedText;
+use crate::shared_text::{SharedText, WORD};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 
 pub const MAGIC: u64 = 0x7067_5f62_6772_6567;
 /// Counts changes of this file's layout: a library that finds another number refuses the registry.
-pub const LAYOUT: u32 = 5;
+pub const LAYOUT: u32 = 6;
 
 /// Bytes of a job's text, label and error message.
 pub const QUERY_SIZE: usize = 1024;
@@ -114,8 +114,8 @@ pub struct JobSlot {
     pub(crate) database: AtomicU32,
     pub(crate) role: AtomicU32,
     pub(crate) launched_at: AtomicI64,
-    pub(crate) label: SharedText<LABEL_SIZE>,
-    pub(crate) query: SharedText<QUERY_SIZE>,
+    pub(crate) label: SharedText<{ LABEL_SIZE / WORD }>,
+    pub(crate) query: SharedText<{ QUERY_SIZE / WORD }>,
     // Worker:
     /// The worker's; 0 until it is certain which. Launcher, when a worker was promised; worker, when it takes the job.
     /// Under the lock.
@@ -274,7 +274,7 @@ pub struct WorkerSlot {
     /// Launcher: 1 when it does not wait to hear whether the worker takes the job.
     pub(crate) sure: AtomicU32,
     /// The library for which it leaves after its job; empty without one.
-    pub(crate) library: SharedText<LIBRARY_SIZE>,
+    pub(crate) library: SharedText<{ LIBRARY_SIZE / WORD }>,
 }
 
 impl WorkerSlot {

@@ -9,7 +9,7 @@ use super::tables::Tables;
 use crate::job::automatic::Figures;
 use crate::job::state::State;
 use crate::job::usage::Usage;
-use crate::shared_text::Copied;
+use crate::shared_text::{Copied, WORD};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
@@ -96,8 +96,8 @@ impl JobRow {
 }
 
 /// A job's row without its texts, and these.
-pub struct CopiedJob(JobRow, Copied<LABEL_SIZE>, Copied<QUERY_SIZE>);
-pub struct CopiedWorker(WorkerRow, Copied<LIBRARY_SIZE>);
+pub struct CopiedJob(JobRow, Copied<{ LABEL_SIZE / WORD }>, Copied<{ QUERY_SIZE / WORD }>);
+pub struct CopiedWorker(WorkerRow, Copied<{ LIBRARY_SIZE / WORD }>);
 
 impl Shared<'_> {
     pub fn copy_job(&self, slot: u32) -> Option<CopiedJob> {

@@ -23,7 +23,7 @@ pub const OUTCOME_SIZE: usize = 4096;
 const MAGIC: u64 = 0x7067_5f62_6b67_6e64;
 /// Counts the changes of this file's layout and of the frames. A library that finds another number refuses the segment:
 /// it was replaced while sessions of the older one go on.
-const LAYOUT: u32 = 6;
+const LAYOUT: u32 = 7;
 
 /// Offset and length in bytes, from the segment's start.
 #[derive(Clone, Copy, Default)]
@@ -161,7 +161,7 @@ const _: () = assert!(
             + 16
             + size_of::<Automatic>()
             + size_of::<Progress>()
-            + 12
+            + 16
             + 8
             + 64
             + 40
