@@ -1,12 +1,11 @@
 //! Who this process is, and as whom it acts.
 
-use super::catalog;
 use super::compat;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
 use logic::segment::header::Identity;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char};
 
 pub fn current_user() -> u32 {
     // SAFETY: reads variables.
@@ -247,45 +246,4 @@ pub fn restore_client_info(state: &[u8]) -> Result<()> {
     let start = state.as_ptr();
     // SAFETY: the state is what `save_client_info` wrote in a process of the same server.
     guard(|| unsafe { compat::client_info_restore(start.cast_mut().cast()) })
-}
-
-/// Versions of the catalog rows that a connection of `user` to `database` would be made with, the role's and the
-/// database's: another number whenever the row was changed. `None` when the connection would be refused. Inside a
-/// transaction.
-pub fn connection_versions(database: u32, user: u32) -> Result<Option<(u64, u64)>> {
-    catalog::accept_changes()?;
-    let (roles, databases) = (sys::SysCacheIdentifier_AUTHOID, sys::SysCacheIdentifier_DATABASEOID);
-    // SAFETY: a row of pg_authid.
-    let role = look(roles, user, |row| unsafe { (*row.cast::<sys::FormData_pg_authid>()).rolcanlogin })?;
-    // SAFETY: a row of pg_database.
-    let place = look(databases, database, |row| unsafe { (*row.cast::<sys::FormData_pg_database>()).datallowconn })?;
-    let (Some((role_version, true)), Some((database_version, true))) = (role, place) else {
-        return Ok(None);
-    };
-    Ok(may_connect(database, user)?.then_some((role_version, database_version)))
-}
-
-/// Has the role CONNECT there? Inside a transaction.
-pub fn may_connect(database: u32, role: u32) -> Result<bool> {
-    // SAFETY: inside a transaction.
-    guard(|| unsafe { compat::may_connect(database, role) })
-}
-
-/// The version of the row that the cache has under that OID, and what `allows` says of the row; `None` when there is
-/// none.
-fn look(cache: sys::SysCacheIdentifier, oid: u32, allows: fn(*const c_void) -> bool) -> Result<Option<(u64, bool)>> {
-    // SAFETY: the cache has a copy of the row with its header, until it is released; the columns begin at `t_hoff`.
-    guard(|| unsafe {
-        let tuple = sys::SearchSysCache1(cache as _, oid as sys::Datum);
-        if tuple.is_null() {
-            return None;
-        }
-        let header = (*tuple).t_data;
-        let allowed = allows(header.byte_add(usize::from((*header).t_hoff)).cast());
-        let (writer, place) = ((*header).t_choice.t_heap.t_xmin, (*tuple).t_self);
-        let block = (u64::from(place.ip_blkid.bi_hi) << 16) | u64::from(place.ip_blkid.bi_lo);
-        let version = (u64::from(writer) << 32) ^ (block << 16) ^ u64::from(place.ip_posid);
-        sys::ReleaseSysCache(tuple);
-        Some((version, allowed))
-    })
 }

@@ -25,6 +25,7 @@ mod compat_plan;
 mod compat_planner;
 mod compat_session;
 pub mod condvar;
+pub mod connection;
 pub mod convert;
 pub mod copy_out;
 pub mod declaration;

@@ -73,7 +73,7 @@
 //! launches that are refused and by the views: see `logic/registry/departed.rs`.
 
 use crate::pg::error::Result;
-use crate::pg::{identity, shmem};
+use crate::pg::{connection, shmem};
 use logic::registry::layout::Key;
 use logic::segment::header::Identity;
 
@@ -108,7 +108,7 @@ pub use spin::{wait, wake_early};
 pub fn key(identity: &Identity, client_info: &[u8]) -> Result<Option<Key>> {
     let user = identity.authenticated_user;
     let client = shmem::hash(client_info);
-    Ok(identity::connection_versions(identity.database, user)?.map(|(user_version, database_version)| Key {
+    Ok(connection::versions(identity.database, user)?.map(|(user_version, database_version)| Key {
         database: identity.database,
         user,
         user_version,

@@ -3,7 +3,7 @@
 use super::options::Options;
 use crate::errors;
 use crate::pg::error::Result;
-use crate::pg::{catalog, encoding, identity};
+use crate::pg::{catalog, connection, encoding, identity};
 use logic::wire::extras::Extras;
 use std::ffi::CString;
 
@@ -33,7 +33,7 @@ pub fn find(name: &[u8]) -> Result<Option<OtherDatabase>> {
         return Err(errors::database_without_connections(&name));
     }
     for user in users() {
-        if !identity::may_connect(id, user)? {
+        if !connection::may_connect(id, user)? {
             return Err(errors::no_right_to_connect(&name));
         }
     }
