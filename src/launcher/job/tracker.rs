@@ -86,9 +86,20 @@ pub fn pids_in_use(known_by_pid: bool) -> Vec<i32> {
     if known_by_pid {
         return TRACKER.lock().jobs.pids().collect();
     }
-    let needs_pid = |job: &&Arc<Job>| job.results.are_wanted() || !job.state().is_final();
-    let jobs: Vec<_> = TRACKER.lock().jobs.iter().cloned().collect();
-    jobs.iter().filter(needs_pid).map(|job| job.pid).collect()
+    let mut pids = Vec::new();
+    let mut unwanted = Vec::new();
+    for job in TRACKER.lock().jobs.pid_holders() {
+        if job.results.are_wanted() { pids.push(job.pid) } else { unwanted.push(Arc::clone(job)) }
+    }
+    // Their states are asked outside of the lock. One that has ended releases its pid once and for all.
+    for job in unwanted {
+        if job.state().is_final() {
+            TRACKER.lock().jobs.release_pid(job.pid, job.cookie);
+        } else {
+            pids.push(job.pid);
+        }
+    }
+    pids
 }
 
 /// How many jobs are tracked.
@@ -99,16 +110,10 @@ pub fn count_tracked() -> usize {
 /// Releases `wanted` jobs that have ended and whose results were not wanted, or as many as there are: first those that
 /// ended well, in the order of their launch.
 pub fn make_room(wanted: usize) {
-    let mut ended: Vec<_> = jobs()
-        .into_iter()
-        .filter(|job| !job.results.are_wanted())
-        .map(|job| (job.state(), job))
-        .filter(|(state, _)| state.is_final())
-        .collect();
-    ended.sort_by_key(|(state, _)| *state != State::Stopped);
-    for (_, job) in ended.iter().take(wanted) {
-        release(job, Release::MadeRoom);
-    }
+    let jobs: Vec<_> = TRACKER.lock().jobs.iter().filter(|job| !job.results.are_wanted()).cloned().collect();
+    let well_ended = jobs.iter().filter(|job| job.state() == State::Stopped);
+    let failed = jobs.iter().filter(|job| job.has_failed());
+    well_ended.chain(failed).take(wanted).for_each(|job| release(job, Release::MadeRoom));
 }
 
 /// The tracked jobs that [`make_room`] may release once they have ended.
