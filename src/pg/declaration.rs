@@ -5,11 +5,13 @@ use super::call::{Call, result_type};
 use super::catalog::{missing, row};
 use super::error::{PgError, Result};
 use super::guard::guard;
-use super::sys;
 use super::tupdesc::raw_columns;
+use super::{compat_session, sys};
 use logic::sqlstate;
+use parking_lot::Mutex;
 use std::ffi::{CStr, c_char};
 use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Name and type.
 pub type Column = (&'static str, u32);
@@ -85,18 +87,80 @@ pub(super) unsafe fn check(
             return Ok((call, form));
         }
     }
+    watch()?;
+    if let Some(form) = served_before(function, forms) {
+        // SAFETY: as above.
+        unsafe { (*info).fn_extra = std::ptr::from_ref(form).cast_mut().cast() };
+        // SAFETY: promised by the caller.
+        return Ok((unsafe { Call::new(fcinfo, None) }, form));
+    }
     let declared = Declaration::of(function)?;
     for form in forms {
         if !form.is(&declared)? {
             continue;
         }
         if let Some(call) = form.call(fcinfo)? {
+            note_served(function, forms, form);
             // SAFETY: as above.
             unsafe { (*info).fn_extra = std::ptr::from_ref(form).cast_mut().cast() };
             return Ok((call, form));
         }
     }
     Err(refusal(function, symbol, forms)?)
+}
+
+/// A function that was called, and the form as which it is served. Each execution of a query asks anew.
+#[derive(Clone, Copy)]
+struct Served {
+    function: u32,
+    /// Those of the C symbol that was called.
+    forms: &'static [Form],
+    form: &'static Form,
+}
+
+/// The functions whose forms depend on pg_proc alone, as long as nothing changes there.
+static SERVED: Mutex<Vec<Served>> = Mutex::new(Vec::new());
+
+/// Set by the server's invalidation messages.
+static CHANGED: AtomicBool = AtomicBool::new(false);
+
+/// So many functions are known, beyond which all are forgotten: more than the extension has.
+const MAX_SERVED: usize = 128;
+
+unsafe extern "C-unwind" fn changed(_arg: sys::Datum, _cache: compat_session::SysCacheId, _hash: u32) {
+    CHANGED.store(true, Relaxed);
+}
+
+/// From now on the server's invalidation messages tell of changes.
+fn watch() -> Result<()> {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if !WATCHED.load(Relaxed) {
+        let cache = sys::SysCacheIdentifier_PROCOID as _;
+        // SAFETY: once in a process; the server has room for it, or ends the session.
+        guard(|| unsafe { sys::CacheRegisterSyscacheCallback(cache, Some(changed), sys::Datum::default()) })?;
+        WATCHED.store(true, Relaxed);
+    }
+    Ok(())
+}
+
+/// The form as which the symbol served the function before. The caller of the function has looked it up in this
+/// execution, so all that was changed before is known.
+fn served_before(function: u32, forms: &'static [Form]) -> Option<&'static Form> {
+    let mut served = SERVED.lock();
+    if CHANGED.swap(false, Relaxed) {
+        served.clear();
+    }
+    served.iter().find(|served| served.function == function && std::ptr::eq(served.forms, forms)).map(|it| it.form)
+}
+
+fn note_served(function: u32, forms: &'static [Form], form: &'static Form) {
+    if form.is_plain() && !CHANGED.load(Relaxed) {
+        let mut served = SERVED.lock();
+        if served.len() == MAX_SERVED {
+            served.clear();
+        }
+        served.push(Served { function, forms, form });
+    }
 }
 
 impl Argument {
@@ -136,6 +200,12 @@ fn row_type_has(type_id: u32, columns: &[Column]) -> Result<bool> {
 }
 
 impl Form {
+    /// Does nothing but pg_proc decide whether a function has this form? No row type, which may be altered.
+    fn is_plain(&self) -> bool {
+        !matches!(self.returns, Returns::Row(_) | Returns::Rows(_))
+            && self.arguments.iter().all(|argument| matches!(argument, Argument::Type(_)))
+    }
+
     /// All but the columns.
     fn is(&self, declared: &Declaration) -> Result<bool> {
         let result = match self.returns {
