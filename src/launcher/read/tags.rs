@@ -22,7 +22,10 @@ pub fn of(job: &Job, reading: &Reading) -> Result<Vec<Vec<u8>>> {
 
 /// The tag of the job's last statement; empty if it has none.
 pub fn last(job: &Job, reading: &Reading) -> Result<Vec<u8>> {
-    Ok(of(job, reading)?.pop().unwrap_or_default())
+    match &reading.tags {
+        Some(tags) => Ok(tags.last().cloned().unwrap_or_default()),
+        None => Ok(tags::decode(&job.outcome())?.last().map_or_else(Vec::new, |tag| tag.to_vec())),
+    }
 }
 
 /// Appends a row for each tag. The caller must have declared one column, of type text or, where rows are assigned, of
