@@ -10,6 +10,7 @@
 //! on trial ([`Receiver::take_rows`]). What it leaves of a batch stays here for the next fetch.
 
 use super::spill::Reader;
+use crate::pg::bgworker::Handle;
 use crate::pg::error::{PgError, Result};
 use crate::pg::foreign_types::localized;
 use crate::pg::mq::{self, Queue};
@@ -112,6 +113,11 @@ impl Receiver {
             pieces: AlignedBuffer::new(),
             has_lost: false,
         }
+    }
+
+    /// The job's worker is to be that process: a wait notices when it never comes.
+    pub fn expect(&mut self, worker: &Handle) {
+        self.queue.expect(worker);
     }
 
     /// Waits until the process that was started for the job has attached to the queue, or will not any more.

@@ -113,6 +113,12 @@ impl Queue {
         Ok(Self { handle, segment: Arc::clone(segment), ended: false, message: (ptr::null(), 0) })
     }
 
+    /// The writer is to be that process: see [`Self::reader`].
+    pub fn expect(&mut self, worker: &super::bgworker::Handle) {
+        // SAFETY: live handles; the server only notes it.
+        unsafe { sys::shm_mq_set_handle(self.handle.as_ptr(), worker.as_ptr()) };
+    }
+
     /// Waits until a worker has attached; false when it ended, or will never come.
     pub fn wait_for_writer(&self) -> Result<bool> {
         let handle = self.handle.as_ptr();

@@ -3,16 +3,19 @@
 //! A launch that must wait takes a ticket in a queue, and gives it back when it is admitted, fails or ends. There are
 //! two queues: of launches that wait for a slot, and of launches that have a slot and wait for a process.
 
-use super::{Launch, cold};
+use super::{Launch, StartedJob, cold, warm};
+use crate::channel::Receiver;
 use crate::errors;
 use crate::launcher::wait;
 use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
 use crate::pg::error::{PgError, Result};
 use crate::pg::identity;
-use crate::registry::{Admission, Claim, LaunchEvent, NewJob, Queue, Registry, door};
+use crate::pg::mq::{self, Queue};
+use crate::registry::{self, Admission, Claim, LaunchEvent, NewJob, Registry, door};
 use crate::settings;
 use logic::registry::quota::Scope;
+use logic::segment::header::Reply;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,12 +27,35 @@ pub enum WayIn {
     Worker(Claim),
 }
 
+/// What a launch that is admitted has come to.
+pub enum Admitted<'a> {
+    /// A warm worker has its offer, and can only take the job.
+    Offered(StartedJob),
+    /// The job needs a worker.
+    Launch(Launch<'a>),
+}
+
 impl<'a> Launch<'a> {
     /// Waits until the limits allow the job, at most until `pg_background.launch_timeout` is over. Returns with the
     /// job's slot and, if a warm worker fits, the claim on it. After an error, no worker has seen the segment.
-    pub(super) fn admit(registry: &'static Registry, segment: &'a Arc<Segment>, new: &'a NewJob<'a>) -> Result<Self> {
-        let (slot, claim) = wait_for_slot(registry, new).inspect_err(|_| segment.mark_reusable())?;
-        Ok(Self { registry, segment, new, slot, claim })
+    ///
+    /// This session attaches to the queue first: from a sure offer on nothing may fail.
+    pub(super) fn admit(
+        registry: &'static Registry,
+        segment: &'a Arc<Segment>,
+        new: &'a NewJob<'a>,
+    ) -> Result<Admitted<'a>> {
+        let admitted = Queue::reader(segment, None).and_then(|queue| {
+            let receiver = Receiver::new(queue);
+            Ok((receiver, wait_for_slot(registry, segment, new)?))
+        });
+        let (receiver, place) = admitted.inspect_err(|_| segment.mark_reusable())?;
+        Ok(match place {
+            Place::Offered(claim) => Admitted::Offered(warm::started(receiver, &claim)),
+            Place::Slot(slot, claim) => {
+                Admitted::Launch(Self { registry, segment, new, slot, claim, receiver: Some(receiver) })
+            }
+        })
     }
 
     /// No slot of `max_worker_processes` is free. In order of arrival, waits until a fitting warm worker can be
@@ -39,7 +65,7 @@ impl<'a> Launch<'a> {
         let (registry, new) = (self.registry, self.new);
         let give_up = new.give_up.max(Instant::now() + cold::SLOT_WAIT);
         let mut found = Ok(None);
-        if let Some(ticket) = registry.exclusive(|r| r.join(new, Queue::ForProcess))? {
+        if let Some(ticket) = registry.exclusive(|r| r.join(new, registry::Queue::ForProcess))? {
             count(registry, new, LaunchEvent::Waits)?;
             found = self.wait_in_queue(ticket, give_up);
             registry.exclusive(|r| r.quit(ticket))?;
@@ -78,28 +104,56 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// The job's slot, and the claim on a warm worker if one fits.
-fn wait_for_slot(registry: &Registry, new: &NewJob) -> Result<(u32, Option<Claim>)> {
-    let mut refused_by = match registry.exclusive(|r| r.admit(new, None))? {
-        Admission::Admitted(slot, claim) => return Ok((slot, claim)),
-        Admission::Refused(scope) => scope,
+/// What a launch has when it is admitted.
+enum Place {
+    /// A worker that takes the job.
+    Offered(Claim),
+    /// The job's slot and, if a warm worker fits, the claim on it.
+    Slot(u32, Option<Claim>),
+}
+
+/// Asks to be admitted; otherwise says which limit keeps the job out. A claim that is sure becomes an offer in the same
+/// hold of the lock.
+fn ask(
+    registry: &Registry,
+    segment: &Segment,
+    new: &NewJob,
+    ticket: Option<u64>,
+) -> Result<std::result::Result<Place, Scope>> {
+    let handle = segment.handle();
+    registry.exclusive(|r| match r.admit(new, ticket) {
+        Admission::Refused(scope) => Err(scope),
+        Admission::Admitted(slot, Some(claim)) if claim.is_sure => {
+            segment.header().prepare_offer(Some(slot), Reply::NotAwaited);
+            mq::appoint_writer(segment, claim.proc);
+            r.offer(&claim, slot, new.cookie, handle);
+            Ok(Place::Offered(claim))
+        }
+        Admission::Admitted(slot, claim) => Ok(Place::Slot(slot, claim)),
+    })
+}
+
+fn wait_for_slot(registry: &Registry, segment: &Segment, new: &NewJob) -> Result<Place> {
+    let mut refused_by = match ask(registry, segment, new, None)? {
+        Ok(place) => return Ok(place),
+        Err(scope) => scope,
     };
     if Instant::now() < new.give_up {
-        if let Some(ticket) = registry.exclusive(|r| r.join(new, Queue::ForSlot))? {
+        if let Some(ticket) = registry.exclusive(|r| r.join(new, registry::Queue::ForSlot))? {
             count(registry, new, LaunchEvent::Waits)?;
             let waited = wait::for_room(registry, new.give_up, || {
                 door::check()?;
-                Ok(match registry.exclusive(|r| r.admit(new, Some(ticket)))? {
-                    Admission::Admitted(slot, claim) => Some((slot, claim)),
-                    Admission::Refused(scope) => {
+                Ok(match ask(registry, segment, new, Some(ticket))? {
+                    Ok(place) => Some(place),
+                    Err(scope) => {
                         refused_by = scope;
                         None
                     }
                 })
             });
             registry.exclusive(|r| r.quit(ticket))?;
-            if let Some(admitted) = waited? {
-                return Ok(admitted);
+            if let Some(place) = waited? {
+                return Ok(place);
             }
         }
     }

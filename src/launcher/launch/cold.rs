@@ -35,7 +35,7 @@ pub fn register_alone(segment: &Segment) -> Result<Handle> {
     wait::in_pauses(give_up, wait, |_| Ok(()))?.ok_or_else(errors::no_process_slot)
 }
 
-/// Waits until the process has the job.
+/// Waits until the process has the job. `receiver`: this session's end of the queue, if it is attached already.
 ///
 /// Suppose that the wait is cancelled: the caller will never hear of the job, which is asked to stop. The process
 /// itself is terminated only where it runs no other jobs. With a registry it might run a job of another session by
@@ -44,9 +44,9 @@ pub fn register_alone(segment: &Segment) -> Result<Handle> {
 /// Suppose that the process is quick, and has attached, worked and gone before this session looks: the queue has no
 /// writer any more, and the wait ends as it does for a process that never came. The pid in the header tells the two
 /// apart.
-pub fn start(segment: &Arc<Segment>, worker: Handle) -> Result<StartedJob> {
+pub fn start(segment: &Arc<Segment>, receiver: Option<Receiver>, worker: Handle) -> Result<StartedJob> {
     let header = segment.header();
-    let receiver = attach(segment, &worker).inspect_err(|_| {
+    let receiver = attach(segment, receiver, &worker).inspect_err(|_| {
         header.request_stop(Stop::Now);
         point::reach("cold-failed").ok();
         if header.slot().is_none() {
@@ -59,8 +59,14 @@ pub fn start(segment: &Arc<Segment>, worker: Handle) -> Result<StartedJob> {
     }
 }
 
-fn attach(segment: &Arc<Segment>, worker: &Handle) -> Result<Receiver> {
-    let receiver = Receiver::new(Queue::reader(segment, Some(worker))?);
+fn attach(segment: &Arc<Segment>, receiver: Option<Receiver>, worker: &Handle) -> Result<Receiver> {
+    let receiver = match receiver {
+        Some(mut receiver) => {
+            receiver.expect(worker);
+            receiver
+        }
+        None => Receiver::new(Queue::reader(segment, Some(worker))?),
+    };
     point::reach("cold-wait")?;
     wait::for_process(&receiver)?;
     Ok(receiver)

@@ -37,7 +37,7 @@ mod warm;
 
 pub use options::{Options, Plans, Results, Transactions};
 
-use self::admission::WayIn;
+use self::admission::{Admitted, WayIn};
 use self::request::Request;
 use crate::channel::{self, Receiver, Watched};
 use crate::launcher::job::{Job, LaunchedJob, pids_of, tracker};
@@ -94,7 +94,7 @@ fn launch_attended(
             let new = request.new_job(&segment, settings_hash, launched_at, give_up, &used_pids)?;
             start_in_registry(registry, &segment, &new)?
         }
-        None => cold::start(&segment, cold::register_alone(&segment)?)?,
+        None => cold::start(&segment, None, cold::register_alone(&segment)?)?,
     };
     let job = tracker::add(Job::new(LaunchedJob {
         segment,
@@ -146,7 +146,11 @@ fn start_in_registry(registry: &'static Registry, segment: &Arc<Segment>, new: &
         WATCHED.store(true, Relaxed);
     }
     UNFINISHED.store(new.cookie, Relaxed);
-    Launch::admit(registry, segment, new).and_then(Launch::start).inspect_err(|_| UNFINISHED.store(0, Relaxed))
+    let started = Launch::admit(registry, segment, new).and_then(|admitted| match admitted {
+        Admitted::Offered(started) => Ok(started),
+        Admitted::Launch(launch) => launch.start(),
+    });
+    started.inspect_err(|_| UNFINISHED.store(0, Relaxed))
 }
 
 /// A launch that the registry has admitted, and whose job has no worker yet.
@@ -158,6 +162,8 @@ struct Launch<'a> {
     slot: u32,
     /// On a warm worker that fits, if there is one.
     claim: Option<Claim>,
+    /// This session's end of the queue, if it is attached.
+    receiver: Option<Receiver>,
 }
 
 impl Launch<'_> {
@@ -182,7 +188,7 @@ impl Launch<'_> {
             // A new process may take the job from the moment that it is registered.
             self.segment.header().prepare_offer(Some(self.slot), Reply::NotAwaited);
             match self.way_in()? {
-                WayIn::Process(worker) => return cold::start(self.segment, worker),
+                WayIn::Process(worker) => return cold::start(self.segment, self.receiver.take(), worker),
                 WayIn::Worker(claim) => self.claim = Some(claim),
             }
         }

@@ -8,7 +8,7 @@
 //!
 //! A claim is *sure* if the worker is idle, has this session's settings already, and has the segment mapped: nothing
 //! can fail on the way from the offer to the job. Then no reply is awaited, and the launch returns while the worker
-//! wakes up.
+//! wakes up. Such an offer is made together with the claim (`admission`).
 //!
 //! A worker that is not idle yet may have *promised* to be. Suppose that a session runs one job after the other. When
 //! it launches the second, the worker of the first has left the queue, but resets its session still, and a launch
@@ -36,10 +36,16 @@ pub fn wake_last_worker() {
     registry::wake_early(proc, pid);
 }
 
+/// The job of a worker that was claimed, and that has it for sure.
+pub fn started(receiver: Receiver, claim: &Claim) -> StartedJob {
+    *LAST_WORKER.lock() = (claim.proc, claim.pid);
+    StartedJob { receiver, worker: None, pid: claim.pid }
+}
+
 impl Launch<'_> {
     /// Gives the job to the claimed worker. `None` if that has ended, or refuses the job: the queue is made anew
     /// then, for another worker.
-    pub(super) fn start_warm(&self, claim: &Claim) -> Result<Option<StartedJob>> {
+    pub(super) fn start_warm(&mut self, claim: &Claim) -> Result<Option<StartedJob>> {
         let offered = match self.offer(claim) {
             Ok(offered) => offered,
             Err(error) => {
@@ -57,8 +63,7 @@ impl Launch<'_> {
             mq::renew(self.segment)?;
             return Ok(None);
         }
-        *LAST_WORKER.lock() = (claim.proc, claim.pid);
-        Ok(Some(StartedJob { receiver: offered.receiver, worker: None, pid: claim.pid }))
+        Ok(Some(started(offered.receiver, claim)))
     }
 
     /// Offers the job to the claimed worker and wakes it.
@@ -70,11 +75,14 @@ impl Launch<'_> {
     /// has ended, whose mapping was the only one: without more, the segment would be gone. So it is pinned here, and
     /// the worker takes the pin back once it has mapped the segment, or when it ends before. Should it have ended
     /// before the offer, the pin is taken back here.
-    fn offer(&self, claim: &Claim) -> Result<Offer> {
+    fn offer(&mut self, claim: &Claim) -> Result<Offer> {
         let reply = if claim.is_sure { Reply::NotAwaited } else { Reply::Awaited };
         self.segment.header().prepare_offer(Some(self.slot), reply);
         mq::appoint_writer(self.segment, claim.proc);
-        let receiver = Receiver::new(Queue::reader(self.segment, None)?);
+        let receiver = match self.receiver.take() {
+            Some(receiver) => receiver,
+            None => Receiver::new(Queue::reader(self.segment, None)?),
+        };
         if !claim.is_mapped {
             self.segment.pin()?;
         }

@@ -44,7 +44,7 @@ impl Dispatcher {
             },
         };
         let is_stopped = || pending.is_asked_to_stop() || segment.header().stop() == Stop::Now;
-        let launch = Launch { registry: self.registry, segment: &segment, new, slot, claim: None };
+        let launch = Launch { registry: self.registry, segment: &segment, new, slot, claim: None, receiver: None };
         // A new process may take the job from the moment that it is registered.
         segment.header().prepare_offer(Some(slot), Reply::NotAwaited);
         let way_in = match claim {
