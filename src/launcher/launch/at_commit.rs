@@ -112,7 +112,7 @@ fn put(
     launched_at: i64,
 ) -> Result<PendingNode> {
     point::reach("at-commit-put")?;
-    let new = request.new_job(segment, settings, launched_at, Instant::now(), &[])?;
+    let new = request.new_job(segment, settings, launched_at, Instant::now(), &[], None)?;
     let is_own = segment.header().identity.wants_results != Identity::WANTS_NOTHING;
     let image = if is_own { Vec::new() } else { segment.image() };
     registry.put(&PendingJob {

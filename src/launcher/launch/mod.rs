@@ -91,7 +91,7 @@ fn launch_attended(
     used_pids.extend(pids_of(execution));
     let started = match registry::get()? {
         Some(registry) => {
-            let new = request.new_job(&segment, settings_hash, launched_at, give_up, &used_pids)?;
+            let new = request.new_job(&segment, settings_hash, launched_at, give_up, &used_pids, warm::likely())?;
             start_in_registry(registry, &segment, &new)?
         }
         None => cold::start(&segment, None, cold::register_alone(&segment)?)?,

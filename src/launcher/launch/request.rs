@@ -100,7 +100,8 @@ impl<'a> Request<'a> {
     }
 
     /// What the registry is told when the job asks to be admitted. `used_pids` are those of jobs that the session may
-    /// still name by pid: no worker with one of these is wanted. Texts are in the encoding of the job's database.
+    /// still name by pid: no worker with one of these is wanted. `likely` is the slot of a worker that is looked at
+    /// first. Texts are in the encoding of the job's database.
     pub fn new_job<'b>(
         &'b self,
         segment: &Segment,
@@ -108,6 +109,7 @@ impl<'a> Request<'a> {
         launched_at: i64,
         give_up: Instant,
         used_pids: &'b [i32],
+        likely: Option<u32>,
     ) -> Result<NewJob<'b>>
     where
         'a: 'b,
@@ -132,6 +134,7 @@ impl<'a> Request<'a> {
                 settings: settings_hash,
                 handle: segment.handle(),
                 taken: used_pids,
+                likely,
             }),
         })
     }

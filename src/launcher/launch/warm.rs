@@ -26,19 +26,25 @@ use crate::registry::{self, Claim};
 use logic::segment::header::Reply;
 use parking_lot::Mutex;
 
-/// Proc number and pid of the worker that had this session's last job: most often it gets the next one, too.
-static LAST_WORKER: Mutex<(u32, i32)> = Mutex::new((u32::MAX, 0));
+/// The claim on the worker that had this session's last job: most often it gets the next one, too.
+static LAST_CLAIM: Mutex<Option<Claim>> = Mutex::new(None);
 
 /// Wakes the worker that will probably get the job: a processor core that sleeps takes longer to wake than a launch
 /// takes to get to its offer.
 pub fn wake_last_worker() {
-    let (proc, pid) = *LAST_WORKER.lock();
-    registry::wake_early(proc, pid);
+    if let Some(claim) = *LAST_CLAIM.lock() {
+        registry::wake_early(claim.proc, claim.pid);
+    }
+}
+
+/// The slot of that worker, unless it has gone.
+pub fn likely() -> Option<u32> {
+    LAST_CLAIM.lock().map(|claim| claim.index)
 }
 
 /// The job of a worker that was claimed, and that has it for sure.
 pub fn started(receiver: Receiver, claim: &Claim) -> StartedJob {
-    *LAST_WORKER.lock() = (claim.proc, claim.pid);
+    *LAST_CLAIM.lock() = Some(*claim);
     StartedJob { receiver, worker: None, pid: claim.pid }
 }
 

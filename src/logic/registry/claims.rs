@@ -33,6 +33,8 @@ pub struct WorkerRequirements<'a> {
     pub handle: u32,
     /// Pids that the session still uses for other jobs.
     pub taken: &'a [i32],
+    /// The slot of a worker that is taken before all others if it is sure to take the job: that of the session's last.
+    pub likely: Option<u32>,
 }
 
 /// A warm worker that waits for the rest of its job.
@@ -46,6 +48,14 @@ pub struct Claim {
     pub is_sure: bool,
     /// Has the segment mapped.
     pub is_mapped: bool,
+}
+
+/// Will a worker that fits take the job for sure? It is idle, or will be with these settings, and has the segment
+/// mapped: mapping one takes memory, of which there may be none.
+fn is_sure(worker: &WorkerSlot, is_idle: bool, wanted: &WorkerRequirements) -> bool {
+    (is_idle || worker.promised.load(Relaxed) != 0)
+        && worker.settings.load(Relaxed) == wanted.settings
+        && worker.has_mapped(wanted.handle)
 }
 
 /// Is the worker still claimed for that job?
@@ -76,27 +86,7 @@ impl<'a> Locked<'a> {
     }
 
     fn claim(&self, slot: u32, cookie: i64, wanted: &WorkerRequirements) -> Option<Claim> {
-        let mut best: Option<(u32, u32, &WorkerSlot)> = None;
-        for (index, worker) in (0..).zip(self.workers) {
-            let points = match worker.activity() {
-                Activity::Idle => 4,
-                Activity::Resetting => 1,
-                _ => continue,
-            };
-            if !self.is_current(worker)
-                || worker.key() != wanted.key
-                || wanted.taken.contains(&worker.pid.load(Relaxed))
-            {
-                continue;
-            }
-            let points = points
-                + 4 * u32::from(worker.settings.load(Relaxed) == wanted.settings)
-                + 2 * u32::from(worker.has_mapped(wanted.handle));
-            if best.is_none_or(|(most, ..)| points > most) {
-                best = Some((points, index, worker));
-            }
-        }
-        let (_, index, worker) = best?;
+        let (index, worker) = self.likely_worker(wanted).or_else(|| self.best_worker(wanted))?;
         let was_idle = worker.activity() == Activity::Idle;
         if was_idle {
             self.head.idle.fetch_sub(1, Relaxed);
@@ -109,12 +99,49 @@ impl<'a> Locked<'a> {
             index,
             pid: worker.pid.load(Relaxed),
             proc: worker.proc.load(Relaxed),
-            // mapping a segment takes memory, of which there may be none
-            is_sure: (was_idle || worker.promised.load(Relaxed) != 0)
-                && worker.settings.load(Relaxed) == wanted.settings
-                && is_mapped,
+            is_sure: is_sure(worker, was_idle, wanted),
             is_mapped,
         })
+    }
+
+    /// The likely worker, if it is sure to take the job.
+    ///
+    /// Suppose that a session runs one job after the other, and that the worker of the last one resets its session
+    /// still, while others are idle. It will be ready before any of those has woken up, and need not be woken.
+    fn likely_worker(&self, wanted: &WorkerRequirements) -> Option<(u32, &'a WorkerSlot)> {
+        let index = wanted.likely?;
+        let worker = self.worker(index)?;
+        let is_idle = match worker.activity() {
+            Activity::Idle => true,
+            Activity::Resetting => false,
+            _ => return None,
+        };
+        (self.fits(worker, wanted) && is_sure(worker, is_idle, wanted)).then_some((index, worker))
+    }
+
+    /// Of the workers that fit, an idle one before one that resets its session, then one with the same settings, then
+    /// one that has the segment mapped.
+    fn best_worker(&self, wanted: &WorkerRequirements) -> Option<(u32, &'a WorkerSlot)> {
+        let mut best: Option<(u32, u32, &WorkerSlot)> = None;
+        for (index, worker) in (0..).zip(self.workers) {
+            let points = match worker.activity() {
+                Activity::Idle => 4,
+                Activity::Resetting => 1,
+                _ => continue,
+            };
+            let points = points
+                + 4 * u32::from(worker.settings.load(Relaxed) == wanted.settings)
+                + 2 * u32::from(worker.has_mapped(wanted.handle));
+            if best.is_none_or(|(most, ..)| points > most) && self.fits(worker, wanted) {
+                best = Some((points, index, worker));
+            }
+        }
+        best.map(|(_, index, worker)| (index, worker))
+    }
+
+    /// Could the worker run the job at all?
+    fn fits(&self, worker: &WorkerSlot, wanted: &WorkerRequirements) -> bool {
+        self.is_current(worker) && worker.key() == wanted.key && !wanted.taken.contains(&worker.pid.load(Relaxed))
     }
 
     /// Gives the claimed worker its job and wakes it; false when it has died meanwhile. A segment that the worker does

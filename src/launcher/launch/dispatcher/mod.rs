@@ -279,7 +279,10 @@ fn new_job<'a>(job: &PendingJob<'a>) -> NewJob<'a> {
         limits,
         give_up: Instant::now(),
         committed_by: Some(job.session_pid),
-        wanted: job.key.map(|key| WorkerRequirements { key, settings: job.settings, handle: job.handle, taken: &[] }),
+        wanted: job.key.map(|key| {
+            let (settings, handle) = (job.settings, job.handle);
+            WorkerRequirements { key, settings, handle, taken: &[], likely: None }
+        }),
     }
 }
 

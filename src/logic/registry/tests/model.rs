@@ -98,6 +98,7 @@ impl Job {
                 settings: self.settings,
                 handle: self.handle as u32 + 1,
                 taken: &self.taken,
+                likely: Some(self.cookie as u32 % 5),
             }),
         }
     }

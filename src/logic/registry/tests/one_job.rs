@@ -125,3 +125,42 @@ fn the_worker_that_has_been_idle_longest_is_dismissed_first() {
     }
     assert!(!shop.exclusive(launcher, |r| r.dismiss_one()));
 }
+
+/// Of two workers that fit alike, a session gets the one that it expects: its last. Also while that resets its session,
+/// if it has promised to be ready, for it need not be woken.
+#[test]
+fn the_likely_worker_is_claimed_where_it_is_sure() {
+    let shop = Shop::new();
+    let [launcher, first, second] = [0, 1, 2].map(|proc| shop.machine.start(proc));
+    let workers = [first, second].map(|worker| shop.register(worker));
+    let slots = [7, 8].map(|cookie| shop.admit(launcher, &job(cookie)).0);
+    shop.run(first, workers[0], slots[0], 7);
+    shop.run(second, workers[1], slots[1], 8);
+    // the number of the likely worker's slot is the cookie modulo 5
+    let claim = |cookie, settings| {
+        let (slot, claim) = shop.admit(launcher, &Job { settings, ..job(cookie) });
+        (slot, claim.expect("a worker is there"))
+    };
+    let claimed = |cookie, settings| {
+        let (slot, claim) = claim(cookie, settings);
+        shop.exclusive(launcher, |r| {
+            r.withdraw(&claim, cookie);
+            r.give_up(slot, cookie);
+        });
+        (claim.index, claim.is_sure)
+    };
+    assert_eq!([claimed(10, 0), claimed(11, 0)], [(workers[0], true), (workers[1], true)]);
+    shop.exclusive(first, |r| r.show_settings(workers[0], 9));
+    assert_eq!([claimed(10, 0), claimed(11, 9)], [(workers[1], true), (workers[0], true)]);
+    shop.exclusive(first, |r| r.show_settings(workers[0], 0));
+    for promised in [true, false] {
+        let (slot, offered) = claim(16, 0);
+        assert!(offered.index == workers[1] && shop.exclusive(launcher, |r| r.offer(&offered, slot, 16, 1)));
+        assert!(shop.exclusive(second, |r| r.take_job(workers[1], slot, 16)));
+        let mapped: [u32; MAPPED] = std::array::from_fn(|i| u32::from(i == 0));
+        let after = AfterJob::Reset { promised, settings: 0, mapped };
+        shop.exclusive(second, |r| r.end_job(workers[1], slot, 16, &end_of(3), after));
+        assert_eq!(claimed(11, 0), if promised { (workers[1], true) } else { (workers[0], true) });
+        assert_eq!(shop.exclusive(second, |r| r.become_idle(workers[1], 0, mapped)), IdleOutcome::Idle);
+    }
+}

@@ -143,6 +143,7 @@ fn launch_jobs<'s>(shop: &'s Shop, scope: &'s Scope<'s, '_>, proc: u32) {
                 settings: dice.roll(2),
                 handle,
                 taken: if dice.roll(4) == 0 { &taken } else { &[] },
+                likely: Some(dice.roll(5) as u32),
             }),
         };
         let (slot, claim) = admit(shop, me, &new);
