@@ -4,6 +4,7 @@
 # The C extension 2.0.3 of Debian's unstable suite, on that suite's server, where the measured server is an 18, too. A new process for
 # each job, as it does it.
 c_extension() {
+  [ -z "$c_pgc" ] || return 0
   [ "$(sql -c 'SHOW server_version_num')" -ge 180000 ] || { report '' 'The C extension is not measured here: Debian has it for 18.'; return 1; }
   "$ROOT/scripts/pg-matrix.sh" get 18c >&2 || { report '' 'The C extension is not measured here: it could not be fetched.'; return 1; }
   c_pgc=$(server_copy "$("$ROOT/scripts/pg-matrix.sh" pgconfig 18c)" "$TMP/pg-c")
@@ -88,12 +89,11 @@ exec_audit() {
 }
 
 exec_query() {
-  local server c_pgc=''
+  local server
   use preload
   c_extension || true
   for server in preload ${c_pgc:+c}; do use "$server"; warm_tables; done
   exec_calls
   exec_jobs
   exec_audit
-  [ -z "$c_pgc" ] || server_stop c "$c_pgc"
 }

@@ -4,7 +4,7 @@
 has_setting() { [ "$(sql -c "SELECT count(*) FROM pg_settings WHERE name = 'pg_background.$1'")" = 1 ]; }
 default_spin() { if has_setting spin_us; then sql -c 'SHOW pg_background.spin_us'; else echo none; fi; }
 
-# Two parts want them.
+# Several parts want them.
 warm_tables() { [ -n "$(sql -c "SELECT to_regclass('bench.warm_call')")" ] || sql -f "$here/warm.sql" >/dev/null; }
 
 # A session that makes bursts of calls of each kind in turn, there and back. Where the scheduler puts two processes that
@@ -38,7 +38,7 @@ warm_session() { # regime spin fsync repetition rounds burst call...
       printf '%s\n' ${gap:+"$gap"} "SELECT bench.burst('$name', $call, $skip, $burst);"
     done
   } >"$script"
-  [[ $spin = @(default|exec) ]] || options=(-c "pg_background.spin_us=$spin")
+  [[ $spin = @(default|exec|targets) ]] || options=(-c "pg_background.spin_us=$spin")
   PGOPTIONS=${options[*]} pgbench -n -M prepared -D open=0 -f "$script" -t "$rounds" >"$TMP/pgbench.log" 2>&1 </dev/null ||
     { cat "$TMP/pgbench.log" >&2; return 1; }
 }

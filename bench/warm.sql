@@ -1,4 +1,4 @@
--- A job on a warm worker beside a dblink connection that stays open. Calls 6 and later are those of the part exec.
+-- A job on a warm worker beside a dblink connection that stays open. Calls 6 and later are those of the parts exec and targets.
 CREATE TABLE bench.warm_call (id int PRIMARY KEY, task text, by text, code text);
 INSERT INTO bench.warm_call VALUES
   (1, 'SELECT 1', 'dblink', $$PERFORM FROM dblink('kept', 'SELECT 1') AS (x int)$$),
@@ -16,7 +16,8 @@ INSERT INTO bench.warm_call VALUES
   (8, 'INSERT', 'exec', $$PERFORM pg_background_exec('INSERT INTO bench.written VALUES (1)')$$),
   (9, 'INSERT', 'exec, parameter', $$PERFORM pg_background_exec('INSERT INTO bench.written VALUES ($1)', ROW(i))$$),
   (10, 'INSERT', 'exec, a new text each time',
-   $$PERFORM pg_background_exec('INSERT INTO bench.written VALUES (' || (random() * 1e9)::int || ')')$$);
+   $$PERFORM pg_background_exec('INSERT INTO bench.written VALUES (' || (random() * 1e9)::int || ')')$$),
+  (11, 'SELECT 1', 'exec', $$PERFORM pg_background_exec('SELECT 1')$$);
 
 -- What bench.burst saw in a session of the given name: its calls, in order.
 CREATE UNLOGGED TABLE bench.burst (session text, call int, us float8[]);

@@ -1,0 +1,1 @@
+SELECT pg_background_exec('SELECT 1');
