@@ -14,7 +14,8 @@ use super::value::{Datum, function, output, output_text, received, slice_or_empt
 use logic::sqlstate;
 use logic::wire::columns::{Column, Form};
 use logic::wire::frame;
-use logic::wire::tuple::{self, Attribute};
+use logic::wire::shape::Shape;
+use logic::wire::tuple::Attribute;
 
 /// Which columns fit those that are declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub struct Conversions {
     made: Made,
     /// What reads a column of another database, before the conversion.
     inputs: Vec<Option<Input>>,
-    attributes: Vec<Attribute>,
+    shape: Shape,
     slot: *mut sys::TupleTableSlot,
     evaluator: Evaluator,
     /// Freed after each row.
@@ -129,14 +130,14 @@ impl Conversions {
         let desc = sent_desc(sent)?;
         // SAFETY: a descriptor of ours.
         let lie = unsafe { raw_columns(desc) };
-        let attributes: Vec<_> = sent.iter().map(|column| column.attribute).collect();
+        let attributes: Vec<Attribute> = sent.iter().map(|column| column.attribute).collect();
         if lie.iter().zip(&attributes).any(|(here, there)| (here.len, here.align) != (there.len, there.align)) {
             return Err(PgError::new(sqlstate::DATA_CORRUPTED, "background worker sent columns of another shape"));
         }
         // SAFETY: a descriptor of ours, which lives as long as the slot.
         let slot = guard(|| unsafe { sys::MakeSingleTupleTableSlot(desc, &raw const sys::TTSOpsMinimalTuple) })?;
         drop(entered);
-        Ok(Self { made, inputs, attributes, slot, evaluator, scratch, context })
+        Ok(Self { made, inputs, shape: Shape::new(attributes), slot, evaluator, scratch, context })
     }
 
     /// Appends rows as the worker sent them to a result set, checked and, where they must be, converted.
@@ -148,7 +149,7 @@ impl Conversions {
         let (mut first, mut count) = (None, 0);
         for tuple in tuples {
             let tuple = tuple?;
-            tuple::check(tuple, &self.attributes)?;
+            self.shape.check(tuple)?;
             let start = tuple.as_ptr();
             if start.align_offset(8) != 0 {
                 return Err(PgError::new(sqlstate::INTERNAL_ERROR, "a row is not aligned"));
@@ -185,7 +186,7 @@ impl Conversions {
 
     /// Appends the row in the slot, which has been deformed.
     fn put_slot(&mut self, rows: &mut ResultSet) -> Result<()> {
-        let natts = self.attributes.len();
+        let natts = self.shape.len();
         // SAFETY: the slot has been deformed: both arrays have that many elements, which are there as long as its row.
         let (values, nulls) = unsafe {
             let slot = &*self.slot;

@@ -11,6 +11,7 @@ pub mod frame;
 pub mod params;
 pub mod pending;
 pub mod report;
+pub mod shape;
 pub mod tags;
 pub mod tuple;
 pub mod type_tree;

@@ -146,21 +146,25 @@ pub fn check(tuple: &[u8], attributes: &[Attribute]) -> Result<()> {
             continue;
         }
         let align = attribute.align as usize;
-        let aligned = at.wrapping_add(align - 1) & !(align - 1);
         at = if attribute.len == -1 {
-            // A short varlena stands unaligned; padding before a long one is zero, which no short header is.
-            let first = *tuple.get(at).ok_or(OUTSIDE)?;
-            if let Some(size) = short_size(first) {
-                at.wrapping_add(size)
-            } else {
-                let start = if first == 0 { aligned } else { at };
-                start.wrapping_add(varlena_size(tuple.get(start..).unwrap_or_default())?)
-            }
+            varlena_end(tuple, at, align)?
         } else {
-            aligned.wrapping_add(attribute.len as usize)
+            (at.wrapping_add(align - 1) & !(align - 1)).wrapping_add(attribute.len as usize)
         };
     }
     if at > tuple.len() { Err(OUTSIDE) } else { Ok(()) }
+}
+
+/// Where the varlena ends that comes next. A short one stands unaligned; padding before a long one is zero, which no
+/// short header is.
+#[inline]
+pub(super) fn varlena_end(tuple: &[u8], at: usize, align: usize) -> Result<usize> {
+    let first = *tuple.get(at).ok_or(OUTSIDE)?;
+    if let Some(size) = short_size(first) {
+        return Ok(at.wrapping_add(size));
+    }
+    let start = if first == 0 { at.wrapping_add(align - 1) & !(align - 1) } else { at };
+    Ok(start.wrapping_add(varlena_size(tuple.get(start..).unwrap_or_default())?))
 }
 
 #[cfg(test)]

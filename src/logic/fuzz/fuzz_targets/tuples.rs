@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use logic::wire::shape::Shape;
 use logic::wire::tuple::{
     self, Attribute, BITS_AT, HAS_NULL, HEAP_OFFSET, HOFF_AT, INFOMASK_AT, INFOMASK2_AT, NATTS_MASK,
 };
@@ -57,6 +58,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((attributes, tuple)) = split(bytes) else {
         return;
     };
+    assert_eq!(Shape::new(attributes.clone()).check(tuple), tuple::check(tuple, &attributes));
     if tuple::check(tuple, &attributes).is_ok() {
         assert_eq!(tuple::length(tuple), Ok(tuple.len()));
         if cfg!(target_endian = "little") {
