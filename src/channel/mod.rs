@@ -5,12 +5,10 @@
 //! read at any time, and is published before the worker leaves the queue. So the end of the queue is the end of the
 //! job, and what the header then says is what became of it.
 
-mod batch;
 mod receiver;
 mod sender;
 mod spill;
 
-pub use batch::Batch;
 pub use receiver::{Frame, Places, Received, Receiver};
 pub use sender::{Audience, Full, Sender};
 pub use spill::{Attending, Watched, check_limit_of_session};

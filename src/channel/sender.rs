@@ -6,7 +6,6 @@
 //! it is not, frames go into a file, [`BLOCK`] bytes or more at a time (`spill`); so nothing waits for a launcher that
 //! does something else. With `pg_background.spool_limit = 0` the worker waits all the same.
 
-use super::batch::Batch;
 use super::spill::{Limits, Lookup, NotSpilled, Writer};
 use crate::pg::error::Result;
 use crate::pg::guard;
@@ -14,6 +13,7 @@ use crate::pg::latch::{self, Event};
 use crate::pg::mq::{Queue, Sent, Wake};
 use crate::settings;
 use logic::segment::spill;
+use logic::wire::batch::Batch;
 use logic::wire::columns::{self, Column};
 use logic::wire::frame::{self, HEAD, Kind, PIECE, Row};
 use std::collections::VecDeque;

@@ -1,13 +1,14 @@
 //! The rows of a job's last statement, on their way to the sender.
 
 use super::current::Current;
-use crate::channel::{Batch, Sender};
+use crate::channel::Sender;
 use crate::errors;
 use crate::pg::dest::Sink;
 use crate::pg::error::Result;
 use crate::pg::foreign_types::Reader;
 use crate::settings;
 use logic::segment::header::Identity;
+use logic::wire::batch::Batch;
 use logic::wire::columns::Column;
 use logic::wire::frame::{PIECE, Row};
 

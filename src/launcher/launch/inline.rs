@@ -4,7 +4,6 @@
 //! that what reads jobs can read it: columns, and rows in batches.
 
 use super::{Options, Results, Transactions, database};
-use crate::channel::Batch;
 use crate::errors;
 use crate::pg::dest::{RowDestination, Sink};
 use crate::pg::error::{self, PgError, Result, level};
@@ -17,6 +16,7 @@ use crate::pg::spool::{AlignedBuffer, Spool};
 use crate::process::AsJob;
 use crate::settings::{self, OnExhaustion};
 use logic::sqlstate;
+use logic::wire::batch::Batch;
 use logic::wire::columns::Column;
 use logic::wire::frame::{self, BatchRows, Row};
 use logic::wire::report::{Field, Report};

@@ -4,6 +4,7 @@
 //! sides are processes of one server. No number that is read is believed before it has been checked against the bytes
 //! that are really there: property tests here, and the fuzz targets in `fuzz/`, try any bytes.
 
+pub mod batch;
 pub mod bytes;
 pub mod columns;
 pub mod extras;

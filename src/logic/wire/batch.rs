@@ -1,6 +1,6 @@
 //! Rows that travel in one frame.
 
-use logic::wire::frame::{self, HEAD, Kind, Row};
+use super::frame::{self, HEAD, Kind, Row};
 
 /// Bytes of a batch: so many that the cost of a message is small beside that of its rows, so few that they stay in
 /// the cache.
