@@ -157,17 +157,21 @@ pgbg_slot_deform(TupleTableSlot *slot)
 	slot_getallattrs(slot);
 }
 
-/* Adds rows that lie one after the other, each aligned. */
+/*
+ * Adds rows that lie one after the other, each aligned.  The store copies what the
+ * slot says is its tuple, and asks for nothing else of it.
+ */
 void
 pgbg_store_tuples(Tuplestorestate *store, TupleTableSlot *slot, const char *first, Size rows)
 {
+	MinimalTuple tuple = (MinimalTuple) first;
+
+	ExecStoreMinimalTuple(tuple, slot, false);
 	while (rows-- > 0)
 	{
-		MinimalTuple tuple = (MinimalTuple) first;
-
-		ExecStoreMinimalTuple(tuple, slot, false);
+		((MinimalTupleTableSlot *) slot)->mintuple = tuple;
 		tuplestore_puttupleslot(store, slot);
-		first += MAXALIGN(tuple->t_len);
+		tuple = (MinimalTuple) ((char *) tuple + MAXALIGN(tuple->t_len));
 	}
 }
 
