@@ -50,6 +50,10 @@ pub(super) fn messages() -> u64 {
 }
 
 fn restore_client_encoding() {
+    // once for each row of a COPY
+    if SAVED_ENCODING.load(Relaxed) == NONE {
+        return;
+    }
     let encoding = SAVED_ENCODING.swap(NONE, Relaxed);
     if encoding != NONE {
         // SAFETY: this encoding was in use before, so nothing is looked up, and nothing throws.
