@@ -117,32 +117,81 @@ pgbg_is_external(const void *datum)
 }
 
 /*
- * The slot's row as a tuple that has all of its values in itself, or NULL when a
- * value of it must be fetched from a TOAST table first.
+ * Writes the slot's row as a MinimalTuple that has all of its values in itself,
+ * and zeroes up to the next aligned place, if that takes no more than "room"
+ * bytes; "to" is aligned.  Returns the tuple's size, or 0 when a value of it must
+ * be fetched from a TOAST table first.
  */
-MinimalTuple
-pgbg_slot_tuple(TupleTableSlot *slot, bool *should_free)
+Size
+pgbg_put_slot(TupleTableSlot *slot, char *to, Size room)
 {
+	MinimalTuple tuple = NULL;
+	bool		should_free = false;
+	const char *from;
+	Size		size;
+
 	if (TTS_IS_VIRTUAL(slot))
 	{
 		TupleDesc	desc = slot->tts_tupleDescriptor;
+		bool		has_null = false;
+		Size		hoff;
+		Size		data;
 
 		for (int i = 0; i < desc->natts; i++)
-			if (TupleDescAttr(desc, i)->attlen == -1 && !slot->tts_isnull[i] &&
-				pgbg_is_external(DatumGetPointer(slot->tts_values[i])))
-				return NULL;
-		return ExecFetchSlotMinimalTuple(slot, should_free);
+		{
+			if (slot->tts_isnull[i])
+				has_null = true;
+			else if (TupleDescAttr(desc, i)->attlen == -1 && pgbg_is_external(DatumGetPointer(slot->tts_values[i])))
+				return 0;
+		}
+		hoff = MAXALIGN(SizeofMinimalTupleHeader + (has_null ? BITMAPLEN(desc->natts) : 0));
+		data = heap_compute_data_size(desc, slot->tts_values, slot->tts_isnull);
+		size = hoff + data;
+		if (MAXALIGN(size) > room)
+			return size;
+		/* between columns there may be padding */
+		memset(to, 0, desc->natts == 1 ? hoff : size);
+		memset(to + size, 0, MAXALIGN(size) - size);
+		tuple = (MinimalTuple) to;
+		tuple->t_len = size;
+		HeapTupleHeaderSetNatts(tuple, desc->natts);
+		tuple->t_hoff = hoff + MINIMAL_TUPLE_OFFSET;
+		heap_fill_tuple(desc, slot->tts_values, slot->tts_isnull, to + hoff, data, &tuple->t_infomask,
+						has_null ? tuple->t_bits : NULL);
+		return size;
+	}
+
+	if ((TTS_IS_BUFFERTUPLE(slot) || TTS_IS_HEAPTUPLE(slot)) && ((HeapTupleTableSlot *) slot)->tuple)
+	{
+		HeapTuple	heap = ((HeapTupleTableSlot *) slot)->tuple;
+
+		if (heap->t_data->t_infomask & HEAP_HASEXTERNAL)
+			return 0;
+		from = (char *) heap->t_data + MINIMAL_TUPLE_OFFSET;
+		size = heap->t_len - MINIMAL_TUPLE_OFFSET;
 	}
 	else
 	{
-		MinimalTuple tuple = ExecFetchSlotMinimalTuple(slot, should_free);
-
-		if ((tuple->t_infomask & HEAP_HASEXTERNAL) == 0)
-			return tuple;
-		if (*should_free)
-			pfree(tuple);
-		return NULL;
+		tuple = ExecFetchSlotMinimalTuple(slot, &should_free);
+		from = (char *) tuple;
+		size = tuple->t_infomask & HEAP_HASEXTERNAL ? 0 : tuple->t_len;
 	}
+	if (size > 0 && MAXALIGN(size) <= room)
+	{
+		memset(to + MAXALIGN(size) - MAXIMUM_ALIGNOF, 0, MAXIMUM_ALIGNOF);
+		memcpy(to, from, size);
+		((MinimalTuple) to)->t_len = size;
+	}
+	if (should_free)
+		pfree(tuple);
+	return size;
+}
+
+/* The slot's row as a MinimalTuple, none of whose values lives in a TOAST table. */
+MinimalTuple
+pgbg_slot_tuple(TupleTableSlot *slot, bool *should_free)
+{
+	return ExecFetchSlotMinimalTuple(slot, should_free);
 }
 
 void

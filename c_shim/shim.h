@@ -103,6 +103,7 @@ extern void pgbg_check_for_interrupts(void);
 extern const char *pgbg_varlena(const void *datum, Size *len);
 extern Size pgbg_varsize(const void *datum);
 extern bool pgbg_is_external(const void *datum);
+extern Size pgbg_put_slot(TupleTableSlot *slot, char *to, Size room);
 extern MinimalTuple pgbg_slot_tuple(TupleTableSlot *slot, bool *should_free);
 extern void pgbg_slot_clear(TupleTableSlot *slot);
 extern void pgbg_slot_deform(TupleTableSlot *slot);

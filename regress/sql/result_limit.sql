@@ -22,6 +22,8 @@ SELECT pg_background_forget(:'job');
 -- the job's own settings come last
 SELECT count(*) FROM pg_background_query('SELECT generate_series(1, 4)', settings => '{"pg_background.max_result_rows": 0}') AS (n int);
 SELECT attempt($$SELECT * FROM pg_background_query('SELECT generate_series(1, 4)', settings => '{"pg_background.max_result_rows": 1}') AS (n int)$$);
+-- it fails at the first row too many, and makes no other
+SELECT attempt($$SELECT * FROM pg_background_query('SELECT 1 / (5 - i) FROM generate_series(1, 9) i', settings => '{"pg_background.max_result_rows": 3}') AS (n int)$$);
 -- each job by itself
 SELECT * FROM pg_background_query('SELECT generate_series(1, 3)') AS (n int);
 RESET pg_background.max_result_rows;

@@ -7,7 +7,7 @@
 //!
 //! An ERROR of the sink leaves the server's COPY by longjmp, as an ERROR of a parallel worker's queue does.
 
-use super::dest::Sink;
+use super::dest::{self, Sink};
 use super::encoding;
 use super::error::{PgError, Result};
 use super::guard::guard;
@@ -130,7 +130,7 @@ impl State<'_> {
 
     fn send(&mut self, value: &[u8]) -> Result<()> {
         match Head::of_value(value.len()) {
-            Some(head) => self.sink.row(Row::of_value(&head, value)),
+            Some(head) => dest::put(self.sink, Row::of_value(&head, value)),
             None => Err(too_long()),
         }
     }

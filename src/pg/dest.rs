@@ -11,8 +11,9 @@ use super::sys;
 use super::tupdesc::{describe, sent_desc};
 use super::value::{output, output_text, slice_or_empty};
 use logic::sqlstate;
+use logic::wire::batch::Batch;
 use logic::wire::columns::{Column, Form};
-use logic::wire::frame::Row;
+use logic::wire::frame::{PIECE, Row};
 use std::ffi::c_int;
 use std::ptr;
 
@@ -20,10 +21,59 @@ use std::ptr;
 pub trait Sink {
     /// Who reads the rows in the end.
     fn reader(&self) -> Reader;
-    /// Before the first row, and when there is none: what they look like.
+    /// Before the first row, and when there is none: what they look like. Rows of no columns are dropped.
     fn start(&mut self, columns: &[Column]) -> Result<()>;
-    /// A MinimalTuple that has all of its values in itself; columns that travel as text are text.
-    fn row(&mut self, row: Row) -> Result<()>;
+    /// What rows are gathered in: MinimalTuples that have all of their values in themselves; columns that travel as
+    /// text are text.
+    fn batch(&mut self) -> &mut Batch;
+    /// Sends the batch, which is empty afterwards. Called when it is full.
+    fn send(&mut self) -> Result<()>;
+    /// Sends a row of more than [`PIECE`] bytes. The batch is empty.
+    fn long_row(&mut self, row: Row) -> Result<()>;
+}
+
+/// Gives a row to the sink.
+pub(super) fn put(sink: &mut dyn Sink, row: Row) -> Result<()> {
+    if row.len() > PIECE {
+        sink.send()?;
+        return sink.long_row(row);
+    }
+    if sink.batch().is_full_with(row.len()) {
+        sink.send()?;
+    }
+    if sink.batch().add(row) { sink.send() } else { Ok(()) }
+}
+
+/// What [`append`] has done.
+enum Appended {
+    Yes,
+    /// There is no room for so many bytes.
+    NoRoom(usize),
+    /// A value must be fetched from a TOAST table first.
+    Elsewhere,
+}
+
+/// Forms the slot's row at the end of a batch's frame, where there is room for it.
+///
+/// # Safety
+/// A valid slot. Throws.
+unsafe fn append(slot: *mut sys::TupleTableSlot, frame: &mut Vec<u8>) -> Appended {
+    let (len, room) = (frame.len(), frame.capacity() - frame.len());
+    // SAFETY: the end of what the vector holds.
+    let to = unsafe { frame.as_mut_ptr().add(len) };
+    let room = if to.align_offset(8) == 0 { room } else { 0 };
+    // SAFETY: so many bytes may be written there.
+    let size = unsafe { sys::pgbg_put_slot(slot, to.cast(), room) };
+    let padded = size.next_multiple_of(8);
+    if size == 0 {
+        Appended::Elsewhere
+    } else if padded > room {
+        Appended::NoRoom(padded)
+    } else {
+        // SAFETY: so many bytes were written, and the vector has room for them.
+        unsafe { frame.set_len(len + padded) };
+        Appended::Yes
+    }
 }
 
 /// Where the server puts the rows of one statement. It belongs to the function that runs the statement, and is dropped
@@ -146,7 +196,7 @@ impl<'a> RowDestination<'a> {
         let bytes = unsafe { tuple_bytes(tuple) };
         // before the row goes, for its way may be long and interrupted
         settings.leave()?;
-        self.sink.row(Row::whole(bytes))?;
+        put(self.sink, Row::whole(bytes))?;
         drop(entered);
         self.scratch.reset()
     }
@@ -175,17 +225,31 @@ unsafe extern "C-unwind" fn receive(slot: *mut sys::TupleTableSlot, this: *mut s
     // Calls that can throw leave this frame by longjmp: it holds nothing that has a destructor.
     // SAFETY: the server passes back our destination and a valid slot.
     unsafe {
-        let this = this.cast::<RowDestination>();
-        let mut should_free = false;
-        let tuple = if (*this).has_text { ptr::null_mut() } else { sys::pgbg_slot_tuple(slot, &raw mut should_free) };
-        let done = if tuple.is_null() {
-            contain(|| (*this).rebuild(slot))
-        } else {
-            let done = contain(|| (*this).sink.row(Row::whole(tuple_bytes(tuple))));
-            if should_free {
-                sys::pfree(tuple.cast());
+        let this = &mut *this.cast::<RowDestination>();
+        if this.columns.is_empty() {
+            return true;
+        }
+        let mut appended =
+            if this.has_text { Appended::Elsewhere } else { append(slot, this.sink.batch().frame_for(0)) };
+        if let Appended::NoRoom(size @ ..=PIECE) = appended {
+            if let Err(thrown) = contain(|| this.sink.send()) {
+                thrown.throw();
             }
-            done
+            appended = append(slot, this.sink.batch().frame_for(size));
+        }
+        let done = match appended {
+            Appended::Yes if !this.sink.batch().added() => return true,
+            Appended::Yes => contain(|| this.sink.send()),
+            Appended::Elsewhere => contain(|| this.rebuild(slot)),
+            Appended::NoRoom(_) => {
+                let mut should_free = false;
+                let tuple = sys::pgbg_slot_tuple(slot, &raw mut should_free);
+                let done = contain(|| put(this.sink, Row::whole(tuple_bytes(tuple))));
+                if should_free {
+                    sys::pfree(tuple.cast());
+                }
+                done
+            }
         };
         if let Err(thrown) = done {
             thrown.throw();

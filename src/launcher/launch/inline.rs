@@ -67,7 +67,7 @@ pub fn run(sql: &[u8], options: &Options, why: &PgError) -> Result<InlineResult>
     for (name, value) in &options.settings {
         scope.set(name, value)?;
     }
-    let mut rows = Rows { columns: None, batch: Batch::new(QUEUE_SIZE), spool: Spool::new()?, count: 0 };
+    let mut rows = Rows { columns: None, batch: Batch::new(QUEUE_SIZE), spool: Spool::new()?, count: 0, limit: None };
     let mut tags = Vec::new();
     let statements = spi.parse(&sql).map_err(|error| in_text(&error, &sql))?;
     let count = statements.len();
@@ -122,16 +122,19 @@ struct Rows {
     columns: Option<Vec<Column>>,
     batch: Batch,
     spool: Spool,
+    /// Those in the spool.
     count: u64,
+    /// More are an error; `None` is no limit.
+    limit: Option<u64>,
 }
 
 impl Rows {
-    fn send(&mut self) -> Result<()> {
-        if !self.batch.is_empty() {
-            self.spool.put(self.batch.frame())?;
-            self.batch.clear();
+    /// A batch ends with the first row too many.
+    fn begin_batch(&mut self) {
+        self.batch.clear();
+        if let Some(limit) = self.limit {
+            self.batch.set_max_rows(limit.saturating_sub(self.count) + 1);
         }
-        Ok(())
     }
 }
 
@@ -142,17 +145,30 @@ impl Sink for Rows {
 
     fn start(&mut self, columns: &[Column]) -> Result<()> {
         self.columns = (!columns.is_empty()).then(|| columns.to_vec());
+        self.limit = settings::max_result_rows();
+        self.begin_batch();
         Ok(())
     }
 
-    fn row(&mut self, row: Row) -> Result<()> {
-        if self.columns.is_none() {
+    fn batch(&mut self) -> &mut Batch {
+        &mut self.batch
+    }
+
+    fn send(&mut self) -> Result<()> {
+        if self.batch.is_empty() {
             return Ok(());
         }
-        self.count += 1;
-        if let Some(limit) = settings::max_result_rows().filter(|limit| self.count > *limit) {
+        self.count += u64::from(self.batch.rows());
+        if let Some(limit) = self.limit.filter(|limit| self.count > *limit) {
             return Err(errors::too_many_rows(limit));
         }
-        if self.batch.add(row) { self.send() } else { Ok(()) }
+        self.spool.put(self.batch.frame())?;
+        self.begin_batch();
+        Ok(())
+    }
+
+    fn long_row(&mut self, row: Row) -> Result<()> {
+        self.batch.add(row);
+        self.send()
     }
 }
