@@ -252,16 +252,21 @@ pub unsafe fn changed_settings(head: *const sys::dlist_node) -> impl Iterator<It
     {
         let _ = head;
         // SAFETY: an array of so many pointers to settings, which stays as it is, as the caller promises.
-        let all = unsafe {
-            std::slice::from_raw_parts(
-                sys::get_guc_variables().cast_const(),
-                sys::GetNumConfigOptions().max(0) as usize,
-            )
-        };
-        // SAFETY: as above.
-        all.iter()
-            .map(|setting| setting.cast_const())
-            .filter(|setting| unsafe { (**setting).source != sys::GucSource_PGC_S_DEFAULT })
+        let (mut at, mut left) = unsafe { (sys::get_guc_variables().cast_const(), sys::GetNumConfigOptions()) };
+        // Hundreds of settings, of which few are changed: five instructions each.
+        std::iter::from_fn(move || {
+            while left > 0 {
+                // SAFETY: as above.
+                let (setting, source) = unsafe { (*at, (**at).source) };
+                // SAFETY: at most the end of the array.
+                at = unsafe { at.add(1) };
+                left -= 1;
+                if source != sys::GucSource_PGC_S_DEFAULT {
+                    return Some(setting.cast_const());
+                }
+            }
+            None
+        })
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::error::{PgError, Result};
 use super::guard::guard;
+use super::guc_copy::SettingsCopy;
 use super::{compat_session as compat, encoding, guc_table, sys};
 use logic::session::change;
 use logic::session::overlay;
 use logic::session::settings::{self, Setting, Settings};
-use logic::session::snapshot::SettingsSnapshot;
 use logic::sqlstate;
 use std::ffi::CStr;
 use std::ptr;
@@ -25,7 +25,7 @@ pub struct SerializedSettings {
     room: Vec<u8>,
     len: usize,
     /// The settings that are serialized in `room`, and [`guc_table::mark`] then; `None` before there are any.
-    taken: Option<(u64, SettingsSnapshot)>,
+    taken: Option<(u64, SettingsCopy)>,
 }
 
 impl SerializedSettings {
@@ -35,9 +35,7 @@ impl SerializedSettings {
             return Ok(());
         }
         self.take_once()?;
-        // SAFETY: the snapshot copies what it is given; nothing is set meanwhile.
-        let snapshot = SettingsSnapshot::new(unsafe { guc_table::views() });
-        self.taken = Some((guc_table::mark(), snapshot));
+        self.taken = Some((guc_table::mark(), SettingsCopy::new()));
         Ok(())
     }
 
@@ -64,12 +62,9 @@ impl SerializedSettings {
         Ok(())
     }
 
-    /// Would [`Self::take`] find what it found last time? To look takes a fifth of the time, and throws nothing.
+    /// Would [`Self::take`] find what it found last time? To look throws nothing.
     fn is_current(&self) -> bool {
-        // SAFETY: the comparison only reads.
-        self.taken
-            .as_ref()
-            .is_some_and(|(mark, snapshot)| guc_table::mark() == *mark && snapshot.has(unsafe { guc_table::views() }))
+        self.taken.as_ref().is_some_and(|(mark, copy)| guc_table::mark() == *mark && copy.is_same())
     }
 
     fn serialize(&mut self) -> Result<()> {
@@ -270,7 +265,7 @@ fn option<'a>(name: &CStr) -> Result<Option<&'a CStr>> {
 
 /// Passes on what SET ROLE has said last; not every minor version serializes it with the other settings.
 pub fn with_role_setting<R>(use_it: impl FnOnce(&[u8]) -> R) -> Result<R> {
-    Ok(use_it(option(c"role")?.unwrap_or_default().to_bytes()))
+    Ok(use_it(guc_table::role()?.unwrap_or_default()))
 }
 
 fn restore_all(state: &[u8]) -> Result<()> {

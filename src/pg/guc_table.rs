@@ -9,13 +9,13 @@ use super::error::Result;
 use super::guard::guard;
 use super::sys;
 use logic::session::change::Which;
+use logic::session::kind::{Kind, Value};
 use logic::session::settings::{append_reset, real_text};
-use logic::session::snapshot::{Kind, SettingView, Value};
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-type Setting = *const sys::config_generic;
+pub(super) type Setting = *const sys::config_generic;
 
 /// Settings that begin with a transaction. After a SET TRANSACTION that was committed, the server calls them the
 /// session's.
@@ -65,7 +65,7 @@ fn find(wanted: &CStr) -> Result<Option<*mut sys::config_generic>> {
 
 /// # Safety
 /// `setting` must be one of the server's.
-unsafe fn kind(setting: Setting) -> Kind {
+pub(super) unsafe fn kind(setting: Setting) -> Kind {
     // SAFETY: promised by the caller.
     match unsafe { (*setting).context } {
         sys::GucContext_PGC_POSTMASTER | sys::GucContext_PGC_INTERNAL => Kind::OfServer,
@@ -121,28 +121,7 @@ unsafe fn has_reset(setting: Setting) -> bool {
     unsafe { kind(setting).has_reset(name(setting).to_bytes(), (*setting).source, (*setting).reset_source) }
 }
 
-/// What the serialized state says of a setting; `None` if the setting is not in it.
-///
-/// # Safety
-/// As of [`value`].
-unsafe fn view<'a>(setting: Setting) -> Option<SettingView<&'a [u8]>> {
-    // SAFETY: promised by the caller.
-    unsafe {
-        let this = &*setting;
-        kind(setting).is_serialized(this.source).then(|| SettingView {
-            value: value(setting),
-            source: this.source,
-            context: this.scontext,
-            role: compat::setting_role(setting),
-            line: this.sourceline,
-            reset: has_reset(setting).then(|| (this.reset_source, reset_value(setting))),
-            name: name(setting).to_bytes(),
-            file: text(this.sourcefile),
-        })
-    }
-}
-
-/// Finds the list of changed settings; once per process, before [`views`].
+/// Finds the list of changed settings; once per process, before [`changed`].
 pub(super) fn prepare() -> Result<()> {
     if compat::number_of_settings().is_some() || !CHANGED.load(Ordering::Relaxed).is_null() {
         return Ok(());
@@ -167,18 +146,11 @@ pub(super) fn prepare() -> Result<()> {
     Ok(())
 }
 
-fn changed() -> impl Iterator<Item = Setting> {
-    // SAFETY: the callers in this module set nothing meanwhile; the head is what `prepare` has found, or NULL.
+/// The settings that are not at their built-in defaults, in the server's order. After [`prepare`]; throws nothing.
+/// While the iterator is used nothing may be set, added or removed.
+pub(super) fn changed() -> impl Iterator<Item = Setting> {
+    // SAFETY: the callers set nothing meanwhile; the head is what `prepare` has found, or NULL.
     unsafe { compat::changed_settings(CHANGED.load(Ordering::Relaxed)) }
-}
-
-/// What the serialized state says of each setting, in the server's order. Throws nothing.
-///
-/// # Safety
-/// No setting may be set, added or removed while the iterator or what it has given is used.
-pub(super) unsafe fn views<'a>() -> impl Iterator<Item = SettingView<&'a [u8]>> {
-    // SAFETY: settings of the server.
-    changed().filter_map(|setting| unsafe { view(setting) })
 }
 
 /// A number that is another one when settings were added, and most often the same when none was. Throws nothing.
@@ -354,6 +326,21 @@ pub(super) fn means(name: &CStr, text: &CStr, which: Which) -> Result<bool> {
         _ => integer as u64,
     };
     Ok(is_valid && number_here == number)
+}
+
+/// What SET ROLE has said last; `None` where the setting was never given a value.
+pub(super) fn role<'a>() -> Result<Option<&'a [u8]>> {
+    /// A setting of the server's own, which stays.
+    static ROLE: AtomicPtr<sys::config_generic> = AtomicPtr::new(ptr::null_mut());
+    if ROLE.load(Ordering::Relaxed).is_null() {
+        ROLE.store(find(c"role")?.unwrap_or(ptr::null_mut()), Ordering::Relaxed);
+    }
+    let setting = ROLE.load(Ordering::Relaxed);
+    if setting.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: a setting of the server's whose value is a text.
+    Ok(unsafe { text(*(*compat::string_setting(setting)).variable) })
 }
 
 /// Looks up the settings that begin with a transaction; once per process, before [`forget_transaction_settings`].

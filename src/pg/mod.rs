@@ -43,6 +43,7 @@ mod foreign_values;
 pub mod frontend;
 pub mod guard;
 pub mod guc;
+mod guc_copy;
 pub mod guc_state;
 pub mod guc_table;
 pub mod hooks;

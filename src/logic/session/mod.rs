@@ -3,8 +3,8 @@
 
 pub mod change;
 pub mod given;
+pub mod kind;
 pub mod libraries;
 pub mod outdated;
 pub mod overlay;
 pub mod settings;
-pub mod snapshot;
