@@ -4,6 +4,7 @@
 //! tests, and a fuzzer or Miri can run it.
 #![forbid(unsafe_code)]
 
+pub mod decimal;
 pub mod estimate;
 pub mod job;
 pub mod registry;

@@ -13,6 +13,7 @@ use super::params::Bound;
 use super::parse_tree::{Tree, cells};
 use super::plan_cache::{self, Known, Situation, Source};
 use super::sys;
+use logic::decimal;
 use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;
 use std::ptr;
@@ -317,10 +318,12 @@ pub(super) fn counted_tag(tag: sys::CommandTag, rows: u64) -> Vec<u8> {
     // SAFETY: constant strings of the server.
     let (name, with_count) =
         unsafe { (CStr::from_ptr(sys::GetCommandTagName(tag)), sys::command_tag_display_rowcount(tag)) };
-    let mut text = name.to_bytes().to_vec();
+    let name = name.to_bytes();
+    let mut text = Vec::with_capacity(name.len() + 24);
+    text.extend_from_slice(name);
     if with_count {
-        let insert = if tag == sys::CommandTag_CMDTAG_INSERT { " 0" } else { "" };
-        text.extend_from_slice(format!("{insert} {rows}").as_bytes());
+        text.extend_from_slice(if tag == sys::CommandTag_CMDTAG_INSERT { b" 0 " } else { b" " });
+        decimal::append(i64::try_from(rows).unwrap_or(i64::MAX), &mut text);
     }
     text
 }

@@ -13,7 +13,13 @@ pub fn start(milliseconds: i32) -> Result<()> {
     guard(|| unsafe { sys::enable_timeout_after(sys::TimeoutId_STATEMENT_TIMEOUT, milliseconds) })
 }
 
+/// Stops it, if it runs; and forgets that it has come.
 pub fn stop() -> Result<()> {
+    let id = sys::TimeoutId_STATEMENT_TIMEOUT;
+    // SAFETY: looks at the timeout's state.
+    if unsafe { !sys::get_timeout_active(id) && !sys::get_timeout_indicator(id, false) } {
+        return Ok(());
+    }
     // SAFETY: as above.
     guard(|| unsafe { sys::disable_timeout(sys::TimeoutId_STATEMENT_TIMEOUT, false) })
 }

@@ -42,8 +42,8 @@ fn with<R>(execution: Execution, body: impl FnOnce(&mut Watched) -> R) -> Option
 }
 
 /// Watches the execution of a plan, from after ExecutorStart until its memory goes or [`forget`] is called. `gone` is
-/// told of the end; it may not throw.
-pub fn watch(query: Query, gone: fn(Execution)) -> Result<Option<Execution>> {
+/// told of the end; it may not throw. It counts as read at the tick `read_at`.
+pub fn watch(query: Query, read_at: u32, gone: fn(Execution)) -> Result<Option<Execution>> {
     let (Some(execution), Some(description)) = (query.execution(), NonNull::new(query.as_ptr())) else {
         return Ok(None);
     };
@@ -54,7 +54,7 @@ pub fn watch(query: Query, gone: fn(Execution)) -> Result<Option<Execution>> {
         let watch = Watch::new(description);
         let wire = Tripwire::new(watch.shape().states());
         let subtransaction = xact::subtransaction();
-        Watched { execution, subtransaction, watch, wire, last: None, last_tick: 0, gone }
+        Watched { execution, subtransaction, watch, wire, last: None, last_tick: read_at, gone }
     };
     Ok(WATCHED.with(|all| all.push(watched)).map(|()| execution))
 }

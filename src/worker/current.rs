@@ -14,6 +14,7 @@ use crate::pg::signals::{self, EarlyTermination};
 use crate::pg::ticks;
 use crate::process;
 use crate::registry::Registration;
+use logic::decimal;
 use logic::estimate::Estimate;
 use logic::estimate::job::{JobProgress, Shown};
 use logic::job::automatic::PHASE_SIZE;
@@ -117,11 +118,17 @@ fn detail(segment: &Segment) -> Vec<u8> {
     let header = segment.header();
     let (cookie, launcher) = (header.identity.cookie, header.identity.launcher_pid);
     let label = Extras::decode(segment.bytes(header.extras)).map_or(&b""[..], |extras| extras.label);
-    let mut detail = format!("pg_background job {cookie} ").into_bytes();
+    // with the longest numbers, and the NUL
+    let mut detail = Vec::with_capacity(96 + label.len());
+    detail.extend_from_slice(b"pg_background job ");
+    decimal::append(cookie, &mut detail);
     if !label.is_empty() {
-        detail.extend([b"\"", label, b"\" "].concat());
+        for part in [b" \"", label, b"\""] {
+            detail.extend_from_slice(part);
+        }
     }
-    detail.extend(format!("launched by process {launcher}").into_bytes());
+    detail.extend_from_slice(b" launched by process ");
+    decimal::append(launcher.into(), &mut detail);
     detail
 }
 

@@ -24,19 +24,26 @@ use logic::wire::report::Report;
 use logic::wire::tags;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Bytes that the tags of most jobs need.
+const TAGS_ROOM: usize = 64;
+
 /// Publishes that the job has committed, and sends what the queue still lacks, waiting for room. Right after the
 /// commit. An error of the sending does not change the outcome.
 ///
 /// The tags are the result of a job without rows: all of them are published, or sent. The last one is published in any
 /// case.
 pub fn success(current: &Current, done: &Done) -> Result<()> {
-    let (mut all, mut last) = (Vec::new(), Vec::new());
-    if !done.has_rows {
-        tags::encode(done.tags.iter().map(Vec::as_slice), &mut all);
-    }
-    tags::encode(done.tags.last().map(Vec::as_slice), &mut last);
+    let shown = if done.has_rows { done.tags.len().saturating_sub(1) } else { 0 };
+    let mut all = Vec::with_capacity(TAGS_ROOM);
+    tags::encode(done.tags[shown..].iter().map(Vec::as_slice), &mut all);
     let are_whole = !done.has_rows && all.len() <= OUTCOME_SIZE;
-    publish(current, State::Stopped, if are_whole { &all } else { &last });
+    if are_whole || done.has_rows {
+        publish(current, State::Stopped, &all);
+    } else {
+        let mut last = Vec::with_capacity(TAGS_ROOM);
+        tags::encode(done.tags.last().map(Vec::as_slice), &mut last);
+        publish(current, State::Stopped, &last);
+    }
     current.with_sender(|sender| {
         if !are_whole && !done.has_rows {
             sender.last(Kind::Tags, &all);

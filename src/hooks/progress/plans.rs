@@ -42,7 +42,9 @@ impl ExecutorHook for Plans {
             start_ticks()?;
             LEVELS.with(|levels| levels.begin_plan());
         }
-        if let Some(execution) = watched_plans::watch(query, gone)? {
+        // The outermost plan's end is the job's: it is read only if a tick comes before.
+        let read_at = if is_next_main() { tick() } else { 0 };
+        if let Some(execution) = watched_plans::watch(query, read_at, gone)? {
             let text = if is_next_main() { Phase::new() } else { one_line(query.text(), clip) };
             LEVELS.with(|levels| levels.add(execution, text));
         }
