@@ -252,7 +252,7 @@ RESET cpu_tuple_cost;
 RESET enable_seqscan;
 RESET enable_bitmapscan;
 -- A function in SQL whose plan an error left, and which goes on with it at its next call (before 18, where
--- the server then misses a reference to the table).
+-- the server then misses a reference to the table: with assertions it ends there by itself).
 CREATE TYPE boxed AS (x int);
 CREATE TABLE counted AS SELECT i FROM generate_series(1, 200000) i;
 ANALYZE counted;
@@ -274,10 +274,12 @@ BEGIN
         PERFORM array_eq(failing, failing);
     EXCEPTION WHEN division_by_zero THEN result := 'caught';
     END;
-    BEGIN
-        PERFORM array_eq(fine, fine);
-    EXCEPTION WHEN OTHERS THEN NULL;
-    END;
+    IF NOT current_setting('debug_assertions')::bool THEN
+        BEGIN
+            PERFORM array_eq(fine, fine);
+        EXCEPTION WHEN OTHERS THEN NULL;
+        END;
+    END IF;
     RETURN result;
 END
 $$;
