@@ -5,6 +5,7 @@ use logic::session::change;
 use logic::session::settings::{self, Roles, Setting};
 use logic::wire::frame::{self, Kind, Row};
 use logic::wire::params::{self, Encoder, Param, Value};
+use logic::wire::shape::Shape;
 use logic::wire::tuple::{self, Attribute};
 use std::hint::black_box;
 
@@ -57,9 +58,9 @@ fn fill_batch(batch: &mut Vec<u8>, row: &[u8]) -> usize {
 }
 
 #[inline(never)]
-fn read_batch(batch: &[u8], columns: &[Attribute]) -> usize {
+fn read_batch(batch: &[u8], columns: &Shape) -> usize {
     let (_, count, body) = frame::parse(batch).expect("a batch");
-    frame::rows(count, body).filter(|row| row.as_ref().is_ok_and(|row| tuple::check(row, columns).is_ok())).count()
+    frame::rows(count, body).filter(|row| row.as_ref().is_ok_and(|row| columns.check(row).is_ok())).count()
 }
 
 #[inline(never)]
@@ -81,7 +82,7 @@ fn main() {
     let (mine, theirs) = (state(b"4096"), state(b"64"));
     let parsed = |state| settings::parse(state, Roles::Written).expect("a state").now;
     let (ours, others) = (parsed(&mine), parsed(&theirs));
-    let columns = vec![Attribute::new(4, 4).expect("an int4"); 50];
+    let columns = Shape::new(vec![Attribute::new(4, 4).expect("an int4"); 50]);
     let (narrow, wide) = (tuple_of(1), tuple_of(50));
     let (mut batch, mut of_wide) = (Vec::new(), Vec::new());
     fill_batch(&mut of_wide, &wide);
