@@ -15,7 +15,7 @@ use Time::HiRes qw(time);
 
 my $megabytes = $ENV{PGBG_COPY_MB} || 100;
 # Few shared buffers: what a process has of them counts as its memory.
-my $node = server('copy', conf => "shared_buffers = '4MB'\nmax_wal_size = '4GB'\nfsync = off\nsynchronize_seqscans = off\nlog_min_messages = error\n");
+my $node = server('copy', conf => "shared_buffers = '4MB'\nmax_wal_size = '4GB'\nfsync = off\nsynchronize_seqscans = off\nlog_min_messages = error\npg_background.idle_timeout = '1h'\n");
 my $session = session($node, timeout => 180 + $megabytes);
 my $backend = value($session, 'SELECT pg_backend_pid()');
 my $directory = PostgreSQL::Test::Utils::tempdir_short();

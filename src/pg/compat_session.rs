@@ -145,7 +145,8 @@ pub unsafe fn free_settings(list: *mut *mut sys::config_generic) {
 /// one at the end, which then goes to its place among the others.
 ///
 /// `define` defines the setting `name`, and looks up no other. Where a file or a session has set it already, the server
-/// adds none, and nothing is hidden.
+/// adds none, and nothing is hidden. After an error all are shown again; a FATAL one ends the process while they are
+/// hidden: code that runs at its exit must not look settings up by name.
 pub fn add_setting(name: &CStr, define: impl FnOnce() -> Result<()>) -> Result<()> {
     #[cfg(not(pg16_up))]
     let _hidden = HiddenSettings::around(name);

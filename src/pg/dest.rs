@@ -58,7 +58,8 @@ enum Appended {
 /// # Safety
 /// A valid slot. Throws.
 unsafe fn append(slot: *mut sys::TupleTableSlot, frame: &mut Vec<u8>) -> Appended {
-    let (len, room) = (frame.len(), frame.capacity() - frame.len());
+    // A longer row travels in pieces, whatever room the vector has.
+    let (len, room) = (frame.len(), (frame.capacity() - frame.len()).min(PIECE));
     // SAFETY: the end of what the vector holds.
     let to = unsafe { frame.as_mut_ptr().add(len) };
     let room = if to.align_offset(8) == 0 { room } else { 0 };

@@ -32,7 +32,7 @@ impl Batch {
             self.frame.reserve(self.limit + HEAD);
             frame::begin(Kind::Batch, 0, &mut self.frame);
         }
-        self.frame.reserve(len);
+        self.frame.reserve(len.next_multiple_of(8));
         &mut self.frame
     }
 
