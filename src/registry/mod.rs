@@ -37,8 +37,8 @@
 //!   reaps first; if that frees anything, all who wait are woken.
 //! - *Claim* a worker (`admit`, `claim_for`): *idle* or *resetting* → *claimed*. No wake: the worker has nothing
 //!   to do yet.
-//! - *Offer* it the job (`offer`): of a sure claim the job's worker pid; `pinned`, `sure`, and `handle` last. Wakes the
-//!   worker.
+//! - *Offer* it the job (`offer`): of a sure claim the job's worker pid, in the hold that claimed; `pinned`, `sure`,
+//!   and `handle` last. Wakes the worker.
 //! - *Drop* the claim (`withdraw`): *claimed* → what it was. Wakes the worker.
 //! - *Take* the job (`take_job`): the job's `taken` and worker pid, *claimed* → *busy*; *resetting* if the job is gone.
 //!   No wake: the launcher hears from the segment or the queue.
