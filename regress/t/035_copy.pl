@@ -195,6 +195,21 @@ if ($version >= 18)
 	is(exec_job($session, "$load (ON_ERROR ignore, LOG_VERBOSITY silent)"), 'COPY 3', 'LOG_VERBOSITY silent');
 }
 
+# --- FROM STDIN where the job's text does not show it ---
+
+if ($version >= 18)
+{
+	mkdir "$directory/extension" or die $!;
+	append_to_file("$directory/extension/from_stdin.control", "default_version = '1'\n");
+	append_to_file("$directory/extension/from_stdin--1.sql", "CREATE TABLE of_extension (id int);\nCOPY of_extension FROM STDIN;\n");
+	$node->append_conf('postgresql.conf', "extension_control_path = '$directory:\$system'");
+	$node->reload;
+	until_true(sub { Jobs::look($node, 'SHOW extension_control_path') =~ /^\Q$directory\E/ }, 15);
+	like(exec_job($session, 'CREATE EXTENSION from_stdin'), qr/ERROR:  0A000: COPY FROM STDIN is not supported in pg_background/,
+		q{COPY FROM STDIN of an extension's script is refused});
+	is(exec_job($session, 'TRUNCATE done'), 'TRUNCATE TABLE', 'and the channel is as it was');
+}
+
 $session->quit;
 nothing_left($node, 'in the end');
 healthy($node);
