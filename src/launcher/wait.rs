@@ -6,9 +6,10 @@
 //!
 //! A launcher hears of what it awaits in one of these ways:
 //!
-//! - Its own workers, and the postmaster for them, set the launcher's latch: [`on_latch`].
-//! - What other sessions and their workers bring about is told by condition variables of the registry: [`for_room`],
-//!   [`for_end`].
+//! - Its own workers, and the postmaster for them, set the launcher's latch: [`on_latch`]. So does whoever frees the
+//!   place that a launch waits for: [`for_turn`].
+//! - What other sessions and their workers bring about is told by condition variables of the registry:
+//!   [`for_departure`], [`for_end`].
 //! - Of jobs some of which are its own and some are others', it hears in both ways: [`for_ends`].
 //! - The postmaster tells only the launcher of a worker that its process slot is free again. Any other launcher has
 //!   to look now and then: [`in_pauses`].
@@ -137,24 +138,29 @@ fn in_turns<T>(
     }
 }
 
-/// Waits until `ready` gives something. It is called each time that a job's slot, a worker, or a place in the queue
-/// of launches becomes free. `None`: the deadline passed first.
-pub fn for_room<T>(
-    registry: &Registry,
-    deadline: Instant,
-    ready: impl FnMut() -> Result<Option<T>>,
-) -> Result<Option<T>> {
-    registry.wait_for_room(Some(deadline), ready)
+/// Waits until `ready` gives something, for a launch that is in the registry's queue. It is called each time that the
+/// launch may be able to go on: whoever frees a place sets the latches of those that it is for (`wake_next`). `None`:
+/// the deadline passed first.
+pub fn for_turn<T>(deadline: Instant, mut ready: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+    loop {
+        if let Some(found) = ready()? {
+            return Ok(Some(found));
+        }
+        if Instant::now() >= deadline {
+            return Ok(None);
+        }
+        latch::wait(Event::Launch, Some(deadline))?;
+    }
 }
 
-/// Waits until `ready` gives something, looking each time that a job which starts at a commit leaves the queue. `None`:
-/// the deadline passed first.
-pub fn for_start<T>(
+/// Waits until `ready` gives something, looking each time that a job which starts at a commit leaves the queue, or that
+/// a worker process is gone. `None`: the deadline passed first.
+pub fn for_departure<T>(
     registry: &Registry,
     deadline: Option<Instant>,
     ready: impl FnMut() -> Result<Option<T>>,
 ) -> Result<Option<T>> {
-    registry.wait_for_room(deadline, ready)
+    registry.wait_for_departure(deadline, ready)
 }
 
 /// Waits until the job of another session, which has that slot and that cookie, has ended. False: the deadline passed

@@ -34,7 +34,7 @@
 //! By operation (rules in `logic/registry`; exclusive unless said otherwise; "wakes" is after the release):
 //!
 //! - *Admit* a job (`admit`): fills a free slot, the cookie last, and claims a fitting worker. A launch that is refused
-//!   reaps first; if that frees anything, all who wait are woken.
+//!   reaps first; if that frees anything, those who wait for it are woken. One that has waited leaves the queue.
 //! - *Claim* a worker (`admit`, `claim_for`): *idle* or *resetting* → *claimed*. No wake: the worker has nothing
 //!   to do yet.
 //! - *Offer* it the job (`offer`): of a sure claim the job's worker pid, in the hold that claimed; `pinned`, `sure`,
@@ -59,7 +59,8 @@
 //! - *Queue* jobs at a commit (`queue_pending`): wakes the dispatcher. The dispatcher sets one *in flight* with its
 //!   admission; it is *settled* (`settle_in_flight`) by the take of a new process, by a warm worker's `accept_job`, or
 //!   by the job's end, which wake the dispatcher; or *released* (`release_in_flight`), by this dispatcher or the next.
-//! - *Wait* in line (`join`, `quit`): an entry of the queue. `quit` wakes launches that wait.
+//! - *Wait* in line (`join`, `quit`): an entry of the queue. `quit` wakes launches that can go on now. So does all
+//!   above that wakes who waits for a slot (`wake_next`).
 //! - *Show* a wait for jobs that has lasted, or *hide* it (`show_wait`, `hide_wait`): its entry. No wake: others read
 //!   it (`wait_of`, shared) when they look for a deadlock.
 //! - *Dismiss* workers (`dismiss`, `dismiss_one`): their mark, and the generation if all are meant. Wakes those that

@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 const LEAVERS: Duration = Duration::from_secs(1);
 
 impl Registry {
-    /// Sleeps until `ready` gives something, looking each time that a job slot, a worker's slot or an entry of the
-    /// queue becomes free. `None`: the deadline passed first.
-    pub fn wait_for_room<T>(
+    /// Sleeps until `ready` gives something, looking each time that a job which starts at a commit has left its queue,
+    /// or that a worker process is gone. `None`: the deadline passed first.
+    pub fn wait_for_departure<T>(
         &self,
         deadline: Option<Instant>,
         ready: impl FnMut() -> Result<Option<T>>,
     ) -> Result<Option<T>> {
-        self.freed().wait(Event::Launch, deadline, ready)
+        self.departed().wait(Event::Launch, deadline, ready)
     }
 
     /// Waits, for a moment, until the workers of the database that are dismissed and not busy are gone.
     pub(super) fn wait_for_leavers(&self, database: u32) -> Result<()> {
         let gone = || Ok((!self.has_leavers(database)).then_some(()));
-        self.freed().wait(Event::Launch, Some(Instant::now() + LEAVERS), gone)?;
+        self.departed().wait(Event::Launch, Some(Instant::now() + LEAVERS), gone)?;
         Ok(())
     }
 
@@ -34,11 +34,6 @@ impl Registry {
         };
         let ended = || Ok((!self.is_running(slot, cookie)).then_some(()));
         Ok(done.wait(Event::Job, deadline, ended)?.is_some())
-    }
-
-    /// As long as the value lives, whatever frees something that a launch may wait for sets this process's latch.
-    pub fn hear_of_room(&self) -> Result<Joined<'_>> {
-        self.freed().join()
     }
 
     /// As long as the value lives, the end of any job that is marked as awaited sets this process's latch.

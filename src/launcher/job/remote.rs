@@ -112,7 +112,7 @@ impl RemoteJob {
                 Place::Requested => return Err(errors::not_committed()),
                 Place::Pending => {
                     let has_left = || Ok((self.place()? != Place::Pending).then_some(()));
-                    if wait::for_start(self.registry, deadline, has_left)?.is_none() {
+                    if wait::for_departure(self.registry, deadline, has_left)?.is_none() {
                         return Ok(false);
                     }
                 }

@@ -94,7 +94,7 @@ impl<'a> Launch<'a> {
                 None => Ok(cold::register(self.segment)?.map(WayIn::Process)),
             }
         };
-        let wait = |until| wait::for_room(registry, until, &mut try_now);
+        let wait = |until| wait::for_turn(until, &mut try_now);
         wait::in_pauses(give_up, wait, |pause| {
             if (pause == wait::SHORTEST_PAUSE || pause == wait::LONGEST_PAUSE) && is_next()? {
                 registry.exclusive(|r| r.dismiss_one())?;
@@ -141,7 +141,7 @@ fn wait_for_slot(registry: &Registry, segment: &Segment, new: &NewJob) -> Result
     if Instant::now() < new.give_up {
         if let Some(ticket) = registry.exclusive(|r| r.join(new, registry::Queue::ForSlot))? {
             count(registry, new, LaunchEvent::Waits)?;
-            let waited = wait::for_room(registry, new.give_up, || {
+            let waited = wait::for_turn(new.give_up, || {
                 door::check()?;
                 Ok(match ask(registry, segment, new, Some(ticket))? {
                     Ok(place) => Some(place),

@@ -159,7 +159,7 @@ fn before(next: Next) -> Result<()> {
     // A dispatcher that comes before the jobs waits a moment for them.
     let mut call = || Ok(registry.call_dispatcher()?.then_some(()));
     if call()?.is_none() {
-        let wait = |until| wait::for_room(registry, until, &mut call);
+        let wait = |until| wait::for_departure(registry, Some(until), &mut call);
         wait::in_pauses(Instant::now() + cold::SLOT_WAIT, wait, |pause| {
             if pause == wait::SHORTEST_PAUSE || pause == wait::LONGEST_PAUSE {
                 registry.exclusive(|r| r.dismiss_one())?;

@@ -48,7 +48,10 @@ impl Locked<'_> {
             }
         }
         self.wakes.all_ended |= found;
-        self.wakes.freed |= found;
+        self.wakes.departed |= found;
+        if found {
+            self.wake_next();
+        }
         found
     }
 

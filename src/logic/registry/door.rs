@@ -43,6 +43,7 @@ impl Tables<'_> {
 impl Locked<'_> {
     /// Launches that wait look again.
     pub fn wake_launches(&mut self) {
-        self.wakes.freed = true;
+        self.wakes.all_waiters = true;
+        self.wake_dispatcher();
     }
 }

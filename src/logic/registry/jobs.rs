@@ -115,7 +115,8 @@ impl Shared<'_> {
 }
 
 impl Locked<'_> {
-    /// Gives the job a slot, and claims a warm worker for it where one fits. `ticket`: of a launch that has waited.
+    /// Gives the job a slot, and claims a warm worker for it where one fits. `ticket`: of a launch that has waited, and
+    /// is in the queue no more once it is admitted.
     ///
     /// A launch that is refused looks first whether jobs of processes that are gone hold the place. One that has waited
     /// does not: launches that come, and the views, tell it.
@@ -124,10 +125,15 @@ impl Locked<'_> {
         if refused.is_some() && ticket.is_none() && self.reap() {
             refused = self.refusal(new, ticket);
         }
-        match refused {
-            Some(scope) => Admission::Refused(scope),
-            None => self.fill_slot(new),
+        if let Some(scope) = refused {
+            return Admission::Refused(scope);
         }
+        let admission = self.fill_slot(new);
+        if matches!(admission, Admission::Admitted(..)) && ticket.is_some() {
+            // counted among the jobs from here on, and no longer among those that wait
+            self.forget_waiters(|waiter| Some(waiter.ticket()) == ticket);
+        }
+        admission
     }
 
     fn refusal(&self, new: &NewJob, ticket: Option<u64>) -> Option<Scope> {
@@ -204,7 +210,7 @@ impl Locked<'_> {
     /// frees the slot.
     pub fn launcher_exits(&mut self, cookie: i64) {
         let me = self.server.me().pid;
-        self.forget_waiters(|waiter| waiter.pid.load(Relaxed) == me);
+        self.forget_waiters(|waiter| waiter.pid() == me);
         if let Some((index, job)) = self.used().find(|(_, job)| job.cookie.load(Relaxed) == cookie) {
             let mut has_worker = job.worker_pid.load(Relaxed) != 0;
             let mut workers = self.workers.iter();
@@ -224,7 +230,7 @@ impl Locked<'_> {
                 self.wakes.ended = Some(index);
             }
         }
-        self.wakes.freed = true;
+        self.wake_next();
     }
 
     /// Moves the job from its slot into the history and the totals.
@@ -256,9 +262,9 @@ impl Locked<'_> {
         self.head.free_jobs.fetch_add(1, Relaxed);
     }
 
-    /// Wakes the sessions that wait for the job that had this slot, and launches that wait for a slot.
+    /// Wakes the sessions that wait for the job that had this slot, and the launches that can go on now.
     pub(super) fn tell_of_end(&mut self, slot: u32) {
         self.wakes.ended = Some(slot);
-        self.wakes.freed |= self.has_waiters() || self.has_dispatcher();
+        self.wake_next();
     }
 }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 
 pub const MAGIC: u64 = 0x7067_5f62_6772_6567;
 /// Counts changes of this file's layout: a library that finds another number refuses the registry.
-pub const LAYOUT: u32 = 6;
+pub const LAYOUT: u32 = 7;
 
 /// Bytes of a job's text, label and error message.
 pub const QUERY_SIZE: usize = 1024;
@@ -72,8 +72,8 @@ pub struct Head {
     pub(crate) door: AtomicI64,
     /// Hashes of what was said in the log, once for all processes.
     pub(crate) said: [AtomicU64; SAID],
-    /// Something was freed that a launch may wait for.
-    pub(crate) freed: ConditionVariable,
+    /// A worker process is gone, or a job that starts at a commit has left its queue: sessions wait here for that.
+    pub(crate) departed: ConditionVariable,
     /// A job has ended that is marked (`JobSlot::awaited`): sessions wait here for the end of one of several jobs.
     pub(crate) some_ended: ConditionVariable,
     pub(crate) waiters: [Waiter; MAX_WAITERS],

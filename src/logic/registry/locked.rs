@@ -87,7 +87,7 @@ impl<'a> Deref for Locked<'a> {
     }
 }
 
-/// Latches that one change sets; more than one only when processes that are gone have left jobs.
+/// Latches that one change sets; more than a few only when several launches can go on at once.
 const PROCS: usize = 8;
 
 /// Whom a change of the tables concerns.
@@ -105,8 +105,10 @@ pub struct Wakes {
     pub(super) all_ended: bool,
     /// Sessions that wait for the end of one of several jobs.
     pub(super) some_ended: bool,
-    /// Launches that wait for a job slot, a worker or a process.
-    pub(super) freed: bool,
+    /// All launches that wait. Most often those that can go on now are enough: `Locked::wake_next`.
+    pub(super) all_waiters: bool,
+    /// Sessions that wait until a worker process is gone, or a job has left the queue of those that start at a commit.
+    pub(super) departed: bool,
 }
 
 impl Wakes {
@@ -136,8 +138,11 @@ impl Wakes {
         if self.some_ended {
             server.broadcast(&tables.head.some_ended);
         }
-        if self.freed {
-            server.broadcast(&tables.head.freed);
+        if self.all_waiters {
+            tables.waiting().for_each(|proc| server.wake(proc));
+        }
+        if self.departed {
+            server.broadcast(&tables.head.departed);
         }
     }
 }

@@ -119,7 +119,7 @@ impl Locked<'_> {
         self.wake_dispatcher();
     }
 
-    fn wake_dispatcher(&mut self) {
+    pub(super) fn wake_dispatcher(&mut self) {
         if let Some(proc) = self.dispatcher() {
             self.wake(proc);
         }
@@ -144,8 +144,8 @@ impl Locked<'_> {
         if last != me && self.server.is_alive(last) {
             return false;
         }
-        self.forget_waiters(|waiter| last.pid != 0 && waiter.pid.load(Relaxed) == last.pid);
-        self.wakes.freed = true;
+        self.forget_waiters(|waiter| last.pid != 0 && waiter.pid() == last.pid);
+        self.wake_next();
         let pending = &self.head.pending;
         pending.called.store(1, Relaxed);
         pending.pid.store(me.pid, Relaxed);
@@ -171,8 +171,8 @@ impl Locked<'_> {
             self.release_in_flight();
             self.head.pending.pid.store(0, Relaxed);
         }
-        self.forget_waiters(|waiter| waiter.pid.load(Relaxed) == me);
-        self.wakes.freed = true;
+        self.forget_waiters(|waiter| waiter.pid() == me);
+        self.wake_next();
     }
 
     /// The dispatcher begins to launch the job.
@@ -218,7 +218,7 @@ impl Locked<'_> {
                 self.wake(worker.proc.load(Relaxed));
             }
             self.free_job(slot, job);
-            self.wakes.freed = true;
+            self.tell_of_end(slot);
         }
         Some((cookie, InFlight::Free))
     }
@@ -234,7 +234,7 @@ impl Locked<'_> {
         }
         link.store(older, SeqCst);
         pending.in_flight.store(0, Relaxed);
-        self.wakes.freed = true;
+        self.wakes.departed = true;
         true
     }
 
@@ -255,6 +255,6 @@ impl Locked<'_> {
         });
         self.count_end(new.database, new.role, end);
         self.wakes.some_ended = true;
-        self.wakes.freed = true;
+        self.wakes.departed = true;
     }
 }

@@ -1,11 +1,19 @@
 //! Launches that wait for their turn, first come, first served.
 //!
 //! There are two queues in one table: of launches that wait for a job slot, and of launches that have one and wait for
-//! a process. A launch that waits is woken through `Head::freed`, and leaves the queue itself.
+//! a process. A launch that waits sleeps on its latch.
+//!
+//! Whoever frees something, or takes an entry out of the queue, wakes those that can go on now, and no others
+//! ([`Locked::wake_next`]): of the first queue all that would be admitted if they asked in their order, of the second
+//! one the first. So no wake-up is lost, whatever becomes of a launch that was woken. Suppose that a place is freed and
+//! the first is woken, and that it is cancelled just then: its entry goes, and that wakes the next. Suppose that
+//! another place is freed before the first has asked: then both would be admitted, and both are woken, one of them for
+//! the second time.
 
 use super::jobs::NewJob;
 use super::locked::{Locked, Shared};
 use super::quota::{self, Limits, MAX_WAITERS, Request, Running, Scope};
+use super::tables::Tables;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 
@@ -29,15 +37,30 @@ pub struct Waiter {
     pub(crate) wants_process: AtomicU32,
     pub(crate) database: AtomicU32,
     pub(crate) role: AtomicU32,
+    /// Its limits, as its session knows them.
+    pub(crate) total: AtomicU32,
+    pub(crate) per_database: AtomicU32,
     pub(crate) per_role: AtomicU32,
 }
 
 impl Waiter {
-    fn request(&self, total: u32, per_database: u32) -> Request {
+    pub(super) fn ticket(&self) -> u64 {
+        self.ticket.load(Relaxed)
+    }
+
+    pub(super) fn pid(&self) -> i32 {
+        self.pid.load(Relaxed)
+    }
+
+    fn request(&self) -> Request {
         Request {
             database: self.database.load(Relaxed),
             role: self.role.load(Relaxed),
-            limits: Limits { total, per_database, per_role: self.per_role.load(Relaxed) },
+            limits: Limits {
+                total: self.total.load(Relaxed),
+                per_database: self.per_database.load(Relaxed),
+                per_role: self.per_role.load(Relaxed),
+            },
         }
     }
 
@@ -52,13 +75,21 @@ impl NewJob<'_> {
     }
 }
 
+impl Tables<'_> {
+    /// Numbers of the processes whose launches wait.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = u32> {
+        let waiting = self.head.waiters.iter().filter(|waiter| waiter.ticket() != 0);
+        waiting.map(|waiter| waiter.proc.load(Relaxed))
+    }
+}
+
 impl Shared<'_> {
     /// The launches of that queue, in their order and before `ticket`: ticket and place in the table, and how many.
     fn ahead(&self, queue: Queue, ticket: Option<u64>) -> ([(u64, usize); MAX_WAITERS], usize) {
         let mut found = [(0, 0); MAX_WAITERS];
         let mut count = 0;
         for (index, waiter) in self.head.waiters.iter().enumerate() {
-            let place = waiter.ticket.load(Relaxed);
+            let place = waiter.ticket();
             if place != 0 && waiter.waits_in(queue) && ticket.is_none_or(|ticket| place < ticket) {
                 found[count] = (place, index);
                 count += 1;
@@ -68,13 +99,19 @@ impl Shared<'_> {
         (found, count)
     }
 
+    /// What these entries of the table ask for.
+    fn requests(&self, waiting: &[(u64, usize)]) -> [Request; MAX_WAITERS] {
+        let mut requests = [Request::default(); MAX_WAITERS];
+        for (request, (_, index)) in requests.iter_mut().zip(waiting) {
+            *request = self.head.waiters[*index].request();
+        }
+        requests
+    }
+
     /// The limit that keeps the job out; `None`: it is admitted.
     pub(super) fn verdict(&self, new: &NewJob, ticket: Option<u64>) -> Option<Scope> {
         let (ahead, count) = self.ahead(Queue::ForSlot, ticket);
-        let mut requests = [Request::default(); MAX_WAITERS];
-        for (request, (_, index)) in requests.iter_mut().zip(&ahead[..count]) {
-            *request = self.head.waiters[*index].request(new.limits.total, new.limits.per_database);
-        }
+        let requests = self.requests(&ahead[..count]);
         let me = new.request();
         let ahead = &requests[..count];
         let running = self.count_running(ahead.iter().chain([&me]));
@@ -102,7 +139,7 @@ impl Shared<'_> {
 impl Locked<'_> {
     /// Enters the launch in the queue: returns its ticket, `None` when the queue is full.
     pub fn join(&mut self, new: &NewJob, queue: Queue) -> Option<u64> {
-        let waiter = self.head.waiters.iter().find(|waiter| waiter.ticket.load(Relaxed) == 0)?;
+        let waiter = self.head.waiters.iter().find(|waiter| waiter.ticket() == 0)?;
         let me = self.server.me();
         let ticket = self.head.next_ticket.fetch_add(1, Relaxed);
         waiter.pid.store(me.pid, Relaxed);
@@ -110,21 +147,54 @@ impl Locked<'_> {
         waiter.wants_process.store(u32::from(queue == Queue::ForProcess), Relaxed);
         waiter.database.store(new.database, Relaxed);
         waiter.role.store(new.role, Relaxed);
+        waiter.total.store(new.limits.total, Relaxed);
+        waiter.per_database.store(new.limits.per_database, Relaxed);
         waiter.per_role.store(new.limits.per_role, Relaxed);
         waiter.ticket.store(ticket, Relaxed);
         self.head.waiting.fetch_add(1, Relaxed);
         Some(ticket)
     }
 
-    /// The launch leaves the queue, admitted or not. Launches behind it look again.
+    /// The launch leaves the queue, if it is still there.
     pub fn quit(&mut self, ticket: u64) {
-        self.forget_waiters(|waiter| waiter.ticket.load(Relaxed) == ticket);
-        self.wakes.freed = true;
+        self.forget_waiters(|waiter| waiter.ticket() == ticket);
+        self.wake_next();
+    }
+
+    /// Wakes the launches that can go on now: to be called when anything was freed that a launch may wait for, and
+    /// when an entry has left the queue. Also the dispatcher, whose jobs wait elsewhere.
+    pub(super) fn wake_next(&mut self) {
+        if self.has_waiters() {
+            self.wake_next_for_slot();
+            let (waiting, count) = self.ahead(Queue::ForProcess, None);
+            if let Some((_, first)) = waiting[..count].first() {
+                let proc = self.head.waiters[*first].proc.load(Relaxed);
+                self.wake(proc);
+            }
+        }
+        self.wake_dispatcher();
+    }
+
+    fn wake_next_for_slot(&mut self) {
+        let free = self.head.free_jobs.load(Relaxed);
+        let (waiting, count) = self.ahead(Queue::ForSlot, None);
+        if free == 0 || count == 0 {
+            return;
+        }
+        let waiting = &waiting[..count];
+        let requests = self.requests(waiting);
+        let requests = &requests[..count];
+        let running = self.count_running(requests.iter());
+        let within = |scope, request: &Request| running.within(scope, request);
+        quota::admissible(requests.iter(), &within, free, |number| {
+            let proc = self.head.waiters[waiting[number].1].proc.load(Relaxed);
+            self.wake(proc);
+        });
     }
 
     pub(super) fn forget_waiters(&self, is_meant: impl Fn(&Waiter) -> bool) {
         for waiter in &self.head.waiters {
-            if waiter.ticket.load(Relaxed) != 0 && is_meant(waiter) {
+            if waiter.ticket() != 0 && is_meant(waiter) {
                 waiter.ticket.store(0, Relaxed);
                 self.head.waiting.fetch_sub(1, Relaxed);
             }

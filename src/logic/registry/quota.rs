@@ -122,15 +122,28 @@ pub fn verdict<'a>(
     running: impl Fn(Scope, &Request) -> u32,
     free_slots: u32,
 ) -> Option<Scope> {
+    let (admitted, count) = admissible(ahead, &running, free_slots, |_| {});
+    limit(me, &admitted[..count], &running, free_slots)
+}
+
+/// Of requests that wait, in their order and at most [`MAX_WAITERS`], those that could be admitted now, one after the
+/// other, and how many they are. `each` is told their numbers. For each of them [`verdict`] finds no limit.
+pub fn admissible<'a>(
+    waiting: impl Iterator<Item = &'a Request>,
+    running: &impl Fn(Scope, &Request) -> u32,
+    free_slots: u32,
+    mut each: impl FnMut(usize),
+) -> ([Request; MAX_WAITERS], usize) {
     let mut admitted = [Request::default(); MAX_WAITERS];
     let mut count = 0;
-    for request in ahead.take(MAX_WAITERS) {
-        if limit(request, &admitted[..count], &running, free_slots).is_none() {
+    for (number, request) in waiting.take(MAX_WAITERS).enumerate() {
+        if limit(request, &admitted[..count], running, free_slots).is_none() {
             admitted[count] = *request;
             count += 1;
+            each(number);
         }
     }
-    limit(me, &admitted[..count], &running, free_slots)
+    (admitted, count)
 }
 
 fn limit(
@@ -201,6 +214,52 @@ mod tests {
         assert_eq!(ask(total, &[total], &[(1, 10)], 9), Some(Scope::Total));
         assert_eq!(ask(total, &[], &[(1, 10)], 9), None);
         assert_eq!(ask(total, &[total], &[], 1), Some(Scope::Slots));
+    }
+
+    /// Who of those that wait is to be woken.
+    fn next(waiting: &[Request], running: &[(u32, u32)], free: u32) -> Vec<usize> {
+        let kinds = running.iter().map(|(database, role)| kind(*database, *role));
+        let running = Running::count(waiting.iter(), running.len() as u32, kinds);
+        let mut found = Vec::new();
+        admissible(waiting.iter(), &|scope, request| running.within(scope, request), free, |n| found.push(n));
+        found
+    }
+
+    #[test]
+    fn a_place_that_is_freed_is_for_the_first_that_it_lets_in() {
+        let total = request(1, 10, [2, 0, 0]);
+        assert_eq!(next(&[total; 3], &[(1, 10)], 9), [0]);
+        assert_eq!(next(&[total; 3], &[], 9), [0, 1]);
+        assert_eq!(next(&[total; 3], &[(1, 10); 2], 9), []);
+        let unlimited = request(1, 10, [0, 0, 0]);
+        assert_eq!(next(&[unlimited; 3], &[(1, 10); 5], 1), [0]);
+        assert_eq!(next(&[unlimited; 3], &[(1, 10); 5], 0), []);
+    }
+
+    #[test]
+    fn a_place_goes_to_one_behind_where_the_first_is_kept_out_by_its_own_limit() {
+        let full_role = request(1, 10, [3, 0, 1]);
+        let other_role = request(2, 11, [3, 2, 1]);
+        assert_eq!(next(&[full_role, full_role, other_role, other_role], &[(1, 10)], 9), [2]);
+        let other_database = request(3, 12, [3, 1, 0]);
+        assert_eq!(next(&[other_role, other_database, other_database], &[(2, 10); 2], 9), [1]);
+    }
+
+    #[test]
+    fn whoever_is_woken_is_let_in() {
+        let roles = [
+            request(1, 10, [4, 2, 1]),
+            request(1, 11, [4, 2, 1]),
+            request(2, 10, [4, 0, 3]),
+            request(2, 12, [3, 1, 0]),
+        ];
+        let waiting: Vec<_> = (0..12).map(|n| roles[n * 7 % 5 % 4]).collect();
+        for running in [&[][..], &[(1, 10)], &[(1, 11), (2, 12)], &[(2, 10), (2, 10), (1, 11)]] {
+            let woken = next(&waiting, running, 9);
+            for (n, me) in waiting.iter().enumerate() {
+                assert_eq!(woken.contains(&n), ask(*me, &waiting[..n], running, 9).is_none(), "{n} of {running:?}");
+            }
+        }
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl<'t> Tables<'t> {
     }
 
     pub fn conditions(&self) -> impl Iterator<Item = &'t ConditionVariable> + use<'t> {
-        self.jobs.iter().map(|job| &job.done).chain([&self.head.freed, &self.head.some_ended])
+        self.jobs.iter().map(|job| &job.done).chain([&self.head.departed, &self.head.some_ended])
     }
 
     // --- jobs ---
@@ -131,9 +131,10 @@ impl<'t> Tables<'t> {
         &self.head.some_ended
     }
 
-    /// The condition variable that is broadcast when a job slot, a worker's slot or an entry of the queue becomes free.
-    pub fn freed(&self) -> &'t ConditionVariable {
-        &self.head.freed
+    /// The condition variable that is broadcast when a worker process is gone, or when a job that starts at a commit
+    /// has left its queue.
+    pub fn departed(&self) -> &'t ConditionVariable {
+        &self.head.departed
     }
 
     /// Does any launch wait in the queue?

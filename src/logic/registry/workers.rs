@@ -218,7 +218,8 @@ impl Locked<'_> {
         worker.pid.store(0, Relaxed);
         worker.set_job(0, 0);
         worker.set_activity(Activity::Free);
-        self.wakes.freed = true;
+        self.wakes.departed = true;
+        self.wake_next();
         None
     }
 

@@ -96,7 +96,6 @@ impl Dispatcher {
     fn serve(&mut self) -> Result<()> {
         let mut idle_since = Instant::now();
         loop {
-            let room = self.registry.hear_of_room()?;
             self.read_list()?;
             let pass = self.pass()?;
             self.free_removed()?;
@@ -114,7 +113,7 @@ impl Dispatcher {
                     return Ok(());
                 }
             }
-            room.wait(Event::Launch, Some(Instant::now() + LOOK_AGAIN))?;
+            latch::wait(Event::Launch, Some(Instant::now() + LOOK_AGAIN))?;
             bgworker::serve_idle()?;
         }
     }

@@ -159,7 +159,6 @@ impl World {
             r.join(&job.ask(), queue)
         });
         self.counts.sums.queue_waits += 1;
-        self.join_freed(proc);
         ticket.unwrap()
     }
 
@@ -195,7 +194,7 @@ impl World {
                 return self.register(proc, job, slot, worker);
             }
         }
-        self.sleep(proc, Sleep::Condition).into()
+        self.sleep(proc, Sleep::Latch).into()
     }
 
     /// No launch waits for a process that came before the one whose turn it is; without a ticket, none at all.

@@ -61,8 +61,11 @@ impl World {
             return self.end_launcher(proc).into();
         }
         if let Some(ticket) = self.launcher(proc).ticket.take() {
-            self.machine.leave_conditions(proc);
-            self.exclusive(proc, |r| r.quit(ticket));
+            if self.planted == Planted::QuitSilently {
+                self.exclusive(proc, |r| r.forget_waiters(|waiter| waiter.ticket() == ticket));
+            } else {
+                self.exclusive(proc, |r| r.quit(ticket));
+            }
             return format!("quits {ticket}");
         }
         let is_cancelled = what >= NEXT;
@@ -94,7 +97,7 @@ impl World {
                     self.launcher(proc).ticket = Some(ticket);
                     self.admitted(proc, job, slot, claim)
                 }
-                Admission::Refused(_) => self.sleep(proc, Sleep::Condition).into(),
+                Admission::Refused(_) => self.sleep(proc, Sleep::Latch).into(),
             },
             State::Admitted(job, slot, claim) if is_cancelled => {
                 self.go(proc, State::Failing(job, slot, claim));
@@ -230,7 +233,6 @@ impl World {
     /// The process ends, in whatever it is doing.
     fn end_launcher(&mut self, proc: u32) -> &'static str {
         self.sleeps[proc as usize] = Sleep::Awake;
-        self.machine.leave_conditions(proc);
         self.launcher(proc).is_exiting = true;
         if self.is_brutal && self.next_cookie % 3 == 0 {
             self.has_vanished = true;

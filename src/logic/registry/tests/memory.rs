@@ -53,7 +53,7 @@ impl Memory {
                 reset_at: AtomicI64::new(0),
                 door: AtomicI64::new(0),
                 said: [const { AtomicU64::new(0) }; SAID],
-                freed: ConditionVariable::default(),
+                departed: ConditionVariable::default(),
                 some_ended: ConditionVariable::default(),
                 waiters: std::array::from_fn(|_| Waiter::default()),
             }),
@@ -91,8 +91,10 @@ pub struct Machine {
     pub interrupted: Mutex<Vec<i32>>,
     /// How often a process has dropped what it was sent for a job that is gone.
     pub forgotten: AtomicU32,
-    /// Planted faults: the next wake of a latch is lost; all of one condition variable, by its address.
+    /// Planted faults: the next wake of a latch is lost; all wakes of some processes, a bit for each; all of one
+    /// condition variable, by its address.
     pub lose_latch: AtomicBool,
+    pub lose_latches_of: AtomicU32,
     pub lose_broadcasts: AtomicUsize,
 }
 
@@ -107,6 +109,7 @@ impl Machine {
             interrupted: Mutex::new(Vec::new()),
             forgotten: AtomicU32::new(0),
             lose_latch: AtomicBool::new(false),
+            lose_latches_of: AtomicU32::new(0),
             lose_broadcasts: AtomicUsize::new(0),
         }
     }
@@ -189,7 +192,8 @@ impl Server for Acting<'_> {
     }
 
     fn wake(&self, proc: u32) {
-        if !self.machine.lose_latch.swap(false, SeqCst) {
+        let is_lost = self.machine.lose_latches_of.load(SeqCst) >> proc & 1 != 0;
+        if !is_lost && !self.machine.lose_latch.swap(false, SeqCst) {
             self.machine.set_latch(proc);
         }
     }
@@ -214,5 +218,5 @@ impl Server for Acting<'_> {
 fn a_slot_takes_what_is_documented() {
     let job = size_of::<JobSlot>() + size_of::<AtomicU64>() + size_of::<ShownWait>();
     let fixed = size_of::<Head>() + crate::registry::layout::TOTALS * size_of::<Totals>();
-    assert_eq!((job, size_of::<HistoryEntry>(), size_of::<WorkerSlot>(), fixed), (1584, 1768, 216, 82_240));
+    assert_eq!((job, size_of::<HistoryEntry>(), size_of::<WorkerSlot>(), fixed), (1584, 1768, 216, 83_264));
 }

@@ -5,7 +5,7 @@
 //! Wakes are a step of their own: between the lock's release and the wakes all other processes may move.
 
 use super::counts::Counts;
-use super::launchers::Launcher;
+use super::launchers::{Launcher, State as Launching};
 use super::memory::{Acting, JOBS, Machine, Memory, address};
 use super::observers::{Observer, State as Observing};
 use super::workers::WorkerProcess;
@@ -38,7 +38,9 @@ pub enum Planted {
     /// The wake of a worker that is offered a job is lost.
     DropLatch,
     /// Wakes of launches that wait for a slot are lost.
-    DropBroadcasts,
+    DropTurns,
+    /// A launch that leaves the queue does not wake the next.
+    QuitSilently,
     /// Wakes of sessions that wait for one of several jobs are lost.
     DropEnds,
     /// A job that ends frees its slot twice.
@@ -161,11 +163,7 @@ impl World {
             machine.start(proc);
         }
         let memory = Memory::new();
-        let lost = match planted {
-            Planted::DropBroadcasts => Some(memory.tables().freed()),
-            Planted::DropEnds => Some(memory.tables().some_ended()),
-            _ => None,
-        };
+        let lost = (planted == Planted::DropEnds).then(|| memory.tables().some_ended());
         machine.lose_broadcasts.store(lost.map_or(0, address), Relaxed);
         Self {
             memory,
@@ -270,6 +268,11 @@ impl World {
         let Some(wakes) = self.pending[proc as usize].take() else {
             return false;
         };
+        if self.planted == Planted::DropTurns {
+            let waits = |launcher: &Launcher| matches!(launcher.state, Launching::Queued(..));
+            let waiting = (0..).zip(&self.launchers).filter(|(_, launcher)| waits(launcher));
+            self.machine.lose_latches_of.store(waiting.map(|(proc, _)| 1 << proc).sum(), Relaxed);
+        }
         let tables = self.memory.tables();
         wakes.deliver(&tables, &Acting { machine: &self.machine, me: self.machine.process(proc) });
         true
@@ -315,8 +318,8 @@ impl World {
         "sleeps"
     }
 
-    pub fn join_freed(&self, proc: u32) {
-        self.machine.join_condition(proc, self.memory.tables().freed());
+    pub fn join_departed(&self, proc: u32) {
+        self.machine.join_condition(proc, self.memory.tables().departed());
     }
 
     fn rejoin(&self, proc: u32) {
@@ -325,7 +328,7 @@ impl World {
         let condition = match observer.map(|index| self.observers[index as usize].state) {
             Some(Observing::WaitsForEnd(slot, _)) => tables.done(slot).unwrap(),
             Some(Observing::Marks(..) | Observing::WaitsForSome(_)) => tables.some_ended(),
-            Some(Observing::Idle | Observing::WaitsForLeavers(_)) | None => tables.freed(),
+            Some(Observing::Idle | Observing::WaitsForLeavers(_)) | None => tables.departed(),
         };
         self.machine.join_condition(proc, condition);
     }

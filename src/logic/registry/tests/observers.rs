@@ -91,7 +91,7 @@ impl World {
                     // of any role, of that of all workers, of that of none
                     let role = [0, ROLE_OF_WORKERS, ROLE_OF_WORKERS + 1][self.next_cookie as usize % 3];
                     self.dismiss(proc, database, role);
-                    self.join_freed(proc);
+                    self.join_departed(proc);
                     self.observer(proc).state = State::WaitsForLeavers(database);
                     format!("dismisses the workers of {database}")
                 }
@@ -234,7 +234,12 @@ impl World {
         let is_concerned = |proc: &u32| {
             if let Some(launcher) = self.launchers.get(*proc as usize) {
                 return match launcher.state {
-                    Launching::Queued(..) | Launching::WaitsForProcess(..) => true,
+                    Launching::Queued(job, ticket) => {
+                        self.shared(*proc, |r| r.verdict(&job.ask(), Some(ticket))).is_none()
+                    }
+                    Launching::WaitsForProcess(_, _, ticket) => {
+                        self.shared(*proc, |r| r.is_next_for_process(Some(ticket)))
+                    }
                     Launching::Offered(job, ..) | Launching::Tracking(job, _) => gone.contains(&job.cookie),
                     _ => false,
                 };

@@ -121,7 +121,12 @@ fn a_lost_wake_of_a_worker_is_found() {
 
 #[test]
 fn a_lost_wake_of_launches_that_wait_is_found() {
-    is_found(Planted::DropBroadcasts, "sleeps, but would be admitted");
+    is_found(Planted::DropTurns, "sleeps, but would be admitted");
+}
+
+#[test]
+fn a_launch_that_leaves_the_queue_without_a_word_is_found() {
+    is_found(Planted::QuitSilently, "sleeps, but would be admitted");
 }
 
 #[test]

@@ -98,13 +98,10 @@ impl Shop {
         true
     }
 
-    fn wait_for_room<T>(&self, proc: u32, longest: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
-        let freed = self.memory.tables().freed();
+    fn wait_for_turn<T>(&self, proc: u32, longest: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
         loop {
-            self.machine.join_condition(proc, freed);
             let found = ready();
             if found.is_some() || !self.sleep(proc, longest) {
-                self.machine.leave_conditions(proc);
                 return found;
             }
         }
@@ -170,7 +167,7 @@ fn admit(shop: &Shop, me: Process, new: &NewJob) -> (u32, Option<Claim>) {
         return (slot, claim);
     }
     let ticket = shop.exclusive(me, |r| r.join(new, Queue::ForSlot)).unwrap();
-    let admitted = shop.wait_for_room(me.proc, LONG, || match shop.exclusive(me, |r| r.admit(new, Some(ticket))) {
+    let admitted = shop.wait_for_turn(me.proc, LONG, || match shop.exclusive(me, |r| r.admit(new, Some(ticket))) {
         Admission::Admitted(slot, claim) => Some((slot, claim)),
         Admission::Refused(_) => None,
     });
@@ -206,7 +203,7 @@ fn start<'s>(
         let deadline = Instant::now() + LONG;
         while way_in.is_none() {
             assert!(Instant::now() < deadline, "a launch that waits for a process gets none");
-            way_in = shop.wait_for_room(me.proc, Duration::from_millis(1), || {
+            way_in = shop.wait_for_turn(me.proc, Duration::from_millis(1), || {
                 if !shop.shared(me, |r| r.is_next_for_process(Some(ticket))) {
                     return None;
                 }

@@ -1,0 +1,88 @@
+# Launches that wait for a place: what is freed wakes the one that it is for, and no other; whatever becomes of that one, the next goes on.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Jobs;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = server('turns', conf => "pg_background.idle_timeout = '10min'\n");
+plan skip_all => 'launches wait for a place only with a registry' unless $node->{registry};
+plan skip_all => 'no /proc' unless process_field($$, 'voluntary_ctxt_switches');
+
+my $locker = session($node);
+
+sub look { return Jobs::look($node, $_[0]) }
+sub slept { return join ' ', map { process_field($_, 'voluntary_ctxt_switches') } @_ }
+sub ran { return look(q{SELECT coalesce(string_agg(note, ' ' ORDER BY id), '') FROM done}) }
+
+# Sessions that may have one job at a time, and wait for a place; the jobs write who they are, and take no time.
+sub waiting
+{
+	my (@who) = @_;
+	my @waiting;
+
+	for my $who (@who)
+	{
+		my $session = session($node);
+		my $pid = value($session, q{SET pg_background.launch_timeout = '1h'; SET pg_background.max_workers_per_role = 1; SELECT pg_backend_pid()});
+		$session->query_until(qr/begun/, "\\echo begun\n"
+			  . "SELECT pg_background_exec(\$sql\$INSERT INTO done SELECT count(*), '$who' FROM done\$sql\$);\n");
+		until_waits_for($node, $pid, wait_event($node, 'Launch')) or die "$who does not wait";
+		push @waiting, [ $session, $pid ];
+	}
+	return @waiting;
+}
+
+# The job that has the place ends while the first of those that wait is stopped, so that it is seen who is woken.
+for my $case (
+	[ 'cancelled', sub { value($locker, "SELECT pg_cancel_backend($_[0])") } ],
+	[ 'terminated', sub { value($locker, "SELECT pg_terminate_backend($_[0])") } ])
+{
+	my ($what, $befalls) = @$case;
+	my $runner = session($node);
+
+	value($locker, 'TRUNCATE done; SELECT pg_advisory_lock(36)');
+	launch($runner, 'SELECT pg_advisory_xact_lock_shared(36)');
+	my @waiting = waiting(qw(first second third fourth));
+	my ($first, @others) = map { $_->[1] } @waiting;
+	my $before = slept(@others);
+	kill 'STOP', $first;
+	value($locker, 'SELECT pg_advisory_unlock(36)');
+	ok(until_true(sub { look('SELECT count(*) FROM pg_stat_background') == 0 }), "the first is $what: the place is free");
+	is(slept(@others), $before, "the first is $what: those behind it have slept");
+	is(ran(), '', "the first is $what: the place is not given to another before");
+	# It was woken, and finds this when it comes to look.
+	$befalls->($first);
+	kill 'CONT', $first;
+	ok(until_true(sub { ran() eq 'second third fourth' }), "the first is $what: those behind it go on, one after the other") or diag(ran());
+	eval { $_->quit } for $runner, map { $_->[0] } @waiting;
+}
+
+# A woken launch that goes on wakes nobody whom its own job keeps out.
+{
+	my $runner = session($node);
+
+	value($locker, 'TRUNCATE done; SELECT pg_advisory_lock(36), pg_advisory_lock(37)');
+	launch($runner, 'SELECT pg_advisory_xact_lock_shared(36)');
+	my $next = session($node);
+	my $pid = value($next, q{SET pg_background.launch_timeout = '1h'; SET pg_background.max_workers_per_role = 1; SELECT pg_backend_pid()});
+	$next->query_until(qr/begun/, "\\echo begun\nSELECT pg_background_exec('SELECT pg_advisory_xact_lock_shared(37)');\n");
+	until_waits_for($node, $pid, wait_event($node, 'Launch')) or die 'the next does not wait';
+	my @waiting = waiting(qw(one two three));
+	my $before = slept(map { $_->[1] } @waiting);
+	value($locker, 'SELECT pg_advisory_unlock(36)');
+	ok(until_true(sub { look(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 37 AND NOT granted}) == 1 }),
+		'the job of the first runs');
+	is(slept(map { $_->[1] } @waiting), $before, 'those behind it have slept');
+	value($locker, 'SELECT pg_advisory_unlock(37)');
+	ok(until_true(sub { ran() eq 'one two three' }), 'they go on in their order') or diag(ran());
+	eval { $_->quit } for $runner, $next, map { $_->[0] } @waiting;
+}
+
+healthy($node);
+done_testing();
