@@ -1,6 +1,6 @@
 //! Finding the registry, and making it.
 
-use super::saved;
+use super::{saved, spin};
 use crate::errors;
 use crate::pg::condvar::Condition;
 use crate::pg::error::Result;
@@ -148,5 +148,6 @@ fn tables(area: Area, head: &'static Head, sizes: Sizes) -> Result<Tables<'stati
 fn make(tables: &Tables) {
     tables.conditions().for_each(Condition::init);
     tables.make(identity::now());
+    tables.set_cores(spin::count_cores());
     tables.set_door(if settings::enabled() { Door::Open } else { Door::Closed }, guc::read_at());
 }

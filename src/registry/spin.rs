@@ -7,16 +7,17 @@ use crate::pg::procs;
 use crate::settings;
 use logic::spin::{self, Spin};
 use parking_lot::Mutex;
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 static SPIN: Mutex<Spin> = Mutex::new(Spin::new());
 
-/// The machine's, as far as this process may use them.
-fn cores() -> u32 {
-    static CORES: OnceLock<u32> = OnceLock::new();
-    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1)))
+/// The machine's processor cores, as far as the server may use them: also a container's quota counts, for which files
+/// are read. So who makes the registry looks, and tells the other processes ([`Tables::cores`]).
+///
+/// [`Tables::cores`]: logic::registry::tables::Tables::cores
+pub(super) fn count_cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(1))
 }
 
 /// Sleeps until the latch is set, or the deadline has passed; serves interrupts. See [`latch::wait`].
@@ -34,7 +35,7 @@ fn may_spin(registry: &Registry) -> bool {
 }
 
 fn has_room(registry: &Registry) -> bool {
-    spin::has_room(cores(), registry.running(), registry.spinning().load(Relaxed))
+    spin::has_room(registry.cores(), registry.running(), registry.spinning().load(Relaxed))
 }
 
 /// Wakes a worker that will be wanted in a moment: a core that sleeps takes longer to wake than a launch takes to get
@@ -73,7 +74,7 @@ fn finds_room(registry: &Registry) -> bool {
     if has_room(registry) {
         return true;
     }
-    if cores() == 1 || registry.spinning().load(Relaxed) == 0 {
+    if registry.cores() == 1 || registry.spinning().load(Relaxed) == 0 {
         return false;
     }
     let begun = Instant::now();

@@ -62,6 +62,8 @@ pub struct Head {
     pub(crate) waiting: AtomicU32,
     /// Waits for jobs that are shown. Under the lock.
     pub(crate) shown_waits: AtomicU32,
+    /// Processor cores, as far as the server may use them. Before any other process knows of the registry.
+    pub(crate) cores: AtomicU32,
     /// Under the lock.
     pub(crate) next_ticket: AtomicU64,
     /// Jobs that ended since the start: the next entry of the history is this modulo its size. Under the lock.

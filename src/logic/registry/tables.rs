@@ -211,6 +211,16 @@ impl<'t> Tables<'t> {
 
     // --- without any lock ---
 
+    /// Before any other process knows of the registry.
+    pub fn set_cores(&self, cores: u32) {
+        self.head.cores.store(cores, Relaxed);
+    }
+
+    /// How many processor cores there are, as far as the server may use them.
+    pub fn cores(&self) -> u32 {
+        self.head.cores.load(Relaxed)
+    }
+
     /// How many processes wait awake. Each adds itself and takes itself away.
     pub fn spinning(&self) -> &'t AtomicU32 {
         &self.head.spinning

@@ -48,6 +48,7 @@ impl Memory {
                 spinning: AtomicU32::new(0),
                 waiting: AtomicU32::new(0),
                 shown_waits: AtomicU32::new(0),
+                cores: AtomicU32::new(2),
                 next_ticket: AtomicU64::new(0),
                 ended: AtomicU64::new(0),
                 reset_at: AtomicI64::new(0),
