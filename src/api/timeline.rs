@@ -19,7 +19,7 @@ pub fn pg_background_timeline(call: &Call) -> Result<Datum> {
         Some(registry) => {
             registry.is_open()?;
             // A job that ends in between is in both; the picture shows it as ended.
-            (registry.jobs()?, registry.history()?)
+            (registry.jobs()?, registry.history().collect::<Result<Vec<_>>>()?)
         }
         None => (own_rows::jobs()?, own_rows::history()?),
     };

@@ -10,7 +10,7 @@ use crate::pg::error::Result;
 use crate::pg::memory::Context;
 use crate::pg::value::{Datum, Value, void};
 use crate::pg::{encoding, identity, statement};
-use crate::registry;
+use crate::registry::{self, EndedRow};
 use logic::job::usage::{AMOUNTS, Usage};
 use logic::sqlstate;
 
@@ -24,7 +24,7 @@ pub fn pg_background_get_jobs(call: &Call) -> Result<Datum> {
         }
         None => own_rows::jobs()?,
     };
-    answer(call, jobs, |job| {
+    answer(call, jobs.into_iter().map(Ok), |job| {
         let texts = TextAccess::of(job.role, job.database)?;
         // what the job reports wins over what its worker observes
         let source = match (&job.progress, &job.automatic) {
@@ -64,33 +64,34 @@ pub fn pg_background_get_jobs(call: &Call) -> Result<Datum> {
 
 /// `pg_background_get_history()`
 pub fn pg_background_get_history(call: &Call) -> Result<Datum> {
-    let ended = match registry::get()? {
-        Some(registry) => registry.history()?,
-        None => own_rows::history()?,
-    };
-    answer(call, ended, |job| {
-        let texts = TextAccess::of(job.role, job.database)?;
-        Ok([
-            Value::Int4(job.pid),
-            Value::Int8(job.cookie),
-            texts.unless_empty(job.label)?,
-            Value::Oid(job.database),
-            Value::Oid(job.role),
-            Value::Int4(job.launcher_pid),
-            Value::Text(job.state.name().into()),
-            if job.sqlstate == 0 { Value::Null } else { Value::Text(sqlstate::unpack(job.sqlstate).to_vec()) },
-            texts.unless_empty(job.message)?,
-            Value::Timestamp(job.launched_at),
-            time(job.started_at),
-            time(job.finished_at),
-            count(job.row_count),
-            texts.text(job.query)?,
-            Value::Int8(job.spooled),
-        ]
-        .into_iter()
-        .chain(usage(Some(job.used).filter(Usage::is_known)))
-        .collect())
-    })
+    match registry::get()? {
+        Some(registry) => answer(call, registry.history(), ended),
+        None => answer(call, own_rows::history()?.into_iter().map(Ok), ended),
+    }
+}
+
+fn ended(job: EndedRow) -> Result<Vec<Value>> {
+    let texts = TextAccess::of(job.role, job.database)?;
+    Ok([
+        Value::Int4(job.pid),
+        Value::Int8(job.cookie),
+        texts.unless_empty(job.label)?,
+        Value::Oid(job.database),
+        Value::Oid(job.role),
+        Value::Int4(job.launcher_pid),
+        Value::Text(job.state.name().into()),
+        if job.sqlstate == 0 { Value::Null } else { Value::Text(sqlstate::unpack(job.sqlstate).to_vec()) },
+        texts.unless_empty(job.message)?,
+        Value::Timestamp(job.launched_at),
+        time(job.started_at),
+        time(job.finished_at),
+        count(job.row_count),
+        texts.text(job.query)?,
+        Value::Int8(job.spooled),
+    ]
+    .into_iter()
+    .chain(usage(Some(job.used).filter(Usage::is_known)))
+    .collect())
 }
 
 /// `pg_background_get_workers()`
@@ -99,7 +100,7 @@ pub fn pg_background_get_workers(call: &Call) -> Result<Datum> {
         Some(registry) => registry.workers()?,
         None => own_rows::workers()?,
     };
-    answer(call, workers, |worker| {
+    answer(call, workers.into_iter().map(Ok), |worker| {
         Ok(vec![
             Value::Int4(worker.pid),
             Value::Oid(worker.database),
@@ -124,7 +125,7 @@ pub fn pg_background_get_totals(call: &Call) -> Result<Datum> {
         Some(registry) => registry.totals(),
         None => (own_rows::totals()?, 0),
     };
-    answer(call, totals, |row| {
+    answer(call, totals.into_iter().map(Ok), |row| {
         Ok([
             Value::Oid(row.database),
             Value::Oid(row.role),
@@ -146,11 +147,15 @@ pub fn pg_background_get_totals(call: &Call) -> Result<Datum> {
     })
 }
 
-fn answer<T>(call: &Call, items: Vec<T>, mut values: impl FnMut(T) -> Result<Vec<Value>>) -> Result<Datum> {
+fn answer<T>(
+    call: &Call,
+    items: impl Iterator<Item = Result<T>>,
+    mut values: impl FnMut(T) -> Result<Vec<Value>>,
+) -> Result<Datum> {
     let mut rows = call.rows()?;
     let scratch = Context::new(c"pg_background view")?;
     for item in items {
-        rows.put(&scratch, values(item)?)?;
+        rows.put(&scratch, values(item?)?)?;
     }
     rows.finish();
     Ok(void())

@@ -56,14 +56,16 @@ impl Registry {
         Ok(copied.map(|copied| copied.into_row()).filter(|job| job.cookie == cookie))
     }
 
-    /// The last jobs that ended, newest first.
-    pub fn history(&self) -> Result<Vec<EndedRow>> {
-        let mut rows = Vec::new();
-        for entry in self.used_entries() {
-            rows.extend(self.shared(|r| r.copy_end(entry))?.map(|copied| copied.into_row()));
-        }
-        rows.sort_by_key(|row| std::cmp::Reverse((row.finished_at, row.cookie)));
-        Ok(rows)
+    /// The last jobs that ended, newest first. They are copied one by one as the caller takes them: all at once they
+    /// would be more than a processor's cache holds. One that has left the history by then is left out.
+    pub fn history(&self) -> impl Iterator<Item = Result<EndedRow>> {
+        let mut ends: Vec<_> = self.ends().collect();
+        ends.sort_unstable_by(|a, b| b.cmp(a));
+        let row = move |(_, cookie, entry)| {
+            let copied = self.shared(|r| r.copy_end(entry))?;
+            Ok(copied.map(|copied| copied.into_row()).filter(|row| row.cookie == cookie))
+        };
+        ends.into_iter().map(row).filter_map(Result::transpose)
     }
 
     pub fn workers(&self) -> Result<Vec<WorkerRow>> {

@@ -141,9 +141,13 @@ impl Tables<'_> {
         self.history.iter().position(|entry| entry.cookie.load(Acquire) == cookie)
     }
 
-    /// The history's entries that are in use.
-    pub fn used_entries(&self) -> impl Iterator<Item = usize> {
-        self.history.iter().enumerate().filter(|(_, entry)| entry.cookie.load(Relaxed) != 0).map(|(index, _)| index)
+    /// The history's entries that are in use: when the job ended, its cookie, and the entry's number. A look without
+    /// the lock: an entry may be another job's by the time that it is copied.
+    pub fn ends(&self) -> impl Iterator<Item = (i64, i64, usize)> {
+        let entries = self.history.iter().zip(0..);
+        // the cookie is written last, and read first
+        let ends = entries.map(|(entry, n)| (entry.cookie.load(Acquire), entry.finished_at.load(Relaxed), n));
+        ends.filter(|(cookie, ..)| *cookie != 0).map(|(cookie, finished_at, n)| (finished_at, cookie, n))
     }
 }
 

@@ -327,7 +327,7 @@ impl World {
         if ended.len() != self.queued || !self.line().is_empty() || tables.running() != 0 {
             return Err(format!("{ended:?} of {} jobs have ended, {:?} wait", self.queued, self.line()));
         }
-        if tables.used_entries().count() != self.queued {
+        if tables.ends().count() != self.queued {
             return Err("a job has ended twice".into());
         }
         Ok(())
