@@ -11,6 +11,9 @@ use super::locked::{Locked, Process};
 use super::totals::Start;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Words of 64 bits for as many job slots as `pg_background.max_jobs` allows, 65536.
+const SLOT_WORDS: usize = 1024;
+
 impl Locked<'_> {
     /// Frees the slots of workers and jobs whose processes are gone, and wakes the launchers of those jobs, and all who
     /// wait for a job or a slot; true when there was such a job.
@@ -26,9 +29,9 @@ impl Locked<'_> {
             worker.set_activity(Activity::Free);
         }
         let mut found = false;
+        let with_worker = self.slots_with_worker();
         for (index, job) in self.used() {
-            let cookie = job.cookie.load(Relaxed);
-            let has_worker = self.workers.iter().any(|worker| worker.cookie.load(Relaxed) == cookie);
+            let has_worker = with_worker[index as usize / 64 % SLOT_WORDS] >> (index % 64) & 1 != 0;
             let was_promised = job.worker_pid.load(Relaxed) != 0;
             let launcher = Process { pid: job.launcher_pid.load(Relaxed), proc: job.launcher_proc.load(Relaxed) };
             let is_launched = self.server.is_alive(launcher);
@@ -53,6 +56,16 @@ impl Locked<'_> {
             self.wake_next();
         }
         found
+    }
+
+    /// A bit for each job slot: has any worker the job, or was it claimed for it? One pass over the workers, where a
+    /// look at all workers for each job would hold the lock for long.
+    fn slots_with_worker(&self) -> [u64; SLOT_WORDS] {
+        let mut bits = [0; SLOT_WORDS];
+        for (slot, _) in self.workers.iter().filter_map(|worker| self.job_of(worker)) {
+            bits[slot as usize / 64 % SLOT_WORDS] |= 1 << (slot % 64);
+        }
+        bits
     }
 
     fn is_worker_alive(&self, worker: &WorkerSlot) -> bool {
