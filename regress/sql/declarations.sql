@@ -316,6 +316,14 @@ BEGIN
 END
 $$;
 
+-- a declaration that is altered after it was served
+CREATE FUNCTION remembered(label_pattern text) RETURNS int AS '$libdir/pg_background', 'pg_background_forget_all' LANGUAGE C STRICT;
+SELECT remembered('none');
+ALTER FUNCTION remembered(text) CALLED ON NULL INPUT;
+SELECT remembered('none');
+ALTER FUNCTION remembered(text) STRICT;
+SELECT remembered('none');
+
 DROP SCHEMA declarations, declarations_20 CASCADE;
 RESET search_path;
 RESET client_min_messages;
