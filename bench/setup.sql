@@ -1,5 +1,8 @@
 -- What every part of the benchmark needs.
+SELECT count(*) > 0 AS has_dblink FROM pg_available_extensions WHERE name = 'dblink' \gset
+\if :has_dblink
 CREATE EXTENSION dblink;
+\endif
 CREATE EXTENSION pg_background;
 CREATE SCHEMA bench;
 

@@ -135,23 +135,37 @@ targets_cold() {
   done
 }
 targets_cold_on() { # server without the library preloaded, server with
-  local r server version limit is
-  for server in "$@"; do use "$server"; latency_tables; done
+  local r server version limit is peer
+  use "$1"
+  # The packages of some majors lack dblink. There the peer's connections come from the server "preload", in loops of their own.
+  peer=$(sql -c "SELECT count(*) FROM pg_extension WHERE extname = 'dblink'")
+  for server in "$@"; do
+    use "$server"
+    rm -f "$TMP/$server.ratios"
+    if [ "$peer" = 1 ]; then latency_tables; else sql -f "$here/targets.sql" >/dev/null; fi
+  done
   for ((r = 1; r <= repetitions; r++)); do
     for server in "$@"; do
       use "$server"
       progress "targets, cold, server: $server, repetition $r"
-      measure_latency 'SELECT 1' "$r"
+      if [ "$peer" = 1 ]; then measure_latency 'SELECT 1' "$r"; else targets_cold_beside "$server"; fi
     done
   done
   for server in "$@"; do
     use "$server"
     limit=1.0 is='not preloaded'; [ "$server" = "$1" ] || limit=0.9 is=preloaded
     version=$(sql -c "SELECT split_part(current_setting('server_version'), ' ', 1)")
-    sql -c "WITH q AS (SELECT repetition, call, percentile_cont(0.5) WITHIN GROUP (ORDER BY us) AS p50 FROM bench.latency WHERE task = 'SELECT 1' GROUP BY 1, 2)
-      SELECT o.p50 / d.p50 FROM q o JOIN q d USING (repetition) WHERE o.call = 4 AND d.call = 3 ORDER BY repetition" | array >"$TMP/ratios"
-    target "'cold launch, result', '$version, $is: ÷ dblink, new connection', $(cat "$TMP/ratios"), '<=', $limit"
+    [ "$peer" != 1 ] || sql -c "WITH q AS (SELECT repetition, call, percentile_cont(0.5) WITHIN GROUP (ORDER BY us) AS p50 FROM bench.latency WHERE task = 'SELECT 1' GROUP BY 1, 2)
+      SELECT o.p50 / d.p50 FROM q o JOIN q d USING (repetition) WHERE o.call = 4 AND d.call = 3 ORDER BY repetition" >"$TMP/$server.ratios"
+    target "'cold launch, result', '$version, $is: ÷ dblink, new connection', $(array <"$TMP/$server.ratios"), '<=', $limit"
   done
+}
+targets_cold_beside() { # server
+  local ours theirs
+  ours=$(sql -c "SELECT bench.launch_latency($calls)")
+  use preload
+  theirs=$(sql -c "SELECT bench.connect_latency('host=$TMP/$1 user=postgres dbname=postgres', $calls)")
+  awk "BEGIN { print $ours / $theirs }" >>"$TMP/$1.ratios"
 }
 
 targets_rows() {

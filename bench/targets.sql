@@ -40,6 +40,17 @@ DECLARE started timestamptz; times float8[] := '{}'; BEGIN
   RETURN bench.middle(times);
 END $$;
 
+-- The same of n new connections that run a statement, to a server that has no dblink itself.
+CREATE FUNCTION bench.connect_latency(server text, n int) RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE started timestamptz; times float8[] := '{}'; BEGIN
+  FOR i IN -9..n LOOP
+    started := clock_timestamp();
+    PERFORM FROM dblink(server, 'SELECT 1') AS (x int);
+    IF i > 0 THEN times := times || extract(epoch FROM clock_timestamp() - started)::float8 * 1e6; END IF;
+  END LOOP;
+  RETURN bench.middle(times);
+END $$;
+
 -- The middle of n calls of the statement.
 CREATE FUNCTION bench.middle_of(statement text, n int) RETURNS float8 LANGUAGE sql AS
 $$ SELECT bench.middle(array_agg(bench.timed(statement))) FROM generate_series(1, n) $$;
