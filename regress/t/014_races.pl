@@ -49,6 +49,7 @@ sub look { return Jobs::look($node, $_[0]) }
 sub done { return $node->safe_psql('postgres', "SELECT count(*) FROM done WHERE note = '$_[0]'") }
 sub in_history { return look("SELECT state, sqlstate FROM pg_background_history WHERE query LIKE '%$_[0]%' ORDER BY finished_at DESC LIMIT 1") }
 
+# Each job waits for a lock that the session keeps until the signal is sent: however late the session sends it, the job is still there.
 value($session, <<'END');
 CREATE PROCEDURE signal_just_launched(signal text, rounds int) LANGUAGE plpgsql AS $$
 DECLARE
@@ -57,8 +58,10 @@ DECLARE
   code text;
 BEGIN
   FOR n IN 1..rounds LOOP
-    SELECT * INTO h FROM pg_background_launch_v2(format('INSERT INTO done VALUES (%s, %L); SELECT pg_sleep(0.02)', n, signal || ' unread'));
+    PERFORM pg_advisory_lock(4711);
+    SELECT * INTO h FROM pg_background_launch_v2(format('INSERT INTO done VALUES (%s, %L); SELECT pg_advisory_xact_lock(4711); SELECT pg_sleep(0.02)', n, signal || ' unread'));
     EXECUTE format('SELECT %I($1)', signal) INTO sent USING h.pid;
+    PERFORM pg_advisory_unlock(4711);
     code := '00000';
     BEGIN
       PERFORM * FROM pg_background_result_v2(h.pid, h.cookie) AS (x text);
