@@ -106,11 +106,13 @@ const tests = {
         // the request of the protocol, on a connection of its own
         const canceler = new Client(settings)
         canceler.connection.on('error', () => {}) // the server closes it without a word
+        const closed = new Promise((resolve) => canceler.connection.once('end', resolve))
         canceler.connection.connect(canceler.host.startsWith('/') ? `${canceler.host}/.s.PGSQL.${canceler.port}` : canceler.port,
           canceler.host.startsWith('/') ? undefined : canceler.host)
         canceler.connection.on('connect', () => canceler.connection.cancel(client.processID, client.secretKey))
         assert.strictEqual((await within(waiting, 'a canceled wait')).code, '57014')
-        canceler.connection.stream.destroy()
+        // The server signals the session's process, then its group, and closes: the second one would cancel the next statement.
+        await within(closed, 'the end of the cancel request')
         await client.query("SELECT pg_background_stop_all('node cancel'), pg_background_forget_all('node cancel')")
         await waitUntil(other, "SELECT NOT EXISTS (SELECT FROM pg_stat_background WHERE label = 'node cancel')")
       }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::{poll_fn, try_join_all};
 use futures_util::{TryStreamExt, pin_mut};
+use tokio::net::UnixStream;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Row};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, Error, NoTls, Row};
 
 /// How long a single wait may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,8 +23,11 @@ struct Session {
     messages: Arc<Mutex<Vec<AsyncMessage>>>,
 }
 
+fn var(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"))
+}
+
 fn config() -> Config {
-    let var = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let mut config = Config::new();
     config
         .host_path(var("PGHOST"))
@@ -146,6 +150,24 @@ async fn pipelined(s: Session) -> Outcome {
     Ok(())
 }
 
+/// Sends a cancel request, and waits until the server has closed the request's connection, as libpq does and
+/// `cancel_query` does not. Before that the server has sent one of its two signals, perhaps: it signals the session's
+/// process, and then its process group. The second one would cancel the next statement.
+async fn cancel(token: &CancelToken) -> Outcome {
+    let stream = UnixStream::connect(format!("{}/.s.PGSQL.{}", var("PGHOST"), var("PGPORT"))).await?.into_std()?;
+    let rest = UnixStream::from_std(stream.try_clone()?)?;
+    token.cancel_query_raw(UnixStream::from_std(stream)?, NoTls).await?;
+    loop {
+        rest.readable().await?;
+        match rest.try_read(&mut [0; 16]) {
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return Err(error.into()),
+            _ => {}
+        }
+    }
+}
+
 async fn canceled(s: Session) -> Outcome {
     let other = connect().await?;
     for sql in [
@@ -161,8 +183,7 @@ async fn canceled(s: Session) -> Outcome {
                      WHERE b.label = 'tokio cancel' AND b.state = 'running' AND a.wait_event_type = 'Extension')",
                 )
                 .await?;
-            token.cancel_query(NoTls).await?;
-            Outcome::Ok(())
+            cancel(&token).await
         };
         let (waiter, canceler) = futures_util::future::join(s.client.query(sql, &[]), canceler).await;
         canceler?;
