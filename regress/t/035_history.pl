@@ -145,7 +145,8 @@ run_job('unwritten', 'SELECT 1');
 $offset = -s $node->logfile;
 $node->stop;
 is(said(qr/LOG:  could not write file "pg_stat\/pgsql_tmp\.pg_background\.stat\.new": /), 1, 'a file that cannot be written: the log says so');
-is(said(qr/FATAL|PANIC|ERROR/), 0, 'a file that cannot be written: the server stops well');
+# the stop may find the last client's backend on its way out
+is(said(qr/FATAL:  (?!terminating connection due to administrator command)|PANIC|ERROR/), 0, 'a file that cannot be written: the server stops well');
 ok(!-e "$file.new", 'a file that cannot be written: no half of it stays');
 rmdir $file or die "$file: $!";
 $node->start;
