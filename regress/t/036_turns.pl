@@ -18,6 +18,13 @@ my $locker = session($node);
 
 sub look { return Jobs::look($node, $_[0]) }
 sub slept { return join ' ', map { process_field($_, 'voluntary_ctxt_switches') } @_ }
+
+# A process says what it waits for before it sleeps, which is counted only then.
+sub until_sleeps_for_launch
+{
+	my ($pid) = @_;
+	return until_waits_for($node, $pid, wait_event($node, 'Launch')) && until_true(sub { process_field($pid, 'State') eq 'S' });
+}
 sub ran { return look(q{SELECT coalesce(string_agg(note, ' ' ORDER BY id), '') FROM done}) }
 
 # Sessions that may have one job at a time, and wait for a place; the jobs write who they are, and take no time.
@@ -32,7 +39,7 @@ sub waiting
 		my $pid = value($session, q{SET pg_background.launch_timeout = '1h'; SET pg_background.max_workers_per_role = 1; SELECT pg_backend_pid()});
 		$session->query_until(qr/begun/, "\\echo begun\n"
 			  . "SELECT pg_background_exec(\$sql\$INSERT INTO done SELECT count(*), '$who' FROM done\$sql\$);\n");
-		until_waits_for($node, $pid, wait_event($node, 'Launch')) or die "$who does not wait";
+		until_sleeps_for_launch($pid) or die "$who does not wait";
 		push @waiting, [ $session, $pid ];
 	}
 	return @waiting;
@@ -72,7 +79,7 @@ for my $case (
 	my $next = session($node);
 	my $pid = value($next, q{SET pg_background.launch_timeout = '1h'; SET pg_background.max_workers_per_role = 1; SELECT pg_backend_pid()});
 	$next->query_until(qr/begun/, "\\echo begun\nSELECT pg_background_exec('SELECT pg_advisory_xact_lock_shared(37)');\n");
-	until_waits_for($node, $pid, wait_event($node, 'Launch')) or die 'the next does not wait';
+	until_sleeps_for_launch($pid) or die 'the next does not wait';
 	my @waiting = waiting(qw(one two three));
 	my $before = slept(map { $_->[1] } @waiting);
 	value($locker, 'SELECT pg_advisory_unlock(36)');

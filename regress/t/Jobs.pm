@@ -350,7 +350,7 @@ sub process_field
 	open(my $status, '<', "/proc/$pid/status") or return;
 	while (my $line = <$status>)
 	{
-		return $1 if $line =~ /^$name:\s+(\d+)/;
+		return $1 if $line =~ /^$name:\s+(\S+)/;
 	}
 	return;
 }
