@@ -2,18 +2,42 @@
 
 use super::settings::{FILE, Setting, Settings, real_text};
 
+/// Finds settings of a list by name. Two sessions' lists most often have the same order: a search begins behind what was
+/// found last.
+struct ByName<'s, 'a> {
+    list: &'s [Setting<'a>],
+    next: usize,
+}
+
+impl<'s, 'a> ByName<'s, 'a> {
+    fn new(list: &'s [Setting<'a>]) -> Self {
+        Self { list, next: 0 }
+    }
+
+    fn find(&mut self, name: &[u8]) -> Option<&'s Setting<'a>> {
+        let has_name = |setting: &Setting| setting.name == name;
+        let (before, behind) = self.list.split_at(self.next);
+        let place = match behind.iter().position(has_name) {
+            Some(place) => self.next + place,
+            None => before.iter().position(has_name)?,
+        };
+        self.next = place + 1;
+        Some(&self.list[place])
+    }
+}
+
 /// What must be set so that a session that has `mine` has `theirs`, in their order; `None` when setting is not enough:
 /// when mine has something that theirs has not, or that outranks theirs, or when the place in a file would be lost.
 /// What begins and ends with a transaction is nobody's.
 pub fn difference<'a>(mine: &[Setting], theirs: &[Setting<'a>]) -> Option<Vec<Setting<'a>>> {
-    let same_name = |a: &Setting, b: &Setting| a.name == b.name;
-    let mine = || mine.iter().filter(|m| !m.is_of_transaction());
-    if mine().any(|m| !theirs.iter().any(|t| same_name(m, t))) {
+    let mut in_theirs = ByName::new(theirs);
+    if mine.iter().any(|m| !m.is_of_transaction() && in_theirs.find(m.name).is_none()) {
         return None;
     }
+    let mut in_mine = ByName::new(mine);
     let mut changes = Vec::new();
     for wanted in theirs.iter().filter(|t| !t.is_of_transaction()) {
-        match mine().find(|m| same_name(m, wanted)) {
+        match in_mine.find(wanted.name) {
             Some(here) if here == wanted => {}
             Some(here) if here.source > wanted.source => return None,
             // what was SET keeps the place of the value that RESET gives
@@ -85,7 +109,8 @@ fn reads_as(text: &[u8], written: &[u8]) -> bool {
 /// What must be reset before [`difference`] has an answer, where that helps: what only mine has, or what outranks
 /// theirs.
 pub fn resets<'a>(mine: &[Setting<'a>], theirs: &[Setting]) -> Vec<Setting<'a>> {
-    let in_the_way = |m: &&Setting| match theirs.iter().find(|t| t.name == m.name) {
+    let mut in_theirs = ByName::new(theirs);
+    let in_the_way = |m: &&Setting| match in_theirs.find(m.name) {
         Some(wanted) => m.source > wanted.source,
         None => true,
     };
@@ -155,6 +180,17 @@ mod tests {
             changed(&[IN_FILE], &[("work_mem", "64", "/etc/postgresql.conf", 13)]),
             Some(vec!["work_mem".into()])
         );
+    }
+
+    #[test]
+    fn finds_settings_in_any_order() {
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| (name, "1", "", 13));
+        let none: Option<Vec<String>> = Some(vec![]);
+        assert_eq!(changed(&[a, b, c, d], &[a, b, c, d]), none);
+        assert_eq!(changed(&[d, b, a, c], &[a, b, c, d]), none);
+        assert_eq!(changed(&[d, b], &[a, b, c, d]), Some(vec!["a".into(), "c".into()]));
+        assert_eq!(changed(&[c, a], &[b, ("c", "2", "", 13), a]), Some(vec!["b".into(), "c".into()]));
+        assert_eq!(changed(&[d, b, a, c], &[a, b, c]), None);
     }
 
     #[test]
