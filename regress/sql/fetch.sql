@@ -20,6 +20,7 @@ SELECT pid, cookie FROM pg_background_start('SELECT generate_series(1, 7)') \gse
 SELECT * FROM pg_background_fetch((:pid, :cookie), 3) AS (a int);
 SELECT * FROM pg_background_fetch(job => (:pid, :cookie), max_rows => 1) AS (a int8);
 -- fewer than were asked for: the job is released
+CALL until($$(SELECT state = 'stopped' FROM jobs)$$);
 SELECT state, consumed FROM jobs;
 SELECT * FROM pg_background_fetch((:pid, :cookie), 100) AS (a numeric);
 SELECT * FROM jobs;
