@@ -181,11 +181,13 @@ impl Locked<'_> {
         self.head.pending.in_flight.store(cookie, Relaxed);
     }
 
-    /// The job is done, if it is the one in flight, and the dispatcher is told.
+    /// The job is done, if it is the one in flight, and the dispatcher is told; as are sessions that wait for its job, which
+    /// the dispatcher may not have taken out of the queue yet.
     pub(super) fn settle_in_flight(&mut self, job: &JobSlot) {
         let pending = &self.head.pending;
         if job.at_commit.load(Relaxed) != 0 && pending.in_flight.load(Relaxed) == job.cookie.load(Relaxed) {
             pending.is_done.store(1, SeqCst);
+            self.wakes.departed = true;
             self.wake_dispatcher();
         }
     }
