@@ -181,8 +181,8 @@ impl Locked<'_> {
         self.head.pending.in_flight.store(cookie, Relaxed);
     }
 
-    /// The job is done, if it is the one in flight, and the dispatcher is told; as are sessions that wait for its job, which
-    /// the dispatcher may not have taken out of the queue yet.
+    /// The job is done, if it is the one in flight, and the dispatcher is told; as are sessions that wait for the job,
+    /// which may not have left the queue yet.
     pub(super) fn settle_in_flight(&mut self, job: &JobSlot) {
         let pending = &self.head.pending;
         if job.at_commit.load(Relaxed) != 0 && pending.in_flight.load(Relaxed) == job.cookie.load(Relaxed) {

@@ -2,8 +2,8 @@
 
 use super::settings::{FILE, Setting, Settings, real_text};
 
-/// Finds settings of a list by name. Two sessions' lists most often have the same order: a search begins behind what was
-/// found last.
+/// Finds settings of a list by name. Two sessions' lists most often have the same order: a search begins behind what
+/// was found last.
 struct ByName<'s, 'a> {
     list: &'s [Setting<'a>],
     next: usize,
