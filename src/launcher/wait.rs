@@ -153,8 +153,8 @@ pub fn for_turn<T>(deadline: Instant, mut ready: impl FnMut() -> Result<Option<T
     }
 }
 
-/// Waits until `ready` gives something, looking each time that a job which starts at a commit leaves the queue, or that
-/// a worker process is gone. `None`: the deadline passed first.
+/// Waits until `ready` gives something, looking each time that a job which starts at a commit is settled or leaves its
+/// queue, or that a worker process is gone. `None`: the deadline passed first.
 pub fn for_departure<T>(
     registry: &Registry,
     deadline: Option<Instant>,

@@ -58,7 +58,8 @@
 //!   it to stop. Wakes who waits for the job or for a slot, and a worker that was claimed.
 //! - *Queue* jobs at a commit (`queue_pending`): wakes the dispatcher. The dispatcher sets one *in flight* with its
 //!   admission; it is *settled* (`settle_in_flight`) by the take of a new process, by a warm worker's `accept_job`, or
-//!   by the job's end, which wake the dispatcher; or *released* (`release_in_flight`), by this dispatcher or the next.
+//!   by the job's end, which wake the dispatcher and who waits for the job; or *released* (`release_in_flight`), by
+//!   this dispatcher or the next.
 //! - *Wait* in line (`join`, `quit`): an entry of the queue. `quit` wakes launches that can go on now. So does all
 //!   above that wakes who waits for a slot (`wake_next`).
 //! - *Show* a wait for jobs that has lasted, or *hide* it (`show_wait`, `hide_wait`): its entry. No wake: others read

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 const LEAVERS: Duration = Duration::from_secs(1);
 
 impl Registry {
-    /// Sleeps until `ready` gives something, looking each time that a job which starts at a commit has left its queue,
-    /// or that a worker process is gone. `None`: the deadline passed first.
+    /// Sleeps until `ready` gives something, looking each time that a job which starts at a commit is settled or has
+    /// left its queue, or that a worker process is gone. `None`: the deadline passed first.
     pub fn wait_for_departure<T>(
         &self,
         deadline: Option<Instant>,

@@ -74,7 +74,8 @@ pub struct Head {
     pub(crate) door: AtomicI64,
     /// Hashes of what was said in the log, once for all processes.
     pub(crate) said: [AtomicU64; SAID],
-    /// A worker process is gone, or a job that starts at a commit has left its queue: sessions wait here for that.
+    /// A worker process is gone, or a job that starts at a commit is settled or has left its queue: sessions wait here
+    /// for that.
     pub(crate) departed: ConditionVariable,
     /// A job has ended that is marked (`JobSlot::awaited`): sessions wait here for the end of one of several jobs.
     pub(crate) some_ended: ConditionVariable,

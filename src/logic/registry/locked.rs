@@ -107,7 +107,8 @@ pub struct Wakes {
     pub(super) some_ended: bool,
     /// All launches that wait. Most often those that can go on now are enough: `Locked::wake_next`.
     pub(super) all_waiters: bool,
-    /// Sessions that wait until a worker process is gone, or a job has left the queue of those that start at a commit.
+    /// Sessions that wait until a worker process is gone, or a job that starts at a commit is settled or has left its
+    /// queue.
     pub(super) departed: bool,
 }
 

@@ -132,7 +132,7 @@ impl<'t> Tables<'t> {
     }
 
     /// The condition variable that is broadcast when a worker process is gone, or when a job that starts at a commit
-    /// has left its queue.
+    /// is settled or has left its queue.
     pub fn departed(&self) -> &'t ConditionVariable {
         &self.head.departed
     }
