@@ -27,6 +27,7 @@ mod worker;
 mod exports {
     use crate::api::declared;
     use crate::pg::entry::{self, Datum, FunctionCallInfo, Pg_finfo_record, Pg_magic_struct};
+    use crate::registry::door::{Enabled, MaxPerDatabase, MaxTotal};
     use crate::{hooks, launcher, registry, settings, worker};
 
     #[unsafe(no_mangle)]
@@ -40,7 +41,7 @@ mod exports {
         // SAFETY: the server's frame has no destructor.
         unsafe {
             entry::callback(|| {
-                settings::define(registry::door::note)?;
+                settings::define::<Enabled, MaxTotal, MaxPerDatabase>()?;
                 hooks::install();
                 registry::request()
             });

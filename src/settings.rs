@@ -2,11 +2,11 @@
 
 use crate::pg::error::Result;
 use crate::pg::guc::{
-    Bool, Int, Real, Set, Str, Unit, Words, define_bool, define_int, define_list, define_real, define_switch,
-    define_words, reserve_prefix,
+    Assigned, Bool, Int, Real, Set, Str, Unit, Words, define_bool, define_int, define_limit, define_list, define_real,
+    define_switch, define_words, reserve_prefix,
 };
 use crate::pg::{identity, mq};
-use logic::registry::quota::Limits;
+use logic::registry::door::CommonLimits;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -80,9 +80,14 @@ pub fn log_min_duration() -> i32 {
     LOG_MIN_DURATION.get()
 }
 
-/// The limits on running jobs over all sessions.
-pub fn limits() -> Limits {
-    Limits { total: unsigned(&MAX_TOTAL), per_database: unsigned(&MAX_PER_DATABASE), per_role: unsigned(&MAX_PER_ROLE) }
+/// The limits on running jobs over all sessions, as far as this process has read: `registry::door` knows them better.
+pub fn common_limits() -> CommonLimits {
+    CommonLimits { total: unsigned(&MAX_TOTAL), per_database: unsigned(&MAX_PER_DATABASE) }
+}
+
+/// As many jobs of this session's role may run at a time, over all sessions; 0 is no limit.
+pub fn max_workers_per_role() -> u32 {
+    unsigned(&MAX_PER_ROLE)
 }
 
 /// How long a launch waits for its turn.
@@ -173,9 +178,15 @@ pub fn enabled() -> bool {
     ENABLED.get()
 }
 
-/// `tell_enabled` is told of each value of `pg_background.enabled`, before it holds.
+/// The parameters are told of each value of `pg_background.enabled`, `max_workers_total` and
+/// `max_workers_per_database`, before it holds.
 #[allow(clippy::too_many_lines)] // a table
-pub fn define(tell_enabled: fn(bool)) -> Result<()> {
+pub fn define<Enabled, MaxTotal, MaxPerDatabase>() -> Result<()>
+where
+    Enabled: Assigned<bool>,
+    MaxTotal: Assigned<i32>,
+    MaxPerDatabase: Assigned<i32>,
+{
     const MAX: i32 = i32::MAX;
     let queue_size = [65536, mq::minimum_size() as i32, MAX_QUEUE_SIZE];
     for (variable, name, description, values, unit, set) in [
@@ -218,22 +229,6 @@ pub fn define(tell_enabled: fn(bool)) -> Result<()> {
             [1024, 1, 65536],
             Unit::None,
             Set::AtStart,
-        ),
-        (
-            &MAX_TOTAL,
-            c"pg_background.max_workers_total",
-            c"Sets the maximum number of background jobs that run at a time; 0 is no limit.",
-            [0, 0, MAX],
-            Unit::None,
-            Set::InFile,
-        ),
-        (
-            &MAX_PER_DATABASE,
-            c"pg_background.max_workers_per_database",
-            c"Sets the maximum number of background jobs that run in a database at a time; 0 is no limit.",
-            [0, 0, MAX],
-            Unit::None,
-            Set::InFile,
         ),
         (
             &MAX_PER_ROLE,
@@ -318,6 +313,18 @@ pub fn define(tell_enabled: fn(bool)) -> Result<()> {
     ] {
         define_int(variable, name, description, values, unit, set)?;
     }
+    define_limit::<MaxTotal>(
+        &MAX_TOTAL,
+        c"pg_background.max_workers_total",
+        c"Sets the maximum number of background jobs that run at a time; 0 is no limit.",
+        Set::InFile,
+    )?;
+    define_limit::<MaxPerDatabase>(
+        &MAX_PER_DATABASE,
+        c"pg_background.max_workers_per_database",
+        c"Sets the maximum number of background jobs that run in a database at a time; 0 is no limit.",
+        Set::InFile,
+    )?;
     define_real(
         &MAX_PLAN_COST,
         c"pg_background.max_plan_cost",
@@ -350,12 +357,11 @@ pub fn define(tell_enabled: fn(bool)) -> Result<()> {
         c"Saves the history of background jobs when the server stops.",
         Set::InFile,
     )?;
-    define_switch(
+    define_switch::<Enabled>(
         &ENABLED,
         c"pg_background.enabled",
         c"Allows background jobs to be launched.",
         Set::InFile,
-        tell_enabled,
     )?;
     // Set in the file alone: all processes judge alike, whatever a launcher has set, and no job can change the
     // verdict about the worker that it runs in.

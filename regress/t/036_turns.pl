@@ -28,15 +28,17 @@ sub until_sleeps_for_launch
 sub ran { return look(q{SELECT coalesce(string_agg(note, ' ' ORDER BY id), '') FROM done}) }
 
 # Sessions that may have one job at a time, and wait for a place; the jobs write who they are, and take no time.
-sub waiting
+sub waiting { return waiting_with('SET pg_background.max_workers_per_role = 1;', @_) }
+
+sub waiting_with
 {
-	my (@who) = @_;
+	my ($settings, @who) = @_;
 	my @waiting;
 
 	for my $who (@who)
 	{
 		my $session = session($node);
-		my $pid = value($session, q{SET pg_background.launch_timeout = '1h'; SET pg_background.max_workers_per_role = 1; SELECT pg_backend_pid()});
+		my $pid = value($session, "SET pg_background.launch_timeout = '1h'; $settings SELECT pg_backend_pid()");
 		$session->query_until(qr/begun/, "\\echo begun\n"
 			  . "SELECT pg_background_exec(\$sql\$INSERT INTO done SELECT count(*), '$who' FROM done\$sql\$);\n");
 		until_sleeps_for_launch($pid) or die "$who does not wait";
@@ -89,6 +91,58 @@ for my $case (
 	value($locker, 'SELECT pg_advisory_unlock(37)');
 	ok(until_true(sub { ran() eq 'one two three' }), 'they go on in their order') or diag(ran());
 	eval { $_->quit } for $runner, $next, map { $_->[0] } @waiting;
+}
+
+# A limit that is raised, or lowered, while launches wait is that of those that wait, too.
+for my $limit (qw(max_workers_total max_workers_per_database))
+{
+	my $setting = "pg_background.$limit";
+	my $runner = session($node);
+	my $newcomer = session($node);
+	my $come = sub {
+		return value($newcomer, "SELECT attempt(\$\$SELECT pg_background_exec('INSERT INTO done SELECT count(*), ''newcomer'' FROM done')\$\$)");
+	};
+	value($newcomer, <<'END');
+CREATE OR REPLACE FUNCTION attempt(command text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE command;
+  RETURN 'fine';
+EXCEPTION WHEN configuration_limit_exceeded THEN
+  RETURN 'limit';
+END $$;
+END
+
+	setting($node, $setting, 1);
+	value($locker, 'TRUNCATE done; SELECT pg_advisory_lock(36)');
+	launch($runner, 'SELECT pg_advisory_xact_lock_shared(36)');
+	my @waiting = waiting_with('', qw(one two));
+	my ($first, $second) = map { $_->[1] } @waiting;
+	is($come->(), 'limit', "$limit is 1, and a job runs");
+	kill 'STOP', $first;
+	setting($node, $setting, 2);
+	is($come->(), 'limit', "$limit was raised: the new place is for the first that waits");
+	is(ran(), '', "$limit was raised: the second, which has heard of it, waits for the first");
+	kill 'CONT', $first;
+	# Where the postmaster does not know the library, who looks tells those that wait.
+	ok(until_true(sub { look('SELECT count(*) FROM pg_stat_background') == 1 && ran() eq 'one two' }), "$limit was raised: they go on, one after the other") or diag(ran());
+	is($come->(), 'fine', "$limit was raised, and nobody waits");
+
+	# Two jobs run, which end one after the other.
+	value($locker, 'TRUNCATE done; SELECT pg_advisory_lock(37)');
+	launch($runner, 'SELECT pg_advisory_xact_lock_shared(37)');
+	push @waiting, waiting_with('', 'three');
+	my $third = $waiting[-1][1];
+	setting($node, $setting, 1);
+	is($come->(), 'limit', "$limit was lowered");
+	until_sleeps_for_launch($third) or die 'three does not wait';
+	value($locker, 'SELECT pg_advisory_unlock(37)');
+	ok(until_true(sub { look('SELECT count(*) FROM pg_stat_background') == 1 }), 'one job is left');
+	until_sleeps_for_launch($third) or die 'three does not wait';
+	is(ran(), '', "$limit was lowered: a place beyond it is for none that waits");
+	value($locker, 'SELECT pg_advisory_unlock(36)');
+	ok(until_true(sub { ran() eq 'three' }), "$limit was lowered: the place that is left is") or diag(ran());
+	setting($node, $setting, 0);
+	eval { $_->quit } for $runner, $newcomer, map { $_->[0] } @waiting;
 }
 
 healthy($node);

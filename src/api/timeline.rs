@@ -17,7 +17,7 @@ pub fn pg_background_timeline(call: &Call) -> Result<Datum> {
     let since = length(call, 0, "since")?;
     let (jobs, ended) = match registry::get()? {
         Some(registry) => {
-            registry.is_open()?;
+            registry.tell_configuration()?;
             // A job that ends in between is in both; the picture shows it as ended.
             (registry.jobs()?, registry.history().collect::<Result<Vec<_>>>()?)
         }

@@ -19,7 +19,7 @@ pub fn pg_background_get_jobs(call: &Call) -> Result<Datum> {
     let jobs = match registry::get()? {
         Some(registry) => {
             // Who looks what still runs has just closed the door, perhaps: where the postmaster cannot tell, this does.
-            registry.is_open()?;
+            registry.tell_configuration()?;
             registry.jobs()?
         }
         None => own_rows::jobs()?,

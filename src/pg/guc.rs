@@ -8,7 +8,6 @@ use super::guard::guard;
 use super::sys;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 /// The value of an integer setting; the server writes it, in this one thread.
@@ -101,14 +100,50 @@ fn add(name: &'static CStr, define: impl FnOnce()) -> Result<()> {
     compat_session::add_setting(name, || guard(define))
 }
 
+/// Who is told of each value of a setting, before it holds, in each process that reads it.
+pub trait Assigned<V> {
+    /// May neither fail nor wait.
+    fn assigned(value: V);
+}
+
+/// The server is about to write a value of the setting.
+unsafe extern "C-unwind" fn assigned<V, A: Assigned<V>>(value: V, _: *mut c_void) {
+    let _ = contain(|| {
+        A::assigned(value);
+        Ok(())
+    });
+}
+
 /// Defines an integer setting: default, least and greatest value.
 pub fn define_int(
+    variable: &'static Int,
+    name: &'static CStr,
+    description: &'static CStr,
+    values: [i32; 3],
+    unit: Unit,
+    set: Set,
+) -> Result<()> {
+    add_int(variable, name, description, values, unit, set, None)
+}
+
+/// Defines a setting that limits something, and that is 0, no limit, by default; `A` is told of each value.
+pub fn define_limit<A: Assigned<i32>>(
+    variable: &'static Int,
+    name: &'static CStr,
+    description: &'static CStr,
+    set: Set,
+) -> Result<()> {
+    add_int(variable, name, description, [0, 0, i32::MAX], Unit::None, set, Some(assigned::<i32, A>))
+}
+
+fn add_int(
     variable: &'static Int,
     name: &'static CStr,
     description: &'static CStr,
     [default, min, max]: [i32; 3],
     unit: Unit,
     set: Set,
+    assigned: sys::GucIntAssignHook,
 ) -> Result<()> {
     let value: *mut c_int = variable.0.as_ptr();
     let (name_at, description) = (name.as_ptr(), description.as_ptr());
@@ -132,7 +167,7 @@ pub fn define_int(
             context,
             flags,
             None,
-            None,
+            assigned,
             None,
         );
     })
@@ -187,31 +222,15 @@ impl<const N: usize> Words<N> {
     }
 }
 
-/// Whom [`assigned`] tells.
-static ON_ASSIGN: OnceLock<fn(bool)> = OnceLock::new();
-
-/// The server is about to write a value that the configuration has. What is told must not fail.
-unsafe extern "C-unwind" fn assigned(value: bool, _: *mut c_void) {
-    if let Some(tell) = ON_ASSIGN.get() {
-        let _ = contain(|| {
-            tell(value);
-            Ok(())
-        });
-    }
-}
-
-/// Defines a setting that is on by default, and can be turned off. `tell` is told of each value before it holds, in
-/// each process that reads it; it may neither fail nor wait. For one setting.
-pub fn define_switch(
+/// Defines a setting that is on by default, and can be turned off; `A` is told of each value.
+pub fn define_switch<A: Assigned<bool>>(
     variable: &'static Bool,
     name: &'static CStr,
     description: &'static CStr,
     set: Set,
-    tell: fn(bool),
 ) -> Result<()> {
     let (value, context) = (variable.0.as_ptr(), set.context());
     let (name_at, description) = (name.as_ptr(), description.as_ptr());
-    let _ = ON_ASSIGN.set(tell);
     // SAFETY: all pointers are to statics.
     add(name, || unsafe {
         sys::DefineCustomBoolVariable(
@@ -223,7 +242,7 @@ pub fn define_switch(
             context,
             0,
             None,
-            Some(assigned),
+            Some(assigned::<bool, A>),
             None,
         );
     })

@@ -103,8 +103,8 @@ pub fn get() -> Result<Option<&'static Registry>> {
         Known::Unknown => {}
     }
     // The name bears the layout's number: libraries that differ in it do not meet.
-    const { assert!(layout::LAYOUT == 7) };
-    if !shmem::attach(c"pg_background 7", Layout::new(configured()).end, ready)? {
+    const { assert!(layout::LAYOUT == 8) };
+    if !shmem::attach(c"pg_background 8", Layout::new(configured()).end, ready)? {
         *REGISTRY.lock() = Known::Missing;
     }
     Ok(known())
@@ -150,4 +150,7 @@ fn make(tables: &Tables) {
     tables.make(identity::now());
     tables.set_cores(spin::count_cores());
     tables.set_door(if settings::enabled() { Door::Open } else { Door::Closed }, guc::read_at());
+    let limits = settings::common_limits();
+    tables.set_max_total(limits.total);
+    tables.set_max_per_database(limits.per_database);
 }

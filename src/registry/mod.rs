@@ -30,6 +30,7 @@
 //! | jobs that wait for their start after a commit | the commit adds; the dispatcher takes out (`pending`) | yes |
 //! | which of them is in flight, and done | the dispatcher; its worker | yes |
 //! | `door` | the postmaster; where it does not know the library, any process (`door`) | no |
+//! | limits that all jobs have in common | the same | no, by the postmaster; yes |
 //!
 //! By operation (rules in `logic/registry`; exclusive unless said otherwise; "wakes" is after the release):
 //!

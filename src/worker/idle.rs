@@ -16,6 +16,7 @@ use crate::pg::latch::Event;
 use crate::pg::{bgworker, dsm, identity, signals};
 use crate::registry::{self, OfferedJob, Registration};
 use crate::settings;
+use logic::registry::door::Door;
 use std::time::{Duration, Instant};
 
 /// Workers beyond `max_idle_workers` stay idle this long, so that a burst of launches still finds them.
@@ -55,6 +56,7 @@ pub fn wait(
             return Ok(NextJob::Offered(job));
         }
 
+        registration.registry.tell_configuration()?;
         // Is the worker still wanted?
         let now = Instant::now();
         let idle = now - since;
@@ -66,7 +68,7 @@ pub fn wait(
             // the configuration has changed, and does not name that library as stateless any more
             || baseline.stateful_library().is_some()
             || max_idle == 0
-            || !registration.registry.is_open()?
+            || registration.registry.door() == Door::Closed
             || idle >= stay
             || began_in_recovery && !identity::is_in_recovery()?;
         let leave = |surplus| registration.exclusive(|r, me| r.try_leave(me, surplus));

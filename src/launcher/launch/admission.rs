@@ -175,15 +175,16 @@ fn count(registry: &Registry, new: &NewJob, event: LaunchEvent) -> Result<()> {
 /// The error of a launch that a limit has kept out.
 fn refusal(registry: &Registry, new: &NewJob, scope: Scope) -> Result<PgError> {
     let running = registry.shared(|r| r.running_within(scope, new))?;
+    let common = registry.common_limits();
     let (whose, setting, limit) = match scope {
-        Scope::Total => (String::new(), "max_workers_total", new.limits.total),
+        Scope::Total => (String::new(), "max_workers_total", common.total),
         Scope::Database => {
             let name = identity::database_name(new.database)?;
-            (format!(" in database \"{name}\""), "max_workers_per_database", new.limits.per_database)
+            (format!(" in database \"{name}\""), "max_workers_per_database", common.per_database)
         }
         Scope::Role => {
             let name = identity::role_name(new.role)?;
-            (format!(" for role \"{name}\""), "max_workers_per_role", new.limits.per_role)
+            (format!(" for role \"{name}\""), "max_workers_per_role", new.per_role)
         }
         Scope::Slots => (String::new(), "max_jobs", settings::max_jobs()),
     };

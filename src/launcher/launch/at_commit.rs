@@ -120,7 +120,7 @@ fn put(
         launched_at,
         database: new.database,
         role: new.role,
-        per_role: new.limits.per_role,
+        per_role: new.per_role,
         session_pid: identity::process_id(),
         session_proc: procs::my_number(),
         handle: if is_own { segment.handle() } else { 0 },

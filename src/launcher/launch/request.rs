@@ -126,7 +126,7 @@ impl<'a> Request<'a> {
             launched_at,
             query: &sql[..encoding::clip_as(sql, QUERY_SIZE, identity.encoding)],
             label: &label[..encoding::clip_as(label, LABEL_SIZE, identity.encoding)],
-            limits: settings::limits(),
+            per_role: settings::max_workers_per_role(),
             give_up,
             committed_by: None,
             wanted: key.map(|key| WorkerRequirements {

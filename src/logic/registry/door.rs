@@ -1,12 +1,41 @@
-//! The door: whether jobs may be launched, as all processes see it.
+//! The door: whether jobs may be launched, and how many may run at a time, as all processes see it.
 //!
-//! `pg_background.enabled` is read from the configuration by each process at a time of its own. What counts is what was
-//! read last. So the door is a time and a state in one word, which only a later time replaces. Where one process alone
-//! writes it, nothing is compared: a clock that is set back does no harm.
+//! `pg_background.enabled` and the limits that are set in the configuration alone are read by each process at a time of
+//! its own. What counts, for all, is what was read last. Suppose that a limit is raised while launches wait, and that
+//! each were judged by what its own session has read: launches that come later would overtake those that wait.
+//!
+//! So the door is a time and a state in one word, which only a later time replaces; the limits have a time beside them,
+//! under the lock. Where one process alone writes them, no times are compared: a clock that is set back does no harm.
 
 use super::locked::Locked;
+use super::quota::Limits;
 use super::tables::Tables;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicI64, AtomicU32};
+
+/// The limits that the configuration sets for all jobs alike; 0 is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommonLimits {
+    pub total: u32,
+    pub per_database: u32,
+}
+
+impl CommonLimits {
+    /// Those of a launch whose role may run so many jobs.
+    pub fn with(self, per_role: u32) -> Limits {
+        Limits { total: self.total, per_database: self.per_database, per_role }
+    }
+}
+
+/// What the registry's head has of them.
+#[derive(Default)]
+#[repr(C)]
+pub struct SharedLimits {
+    pub(crate) total: AtomicU32,
+    pub(crate) per_database: AtomicU32,
+    /// When they were read from the configuration. Under the lock.
+    pub(crate) read_at: AtomicI64,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
@@ -38,6 +67,26 @@ impl Tables<'_> {
     pub fn door(&self) -> Door {
         if self.head.door.load(SeqCst) & 1 == 0 { Door::Open } else { Door::Closed }
     }
+
+    /// Sets one of the limits, as [`Self::set_door`] does the door. Launches that wait and may go on by it are not
+    /// woken.
+    pub fn set_max_total(&self, limit: u32) {
+        self.head.limits.total.store(limit, SeqCst);
+    }
+
+    pub fn set_max_per_database(&self, limit: u32) {
+        self.head.limits.per_database.store(limit, SeqCst);
+    }
+
+    pub fn common_limits(&self) -> CommonLimits {
+        let limits = &self.head.limits;
+        CommonLimits { total: limits.total.load(SeqCst), per_database: limits.per_database.load(SeqCst) }
+    }
+
+    /// Were the limits read before that time?
+    pub fn has_older_limits(&self, at: i64) -> bool {
+        self.head.limits.read_at.load(Relaxed) < at
+    }
 }
 
 impl Locked<'_> {
@@ -45,5 +94,15 @@ impl Locked<'_> {
     pub fn wake_launches(&mut self) {
         self.wakes.all_waiters = true;
         self.wake_dispatcher();
+    }
+
+    /// Tells the limits that the configuration has, as they were read at that time, unless later ones are known.
+    pub fn tell_limits(&mut self, limits: CommonLimits, at: i64) {
+        if self.has_older_limits(at) {
+            self.head.limits.read_at.store(at, Relaxed);
+            self.set_max_total(limits.total);
+            self.set_max_per_database(limits.per_database);
+            self.wake_next();
+        }
     }
 }

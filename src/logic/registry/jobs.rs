@@ -6,7 +6,7 @@
 use super::claims::{Claim, WorkerRequirements};
 use super::layout::{Activity, JobSlot};
 use super::locked::{Locked, Shared};
-use super::quota::{self, Limits, Scope};
+use super::quota::{self, Scope};
 use super::rows::JobName;
 use crate::job::state::{State, Stop};
 use crate::job::usage::Usage;
@@ -26,7 +26,8 @@ pub struct NewJob<'a> {
     ///
     /// [`LABEL_SIZE`]: super::layout::LABEL_SIZE
     pub label: &'a [u8],
-    pub limits: Limits,
+    /// As many jobs of the role may run at a time; 0 is no limit.
+    pub per_role: u32,
     /// How long it waits, for its turn and for a worker together.
     pub give_up: Instant,
     /// The pid of the session whose commit has started the job; `None` if it was not to start at a commit.
@@ -137,7 +138,7 @@ impl Locked<'_> {
     }
 
     fn refusal(&self, new: &NewJob, ticket: Option<u64>) -> Option<Scope> {
-        let is_limited = new.limits.any() || self.has_waiters();
+        let is_limited = self.common_limits().with(new.per_role).any() || self.has_waiters();
         if is_limited || self.head.free_jobs.load(Relaxed) == 0 { self.verdict(new, ticket) } else { None }
     }
 

@@ -12,6 +12,7 @@ use crate::job::automatic::Automatic;
 use crate::job::progress::Progress;
 use crate::job::state::{State, Stop};
 use crate::job::usage::SharedUsage;
+use crate::registry::door::SharedLimits;
 use crate::registry::pending::Pending;
 use crate::registry::queue::Waiter;
 use crate::registry::quota::MAX_WAITERS;
@@ -21,7 +22,7 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 
 pub const MAGIC: u64 = 0x7067_5f62_6772_6567;
 /// Counts changes of this file's layout: a library that finds another number refuses the registry.
-pub const LAYOUT: u32 = 7;
+pub const LAYOUT: u32 = 8;
 
 /// Bytes of a job's text, label and error message.
 pub const QUERY_SIZE: usize = 1024;
@@ -72,6 +73,9 @@ pub struct Head {
     /// Whether jobs may be launched, and as of when: [`Tables::tell_door`](super::tables::Tables::tell_door). Any
     /// process, the postmaster among them, without the lock.
     pub(crate) door: AtomicI64,
+    /// The limits that all jobs have in common: the postmaster, without the lock; where it does not know this library,
+    /// any process, under the lock.
+    pub(crate) limits: SharedLimits,
     /// Hashes of what was said in the log, once for all processes.
     pub(crate) said: [AtomicU64; SAID],
     /// A worker process is gone, or a job that starts at a commit is settled or has left its queue: sessions wait here

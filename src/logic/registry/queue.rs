@@ -10,9 +10,10 @@
 //! another place is freed before the first has asked: then both would be admitted, and both are woken, one of them for
 //! the second time.
 
+use super::door::CommonLimits;
 use super::jobs::NewJob;
 use super::locked::{Locked, Shared};
-use super::quota::{self, Limits, MAX_WAITERS, Request, Running, Scope};
+use super::quota::{self, MAX_WAITERS, Request, Running, Scope};
 use super::tables::Tables;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
@@ -37,9 +38,7 @@ pub struct Waiter {
     pub(crate) wants_process: AtomicU32,
     pub(crate) database: AtomicU32,
     pub(crate) role: AtomicU32,
-    /// Its limits, as its session knows them.
-    pub(crate) total: AtomicU32,
-    pub(crate) per_database: AtomicU32,
+    /// Its session's limit; 0 is none.
     pub(crate) per_role: AtomicU32,
 }
 
@@ -52,15 +51,11 @@ impl Waiter {
         self.pid.load(Relaxed)
     }
 
-    fn request(&self) -> Request {
+    fn request(&self, common: CommonLimits) -> Request {
         Request {
             database: self.database.load(Relaxed),
             role: self.role.load(Relaxed),
-            limits: Limits {
-                total: self.total.load(Relaxed),
-                per_database: self.per_database.load(Relaxed),
-                per_role: self.per_role.load(Relaxed),
-            },
+            limits: common.with(self.per_role.load(Relaxed)),
         }
     }
 
@@ -70,8 +65,8 @@ impl Waiter {
 }
 
 impl NewJob<'_> {
-    fn request(&self) -> Request {
-        Request { database: self.database, role: self.role, limits: self.limits }
+    fn request(&self, common: CommonLimits) -> Request {
+        Request { database: self.database, role: self.role, limits: common.with(self.per_role) }
     }
 }
 
@@ -100,19 +95,21 @@ impl Shared<'_> {
     }
 
     /// What these entries of the table ask for.
-    fn requests(&self, waiting: &[(u64, usize)]) -> [Request; MAX_WAITERS] {
+    fn requests(&self, waiting: &[(u64, usize)], common: CommonLimits) -> [Request; MAX_WAITERS] {
         let mut requests = [Request::default(); MAX_WAITERS];
         for (request, (_, index)) in requests.iter_mut().zip(waiting) {
-            *request = self.head.waiters[*index].request();
+            *request = self.head.waiters[*index].request(common);
         }
         requests
     }
 
-    /// The limit that keeps the job out; `None`: it is admitted.
+    /// The limit that keeps the job out; `None`: it is admitted. The limits may change meanwhile: all are judged by
+    /// the same ones.
     pub(super) fn verdict(&self, new: &NewJob, ticket: Option<u64>) -> Option<Scope> {
+        let common = self.common_limits();
         let (ahead, count) = self.ahead(Queue::ForSlot, ticket);
-        let requests = self.requests(&ahead[..count]);
-        let me = new.request();
+        let requests = self.requests(&ahead[..count], common);
+        let me = new.request(common);
         let ahead = &requests[..count];
         let running = self.count_running(ahead.iter().chain([&me]));
         let free = self.head.free_jobs.load(Relaxed);
@@ -123,9 +120,9 @@ impl Shared<'_> {
         Running::count(requests, self.running(), self.kinds.iter().map(|kind| kind.load(Relaxed)))
     }
 
-    /// How many running jobs the limit counts, for its error.
+    /// How many running jobs the limit counts that has kept the job out, for its error. It may be gone by now.
     pub fn running_within(&self, scope: Scope, new: &NewJob) -> u32 {
-        let request = new.request();
+        let request = new.request(CommonLimits { total: 1, per_database: 1 });
         self.count_running([&request].into_iter()).within(scope, &request)
     }
 
@@ -147,9 +144,7 @@ impl Locked<'_> {
         waiter.wants_process.store(u32::from(queue == Queue::ForProcess), Relaxed);
         waiter.database.store(new.database, Relaxed);
         waiter.role.store(new.role, Relaxed);
-        waiter.total.store(new.limits.total, Relaxed);
-        waiter.per_database.store(new.limits.per_database, Relaxed);
-        waiter.per_role.store(new.limits.per_role, Relaxed);
+        waiter.per_role.store(new.per_role, Relaxed);
         waiter.ticket.store(ticket, Relaxed);
         self.head.waiting.fetch_add(1, Relaxed);
         Some(ticket)
@@ -182,7 +177,7 @@ impl Locked<'_> {
             return;
         }
         let waiting = &waiting[..count];
-        let requests = self.requests(waiting);
+        let requests = self.requests(waiting, self.common_limits());
         let requests = &requests[..count];
         let running = self.count_running(requests.iter());
         let within = |scope, request: &Request| running.within(scope, request);

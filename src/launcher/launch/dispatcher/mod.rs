@@ -22,9 +22,9 @@ use crate::pg::latch::{self, Event};
 use crate::pg::{exit, identity, procs};
 use crate::point;
 use crate::registry::{self, Admission, End, InFlight, NewJob, PendingNode, Registry, WorkerRequirements};
-use crate::settings;
 use logic::job::state::State;
 use logic::job::usage::Usage;
+use logic::registry::door::Door;
 use logic::registry::quota::Scope;
 use logic::sqlstate;
 use logic::wire::pending::PendingJob;
@@ -148,7 +148,8 @@ impl Dispatcher {
     }
 
     fn pass(&mut self) -> Result<Pass> {
-        let is_open = self.registry.is_open()?;
+        self.registry.tell_configuration()?;
+        let is_open = self.registry.door() == Door::Open;
         let mut kept_out = Vec::new();
         // Jobs that have their segments are launched then: perhaps one must end for another's segment.
         let mut lacks_segments = false;
@@ -266,8 +267,6 @@ impl Dispatcher {
 }
 
 fn new_job<'a>(job: &PendingJob<'a>) -> NewJob<'a> {
-    let mut limits = settings::limits();
-    limits.per_role = job.per_role;
     NewJob {
         cookie: job.cookie,
         database: job.database,
@@ -275,7 +274,7 @@ fn new_job<'a>(job: &PendingJob<'a>) -> NewJob<'a> {
         launched_at: job.launched_at,
         query: job.query,
         label: job.label,
-        limits,
+        per_role: job.per_role,
         give_up: Instant::now(),
         committed_by: Some(job.session_pid),
         wanted: job.key.map(|key| {

@@ -1,9 +1,10 @@
 //! How a launcher is admitted and comes to a worker, and what holds when it is admitted and when it claims a worker.
 
 use super::launchers::State;
-use super::model::{Job, Segment, Sleep, World};
+use super::model::{Job, LIMITS, Planted, Segment, Sleep, World};
 use super::workers;
 use crate::registry::claims::Claim;
+use crate::registry::door::CommonLimits;
 use crate::registry::jobs::Admission;
 use crate::registry::layout::{Activity, WorkerSlot};
 use crate::registry::queue::Queue;
@@ -23,7 +24,7 @@ impl World {
             database: 1 + u32::from(what == 1),
             role: 10 + u32::from(what == 3),
             settings: u64::from(what == 2),
-            limits: self.limits,
+            per_role: self.limits.per_role,
             handle,
             taken: if matches!(what, 4 | 5) { self.launcher(proc).used } else { [0; 2] },
         };
@@ -59,6 +60,32 @@ impl World {
         admission
     }
 
+    /// The process has read the configuration, which has changed or not; or tells late what it has read long ago.
+    pub fn read_configuration(&mut self, proc: u32, what: u8) -> &'static str {
+        let limits = LIMITS[usize::from(what) % LIMITS.len()];
+        let common = CommonLimits { total: limits.total, per_database: limits.per_database };
+        if self.read_at > 0 && what % 3 == 0 {
+            let at = self.read_at - i64::from(what % 2);
+            self.exclusive(proc, |r| r.tell_limits(common, at));
+        } else {
+            (self.limits.total, self.limits.per_database) = (limits.total, limits.per_database);
+            self.read_at += 1;
+            let (at, planted) = (self.read_at, self.planted);
+            self.exclusive(proc, |r| {
+                if planted == Planted::RaiseSilently {
+                    r.set_max_total(common.total);
+                    r.set_max_per_database(common.per_database);
+                } else {
+                    r.tell_limits(common, at);
+                }
+            });
+        }
+        if self.memory.tables().common_limits().with(self.limits.per_role) != self.limits {
+            self.complain("the limits are not those that were read last");
+        }
+        "reads the configuration"
+    }
+
     /// The launches that wait before that ticket, and would be admitted now.
     fn ready(&self, before: Option<u64>) -> Vec<u64> {
         let launchers = self.launchers.iter().filter(|launcher| !launcher.is_exiting);
@@ -77,10 +104,10 @@ impl World {
         let of_database = jobs.clone().filter(|other| other.database.load(Relaxed) == job.database);
         let of_role = jobs.clone().filter(|other| other.role.load(Relaxed) == job.role);
         let is_kept = |limit: u32, count: usize| limit == 0 || count <= limit as usize;
-        let limits = &job.limits;
+        let limits = self.limits;
         let are_kept = is_kept(limits.total, jobs.count())
             && is_kept(limits.per_database, of_database.count())
-            && is_kept(limits.per_role, of_role.count());
+            && is_kept(job.per_role, of_role.count());
         if !are_kept {
             self.complain("a job was admitted beyond its limits");
         }

@@ -1,7 +1,9 @@
 //! The door: what was read last counts.
 
-use super::memory::Memory;
+use super::memory::{Acting, Machine, Memory};
+use crate::registry::door::CommonLimits;
 use crate::registry::door::Door::{Closed, Open};
+use crate::registry::locked::Locked;
 
 #[test]
 fn a_new_registry_has_an_open_door() {
@@ -31,6 +33,27 @@ fn the_one_who_sets_it_need_not_be_later() {
     tables.set_door(Closed, 200);
     tables.set_door(Open, 100);
     assert_eq!(tables.door(), Open);
+}
+
+#[test]
+fn the_limits_that_were_read_last_count_whoever_tells_them_when() {
+    let (memory, machine) = (Memory::new(), Machine::new(1));
+    machine.start(0);
+    let (tables, server) = (memory.tables(), Acting { machine: &machine, me: machine.process(0) });
+    let tell = |total, per_database, at| {
+        let mut locked = Locked::new(&tables, &server);
+        locked.tell_limits(CommonLimits { total, per_database }, at);
+        locked.into_wakes().deliver(&tables, &server);
+        let CommonLimits { total, per_database } = tables.common_limits();
+        [total, per_database]
+    };
+    assert_eq!(tables.common_limits(), CommonLimits::default());
+    assert_eq!(tell(1, 2, 200), [1, 2]);
+    assert_eq!(tell(3, 4, 100), [1, 2]);
+    assert!(tables.has_older_limits(201) && !tables.has_older_limits(200));
+    assert_eq!(tell(0, 4, 300), [0, 4]);
+    tables.set_max_total(7);
+    assert_eq!(tell(1, 1, 300), [7, 4]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A small registry in plain memory, and a server that knows which processes are there and whose latch is set.
 
+use crate::registry::door::SharedLimits;
 use crate::registry::history::HistoryEntry;
 use crate::registry::layout::{ConditionVariable, Head, JobSlot, SAID, ShownWait, Totals, WorkerSlot};
 use crate::registry::locked::{Process, Server};
@@ -53,6 +54,7 @@ impl Memory {
                 ended: AtomicU64::new(0),
                 reset_at: AtomicI64::new(0),
                 door: AtomicI64::new(0),
+                limits: SharedLimits::default(),
                 said: [const { AtomicU64::new(0) }; SAID],
                 departed: ConditionVariable::default(),
                 some_ended: ConditionVariable::default(),
@@ -219,5 +221,5 @@ impl Server for Acting<'_> {
 fn a_slot_takes_what_is_documented() {
     let job = size_of::<JobSlot>() + size_of::<AtomicU64>() + size_of::<ShownWait>();
     let fixed = size_of::<Head>() + crate::registry::layout::TOTALS * size_of::<Totals>();
-    assert_eq!((job, size_of::<HistoryEntry>(), size_of::<WorkerSlot>(), fixed), (1584, 1768, 216, 83_264));
+    assert_eq!((job, size_of::<HistoryEntry>(), size_of::<WorkerSlot>(), fixed), (1584, 1768, 216, 82_256));
 }

@@ -41,6 +41,8 @@ pub enum Planted {
     DropTurns,
     /// A launch that leaves the queue does not wake the next.
     QuitSilently,
+    /// Nobody is woken when limits were raised.
+    RaiseSilently,
     /// Wakes of sessions that wait for one of several jobs are lost.
     DropEnds,
     /// A job that ends frees its slot twice.
@@ -49,7 +51,7 @@ pub enum Planted {
     ForgetClaim,
 }
 
-const LIMITS: [Limits; 4] = [
+pub const LIMITS: [Limits; 4] = [
     Limits { total: 0, per_database: 0, per_role: 0 },
     Limits { total: 2, per_database: 0, per_role: 0 },
     Limits { total: 0, per_database: 1, per_role: 0 },
@@ -71,7 +73,7 @@ pub struct Job {
     pub database: u32,
     pub role: u32,
     pub settings: u64,
-    pub limits: Limits,
+    pub per_role: u32,
     /// Its segment.
     pub handle: usize,
     /// Pids that the session still uses; 0 is none.
@@ -92,7 +94,7 @@ impl Job {
             launched_at: 1,
             query: b"SELECT 1",
             label: b"",
-            limits: self.limits,
+            per_role: self.per_role,
             give_up: Instant::now(),
             committed_by: None,
             wanted: Some(WorkerRequirements {
@@ -138,8 +140,9 @@ pub struct World {
     /// Wakes that a process has still to deliver.
     pub pending: Vec<Option<Wakes>>,
     pub next_cookie: i64,
-    /// The same for all sessions.
+    /// What was read last of the configuration, by whatever process, and when.
     pub limits: Limits,
+    pub read_at: i64,
     pub planted: Planted,
     /// Processes may vanish without a call of their exit callbacks.
     pub is_brutal: bool,
@@ -176,6 +179,7 @@ impl World {
             pending: (0..PROCS).map(|_| None).collect(),
             next_cookie: 1000,
             limits: Limits::default(),
+            read_at: 0,
             planted,
             is_brutal,
             has_vanished: false,
@@ -208,7 +212,9 @@ impl World {
     /// One process makes a move: `who` chooses it, `what` one of its moves. Then all invariants are looked at.
     pub fn step(&mut self, who: u8, what: u8) -> Result<(), String> {
         if self.trace.is_empty() {
-            self.limits = LIMITS[usize::from(what) % LIMITS.len()];
+            self.limits.per_role = LIMITS[usize::from(what) % LIMITS.len()].per_role;
+            self.read_configuration(LAUNCHERS + WORKER_PROCESSES, what);
+            self.deliver(LAUNCHERS + WORKER_PROCESSES);
         }
         let proc = u32::from(who) % PROCS;
         if !self.could_move(proc, what) {
@@ -298,7 +304,7 @@ impl World {
 
     fn could_move(&self, proc: u32, what: u8) -> bool {
         let observer = proc.checked_sub(LAUNCHERS + WORKER_PROCESSES);
-        let has_nothing = what > 6 && observer.is_some_and(|index| self.observers[index as usize].is_idle());
+        let has_nothing = what > 10 && observer.is_some_and(|index| self.observers[index as usize].is_idle());
         let is_there = self.machine.process(proc).pid != 0;
         let is_woken = self.pending[proc as usize].is_some() || self.is_woken(proc);
         what >= NEXT || is_there && is_woken && !has_nothing

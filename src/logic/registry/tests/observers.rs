@@ -99,6 +99,7 @@ impl World {
                     self.reap(proc);
                     "reaps".into()
                 }
+                7..=10 => self.read_configuration(proc, self.next_cookie as u8 ^ what).into(),
                 _ => "looks".into(),
             },
         }

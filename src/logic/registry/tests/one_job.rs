@@ -6,7 +6,6 @@ use crate::registry::claims::Claim;
 use crate::registry::jobs::{Admission, End};
 use crate::registry::layout::{Activity, MAPPED};
 use crate::registry::locked::{Locked, Process};
-use crate::registry::quota::Limits;
 use crate::registry::workers::{AfterJob, IdleOutcome};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -62,7 +61,7 @@ impl Shop {
 }
 
 fn job(cookie: i64) -> Job {
-    Job { cookie, database: 1, role: 10, settings: 0, limits: Limits::default(), handle: 0, taken: [0; 2] }
+    Job { cookie, database: 1, role: 10, settings: 0, per_role: 0, handle: 0, taken: [0; 2] }
 }
 
 /// No launcher gives a job to two workers. Should two come for it nevertheless, it does not run twice.

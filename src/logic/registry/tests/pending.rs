@@ -8,7 +8,6 @@ use crate::registry::jobs::{Admission, End, NewJob};
 use crate::registry::layout::MAPPED;
 use crate::registry::locked::{Locked, Process, Shared};
 use crate::registry::pending::InFlight;
-use crate::registry::quota::Limits;
 use crate::registry::workers::{AfterJob, IdleOutcome};
 use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;
@@ -209,8 +208,7 @@ impl World {
             }
             return Dispatcher::Looks;
         }
-        let job =
-            Job { cookie, database: 1, role: 10, settings: 0, limits: Limits::default(), handle: 0, taken: [0, 0] };
+        let job = Job { cookie, database: 1, role: 10, settings: 0, per_role: 0, handle: 0, taken: [0, 0] };
         let new = NewJob { committed_by: Some(77), ..job.ask() };
         let admission = self.exclusive(DISPATCHER, |r| {
             let admission = r.admit(&new, None);

@@ -93,6 +93,7 @@ fn all_holds_after_each_move() {
         "to stop: AfterStatement",
         "forgets its mappings",
         "reaps",
+        "reads the configuration",
     ];
     for what in rare {
         assert!(seen.contains(what), "no process {what}");
@@ -127,6 +128,11 @@ fn a_lost_wake_of_launches_that_wait_is_found() {
 #[test]
 fn a_launch_that_leaves_the_queue_without_a_word_is_found() {
     is_found(Planted::QuitSilently, "sleeps, but would be admitted");
+}
+
+#[test]
+fn a_raise_of_which_nobody_hears_is_found() {
+    is_found(Planted::RaiseSilently, "sleeps, but would be admitted");
 }
 
 #[test]

@@ -14,7 +14,6 @@ use crate::registry::jobs::{Admission, End, NewJob};
 use crate::registry::layout::{Key, MAPPED};
 use crate::registry::locked::{Locked, Process, Shared};
 use crate::registry::queue::Queue;
-use crate::registry::quota::Limits;
 use crate::registry::tables::OfferedJob;
 use crate::registry::workers::{AfterJob, IdleOutcome};
 use std::collections::BTreeMap;
@@ -132,7 +131,7 @@ fn launch_jobs<'s>(shop: &'s Shop, scope: &'s Scope<'s, '_>, proc: u32) {
             launched_at: 1,
             query: b"SELECT 1",
             label: b"",
-            limits: Limits { total: if dice.roll(2) == 0 { 2 } else { 0 }, per_database: 0, per_role: 0 },
+            per_role: if dice.roll(2) == 0 { 2 } else { 0 },
             give_up: Instant::now(),
             committed_by: None,
             wanted: Some(WorkerRequirements {
