@@ -94,6 +94,16 @@ pgbg_check_for_interrupts(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* Serves interrupts; false when there were none, or when none can be served here. */
+bool
+pgbg_serve_interrupts(void)
+{
+	if (!INTERRUPTS_PENDING_CONDITION() || !INTERRUPTS_CAN_BE_PROCESSED())
+		return false;
+	ProcessInterrupts();
+	return true;
+}
+
 /* The bytes of a detoasted value; short headers are fine. */
 const char *
 pgbg_varlena(const void *datum, Size *len)

@@ -100,6 +100,7 @@ extern void pgbg_set_my_latch(void);
 extern const Pg_magic_struct *pgbg_magic(void);
 extern const Pg_finfo_record *pgbg_finfo_v1(void);
 extern void pgbg_check_for_interrupts(void);
+extern bool pgbg_serve_interrupts(void);
 extern const char *pgbg_varlena(const void *datum, Size *len);
 extern Size pgbg_varsize(const void *datum);
 extern bool pgbg_is_external(const void *datum);

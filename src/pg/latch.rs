@@ -40,26 +40,31 @@ pub(super) fn milliseconds_until(deadline: Instant) -> i64 {
 
 /// Sleeps until the latch is set, the deadline has passed or the postmaster has died (the process then exits), and
 /// serves interrupts. The caller checks its condition before each call: a set latch is no promise.
+///
+/// It does not sleep when there were interrupts to be served. Serving them may reset the latch (the server looks then
+/// whether the client is still there), and what has set it since the caller's look would be lost.
 pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
     let (events, timeout) = until_set_or(deadline);
     let event = event.number()?;
     // SAFETY: the latch is this process's own.
     guard(|| unsafe {
-        sys::pgbg_check_for_interrupts();
-        sys::WaitLatch(sys::MyLatch, events, timeout, event);
-        sys::ResetLatch(sys::MyLatch);
-        sys::pgbg_check_for_interrupts();
+        if !sys::pgbg_serve_interrupts() {
+            sys::WaitLatch(sys::MyLatch, events, timeout, event);
+            sys::ResetLatch(sys::MyLatch);
+            sys::pgbg_check_for_interrupts();
+        }
     })
 }
 
-/// The same, but leaves the latch set, and serves interrupts before the sleep only.
+/// The same, but leaves the latch set, and serves no interrupts after the sleep.
 pub(super) fn sleep(event: Event, deadline: Option<Instant>) -> Result<()> {
     let (events, timeout) = until_set_or(deadline);
     let event = event.number()?;
     // SAFETY: as above.
     guard(|| unsafe {
-        sys::pgbg_check_for_interrupts();
-        sys::WaitLatch(sys::MyLatch, events, timeout, event);
+        if !sys::pgbg_serve_interrupts() {
+            sys::WaitLatch(sys::MyLatch, events, timeout, event);
+        }
     })
 }
 
