@@ -17,7 +17,9 @@ use std::sync::atomic::Ordering::SeqCst;
 const QUEUED: usize = HISTORY;
 const SESSION: u32 = 0;
 const DISPATCHER: u32 = 1;
-const FIRST_WORKER: u32 = 2;
+/// Sleeps until a job is settled.
+const WAITER: u32 = 2;
+const FIRST_WORKER: u32 = 3;
 /// Moves from here on end the process.
 const END: u8 = 20;
 
@@ -74,6 +76,7 @@ impl World {
     fn new(planted: Planted) -> Self {
         let machine = Machine::new(FIRST_WORKER as usize + WORKERS);
         machine.start(SESSION);
+        machine.start(WAITER);
         Self {
             memory: Memory::new(),
             machine,
@@ -304,10 +307,17 @@ impl World {
     }
 
     fn step(&mut self, who: u8, what: u8) -> Checked {
+        let was_done = self.memory.tables().is_in_flight_done();
+        self.machine.leave_conditions(WAITER);
+        self.machine.join_condition(WAITER, self.memory.tables().departed());
         match who {
             0 => self.commit(),
             1 | 2 => self.dispatch(what),
             worker => self.work((worker as usize - 3) % WORKERS, what),
+        }
+        // A session may have waited for the job since before it had a worker, and the dispatcher may never go on.
+        if !was_done && self.memory.tables().is_in_flight_done() && self.machine.is_on_condition(WAITER) {
+            return Err("a job is settled, and who waits for it was not told".into());
         }
         let twice = self.ran.iter().position(|ran| *ran > 1);
         twice.map_or(Ok(()), |job| Err(format!("job {} has run twice", job + 1)))
