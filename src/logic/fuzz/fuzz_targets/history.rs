@@ -12,9 +12,13 @@ fuzz_target!(|bytes: &[u8]| {
     let signed = saved::signed(OWNER, bytes);
     if let Ok(history) = saved::decode(&signed, OWNER) {
         let texts = |job: &saved::SavedJob| job.label.len() + job.message.len() + job.query.len();
-        let mut again = Encoder::new(OWNER, history.jobs().count(), history.jobs().map(|job| texts(&job)).sum()).unwrap();
+        let mut again =
+            Encoder::new(OWNER, history.jobs().count(), history.jobs().map(|job| texts(&job)).sum()).unwrap();
         history.jobs().for_each(|job| again.put(&job));
         let again = again.finish();
-        assert_eq!(saved::decode(&again, OWNER).unwrap().jobs().collect::<Vec<_>>(), history.jobs().collect::<Vec<_>>());
+        assert_eq!(
+            saved::decode(&again, OWNER).unwrap().jobs().collect::<Vec<_>>(),
+            history.jobs().collect::<Vec<_>>()
+        );
     }
 });
