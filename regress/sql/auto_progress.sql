@@ -28,7 +28,7 @@ $$;
 
 -- Runs a job up to the gate, and says what is seen there; then lets it go on to its end.
 CREATE FUNCTION in_the_middle(sql text, results bool DEFAULT false, autocommit bool DEFAULT false, at_least int DEFAULT 40,
-                              OUT percent text, OUT rows bool, OUT source text, OUT phase text, OUT ends text)
+                              OUT percent text, OUT rows bool, OUT estimated bigint, OUT source text, OUT phase text, OUT ends text)
 LANGUAGE plpgsql AS $$
 DECLARE
     j pg_background_handle;
@@ -53,6 +53,7 @@ BEGIN
                     WHEN seen.progress_pct BETWEEN 65 AND 85 THEN 'about three quarters'
                     ELSE seen.progress_pct::text END;
     rows := seen.rows_processed > 0;
+    estimated := seen.rows_estimated;
     source := seen.progress_source;
     phase := regexp_replace(seen.progress_phase, '^\d+ %', 'N %');
     PERFORM pg_advisory_unlock(1111);
@@ -65,6 +66,8 @@ $$;
 -- Statements with a plan.
 SELECT percent, source, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id)');
 SELECT percent, rows, source, ends FROM in_the_middle('SELECT * FROM source WHERE gate(id)');
+-- every row is expected
+SELECT percent, rows, estimated, ends FROM in_the_middle('SELECT *, gate(id) FROM source');
 SELECT percent, rows, source, ends FROM in_the_middle('INSERT INTO copied SELECT * FROM source WHERE gate(id)');
 SELECT percent, rows, source, ends FROM in_the_middle('UPDATE source SET filler = filler WHERE gate(id)');
 VACUUM FULL source;
@@ -72,13 +75,17 @@ VACUUM FULL source;
 SELECT CASE WHEN current_setting('server_version_num')::int >= 150000
             THEN 'MERGE INTO target t USING source s ON t.id = s.id AND gate(s.id) WHEN MATCHED THEN UPDATE SET filler = s.filler'
             ELSE 'UPDATE target t SET filler = s.filler FROM source s WHERE t.id = s.id AND gate(s.id)' END AS merge \gset
-SELECT percent <> 'goes back' AS goes_on, source, ends FROM in_the_middle(:'merge', at_least => 1);
+SELECT percent <> 'goes back' AS goes_on, rows, source, ends FROM in_the_middle(:'merge', at_least => 1);
 VACUUM FULL target;
 SELECT percent, rows, source, ends FROM in_the_middle('DELETE FROM target WHERE gate(id)');
-SELECT percent, source, ends FROM in_the_middle('CREATE TABLE made AS SELECT * FROM source WHERE gate(id)');
+SELECT percent, rows, source, ends FROM in_the_middle('CREATE TABLE made AS SELECT * FROM source WHERE gate(id)');
 CREATE MATERIALIZED VIEW gated AS SELECT * FROM source WHERE gate(id) WITH NO DATA;
-SELECT percent, source, ends FROM in_the_middle('REFRESH MATERIALIZED VIEW gated');
+SELECT percent, rows, source, ends FROM in_the_middle('REFRESH MATERIALIZED VIEW gated');
 SELECT percent, source, ends FROM in_the_middle('EXPLAIN ANALYZE SELECT * FROM source WHERE gate(id)');
+-- A CTE that is read once more; the inner side of a nested loop, which begins anew for each row of the outer one.
+SELECT percent, ends FROM in_the_middle('WITH c AS MATERIALIZED (SELECT * FROM source WHERE gate(id)) SELECT * FROM c WHERE id > 0', at_least => 20);
+SELECT percent, ends FROM in_the_middle('WITH c AS MATERIALIZED (SELECT * FROM source WHERE id <= 3)
+    SELECT count(*) FROM source s, LATERAL (SELECT * FROM c WHERE c.id <= s.id OFFSET 0) AS x WHERE gate(s.id)');
 SELECT percent, source, ends FROM in_the_middle('DECLARE c CURSOR FOR SELECT * FROM source WHERE gate(id); FETCH ALL FROM c');
 
 -- Checks of a foreign key count: this one waits for a row in the middle.
