@@ -34,13 +34,13 @@ CREATE INDEX indexed_n ON indexed (n);
 CREATE INDEX indexed_s ON indexed (gate(n, 15000), s);
 ANALYZE indexed (s);
 END
-my ($holder, $watcher) = map { session($node) } 1 .. 2;
+my ($holder, $launcher, $watcher) = map { session($node) } 1 .. 3;
 
-# Launches a job and returns what the view shows of it once its phase is like that.
+# Launches a job and returns what the view shows another session of it once its phase is like that.
 sub held
 {
 	my ($sql, $phase) = @_;
-	my $pid = launch($watcher, $sql);
+	my $pid = launch($launcher, $sql);
 	return shown($pid, $phase);
 }
 
@@ -63,16 +63,16 @@ sub ends
 	my ($what) = @_;
 
 	# Before it is asked for its result: a command that waits for all snapshots would wait for that query's.
-	until_true(sub { value($watcher, 'SELECT count(*) FROM pg_stat_background WHERE pid = :pid') == 0 });
-	my ($out) = ask($watcher, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+	until_true(sub { value($launcher, 'SELECT count(*) FROM pg_stat_background WHERE pid = :pid') == 0 });
+	my ($out) = ask($launcher, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
 	like($out, $what, "the job returns $what");
 	return;
 }
 
 sub canceled
 {
-	value($watcher, 'SELECT pg_background_cancel_v2(:pid, :cookie)');
-	ask($watcher, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+	value($launcher, 'SELECT pg_background_cancel_v2(:pid, :cookie)');
+	ask($launcher, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
 	return;
 }
 
@@ -125,10 +125,13 @@ ends(qr/ANALYZE/);
 value($holder, 'BEGIN; INSERT INTO t VALUES (0)');
 @row = held('CREATE INDEX CONCURRENTLY c ON t (s)', qr/CREATE INDEX, \d of \d: waiting for writers before build/);
 is($row[1], 0, 'nothing is done before the build');
-value($holder, 'ROLLBACK; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t');
-@row = shown(value($watcher, 'SELECT :pid'), qr/CREATE INDEX, \d of \d: waiting for old snapshots/);
+my $snapshot = session($node);
+value($snapshot, 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM t');
+value($holder, 'ROLLBACK');
+@row = shown(value($launcher, 'SELECT :pid'), qr/CREATE INDEX, \d of \d: waiting for old snapshots/);
 between($row[1], 95, 99, 'all is done before the last wait');
-value($holder, 'COMMIT');
+value($snapshot, 'COMMIT');
+$snapshot->quit;
 ends(qr/CREATE INDEX/);
 
 value($holder, 'BEGIN; INSERT INTO t VALUES (0)');
@@ -189,12 +192,12 @@ unlock();
 ends(qr/DO/);
 
 # VACUUM, slowed down: a page costs 1 at least, and so a pause
-value($watcher, "SET vacuum_cost_limit = 1; SET vacuum_cost_delay = '10ms'");
+value($launcher, "SET vacuum_cost_limit = 1; SET vacuum_cost_delay = '10ms'");
 $node->safe_psql('postgres', 'DROP INDEX c, i; DELETE FROM t WHERE n % 2 = 0');
 @row = held('VACUUM t', qr/\|[1-9]\d?\|VACUUM: scanning heap/);
 between($row[1], 1, 98, 'VACUUM has begun');
 my $indexes = $since17 ? 'VACUUM, index \d of 1: vacuuming indexes' : 'VACUUM: vacuuming indexes';
-my @later = shown(value($watcher, 'SELECT :pid'), qr/$indexes/);
+my @later = shown(value($launcher, 'SELECT :pid'), qr/$indexes/);
 ok($later[1] >= $row[1], 'the figure has not fallen');
 canceled();
 @row = held('ANALYZE t', qr/\|[1-9]\d?\|ANALYZE: acquiring sample rows/);
@@ -207,21 +210,21 @@ canceled();
 for my $sql ('VACUUM nowhere', 'REINDEX TABLE nowhere', 'CLUSTER nowhere', 'COPY nowhere TO STDOUT', 'REINDEX SCHEMA nowhere',
 	'REFRESH MATERIALIZED VIEW nowhere', 'ANALYZE no.where', 'CREATE INDEX ON nowhere (n)')
 {
-	launch($watcher, $sql);
-	my ($out, $err) = ask($watcher, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
+	launch($launcher, $sql);
+	my ($out, $err) = ask($launcher, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (tag text)');
 	like($err, qr/ERROR:  (42P01|3F000|0A000)/, "$sql fails by itself");
 }
 
 # all tables of a database, by their pages
 $node->safe_psql('postgres', 'CREATE DATABASE small');
-value($watcher, 'SET vacuum_cost_delay = 0');
-launch($watcher, 'VACUUM');
+value($launcher, 'SET vacuum_cost_delay = 0');
+launch($launcher, 'VACUUM');
 ends(qr/VACUUM/);
-launch($watcher, 'ANALYZE');
+launch($launcher, 'ANALYZE');
 ends(qr/ANALYZE/);
-launch($watcher, 'REINDEX SCHEMA public');
+launch($launcher, 'REINDEX SCHEMA public');
 ends(qr/REINDEX/);
 
-$_->quit foreach $holder, $watcher;
+$_->quit foreach $holder, $launcher, $watcher;
 nothing_left($node, 'in the end');
 done_testing();
