@@ -164,7 +164,7 @@ build_source() { # major, name of the result
     unset PROFILE CFLAGS CPPFLAGS LDFLAGS # flags of the compiler to PostgreSQL, the first too
     ./configure -q --prefix="$to" --enable-debug --enable-cassert --enable-tap-tests --without-icu --with-openssl CFLAGS="-O1 -g"
     make -s -j"$(nproc)" install DESTDIR="$to.part"
-    for c in dblink postgres_fdw pg_stat_statements amcheck sslinfo; do make -s -C "contrib/$c" install DESTDIR="$to.part"; done
+    for c in auto_explain dblink postgres_fdw pg_stat_statements amcheck sslinfo; do make -s -C "contrib/$c" install DESTDIR="$to.part"; done
   ' _ "$D/apt-$2" >"$log" 2>&1 </dev/null || { tail -5 "$log"; rm -rf "$b"; return 1; }
   rm -rf "$to" "$b" "${D:?}/apt-$2"; mv "$to.part$to" "$to"; rm -rf "$to.part"
 }
