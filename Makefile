@@ -71,7 +71,7 @@ bench:
 bench-check:
 	@bench/count/run
 
-# Of the servers that CI counts on.
+# Of 15, on which CI counts and compares, and of 18, for comparing by hand.
 bench-record:
 	@for major in 15 18; do PG_CONFIG=$$(scripts/pg-matrix.sh pgconfig $$major) bench/count/run --record || exit; done
 

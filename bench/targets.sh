@@ -212,7 +212,7 @@ targets_many() {
   history_0=$(sql -c 'SELECT bench.launch_latency(50)')
   view_100=$(middle_of 'SELECT count(*) FROM pg_background_history' 100)
   # as many rows as there are by then
-  few=$(sql -c 'SELECT count(*) FROM pg_background_history')
+  local history_rows few; history_rows=$(sql -c 'SELECT count(*) FROM pg_background_history')
   sql -c 'SELECT bench.execs(1100)' >/dev/null
   many=$(sql -c 'SELECT count(*) FROM pg_background_history')
   history_1000=$(sql -c 'SELECT bench.launch_latency(400)')
@@ -224,17 +224,35 @@ targets_many() {
   done
   target "'growth', 'launch, result: 256 tracked jobs ÷ 1', $(printf '%s\n' "${tracked[@]}" | array), '<=', 1.2"
   target "'growth', 'launch, result: $many rows of history ÷ fewer than 100', '{$(ratio_of "$history_1000" "$history_0")}', '<=', 1.2"
-  use many; idle_1=$(sql -c "SELECT bench.launch_latency(400)")
+  use many
+  # the tracked jobs have left as many workers as may be idle: few again
+  set_many() { # setting value
+    sql -c "ALTER SYSTEM SET $1 = $2" -c 'SELECT pg_reload_conf()' >/dev/null
+    until [ "$(sql -c "SHOW $1")" = "$2" ]; do sleep 0.1; done
+  }
+  set_many pg_background.max_idle_workers 0
+  until [ "$(sql -c 'SELECT count(*) FROM pg_stat_background_workers')" = 0 ]; do sleep 0.1; done
+  set_many pg_background.max_idle_workers 64
+  idle_1=$(sql -c "SELECT bench.launch_latency(400)")
+  few=$(sql -c "SELECT count(*) FROM pg_stat_background_workers")
   sql -c "SELECT count(*) FROM pg_background_map(array_fill('SELECT pg_sleep(2)'::text, '{64}'), 64)" >/dev/null
   r=$(sql -c "SELECT count(*) FROM pg_stat_background_workers")
   idle_64=$(sql -c "SELECT bench.launch_latency(400)")
-  target "'growth', 'launch, result: $r workers, idle ÷ few', '{$(ratio_of "$idle_64" "$idle_1")}', '<=', 1.2"
+  target "'growth', 'launch, result: $r workers, idle ÷ $few', '{$(ratio_of "$idle_64" "$idle_1")}', '<=', 1.2"
+  few=$history_rows
   target "'growth', 'pg_background_history: a row of $many ÷ a row of $few', '{$(awk "BEGIN { print ($view_1000 / $many) / ($view_100 / $few) }")}', '<=', 1.2"
+  # settings that the server does not know, of the session and of the job
+  local plain own sets
+  exec_middle() { sql -c "${1:-SELECT}" -c "SELECT bench.middle_of(\$\$SELECT pg_background_exec('$2')\$\$, 40)" -c "SELECT bench.middle_of(\$\$SELECT pg_background_exec('$2')\$\$, 400)" | tail -1; }
+  plain=$(exec_middle '' 'SELECT 1')
+  own=$(exec_middle "SET bench.own = 'x'" 'SELECT 1')
+  sets=$(exec_middle "SET bench.own = 'x'" "SELECT set_config(''bench.own'', ''y'', false)")
+  target "'settings', 'exec in a session that has set a customized one ÷ without', '{$(ratio_of "$own" "$plain")}', '<=', 1.2"
+  target "'settings', 'exec of a job that sets it ÷ SELECT 1 without', '{$(ratio_of "$sets" "$plain")}', '<=', 2"
   # Launches that wait: 8 and 124 of them, and four jobs that run. No more than 128 can wait, and all may at first.
   local waits=()
   use many
-  sql -c "ALTER SYSTEM SET pg_background.max_workers_total = 4" -c 'SELECT pg_reload_conf()' >/dev/null
-  until [ "$(sql -c 'SHOW pg_background.max_workers_total')" = 4 ]; do sleep 0.1; done
+  set_many pg_background.max_workers_total 4
   for ((r = 1; r <= repetitions; r++)); do
     progress "targets, launches that wait, repetition $r"
     use many
@@ -244,8 +262,7 @@ targets_many() {
   done
   target "'growth', 'time of a job, max_jobs = 65536, 4 at a time: 124 launches wait ÷ 8', $(printf '%s\n' "${waits[@]}" | array), '<=', 1.2"
   use many
-  sql -c "ALTER SYSTEM RESET pg_background.max_workers_total" -c 'SELECT pg_reload_conf()' >/dev/null
-  until [ "$(sql -c 'SHOW pg_background.max_workers_total')" = 0 ]; do sleep 0.1; done
+  set_many pg_background.max_workers_total 0
   local fans=() starts=()
   for ((r = 0; r <= 2 * repetitions; r++)); do
     progress "targets, fan-out, repetition $r"

@@ -143,7 +143,7 @@ CREATE TEMP TABLE job AS
     pg_background_start(v.sql, label => v.label, results => false) AS h;
 -- pg_background_watch, again and again; in psql alone: TABLE pg_background_watch \watch 1
 SELECT looks, moves FROM job, watch(ARRAY(SELECT (pid, cookie)::pg_background_handle FROM job)) LIMIT 1 \gset
-SELECT expect('they were seen at work', :looks > 0) \g /dev/null
+SELECT expect('they were seen at work', :looks > 0), expect('their bars have moved', :moves > 2) \g /dev/null
 SELECT label, state, row_count, run_time FROM pg_background_history JOIN job USING (cookie) ORDER BY label;
 SELECT expect('both have ended well', count(*) = 2) FROM pg_background_history JOIN job USING (cookie) WHERE state = 'stopped' \g /dev/null
 
