@@ -5,10 +5,10 @@ use crate::pg::guc::{
     Assigned, Bool, Int, Real, Set, Str, Unit, Words, define_bool, define_int, define_limit, define_list, define_real,
     define_switch, define_words, reserve_prefix,
 };
-use crate::pg::{identity, mq};
+use crate::pg::{guc, guc_table, identity, mq};
 use logic::registry::door::CommonLimits;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 static MAX_WORKERS: Int = Int::new();
@@ -89,6 +89,22 @@ pub fn common_limits() -> CommonLimits {
 pub fn max_workers_per_role() -> u32 {
     unsigned(&MAX_PER_ROLE)
 }
+
+/// When this process has read what its settings say of the configuration, in microseconds since 2000-01-01. `None`:
+/// they are not what it has read, but a launcher's, or a client, role or database had given one of them a value before
+/// the library was there to refuse it.
+pub fn read_at() -> Option<i64> {
+    Some(guc::read_at()).filter(|at| *at != HIDDEN_AT.load(Relaxed))
+}
+
+/// The settings are not what was read, until the configuration is read again: the worker is about to take over a
+/// launcher's.
+pub fn hide_configuration() {
+    HIDDEN_AT.store(guc::read_at(), Relaxed);
+}
+
+/// When what is hidden was read; -1: nothing is.
+static HIDDEN_AT: AtomicI64 = AtomicI64::new(-1);
 
 /// How long a launch waits for its turn.
 pub fn launch_timeout() -> Duration {
@@ -188,6 +204,11 @@ where
     MaxPerDatabase: Assigned<i32>,
 {
     const MAX: i32 = i32::MAX;
+    let in_file =
+        [c"pg_background.enabled", c"pg_background.max_workers_total", c"pg_background.max_workers_per_database"];
+    if guc_table::are_hidden(&in_file)? {
+        hide_configuration();
+    }
     let queue_size = [65536, mq::minimum_size() as i32, MAX_QUEUE_SIZE];
     for (variable, name, description, values, unit, set) in [
         (

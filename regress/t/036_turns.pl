@@ -93,17 +93,8 @@ for my $case (
 	eval { $_->quit } for $runner, $next, map { $_->[0] } @waiting;
 }
 
-# A limit that is raised, or lowered, while launches wait is that of those that wait, too.
-for my $limit (qw(max_workers_total max_workers_per_database))
-{
-	my $setting = "pg_background.$limit";
-	my $runner = session($node);
-	my $newcomer = session($node);
-	my $come = sub {
-		return value($newcomer, "SELECT attempt(\$\$SELECT pg_background_exec('INSERT INTO done SELECT count(*), ''newcomer'' FROM done')\$\$)");
-	};
-	value($newcomer, <<'END');
-CREATE OR REPLACE FUNCTION attempt(command text) RETURNS text LANGUAGE plpgsql AS $$
+value($locker, <<'END');
+CREATE FUNCTION attempt(command text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE command;
   RETURN 'fine';
@@ -111,21 +102,31 @@ EXCEPTION WHEN configuration_limit_exceeded THEN
   RETURN 'limit';
 END $$;
 END
+$node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
+$node->safe_psql('elsewhere', 'CREATE EXTENSION pg_background');
+my $insert_newcomer = q{SELECT attempt($a$SELECT pg_background_exec($j$INSERT INTO done SELECT count(*), 'newcomer' FROM done$j$)$a$)};
+
+# A limit that is raised, or lowered, while launches wait is that of those that wait, too.
+for my $limit (qw(max_workers_total max_workers_per_database))
+{
+	my $setting = "pg_background.$limit";
+	my ($runner, $newcomer, $elsewhere) = (session($node), session($node), session($node, dbname => 'elsewhere'));
 
 	setting($node, $setting, 1);
 	value($locker, 'TRUNCATE done; SELECT pg_advisory_lock(36)');
 	launch($runner, 'SELECT pg_advisory_xact_lock_shared(36)');
 	my @waiting = waiting_with('', qw(one two));
 	my ($first, $second) = map { $_->[1] } @waiting;
-	is($come->(), 'limit', "$limit is 1, and a job runs");
+	is(value($newcomer, $insert_newcomer), 'limit', "$limit is 1, and a job runs");
+	is((ask($elsewhere, q{SELECT pg_background_exec('SELECT 1')}))[1] =~ /ERROR:  (\w+)/ ? $1 : 'fine', $limit eq 'max_workers_total' ? '53400' : 'fine', "$limit is 1, in another database");
 	kill 'STOP', $first;
 	setting($node, $setting, 2);
-	is($come->(), 'limit', "$limit was raised: the new place is for the first that waits");
-	is(ran(), '', "$limit was raised: the second, which has heard of it, waits for the first");
+	is(value($newcomer, $insert_newcomer), 'limit', "$limit was raised: the new place is for the first that waits");
+	until_sleeps_for_launch($second) or die 'two does not wait';
+	is(ran(), '', "$limit was raised: the second waits for the first");
 	kill 'CONT', $first;
-	# Where the postmaster does not know the library, who looks tells those that wait.
-	ok(until_true(sub { look('SELECT count(*) FROM pg_stat_background') == 1 && ran() eq 'one two' }), "$limit was raised: they go on, one after the other") or diag(ran());
-	is($come->(), 'fine', "$limit was raised, and nobody waits");
+	ok(until_true(sub { ran() eq 'one two' && look('SELECT count(*) FROM pg_stat_background') == 1 }), "$limit was raised: they go on, one after the other") or diag(ran());
+	is(value($newcomer, $insert_newcomer), 'fine', "$limit was raised, and nobody waits");
 
 	# Two jobs run, which end one after the other.
 	value($locker, 'TRUNCATE done; SELECT pg_advisory_lock(37)');
@@ -133,8 +134,8 @@ END
 	push @waiting, waiting_with('', 'three');
 	my $third = $waiting[-1][1];
 	setting($node, $setting, 1);
-	is($come->(), 'limit', "$limit was lowered");
-	until_sleeps_for_launch($third) or die 'three does not wait';
+	# Where the postmaster does not know the library, a launch brings it up.
+	is(value($newcomer, $insert_newcomer), 'limit', "$limit was lowered");
 	value($locker, 'SELECT pg_advisory_unlock(37)');
 	ok(until_true(sub { look('SELECT count(*) FROM pg_stat_background') == 1 }), 'one job is left');
 	until_sleeps_for_launch($third) or die 'three does not wait';
@@ -142,7 +143,39 @@ END
 	value($locker, 'SELECT pg_advisory_unlock(36)');
 	ok(until_true(sub { ran() eq 'three' }), "$limit was lowered: the place that is left is") or diag(ran());
 	setting($node, $setting, 0);
-	eval { $_->quit } for $runner, $newcomer, map { $_->[0] } @waiting;
+	eval { $_->quit } for $runner, $newcomer, $elsewhere, map { $_->[0] } @waiting;
+}
+
+# What is told of the limits is what was read, not what a process was given otherwise.
+{
+	my $late = session($node);
+
+	# This session launches a job in the midst of a statement that has begun before the limit was set; the job's worker has its settings.
+	value($locker, 'SELECT pg_advisory_lock(36), pg_advisory_lock(37)');
+	my $pid = value($late, 'SELECT pg_backend_pid()');
+	$late->query_until(qr/begun/, "\\echo begun\nSELECT pg_advisory_lock_shared(36), pg_background_exec('SELECT 1');\n");
+	until_waits_for($node, $pid, 'advisory') or die 'the late one does not wait';
+	without_idle($node);
+	setting($node, 'pg_background.max_workers_total', 1);
+	value($locker, 'SELECT pg_advisory_unlock(36)');
+	until_true(sub { look("SELECT state FROM pg_stat_activity WHERE pid = $pid") eq 'idle' }) or die 'the late one goes on';
+	settle($node) or die 'its worker is busy';
+	# sessions that are new, and so know what the postmaster has read, not a later reading of their own
+	my $runner = session($node);
+	launch($runner, 'SELECT pg_advisory_xact_lock_shared(37)');
+	is(look($insert_newcomer), 'limit', 'a worker tells nothing of what a launcher had read');
+
+	SKIP: {
+		skip 'the postmaster refuses the value', 2 if $node->{registry} eq 'preloaded';
+		# The configuration is read, and the first to come is one whose client has set the limit before the library was there.
+		setting($node, 'pg_background.worker_max_jobs', 9999);
+		my $connection = $node->connstr('postgres') . q{ options='-c pg_background.max_workers_total=9'};
+		is($node->safe_psql('postgres', $insert_newcomer, connstr => $connection), 'limit', 'a client cannot lift a limit for itself');
+		is(look($insert_newcomer), 'limit', 'nor for others');
+	}
+	value($locker, 'SELECT pg_advisory_unlock(37)');
+	setting($node, 'pg_background.max_workers_total', 0);
+	eval { $_->quit } for $late, $runner;
 }
 
 healthy($node);

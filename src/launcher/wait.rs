@@ -114,8 +114,8 @@ pub fn for_ends<T>(
     in_turns(awaits, deadline, look, |until| ends.wait(Event::Job, until))
 }
 
-/// `sleep` returns when the latch was set, or at the instant that it is given. A deadlock is looked for when there is
-/// nothing else to do: a fetch, say, that finds enough rows does not need the job's end.
+/// `sleep` returns when the latch was set, when interrupts were served, or at the instant that it is given. A deadlock
+/// is looked for when there is nothing else to do: a fetch, say, that finds enough rows does not need the job's end.
 fn in_turns<T>(
     awaits: Awaits,
     deadline: Option<Instant>,

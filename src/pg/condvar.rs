@@ -45,7 +45,8 @@ impl Drop for Joined<'_> {
 
 impl Joined<'_> {
     /// Sleeps until the latch is set, by a broadcast or by whatever else sets it, or the deadline has passed; serves
-    /// interrupts. The caller checks its conditions before each call: a set latch is no promise.
+    /// interrupts, and does not sleep after some were served. The caller checks its conditions before each call: a set
+    /// latch is no promise.
     ///
     /// The server's own sleep would not do: it sleeps on when the latch was set by something else. So this sleeps on
     /// the latch, and leaves to the server's function what belongs to the list: it resets the latch and, if a broadcast

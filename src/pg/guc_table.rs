@@ -63,6 +63,19 @@ fn find(wanted: &CStr) -> Result<Option<*mut sys::config_generic>> {
     })
 }
 
+/// Has a client, a role or a database given one of these settings a value that RESET would give it, so that what the
+/// configuration says of it is not known to this process? They need not be defined.
+pub fn are_hidden(names: &[&CStr]) -> Result<bool> {
+    with_all(|all| {
+        // SAFETY: settings of the server.
+        let is_hidden = |setting: &&*mut sys::config_generic| unsafe {
+            (***setting).reset_source > sys::GucSource_PGC_S_ARGV
+                && names.iter().any(|wanted| name(**setting).to_bytes().eq_ignore_ascii_case(wanted.to_bytes()))
+        };
+        Ok(all.iter().any(|setting| is_hidden(&setting)))
+    })
+}
+
 /// # Safety
 /// `setting` must be one of the server's.
 pub(super) unsafe fn kind(setting: Setting) -> Kind {

@@ -4,9 +4,9 @@ use super::{saved, spin};
 use crate::errors;
 use crate::pg::condvar::Condition;
 use crate::pg::error::Result;
+use crate::pg::identity;
 use crate::pg::lwlock::Lock;
 use crate::pg::shmem::{self, Area, Content};
-use crate::pg::{guc, identity};
 use crate::settings;
 use logic::registry::door::Door;
 use logic::registry::history::HistoryEntry;
@@ -149,8 +149,8 @@ fn make(tables: &Tables) {
     tables.conditions().for_each(Condition::init);
     tables.make(identity::now());
     tables.set_cores(spin::count_cores());
-    tables.set_door(if settings::enabled() { Door::Open } else { Door::Closed }, guc::read_at());
-    let limits = settings::common_limits();
-    tables.set_max_total(limits.total);
-    tables.set_max_per_database(limits.per_database);
+    if let Some(at) = settings::read_at() {
+        tables.set_door(if settings::enabled() { Door::Open } else { Door::Closed }, at);
+        tables.set_limits(settings::common_limits(), at);
+    }
 }

@@ -7,7 +7,8 @@
 //! - *Preloaded*: the postmaster reads the configuration before it tells any other process to, and writes both. No
 //!   other process does.
 //! - *In a segment* (17 and later): the postmaster does not know this library. Each process tells what it has read when
-//!   it comes by: a launch, an idle worker, a view.
+//!   it comes by: a launch, an idle worker, a look at the jobs. It tells nothing where its settings are not what was
+//!   read ([`settings::read_at`]).
 //! - *Without a registry* a process knows its own value alone.
 //!
 //! Who looks: each launch, before anything else and whenever it wakes from a wait for its turn; idle workers, which
@@ -18,7 +19,7 @@ use super::area::{self, Registry};
 use crate::errors;
 use crate::pg::error::Result;
 use crate::pg::guc::Assigned;
-use crate::pg::{guc, identity};
+use crate::pg::identity;
 use crate::settings;
 use logic::registry::door::Door;
 
@@ -76,10 +77,9 @@ pub fn check() -> Result<()> {
 impl Registry {
     /// Tells what this process has read of the configuration, where the postmaster cannot.
     pub fn tell_configuration(&self) -> Result<()> {
-        if self.preloaded {
+        let Some(at) = settings::read_at().filter(|_| !self.preloaded) else {
             return Ok(());
-        }
-        let at = guc::read_at();
+        };
         if self.tell_door(door_of(settings::enabled()), at) {
             self.exclusive(|r| r.wake_launches())?;
         }

@@ -63,6 +63,8 @@
 //!   this dispatcher or the next.
 //! - *Wait* in line (`join`, `quit`): an entry of the queue. `quit` wakes launches that can go on now. So does all
 //!   above that wakes who waits for a slot (`wake_next`).
+//! - *Tell* the limits of the configuration (`tell_limits`), where the postmaster does not: wakes launches that can go
+//!   on.
 //! - *Show* a wait for jobs that has lasted, or *hide* it (`show_wait`, `hide_wait`): its entry. No wake: others read
 //!   it (`wait_of`, shared) when they look for a deadlock.
 //! - *Dismiss* workers (`dismiss`, `dismiss_one`): their mark, and the generation if all are meant. Wakes those that

@@ -56,7 +56,6 @@ pub fn wait(
             return Ok(NextJob::Offered(job));
         }
 
-        registration.registry.tell_configuration()?;
         // Is the worker still wanted?
         let now = Instant::now();
         let idle = now - since;
@@ -83,6 +82,7 @@ pub fn wait(
 
         // Serve what other sessions expect of an idle one. After a reload of the configuration this is another session.
         if bgworker::serve_idle()? {
+            registration.registry.tell_configuration()?;
             baseline.note_reload()?;
             let settings = baseline.settings_hash();
             registration.exclusive(|r, me| r.show_settings(me, settings))?;

@@ -101,6 +101,7 @@ pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: S
 /// Makes the session the launcher's and runs the job, or refuses it. Called once for each job that was taken, outside a
 /// transaction. An error of the job is its outcome; one that is returned ends the process.
 pub fn perform(current: &Current, baseline: &mut Baseline, trees: &Context) -> Result<Performed> {
+    settings::hide_configuration();
     let ran = match baseline.restore(&current.segment) {
         Ok(Restored::Yes) => attach_late(current)
             .and_then(|()| accept(current))

@@ -311,11 +311,12 @@ impl Job {
                 Received::End if !self.state().is_final() => return Err(PgError::of(self.lost())),
                 Received::End => return Ok(Look::Found(())),
                 Received::Nothing if self.is_lost() => return Ok(Look::Found(())),
-                Received::Nothing => return Ok(Look::Nothing),
+                Received::Nothing => break,
             }
             latch::check_for_interrupts()?;
         }
-        Ok(if time == Time::Over { Look::Nothing } else { Look::More })
+        // Serving interrupts may have reset the latch, which another job may have set since it was looked at.
+        Ok(if taken == 0 || time == Time::Over { Look::Nothing } else { Look::More })
     }
 
     /// Asks the job to stop. False, and nothing is done, if the job has ended.

@@ -78,6 +78,13 @@ impl Tables<'_> {
         self.head.limits.per_database.store(limit, SeqCst);
     }
 
+    /// Sets both, as they were read at that time: under the lock, or before any other process knows of the registry.
+    pub fn set_limits(&self, limits: CommonLimits, at: i64) {
+        self.head.limits.read_at.store(at, Relaxed);
+        self.set_max_total(limits.total);
+        self.set_max_per_database(limits.per_database);
+    }
+
     pub fn common_limits(&self) -> CommonLimits {
         let limits = &self.head.limits;
         CommonLimits { total: limits.total.load(SeqCst), per_database: limits.per_database.load(SeqCst) }
@@ -99,9 +106,7 @@ impl Locked<'_> {
     /// Tells the limits that the configuration has, as they were read at that time, unless later ones are known.
     pub fn tell_limits(&mut self, limits: CommonLimits, at: i64) {
         if self.has_older_limits(at) {
-            self.head.limits.read_at.store(at, Relaxed);
-            self.set_max_total(limits.total);
-            self.set_max_per_database(limits.per_database);
+            self.set_limits(limits, at);
             self.wake_next();
         }
     }

@@ -3,12 +3,12 @@
 //! There are two queues in one table: of launches that wait for a job slot, and of launches that have one and wait for
 //! a process. A launch that waits sleeps on its latch.
 //!
-//! Whoever frees something, or takes an entry out of the queue, wakes those that can go on now, and no others
-//! ([`Locked::wake_next`]): of the first queue all that would be admitted if they asked in their order, of the second
-//! one the first. So no wake-up is lost, whatever becomes of a launch that was woken. Suppose that a place is freed and
-//! the first is woken, and that it is cancelled just then: its entry goes, and that wakes the next. Suppose that
-//! another place is freed before the first has asked: then both would be admitted, and both are woken, one of them for
-//! the second time.
+//! Whoever frees something, raises a limit, or takes an entry out of the queue, wakes those that can go on now, and no
+//! others ([`Locked::wake_next`]): of the first queue all that would be admitted if they asked in their order, of the
+//! second one the first. So no wake-up is lost, whatever becomes of a launch that was woken. Suppose that a place is
+//! freed and the first is woken, and that it is cancelled just then: its entry goes, and that wakes the next. Suppose
+//! that another place is freed before the first has asked: then both would be admitted, and both are woken, one of them
+//! for the second time.
 
 use super::door::CommonLimits;
 use super::jobs::NewJob;
@@ -156,8 +156,9 @@ impl Locked<'_> {
         self.wake_next();
     }
 
-    /// Wakes the launches that can go on now: to be called when anything was freed that a launch may wait for, and
-    /// when an entry has left the queue. Also the dispatcher, whose jobs wait elsewhere.
+    /// Wakes the launches that can go on now: to be called when anything was freed that a launch may wait for, when a
+    /// limit may have been raised, and when an entry has left the queue. Also the dispatcher, whose jobs wait
+    /// elsewhere.
     pub(super) fn wake_next(&mut self) {
         if self.has_waiters() {
             self.wake_next_for_slot();
