@@ -37,10 +37,12 @@ SELECT * FROM pg_background_columns(:'job');
 SELECT * FROM pg_background_fetch(:'job', 2) AS (line text);
 SELECT * FROM pg_background_fetch(:'job', 2) AS (line text);
 -- rows as they come, and as COPY counts them: without the header
+SELECT pg_background_await(:'job');
 SELECT state, command_tag, row_count FROM pg_background_outcome(:'job');
 SELECT * FROM pg_background_fetch(:'job', 2) AS (line text);
 SELECT h AS job FROM pg_background_start('COPY t (i) TO STDOUT (FORMAT binary)') h \gset
 SELECT * FROM pg_background_columns(:'job');
+SELECT pg_background_await(:'job');
 SELECT state, command_tag, row_count FROM pg_background_outcome(:'job');
 SELECT count(*), sum(length(data)) FROM pg_background_rows(:'job') AS (data bytea);
 SELECT pg_background_query_json('COPY t (x) TO STDOUT');
