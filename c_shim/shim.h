@@ -70,6 +70,7 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
+#include "utils/wait_event.h"
 #if __has_include("storage/dsm_registry.h")
 #include "storage/dsm_registry.h"
 #endif

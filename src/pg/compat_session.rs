@@ -102,7 +102,7 @@ setting_of_type! {
     enum_setting: sys::config_enum, _enum;
 }
 
-/// 19: the words of an enum are looked up by the setting, and before by the enum in it.
+/// 19: the word for an enum's value is looked up by the setting, and before by the enum in it.
 #[cfg(pg19_up)]
 pub type EnumSetting = sys::config_generic;
 #[cfg(not(pg19_up))]
@@ -297,6 +297,26 @@ pub fn more_hooks() -> Vec<*const Hook> {
         #[cfg(pg19_up)]
         (&raw const sys::planner_shutdown_hook).cast(),
     ]
+}
+
+/// 19: strings conform to the standard, always.
+pub fn follow_standard_strings(lexer: &mut sys::core_yy_extra_type) {
+    #[cfg(pg19_up)]
+    let _ = lexer;
+    #[cfg(not(pg19_up))]
+    // SAFETY: reads a variable.
+    unsafe {
+        lexer.standard_conforming_strings = sys::standard_conforming_strings;
+    }
+}
+
+/// 19: each type of process has a level of its own for the log.
+pub fn log_level() -> *mut c_int {
+    #[cfg(pg19_up)]
+    // SAFETY: reads a variable; the array has an element for each type of process.
+    return unsafe { (&raw mut sys::log_min_messages).cast::<c_int>().add(sys::MyBackendType as usize) };
+    #[cfg(not(pg19_up))]
+    return &raw mut sys::log_min_messages;
 }
 
 /// What a hook's variable holds: a function, or NULL.

@@ -323,14 +323,13 @@ pub(super) fn means(name: &CStr, text: &CStr, which: Which) -> Result<bool> {
     let text = text.as_ptr();
     let (mut boolean, mut integer, mut real) = (false, 0, 0.0);
     let (boolean_at, integer_at, real_at) = (&raw mut boolean, &raw mut integer, &raw mut real);
-    let record = setting.cast::<compat::EnumSetting>();
     // SAFETY: a C string, and a place for the answer; the enum is asked only if the setting is one.
     let is_valid = guard(|| unsafe {
         match kind {
             sys::config_type_PGC_BOOL => sys::parse_bool(text, boolean_at),
             sys::config_type_PGC_INT => sys::parse_int(text, integer_at, flags, ptr::null_mut()),
             sys::config_type_PGC_REAL => sys::parse_real(text, real_at, flags, ptr::null_mut()),
-            _ => sys::config_enum_lookup_by_name(record, text, integer_at),
+            _ => sys::config_enum_lookup_by_name(compat::enum_setting(setting).cast_mut(), text, integer_at),
         }
     })?;
     let number_here = match kind {

@@ -5,6 +5,7 @@
 //! of them. What depends on settings (`standard_conforming_strings`) it is told anew for each statement, as psql is by
 //! the server.
 
+use super::compat_session;
 use super::error::Result;
 use super::guard::guard;
 use super::memory::Context;
@@ -81,11 +82,9 @@ impl<'a> Splitter<'a> {
     }
 
     fn follow_settings(&mut self) {
-        // SAFETY: reads variables.
-        unsafe {
-            self.shared.lexer.standard_conforming_strings = sys::standard_conforming_strings;
-            self.shared.lexer.backslash_quote = sys::backslash_quote;
-        }
+        compat_session::follow_standard_strings(&mut self.shared.lexer);
+        // SAFETY: reads a variable.
+        self.shared.lexer.backslash_quote = unsafe { sys::backslash_quote };
     }
 
     /// The next token's code, 0 at the end, and where it begins.
@@ -129,11 +128,12 @@ struct Quiet {
 impl Quiet {
     fn new() -> Self {
         let least = sys::ERROR as c_int;
+        let log_level = compat_session::log_level();
         // SAFETY: variables of this one thread. Errors are raised and logged as they were.
         unsafe {
-            let before = Self { client: sys::client_min_messages, log: sys::log_min_messages };
+            let before = Self { client: sys::client_min_messages, log: *log_level };
             sys::client_min_messages = before.client.max(least);
-            sys::log_min_messages = before.log.max(least);
+            *log_level = before.log.max(least);
             before
         }
     }
@@ -142,7 +142,7 @@ impl Quiet {
 impl Drop for Quiet {
     fn drop(&mut self) {
         // SAFETY: as above.
-        unsafe { (sys::client_min_messages, sys::log_min_messages) = (self.client, self.log) };
+        unsafe { (sys::client_min_messages, *compat_session::log_level()) = (self.client, self.log) };
     }
 }
 
