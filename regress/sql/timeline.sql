@@ -63,7 +63,8 @@ SELECT state, progress, pct, elapsed < '1 hour' AS elapsed, phase, job FROM pg_b
 -- time left: of a job that has run for three seconds, and is at 5 % or more
 SELECT h.* FROM pg_background_start('SELECT pg_background_progress(4, ''four''), pg_advisory_xact_lock(2012)', label => E'two\nlines') h \gset four_
 SELECT h.* FROM pg_background_start('SELECT pg_background_progress(5, ''five''), pg_advisory_xact_lock(2012)') h \gset five_
-CALL until('EXISTS (SELECT FROM pg_background_watch WHERE phase = ''five'' AND time_left IS NOT NULL)');
+CALL until('EXISTS (SELECT FROM pg_background_watch WHERE phase = ''five'' AND time_left IS NOT NULL)
+    AND EXISTS (SELECT FROM pg_background_watch WHERE phase = ''four'' AND elapsed >= ''3 s'')');
 SELECT pct, progress, elapsed >= '3 s' AS elapsed, extract(second FROM elapsed) % 1 = 0 AS whole_seconds,
        time_left >= elapsed * 19 AS time_left, extract(epoch FROM time_left)::int % 5 AS rounded, phase, job
   FROM pg_background_watch WHERE phase IN ('four', 'five') ORDER BY pct;

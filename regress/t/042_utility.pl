@@ -149,11 +149,11 @@ append_to_file("$dir/go", '');
 ends(qr/COPY 50000/);
 unlink "$dir/go";
 
-# COPY to a program that does not read yet: the pipe holds a part
+# COPY to a program that does not read yet: the pipe holds a part, which may be a page of it where a user has many pipes
 my $reader = q{sh -c "until [ -e } . "$dir/go" . q{ ]; do sleep 0.05; done; cat >/dev/null"};
 $node->safe_psql('postgres', 'ANALYZE copied');
-@row = held("COPY copied TO PROGRAM '$reader'", qr/COPY: copying rows\|automatic\|[1-9]\d{4}$/);
-between($row[1], 20, 60, 'rows of those in the table');
+@row = held("COPY copied TO PROGRAM '$reader'", qr/COPY: copying rows\|automatic\|[1-9]\d{2,4}$/);
+between($row[1], $row[4] / 500 - 1, $row[4] / 500 + 1, 'rows of those in the table');
 append_to_file("$dir/go", '');
 ends(qr/COPY 50000/);
 
