@@ -5,6 +5,80 @@
 #include "utils/resowner.h"
 
 /*
+ * Memory for an error, where there is no other.  Suppose that a job takes all
+ * memory to the last kilobyte, and fails for want of more: to copy that error
+ * takes memory, too.  So some is kept from the beginning, is given back to
+ * malloc when there is none, and is taken again as soon as there is.
+ */
+#define RESERVE (64 * 1024)
+
+static void *reserve;
+
+/*
+ * Is there memory for a short error?  Gives the reserve back if there is none
+ * else.
+ */
+bool
+pgbg_has_memory(void)
+{
+	for (;;)
+	{
+		/* volatile: the compiler may leave out a malloc that comes to nothing */
+		void	   *volatile probe = malloc(RESERVE / 4);
+
+		if (probe != NULL)
+		{
+			free(probe);
+			return true;
+		}
+		if (reserve == NULL)
+			return false;
+		free(reserve);
+		reserve = NULL;
+	}
+}
+
+/*
+ * A copy of the error that was just caught, in a memory context of its own.
+ * Does not throw, for then the error would go past frames of Rust that hold
+ * locks.  An error that is too long for what memory there is gives way to
+ * that of its copy, which is short.
+ */
+static ErrorData *
+copy_error(void)
+{
+	for (int attempt = 0; attempt < 2; attempt++)
+	{
+		MemoryContext volatile own = NULL;
+		ErrorData  *volatile copy = NULL;
+
+		(void) pgbg_has_memory();
+		PG_TRY();
+		{
+			/* not below the caller's: that may go with the transaction that failed */
+			own = AllocSetContextCreate(TopMemoryContext, "pg_background error",
+										ALLOCSET_SMALL_SIZES);
+			MemoryContextSwitchTo(own);
+			copy = CopyErrorData();
+		}
+		PG_CATCH();
+		{
+			MemoryContextSwitchTo(ErrorContext);
+			if (own != NULL)
+				MemoryContextDelete(own);
+		}
+		PG_END_TRY();
+		if (copy != NULL)
+			return copy;
+	}
+	ereport(FATAL,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("out of memory"),
+			 errdetail("pg_background could not copy an error.")));
+	pg_unreachable();
+}
+
+/*
  * Runs body(arg).  False, with a copy of the error, when it threw; the error
  * stack is then clean again.  The copy is in a memory context of its own,
  * its assoc_context.  Locks and other resources are not released: that takes
@@ -19,23 +93,21 @@ pgbg_try(void (*body) (void *), void *arg, ErrorData **error)
 	uint32		cancel_holdoff = QueryCancelHoldoffCount;
 	volatile bool ok = true;
 
+	if (unlikely(reserve == NULL))
+		reserve = malloc(RESERVE);
 	PG_TRY();
 	{
 		body(arg);
 	}
 	PG_CATCH();
 	{
+		*error = copy_error();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
 		/* errfinish zeroed the holdoff counts; the caller still has its own */
 		InterruptHoldoffCount = interrupt_holdoff;
 		QueryCancelHoldoffCount = cancel_holdoff;
 		CurrentResourceOwner = owner;
-		/* a context of its own: the caller's may go with the transaction that failed */
-		MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
-													"pg_background error",
-													ALLOCSET_SMALL_SIZES));
-		*error = CopyErrorData();
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
 		ok = false;
 	}
 	PG_END_TRY();

@@ -34,6 +34,27 @@ for my $room (0 .. 40)
 	system("prlimit --pid=$worker --data=unlimited: 2>/dev/null");
 }
 is(join(', ', map { substr $_, 0, 100 } sort keys %ends), 'its message, no memory', 'a job ends with its message, or with an error of memory');
+
+# All memory, to the last bytes: values of settings are small pieces.  Then an error has none for its copy.
+my $full = q{DO $$ DECLARE size int := 65536; BEGIN
+  FOR i IN 1..300 LOOP PERFORM set_config('memory.piece' || i, '', false); END LOOP;
+  FOR i IN 1..300 LOOP
+    BEGIN PERFORM set_config('memory.piece' || i, repeat('x', size), false);
+    EXCEPTION WHEN out_of_memory THEN size := size / 2; END;
+  END LOOP;
+  RAISE NOTICE 'it is full';
+END $$};
+my %full;
+for my $room (0 .. 40)
+{
+	my $worker = value($session, $pid);
+	system('prlimit', "--pid=$worker", sprintf('--data=%d:', 1024 * (process_field($worker, 'VmData') + 50 * $room)));
+	my (undef, undef, $err) = $node->psql('postgres', 'SELECT pg_background_exec($job$' . $full . '$job$)');
+	$full{ $err =~ /ERROR:  out of memory/ ? 'no memory' : $err =~ /NOTICE:  it is full/ ? 'its message' : $err }++;
+	system("prlimit --pid=$worker --data=unlimited: 2>/dev/null");
+}
+note(join ', ', map { "$full{$_} times: $_" } sort keys %full);
+is(join('; ', map { substr $_, 0, 200 } grep { !/^(no memory|its message)$/ } sort keys %full), '', 'a job that takes all memory is told so');
 is(value($session, $pid) > 0, 1, 'jobs run afterwards');
 unlike(slurp_file($node->logfile), qr/terminated by signal|TRAP:/, 'no process has crashed');
 

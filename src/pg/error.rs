@@ -261,6 +261,7 @@ unsafe fn report_to_server(report: *mut Prepared) {
 pub(super) fn out_of_memory() -> ! {
     // SAFETY: FATAL ends the process in an orderly way; no Rust code runs after it.
     unsafe {
+        sys::pgbg_has_memory();
         if sys::errstart(sys::FATAL as c_int, ptr::null()) {
             sys::errcode(sqlstate::OUT_OF_MEMORY);
             sys::errmsg(c"out of memory".as_ptr());

@@ -25,7 +25,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::{MaybeUninit, offset_of};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 
 /// Memory that the server reads and writes as long as the process lives.
 struct Static<T>(UnsafeCell<T>);
@@ -43,6 +43,19 @@ const NONE: i32 = -1;
 
 /// Counts the messages of this process that a client sees, or could see under other settings.
 static MESSAGES: AtomicU64 = AtomicU64::new(0);
+
+/// Was there an error of which there is no copy, for want of memory?
+static HAS_LOST_ERROR: AtomicBool = AtomicBool::new(false);
+
+/// [`HAS_LOST_ERROR`]
+pub fn has_lost_error() -> bool {
+    HAS_LOST_ERROR.load(Relaxed)
+}
+
+/// Is it no SQLSTATE of success, a warning, or the end of data?
+fn is_error(sqlstate: c_int) -> bool {
+    !matches!(&logic::sqlstate::unpack(sqlstate)[..2], b"00" | b"01" | b"02")
+}
 
 /// How many messages there have been: for who asks whether something has raised one.
 pub(super) fn messages() -> u64 {
@@ -69,6 +82,13 @@ unsafe extern "C-unwind" fn on_message(_argument: *mut c_void) {
     unsafe {
         // nothing may allocate there, and what is said there is of no use to a launcher
         if sys::CritSectionCount > 0 {
+            return;
+        }
+        // An error that came here once more for each try to copy it would fill the server's stack of errors, which is a
+        // PANIC. A message whose copy fails becomes an error, as it should: nobody would know that it is lost.
+        if !sys::pgbg_has_memory() && is_error(sys::geterrcode()) {
+            MESSAGES.fetch_add(1, Relaxed);
+            HAS_LOST_ERROR.store(true, Relaxed);
             return;
         }
         // Not below the ErrorContext: suppose that there is no memory for the copy. The server then empties that

@@ -86,7 +86,14 @@ fn message(mut report: Report) -> Result<()> {
 fn at_exit() -> Result<()> {
     transaction::leave_user();
     let cause = CAUSE_OF_EXIT.lock().take();
-    let report = || cause.clone().unwrap_or_else(|| errors::lost_worker(identity::process_id()));
+    let unknown = || {
+        if frontend::has_lost_error() {
+            errors::no_memory_for_error()
+        } else {
+            errors::lost_worker(identity::process_id())
+        }
+    };
+    let report = || cause.clone().unwrap_or_else(unknown);
     let mut notification = None;
     let last_job = current::get().map_or(Ok(()), |current| {
         if !current.segment.header().is_final() {
