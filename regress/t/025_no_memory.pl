@@ -1,4 +1,5 @@
-# Memory that runs out while a job's message is copied for its launcher: the message or the job is lost, not the server.
+# Memory that runs out while a job's message is copied for its launcher: the message or the job is lost, not the server.  And while
+# a session maps what it has not seen yet of the jobs that start at a commit: it sees them as soon as there is memory again.
 
 use strict;
 use warnings FATAL => 'all';
@@ -56,6 +57,36 @@ for my $room (0 .. 40)
 note(join ', ', map { "$full{$_} times: $_" } sort keys %full);
 is(join('; ', map { substr $_, 0, 200 } grep { !/^(no memory|its message)$/ } sort keys %full), '', 'a job that takes all memory is told so');
 is(value($session, $pid) > 0, 1, 'jobs run afterwards');
+
+# Two jobs that wait, of which the larger one needs a segment that the looking session has not mapped.
+my ($asker, $looker) = (session($node), session($node));
+my $look = q{SELECT string_agg(label, ' ' ORDER BY label) FROM pg_stat_background WHERE pid IS NULL};
+value($session, 'SELECT pg_advisory_lock(1)');
+value($asker, 'SET pg_background.max_workers_per_role = 1');
+sub ask_for
+{
+	my ($label, $bytes) = @_;
+	value($asker, "BEGIN;\nSELECT pg_background_start('SELECT pg_advisory_lock_shared(1); --' || repeat('x', $bytes), label => '$label', at_commit => true, results => false);\nCOMMIT");
+	return;
+}
+ask_for('runs', 1);
+ok(until_true(sub { value($session, q{SELECT count(*) FROM pg_stat_background WHERE label = 'runs' AND wait_event = 'advisory'}) }), 'a job runs');
+ask_for('small', 1);
+is(value($looker, $look), 'small', 'a session sees a job that waits');
+ask_for('large', 16_000_000);
+my $looking = value($looker, 'SELECT pg_backend_pid()');
+for my $round (1 .. 2)
+{
+	system('prlimit', "--pid=$looking", sprintf('--as=%d:', 1024 * (process_field($looking, 'VmSize') + 4000)));
+	my (undef, $err) = ask($looker, $look);
+	like($err, qr/could not map shared memory segment.*Cannot allocate memory/, "there is no memory to map the next one: round $round");
+	system('prlimit', "--pid=$looking", '--as=unlimited:');
+}
+is(value($looker, $look), 'large small', 'and when there is, the session sees both');
+value($session, 'SELECT pg_advisory_unlock(1)');
+my $ended = q{SELECT string_agg(label || ' ' || state, ', ' ORDER BY label) FROM pg_background_history WHERE label IN ('runs', 'small', 'large')};
+ok(until_true(sub { value($session, $ended) eq 'large stopped, runs stopped, small stopped' }), 'all of them run in the end');
+
 unlike(slurp_file($node->logfile), qr/terminated by signal|TRAP:/, 'no process has crashed');
 
 done_testing();

@@ -1,11 +1,13 @@
 //! A dynamic shared memory area (utils/dsa.h): memory that all processes share, taken and given back in pieces. Here
 //! each piece is a [`Node`] of a list.
 
+use super::dsm;
 use super::error::{PgError, Result};
 use super::guard::guard;
 use super::lwlock::Lock;
 use super::memory::Entered;
 use super::sys;
+use logic::segment::name::handle_in;
 use logic::sqlstate;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -50,7 +52,7 @@ impl NodeArea {
     pub fn attach(handle: u32) -> Result<Self> {
         let session = Entered::session();
         // SAFETY: an ERROR if there is none.
-        let area = guard(|| unsafe {
+        let area = dsm::attaching(handle, || unsafe {
             let area = sys::dsa_attach(handle);
             sys::dsa_pin_mapping(area);
             area
@@ -94,9 +96,9 @@ impl NodeArea {
         let size = size_of::<Node>() + len;
         let flags = if size > (1 << 29) { sys::DSA_ALLOC_HUGE } else { 0 };
         // SAFETY: a mapped area.
-        let address = guard(|| unsafe { sys::dsa_allocate_extended(area, size, flags as i32) })?;
+        let address = mapping(|| unsafe { sys::dsa_allocate_extended(area, size, flags as i32) })?;
         // SAFETY: as above.
-        let place = guard(|| unsafe { sys::dsa_get_address(area, address) })?.cast::<Node>();
+        let place = mapping(|| unsafe { sys::dsa_get_address(area, address) })?.cast::<Node>();
         let node = Node { next: AtomicU64::new(0), flag: AtomicU32::new(0), len: len as u32 };
         // SAFETY: memory of that size, aligned to eight bytes, which nobody else knows of.
         unsafe {
@@ -110,7 +112,7 @@ impl NodeArea {
     pub fn node(&self, address: u64) -> Result<&'static Node> {
         let area = self.0.as_ptr();
         // SAFETY: a mapped area; may map another segment of it.
-        let place = guard(|| unsafe { sys::dsa_get_address(area, address) })?.cast::<Node>();
+        let place = mapping(|| unsafe { sys::dsa_get_address(area, address) })?.cast::<Node>();
         // SAFETY: `add` wrote it, and the caller promises that it is there.
         NonNull::new(place)
             .map(|place| unsafe { place.as_ref() })
@@ -121,15 +123,29 @@ impl NodeArea {
     pub fn trim(&self) -> Result<()> {
         let area = self.0.as_ptr();
         // SAFETY: a mapped area.
-        guard(|| unsafe { sys::dsa_trim(area) })
+        mapping(|| unsafe { sys::dsa_trim(area) })
     }
 
     /// Frees the node with that address.
     pub fn free(&self, address: u64) -> Result<()> {
         let area = self.0.as_ptr();
         // SAFETY: a mapped area, and an address of it.
-        guard(|| unsafe { sys::dsa_free(area, address) })
+        mapping(|| unsafe { sys::dsa_free(area, address) })
     }
+}
+
+/// A call that may have to map a segment of the area which others have made. If it cannot, it can the next time.
+///
+/// dsa.c maps while it holds locks of the area, and not every caller ends its transaction for an error: a rollback goes
+/// on, and so does a process that ends. So they are released here. The caller itself holds no LWLock.
+fn mapping<R>(function: impl FnOnce() -> R) -> Result<R> {
+    guard(function).inspect_err(|error| {
+        // SAFETY: as the comment says, none is held but those that the call has left.
+        let _ = guard(|| unsafe { sys::LWLockReleaseAll() });
+        if let Some(handle) = handle_in(error.report().message()) {
+            dsm::forget_unmapped(handle);
+        }
+    })
 }
 
 impl Node {

@@ -160,10 +160,11 @@ impl Segment {
         guard(|| unsafe { sys::dsm_pin_segment(segment) })
     }
 
-    /// Maps another process's segment; `None` when it is gone. Refuses a segment of another version of the library.
+    /// Maps another process's segment, which this one has not mapped; `None` when it is gone. Refuses a segment of
+    /// another version of the library.
     pub fn attach(handle: u32) -> Result<Option<Arc<Self>>> {
         // SAFETY: an unknown handle gives NULL.
-        let raw = guard(|| unsafe {
+        let raw = attaching(handle, || unsafe {
             let segment = sys::dsm_attach(handle);
             if !segment.is_null() {
                 sys::dsm_pin_mapping(segment);
@@ -231,6 +232,30 @@ impl Segment {
         CStr::from_bytes_with_nul(self.bytes(self.header().sql))
             .map_err(|_| PgError::new(sqlstate::DATA_CORRUPTED, "the job's text is damaged"))
     }
+}
+
+/// A call that maps the segment with that handle. If it cannot, it can the next time.
+pub(super) fn attaching<R>(handle: u32, function: impl FnOnce() -> R) -> Result<R> {
+    // SAFETY: looks through a list.
+    let is_mapped = unsafe { !sys::dsm_find_mapping(handle).is_null() };
+    guard(function).inspect_err(|_| {
+        if !is_mapped {
+            forget_unmapped(handle);
+        }
+    })
+}
+
+/// Lets go of a segment that could not be mapped: memory was short, say. dsm.c has it in its list by then, and refuses
+/// to map it again as long as it is there. A resource owner takes it out, but not every call has one: none outside of
+/// transactions, and since 17 none that maps more of an area of dsa.c that is to stay.
+pub(super) fn forget_unmapped(handle: u32) {
+    // SAFETY: the newest of that handle is found; the call that made it has failed, so nobody has a pointer into it.
+    let _ = guard(|| unsafe {
+        let segment = sys::dsm_find_mapping(handle);
+        if !segment.is_null() {
+            sys::dsm_detach(segment);
+        }
+    });
 }
 
 /// Takes back [`Segment::pin`], in whichever process.

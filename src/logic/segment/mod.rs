@@ -1,6 +1,7 @@
 //! A job's shared memory segment.
 
 pub mod header;
+pub mod name;
 pub mod spill;
 
 /// Larger segments do not stay between jobs, neither in the launcher's pool nor mapped by a worker.
