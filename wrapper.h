@@ -3,6 +3,7 @@
 
 /* What Rust names and the shim does not. */
 #include "access/twophase.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_language.h"

@@ -8,6 +8,7 @@ INSERT INTO bench.statement (name, class, sql, prepare, clean, settings) VALUES
 ('LIKE', 'scan', $$SELECT count(*) FROM lineitem WHERE l_comment LIKE '%abc%'$$, '{}', '{}', '{}'),
 ('expressions', 'scan', 'SELECT sum(l_extendedprice * (1 - l_discount) * (1 + l_tax)), avg(l_quantity) FROM lineitem WHERE l_shipdate <= date ''1998-09-02''', '{}', '{}', '{}'),
 ('bitmap', 'scan', 'SELECT sum(w) FROM big10m WHERE v < 150000', '{}', '{}', '{"enable_seqscan": false, "enable_indexscan": false}'),
+('bitmap of pages', 'scan', 'SELECT sum(w) FROM big10m WHERE v < 150000', '{}', '{}', '{"enable_seqscan": false, "enable_indexscan": false, "work_mem": "256kB"}'),
 ('index range', 'scan', 'SELECT sum(l_quantity) FROM lineitem WHERE l_orderkey < #500000#', '{}', '{}', '{"enable_seqscan": false, "enable_bitmapscan": false}'),
 ('pgbench, filter', 'scan', 'SELECT count(*), sum(abalance) FROM pgbench_accounts WHERE aid % 10 <> bid', '{}', '{}', '{}'),
 ('top ten', 'scan', 'SELECT * FROM lineitem ORDER BY l_extendedprice DESC, l_comment LIMIT 10', '{}', '{}', '{}'),

@@ -87,6 +87,22 @@ SELECT percent, ends FROM in_the_middle('WITH c AS MATERIALIZED (SELECT * FROM s
 SELECT percent, ends FROM in_the_middle('WITH c AS MATERIALIZED (SELECT * FROM source WHERE id <= 3)
     SELECT count(*) FROM source s, LATERAL (SELECT * FROM c WHERE c.id <= s.id OFFSET 0) AS x WHERE gate(s.id)');
 SELECT percent, source, ends FROM in_the_middle('DECLARE c CURSOR FOR SELECT * FROM source WHERE gate(id); FETCH ALL FROM c');
+-- A bitmap that outgrows its memory: of many pages all rows are fetched, and a fifth of them is wanted. And one of whole pages.
+CREATE TABLE spread AS SELECT i, i * 7919 % 10000 AS v, repeat('x', 1000) AS filler FROM generate_series(1, 10000) i;
+CREATE INDEX ON spread (v);
+CREATE INDEX ranges ON source USING brin (id) WITH (pages_per_range = 1);
+VACUUM ANALYZE spread;
+SET work_mem = '64kB';
+SET enable_seqscan = off;
+SET enable_indexscan = off;
+SELECT percent, source, ends FROM in_the_middle('SELECT count(gate(i / 3)) FROM spread WHERE v BETWEEN 6000 AND 8000');
+SELECT percent, source, ends FROM in_the_middle('SELECT count(filler) FROM spread WHERE v BETWEEN 6000 AND 8000 AND gate(i / 3)');
+SELECT percent, source, ends FROM in_the_middle('SELECT count(filler) FROM source WHERE id BETWEEN 601 AND 1900 AND gate(id)');
+RESET work_mem;
+RESET enable_seqscan;
+RESET enable_indexscan;
+DROP TABLE spread;
+DROP INDEX ranges;
 
 -- Checks of a foreign key count: this one waits for a row in the middle.
 CREATE TABLE referenced (id int PRIMARY KEY);

@@ -33,3 +33,14 @@ pub(super) unsafe fn table_counts(relation: sys::Relation) -> Option<(i64, i64)>
         return Some((counts.t_counts.t_tuples_returned, counts.t_counts.t_tuples_fetched));
     }
 }
+
+/// The pages that the scan of a bitmap has read, those of which the bitmap has the rows and those it has as a whole.
+/// 18: in a struct.
+#[allow(clippy::cast_precision_loss)] // counts, which a float has exactly up to 2^53
+pub(super) fn bitmap_pages(scan: &sys::BitmapHeapScanState) -> (f64, f64) {
+    #[cfg(pg18_up)]
+    let pages = (scan.stats.exact_pages, scan.stats.lossy_pages);
+    #[cfg(not(pg18_up))]
+    let pages = (scan.exact_pages, scan.lossy_pages);
+    (pages.0 as f64, pages.1 as f64)
+}

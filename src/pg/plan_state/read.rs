@@ -2,7 +2,8 @@
 
 use super::super::{compat_plan as compat, sys};
 use super::{Counted, Shape, Source};
-use logic::estimate::plan::node::Seen;
+use logic::estimate::plan::bitmap::{Bitmap, Index};
+use logic::estimate::plan::node::{Node, Seen};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,7 +22,7 @@ pub unsafe fn node(shape: &Shape, at: usize) -> Seen {
             sys::NodeTag_T_SeqScanState | sys::NodeTag_T_TidRangeScanState | sys::NodeTag_T_SampleScanState => {
                 scan(state, source, &mut seen);
             }
-            sys::NodeTag_T_BitmapHeapScanState => bitmap(state, source, &mut seen),
+            sys::NodeTag_T_BitmapHeapScanState => bitmap(state, source, &shape.plan.nodes[at], &mut seen),
             sys::NodeTag_T_HashJoinState => hash_join(state, &mut seen),
             sys::NodeTag_T_HashState => {
                 if let Some(join) = source.join {
@@ -74,6 +75,19 @@ impl Counted {
         // SAFETY: promised by the caller.
         let (returned, fetched) = unsafe { compat::table_counts(self.relation) }?;
         Some(((returned - self.returned) as f64, (fetched - self.fetched) as f64))
+    }
+
+    /// What the rows are that this index has put into the bitmap of a scan.
+    ///
+    /// # Safety
+    /// The relation is open.
+    unsafe fn rows_in_bitmap(self, node: &Node) -> Index {
+        // SAFETY: promised by the caller.
+        match unsafe { (*(*self.relation).rd_rel).relam } {
+            sys::BRIN_AM_OID => Index::Pages,
+            sys::BTREE_AM_OID | sys::HASH_AM_OID if node.quals <= 0.0 => Index::Final,
+            _ => Index::Candidates,
+        }
     }
 }
 
@@ -141,24 +155,36 @@ unsafe fn has_workers(gather: NonNull<sys::PlanState>) -> bool {
 ///
 /// # Safety
 /// The state of a bitmap heap scan.
-unsafe fn bitmap(state: *mut sys::PlanState, source: &Source, seen: &mut Seen) {
+unsafe fn bitmap(state: *mut sys::PlanState, source: &Source, node: &Node, seen: &mut Seen) {
     // SAFETY: promised by the caller; both relations are open.
     unsafe {
-        seen.is_filled = (*state.cast::<sys::BitmapHeapScanState>()).initialized;
+        let scan = &*state.cast::<sys::BitmapHeapScanState>();
+        seen.is_filled = scan.initialized;
         if !seen.is_filled {
             return;
         }
+        let descriptor = scan.ss.ss_currentScanDesc;
+        let heap = descriptor.cast::<sys::HeapScanDescData>().as_ref().filter(|_| source.is_heap);
         let counts = (source.table.and_then(|table| table.since()), source.index.and_then(|index| index.since()));
-        if let (Some((_, fetched)), Some((in_bitmap, _))) = counts {
-            seen.position = (in_bitmap > 0.0).then(|| (fetched / in_bitmap).min(1.0));
+        if let (Some((_, fetched)), Some((rows, _)), Some(index)) = (counts.0, counts.1, source.index) {
+            let (exact, lossy) = compat::bitmap_pages(scan);
+            // This process's part of a parallel scan's pages is not known.
+            let heap = heap.filter(|_| source.gather.is_none());
+            let bitmap = Bitmap {
+                rows,
+                index: index.rows_in_bitmap(node),
+                fetched,
+                returned: seen.rows,
+                exact,
+                lossy,
+                pages: heap.map_or(0.0, |heap| f64::from(heap.rs_nblocks)),
+                density: if node.pages > 0.0 { node.tuples / node.pages } else { 0.0 },
+            };
+            seen.position = bitmap.position();
             return;
         }
-        let descriptor = (*state.cast::<sys::ScanState>()).ss_currentScanDesc;
-        if source.is_heap && !descriptor.is_null() {
-            let heap = &*descriptor.cast::<sys::HeapScanDescData>();
-            if heap.rs_cblock != NO_BLOCK && heap.rs_nblocks > 0 {
-                seen.position = Some((f64::from(heap.rs_cblock) / f64::from(heap.rs_nblocks)).min(1.0));
-            }
+        if let Some(heap) = heap.filter(|heap| heap.rs_cblock != NO_BLOCK && heap.rs_nblocks > 0) {
+            seen.position = Some((f64::from(heap.rs_cblock) / f64::from(heap.rs_nblocks)).min(1.0));
         }
     }
 }

@@ -5,6 +5,7 @@
 //! from the rows that go through it and what a row costs in a node ([`cost`]). Both become better while the plan runs:
 //! rows that have been counted replace those that the planner had expected ([`model`]).
 
+pub mod bitmap;
 mod blocking;
 mod cost;
 mod joins;
