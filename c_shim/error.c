@@ -2,6 +2,7 @@
  * error.c: the only setjmp.
  */
 #include "shim.h"
+#include "storage/ipc.h"
 #include "utils/resowner.h"
 
 /*
@@ -14,68 +15,97 @@
 
 static void *reserve;
 
-/*
- * Is there memory for a short error?  Gives the reserve back if there is none
- * else.
- */
-bool
-pgbg_has_memory(void)
-{
-	for (;;)
-	{
-		/* volatile: the compiler may leave out a malloc that comes to nothing */
-		void	   *volatile probe = malloc(RESERVE / 4);
+/* Has a short error that stands for one of which there is no copy. */
+static MemoryContext spare;
 
-		if (probe != NULL)
-		{
-			free(probe);
-			return true;
-		}
-		if (reserve == NULL)
-			return false;
-		free(reserve);
-		reserve = NULL;
-	}
+/* Gives the reserve back to malloc.  False if it was given back before. */
+bool
+pgbg_give_reserve(void)
+{
+	bool		was_there = reserve != NULL;
+
+	free(reserve);
+	reserve = NULL;
+	return was_there;
+}
+
+/* Gives the reserve back if there is no other memory for an error. */
+static void
+make_room(void)
+{
+	/* volatile: the compiler may leave out a malloc that comes to nothing */
+	void	   *volatile probe = malloc(RESERVE / 4);
+
+	if (probe != NULL)
+		free(probe);
+	else
+		(void) pgbg_give_reserve();
+}
+
+/* Takes what was given away.  Not at the end of the process, which needs it. */
+static void
+keep_reserve(void)
+{
+	if (proc_exit_inprogress)
+		return;
+	reserve = malloc(RESERVE);
+	if (reserve == NULL || spare != NULL)
+		return;
+	/* it does not throw: so much is free now */
+	(void) pgbg_give_reserve();
+	spare = AllocSetContextCreate(TopMemoryContext, "pg_background error",
+								  ALLOCSET_SMALL_SIZES);
+	reserve = malloc(RESERVE);
 }
 
 /*
  * A copy of the error that was just caught, in a memory context of its own.
  * Does not throw, for then the error would go past frames of Rust that hold
- * locks.  An error that is too long for what memory there is gives way to
- * that of its copy, which is short.
+ * locks.  And it leaves room on the server's stack of errors, where a sixth
+ * one is a PANIC: an error is copied once, or "out of memory" stands for it.
  */
 static ErrorData *
 copy_error(void)
 {
-	for (int attempt = 0; attempt < 2; attempt++)
-	{
-		MemoryContext volatile own = NULL;
-		ErrorData  *volatile copy = NULL;
+	MemoryContext volatile own = NULL;
+	ErrorData  *volatile copy = NULL;
+	ErrorData  *stand_in;
 
-		(void) pgbg_has_memory();
-		PG_TRY();
-		{
-			/* not below the caller's: that may go with the transaction that failed */
-			own = AllocSetContextCreate(TopMemoryContext, "pg_background error",
-										ALLOCSET_SMALL_SIZES);
-			MemoryContextSwitchTo(own);
-			copy = CopyErrorData();
-		}
-		PG_CATCH();
-		{
-			MemoryContextSwitchTo(ErrorContext);
-			if (own != NULL)
-				MemoryContextDelete(own);
-		}
-		PG_END_TRY();
-		if (copy != NULL)
-			return copy;
+	make_room();
+	PG_TRY();
+	{
+		/* not below the caller's: that may go with the transaction that failed */
+		own = AllocSetContextCreate(TopMemoryContext, "pg_background error",
+									ALLOCSET_SMALL_SIZES);
+		MemoryContextSwitchTo(own);
+		copy = CopyErrorData();
 	}
-	ereport(FATAL,
-			(errcode(ERRCODE_OUT_OF_MEMORY),
-			 errmsg("out of memory"),
-			 errdetail("pg_background could not copy an error.")));
-	pg_unreachable();
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(ErrorContext);
+		if (own != NULL)
+			MemoryContextDelete(own);
+	}
+	PG_END_TRY();
+	if (copy != NULL)
+		return copy;
+
+	FlushErrorState();
+	if (spare == NULL)
+		ereport(FATAL,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("pg_background could not copy an error.")));
+	stand_in = MemoryContextAllocZero(spare, sizeof(ErrorData));
+	stand_in->elevel = ERROR;
+	stand_in->output_to_server = true;
+	stand_in->output_to_client = true;
+	stand_in->sqlerrcode = ERRCODE_OUT_OF_MEMORY;
+	stand_in->message = MemoryContextStrdup(spare, _("out of memory"));
+	stand_in->detail = MemoryContextStrdup(spare, "pg_background could not copy an error.");
+	stand_in->assoc_context = spare;
+	spare = NULL;
+	return stand_in;
 }
 
 /*
@@ -94,7 +124,7 @@ pgbg_try(void (*body) (void *), void *arg, ErrorData **error)
 	volatile bool ok = true;
 
 	if (unlikely(reserve == NULL))
-		reserve = malloc(RESERVE);
+		keep_reserve();
 	PG_TRY();
 	{
 		body(arg);
@@ -142,6 +172,7 @@ pgbg_log_error(ErrorData *error, const char *context)
 {
 	bool		output_to_client = error->output_to_client;
 
+	make_room();
 	/* the launcher has it from the job's outcome */
 	error->output_to_client = false;
 	PG_TRY();

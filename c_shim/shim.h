@@ -83,7 +83,7 @@ enum {PGBG_NEED_IMMEDIATE_COMMIT = PGBG_NEED_COMMIT};
 
 /* ---- error.c ---- */
 
-extern bool pgbg_has_memory(void);
+extern bool pgbg_give_reserve(void);
 extern bool pgbg_try(void (*body) (void *), void *arg, ErrorData **error);
 extern void pgbg_finally(void (*body) (void *), void (*on_error) (void *), void *arg);
 extern void pgbg_log_error(ErrorData *error, const char *context);

@@ -7,6 +7,10 @@
 //! Messages are in the server's style: lower case, no full stop; details and hints are sentences. Tests compare all
 //! of them.
 
+mod map_join;
+
+pub use map_join::*;
+
 use crate::pg::error::{PgError, level};
 use logic::sqlstate;
 use logic::wire::report::{Field, Report};
@@ -14,13 +18,9 @@ use std::ffi::CStr;
 
 mod at_commit;
 mod deadlock;
-mod lost_job;
-mod map_join;
 
 pub use at_commit::{at_commit_without_registry, not_committed, prepare_with_jobs};
 pub use deadlock::{DeadlockedWait, deadlock};
-pub use lost_job::{lost_worker, no_memory_for_error};
-pub use map_join::*;
 
 /// An argument that must not be NULL.
 #[cold]
@@ -263,6 +263,13 @@ pub fn rows_of_another_session(pid: i32) -> PgError {
 #[cold]
 pub fn no_rows_wanted() -> PgError {
     PgError::new(sqlstate::INVALID_PARAMETER_VALUE, "max_rows must be greater than zero")
+}
+
+/// The worker process ended without an outcome of the job: the outcome that the job gets then.
+#[cold]
+pub fn lost_worker(pid: i32) -> Report {
+    let message = format!("lost connection to worker process with PID {pid}");
+    Report::new(level::ERROR, sqlstate::CONNECTION_FAILURE, message)
 }
 
 // --- other functions ---

@@ -36,26 +36,60 @@ for my $room (0 .. 40)
 }
 is(join(', ', map { substr $_, 0, 100 } sort keys %ends), 'its message, no memory', 'a job ends with its message, or with an error of memory');
 
-# All memory, to the last bytes: values of settings are small pieces.  Then an error has none for its copy.
-my $full = q{DO $$ DECLARE size int := 65536; BEGIN
-  FOR i IN 1..300 LOOP PERFORM set_config('memory.piece' || i, '', false); END LOOP;
+# All memory, to the last bytes: values of settings are small pieces.  Then an error has none for its copy.  Texts of more than a
+# kilobyte are copied, and logged, in pieces of their own.
+my $fill = q{FOR i IN 1..300 LOOP PERFORM set_config('memory.piece' || i, '', false); END LOOP;
   FOR i IN 1..300 LOOP
+    EXIT WHEN size <= least;
     BEGIN PERFORM set_config('memory.piece' || i, repeat('x', size), false);
     EXCEPTION WHEN out_of_memory THEN size := size / 2; END;
-  END LOOP;
-  RAISE NOTICE 'it is full';
-END $$};
-my %full;
-for my $room (0 .. 40)
+  END LOOP;};
+my $long = '-- ' . 'long ' x 500 . "\n";
+my %fillers = (
+	values => "DO \$\$ DECLARE size int := 65536; least int := -1; BEGIN $fill RAISE NOTICE 'it is full'; END \$\$",
+	'values, long texts' => "$long DO \$\$ DECLARE size int := 65536; least int := -1; BEGIN $fill RAISE NOTICE 'it is full%', repeat('n', 3000); END \$\$",
+	# these take it in pieces of a kilobyte
+	statements => "$long DO \$\$ BEGIN FOR i IN 1..5000 LOOP EXECUTE format('PREPARE p%s AS SELECT 1', i); END LOOP; RAISE NOTICE 'it is full'; END \$\$");
+for my $filler (sort keys %fillers)
 {
-	my $worker = value($session, $pid);
-	system('prlimit', "--pid=$worker", sprintf('--data=%d:', 1024 * (process_field($worker, 'VmData') + 50 * $room)));
-	my (undef, undef, $err) = $node->psql('postgres', 'SELECT pg_background_exec($job$' . $full . '$job$)');
-	$full{ $err =~ /ERROR:  out of memory/ ? 'no memory' : $err =~ /NOTICE:  it is full/ ? 'its message' : $err }++;
-	system("prlimit --pid=$worker --data=unlimited: 2>/dev/null");
+	my %full;
+	for my $room (0 .. 20)
+	{
+		my $worker = value($session, $pid);
+		my $data = process_field($worker, 'VmData') // next;
+		system('prlimit', "--pid=$worker", sprintf('--data=%d:', 1024 * ($data + 100 * $room)));
+		my (undef, undef, $err) = $node->psql('postgres', "SELECT pg_background_exec(\$job\$$fillers{$filler}\$job\$)");
+		$full{ $err =~ /ERROR:.*(?:out of memory|Cannot allocate memory)/ ? 'no memory' : $err =~ /NOTICE:  it is full/ ? 'its message' : $err }++;
+		system("prlimit --pid=$worker --data=unlimited: 2>/dev/null");
+	}
+	note("$filler: " . join ', ', map { "$full{$_} times: $_" } sort keys %full);
+	is(join('; ', map { substr $_, 0, 200 } grep { !/^(no memory|its message)$/ } sort keys %full), '', "$filler: a job that takes all memory is told so");
+	ok($full{'no memory'}, "$filler: it was all taken");
 }
-note(join ', ', map { "$full{$_} times: $_" } sort keys %full);
-is(join('; ', map { substr $_, 0, 200 } grep { !/^(no memory|its message)$/ } sort keys %full), '', 'a job that takes all memory is told so');
+
+# The same in a session, which then launches jobs with the little that is left: it goes on with an error, or ends, and does not wait
+# for itself.
+my %ends_of_session;
+for my $room (0 .. 31)
+{
+	my ($timed_out, $more, $least) = (0, 50 * $room, (-1, 256, 1024, 4096, 8192, 16384, 32768, 65536)[$room % 8]);
+	my $status = $node->psql('postgres', <<"END", stdout => \my $out, stderr => \my $err, on_error_stop => 0, timeout => $Jobs::patience, timed_out => \$timed_out);
+SELECT pg_background_exec('SELECT 1');
+SELECT pg_backend_pid() AS pid \\gset
+\\setenv PID :pid
+\\! prlimit --pid=\$PID --data=\$((1024 * (\$(sed -n 's/^VmData:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/\$PID/status) + $more))):
+DO \$\$ DECLARE size int := 65536; least int := $least; BEGIN $fill
+  FOR i IN 1..10 LOOP PERFORM pg_background_exec('SELECT 1'); PERFORM pg_background_start('SELECT 1', at_commit => i % 2 = 0); END LOOP; END \$\$;
+\\! prlimit --pid=\$PID --data=unlimited:
+SELECT 'goes on' FROM pg_background_query('SELECT 1') AS (x int);
+END
+	my $end = $timed_out ? 'hangs' : $out =~ /goes on/ ? 'goes on' : $err =~ /FATAL:  out of memory|server closed the connection|connection to server was lost/ ? 'ends' : $err;
+	$ends_of_session{$end}++;
+	$ends_of_session{'had no memory'}++ if $err =~ /out of memory|Cannot allocate memory/;
+}
+note(join ', ', map { "$ends_of_session{$_} times: $_" } sort keys %ends_of_session);
+is(join('; ', map { substr $_, 0, 300 } grep { !/^(goes on|ends|had no memory)$/ } sort keys %ends_of_session), '', 'a session that takes all memory goes on or ends');
+ok($ends_of_session{'had no memory'}, 'it took all');
 is(value($session, $pid) > 0, 1, 'jobs run afterwards');
 
 # Two jobs that wait, of which the larger one needs a segment that the looking session has not mapped.

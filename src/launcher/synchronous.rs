@@ -80,6 +80,6 @@ pub fn start_job(sql: &[u8], options: &Options) -> Result<SynchronousJob> {
 
 /// The session ends in the middle of a call.
 fn at_exit() -> Result<()> {
-    let awaited = std::mem::take(&mut *AWAITED.lock());
+    let awaited = std::mem::take(&mut *exit::seize(&AWAITED));
     awaited.iter().try_for_each(|job| job.stop(Stop::Now).map(drop))
 }

@@ -259,9 +259,8 @@ unsafe fn report_to_server(report: *mut Prepared) {
 
 /// Ends the session: what Rust was about to do cannot be undone halfway. Allocates nothing in Rust.
 pub(super) fn out_of_memory() -> ! {
-    // SAFETY: FATAL ends the process in an orderly way; no Rust code runs after it.
+    // SAFETY: FATAL ends the process in an orderly way; of Rust, exit callbacks alone run after it.
     unsafe {
-        sys::pgbg_has_memory();
         if sys::errstart(sys::FATAL as c_int, ptr::null()) {
             sys::errcode(sqlstate::OUT_OF_MEMORY);
             sys::errmsg(c"out of memory".as_ptr());

@@ -4,6 +4,7 @@ use super::entry::{callback, contain};
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
+use parking_lot::{Mutex, MutexGuard};
 use std::ffi::c_int;
 
 /// Calls `function` when this process ends: after the server has aborted its transaction, before it detaches from
@@ -12,6 +13,18 @@ pub fn at_exit(function: fn() -> Result<()>) -> Result<()> {
     let argument = function as usize as sys::Datum;
     // SAFETY: the callback gets back what it is given here.
     guard(|| unsafe { sys::before_shmem_exit(Some(exit_callback), argument) })
+}
+
+/// The value behind the lock, for a function that is called when the process ends. Suppose that memory runs out while
+/// the process adds something to a list, and that it ends by that: the lock is held for ever, and whoever waits for it
+/// waits for ever, too.
+pub fn seize<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.try_lock().unwrap_or_else(|| {
+        // SAFETY: a process is one thread, so the holder is a frame that does not go on. A list to which it could not
+        // add is as it was before.
+        unsafe { mutex.force_unlock() };
+        mutex.lock()
+    })
 }
 
 unsafe extern "C-unwind" fn exit_callback(_code: c_int, argument: sys::Datum) {

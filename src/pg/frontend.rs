@@ -25,7 +25,14 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::{MaybeUninit, offset_of};
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering::Relaxed};
+
+/// Where messages are copied: enough for most of them is there from the beginning. Suppose that memory runs out, and
+/// that the error which says so could not be copied for the same reason: each such error raises another one, and the
+/// server's stack has room for five.
+static CONTEXT: AtomicPtr<sys::MemoryContextData> = AtomicPtr::new(ptr::null_mut());
+/// Bytes that are there from the beginning, and those of a larger block.
+const CONTEXT_SIZES: (usize, usize) = (32 << 10, 256 << 10);
 
 /// Memory that the server reads and writes as long as the process lives.
 struct Static<T>(UnsafeCell<T>);
@@ -43,19 +50,6 @@ const NONE: i32 = -1;
 
 /// Counts the messages of this process that a client sees, or could see under other settings.
 static MESSAGES: AtomicU64 = AtomicU64::new(0);
-
-/// Was there an error of which there is no copy, for want of memory?
-static HAS_LOST_ERROR: AtomicBool = AtomicBool::new(false);
-
-/// [`HAS_LOST_ERROR`]
-pub fn has_lost_error() -> bool {
-    HAS_LOST_ERROR.load(Relaxed)
-}
-
-/// Is it no SQLSTATE of success, a warning, or the end of data?
-fn is_error(sqlstate: c_int) -> bool {
-    !matches!(&logic::sqlstate::unpack(sqlstate)[..2], b"00" | b"01" | b"02")
-}
 
 /// How many messages there have been: for who asks whether something has raised one.
 pub(super) fn messages() -> u64 {
@@ -78,30 +72,15 @@ fn restore_client_encoding() {
 unsafe extern "C-unwind" fn on_message(_argument: *mut c_void) {
     restore_client_encoding();
     // SAFETY: variables of this one thread, and functions that the server's own context callbacks may call. The copy
-    // lives until its context is deleted.
+    // lives until its context is reset.
     unsafe {
         // nothing may allocate there, and what is said there is of no use to a launcher
         if sys::CritSectionCount > 0 {
             return;
         }
-        // An error that came here once more for each try to copy it would fill the server's stack of errors, which is a
-        // PANIC. A message whose copy fails becomes an error, as it should: nobody would know that it is lost.
-        if !sys::pgbg_has_memory() && is_error(sys::geterrcode()) {
-            MESSAGES.fetch_add(1, Relaxed);
-            HAS_LOST_ERROR.store(true, Relaxed);
-            return;
-        }
-        // Not below the ErrorContext: suppose that there is no memory for the copy. The server then empties that
-        // context with all below it, this one included, which is the current one. The transaction's end frees it.
-        let parent =
-            if sys::TopTransactionContext.is_null() { sys::TopMemoryContext } else { sys::TopTransactionContext };
-        let context = sys::AllocSetContextCreateInternal(
-            parent,
-            c"pg_background message".as_ptr(),
-            sys::ALLOCSET_SMALL_MINSIZE as usize,
-            sys::ALLOCSET_SMALL_INITSIZE as usize,
-            sys::ALLOCSET_SMALL_MAXSIZE as usize,
-        );
+        // What is in there belongs to a message whose copy has failed, which is over: this one is the error.
+        let context = CONTEXT.load(Relaxed);
+        sys::MemoryContextReset(context);
         let before = sys::CurrentMemoryContext;
         sys::CurrentMemoryContext = context;
         let message = sys::CopyErrorData();
@@ -116,9 +95,10 @@ unsafe extern "C-unwind" fn on_message(_argument: *mut c_void) {
         }
         // an ERROR is caught, and is known by then
         if (to_client && level < error::level::ERROR) || level > error::level::ERROR {
-            callback(|| CALLBACK.get().map_or(Ok(()), |use_it| use_it(error::report_of(&*message))));
+            let report = error::report_of(&*message);
+            sys::MemoryContextReset(context);
+            callback(|| CALLBACK.get().map_or(Ok(()), |use_it| use_it(report)));
         }
-        sys::MemoryContextDelete(context);
     }
 }
 
@@ -154,8 +134,19 @@ static METHODS: sys::PQcommMethods = sys::PQcommMethods {
 
 /// Calls `use_it` with each message below ERROR that the job wants its client to see, and with a FATAL error. Once
 /// per process, outside of any guard: the end of a guard takes back the error context that is set here.
-pub fn capture_messages(use_it: Callback) {
+pub fn capture_messages(use_it: Callback) -> Result<()> {
     static OUTERMOST: Static<MaybeUninit<sys::ErrorContextCallback>> = Static(UnsafeCell::new(MaybeUninit::uninit()));
+    // SAFETY: the top context lives as long as the process.
+    let context = guard(|| unsafe {
+        sys::AllocSetContextCreateInternal(
+            sys::TopMemoryContext,
+            c"pg_background message".as_ptr(),
+            CONTEXT_SIZES.0,
+            CONTEXT_SIZES.0,
+            CONTEXT_SIZES.1,
+        )
+    })?;
+    CONTEXT.store(context, Relaxed);
     let _ = CALLBACK.set(use_it);
     let outermost = OUTERMOST.0.get().cast::<sys::ErrorContextCallback>();
     // SAFETY: variables of this one thread, which get addresses of statics.
@@ -169,6 +160,7 @@ pub fn capture_messages(use_it: Callback) {
         sys::PqCommMethods = &raw const METHODS;
         sys::whereToSendOutput = sys::CommandDest_DestRemote;
     }
+    Ok(())
 }
 
 /// Makes a connection for the functions, and the log, that look for one where `whereToSendOutput` says that there is

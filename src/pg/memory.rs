@@ -129,11 +129,16 @@ impl Drop for Entered {
 }
 
 /// Memory comes from the system, and is never simply missing: Rust would abort, and the postmaster restart the whole
-/// cluster. The session ends instead.
+/// cluster. The session ends instead, if what is kept for errors does not help.
 struct Allocator;
 
 impl Allocator {
-    fn checked(memory: *mut u8) -> *mut u8 {
+    fn checked(allocate: impl Fn() -> *mut u8) -> *mut u8 {
+        let mut memory = allocate();
+        // SAFETY: gives back what belongs to nobody.
+        if memory.is_null() && unsafe { sys::pgbg_give_reserve() } {
+            memory = allocate();
+        }
         if memory.is_null() {
             super::error::out_of_memory();
         }
@@ -145,7 +150,7 @@ impl Allocator {
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: promised by the caller.
-        Self::checked(unsafe { System.alloc(layout) })
+        Self::checked(|| unsafe { System.alloc(layout) })
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
@@ -154,8 +159,8 @@ unsafe impl GlobalAlloc for Allocator {
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: promised by the caller.
-        Self::checked(unsafe { System.realloc(memory, layout, size) })
+        // SAFETY: promised by the caller; what has failed has left the memory as it was.
+        Self::checked(|| unsafe { System.realloc(memory, layout, size) })
     }
 }
 

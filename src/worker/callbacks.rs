@@ -38,7 +38,7 @@ pub fn note_connection() {
 /// Sets both callbacks. Once per process, before it connects to the database: the exit callback of the connection,
 /// which aborts the transaction, is then registered later, and so called before ours.
 pub fn install() -> Result<()> {
-    frontend::capture_messages(message);
+    frontend::capture_messages(message)?;
     exit::at_exit(at_exit)
 }
 
@@ -86,14 +86,7 @@ fn message(mut report: Report) -> Result<()> {
 fn at_exit() -> Result<()> {
     transaction::leave_user();
     let cause = CAUSE_OF_EXIT.lock().take();
-    let unknown = || {
-        if frontend::has_lost_error() {
-            errors::no_memory_for_error()
-        } else {
-            errors::lost_worker(identity::process_id())
-        }
-    };
-    let report = || cause.clone().unwrap_or_else(unknown);
+    let report = || cause.clone().unwrap_or_else(|| errors::lost_worker(identity::process_id()));
     let mut notification = None;
     let last_job = current::get().map_or(Ok(()), |current| {
         if !current.segment.header().is_final() {

@@ -217,7 +217,10 @@ impl Current {
     /// Sends a message of the job, at once or when the present use of the sender ends.
     pub fn notice(&self, report: Vec<u8>) -> Result<()> {
         if self.with_sender(|sender| sender.notice(&report))?.is_none() {
-            self.missed.lock().push(report);
+            // it grows outside of the lock: memory that runs out ends the process, and then its callbacks ask for it
+            let mut missed = std::mem::take(&mut *self.missed.lock());
+            missed.push(report);
+            *self.missed.lock() = missed;
         }
         Ok(())
     }

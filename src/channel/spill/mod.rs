@@ -120,7 +120,7 @@ impl Drop for Watched {
 
 /// The session ends: nobody will read.
 fn at_exit() -> Result<()> {
-    let watched = std::mem::take(&mut *WATCHED.lock());
+    let watched = std::mem::take(&mut *exit::seize(&WATCHED));
     // all of them, also after an error
     watched.iter().map(|segment| abandon(segment.header())).fold(Ok(()), Result::and)
 }

@@ -138,9 +138,10 @@ pub fn release(job: &Arc<Job>, release: Release) {
     }
 }
 
-/// Drops a job that never starts, because its transaction is rolled back: the session has never had it.
+/// Drops a job that never starts, because its transaction is rolled back: the session has never had it. The lock may be
+/// held, where memory has run out, which has ended the session.
 pub fn forget_unstarted(cookie: i64) {
-    let mut tracker = TRACKER.lock();
+    let Some(mut tracker) = TRACKER.try_lock() else { return };
     let removed = tracker.jobs.remove(0, cookie);
     if removed.is_some() {
         tracker.counters.launched -= 1;
