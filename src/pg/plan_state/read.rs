@@ -126,16 +126,20 @@ unsafe fn scan(state: *mut sys::PlanState, source: &Source, seen: &mut Seen) {
             seen.is_over = heap.rs_inited;
         } else if heap.rs_inited {
             let behind = (u64::from(heap.rs_cblock) + u64::from(all) - u64::from(heap.rs_startblock)) % u64::from(all);
-            // 18: unsigned
-            #[allow(clippy::unnecessary_cast)]
-            let (index, rows) = (heap.rs_cindex as i32, heap.rs_ntuples as i32);
-            let on_page = f64::from(index) / f64::from(rows.max(1));
-            seen.position = Some(((behind as f64 + on_page.clamp(0.0, 1.0)) / f64::from(scanned)).min(1.0));
+            seen.position = Some(((behind as f64 + on_page(heap)) / f64::from(scanned)).min(1.0));
         } else if let Some((returned, _)) = source.table.and_then(|table| table.since()) {
             // It has not begun, or it is at its end.
             seen.is_over = returned > 0.0;
         }
     }
+}
+
+/// The part of the current page that is behind the scan.
+fn on_page(heap: &sys::HeapScanDescData) -> f64 {
+    // 18: unsigned
+    #[allow(clippy::unnecessary_cast)]
+    let (index, rows) = (heap.rs_cindex as i32, heap.rs_ntuples as i32);
+    (f64::from(index) / f64::from(rows.max(1))).clamp(0.0, 1.0)
 }
 
 /// # Safety
@@ -177,6 +181,7 @@ unsafe fn bitmap(state: *mut sys::PlanState, source: &Source, node: &Node, seen:
                 returned: seen.rows,
                 exact,
                 lossy,
+                on_page: heap.map_or(1.0, on_page),
                 pages: heap.map_or(0.0, |heap| f64::from(heap.rs_nblocks)),
                 density: if node.pages > 0.0 { node.tuples / node.pages } else { 0.0 },
             };

@@ -20,6 +20,9 @@ pub struct Bitmap {
     pub exact: f64,
     /// Pages read that it has as a whole.
     pub lossy: f64,
+    /// The part of the last of these pages that is behind the scan. (Rows are counted one by one: what a page has would
+    /// else be too little while its first rows come.)
+    pub on_page: f64,
     /// The table's pages; 0 where they are not known.
     pub pages: f64,
     /// Rows a page of the table, on average; 0 where that is not known.
@@ -49,7 +52,7 @@ impl Bitmap {
         let most = self.fetched / self.rows;
         let least = self.returned.map(|returned| returned / self.rows);
         let done = match (self.index, least) {
-            (Index::Pages, _) => 10.0 * (self.exact + self.lossy) / self.rows,
+            (Index::Pages, _) => 10.0 * self.read() / self.rows,
             _ if self.lossy <= 0.0 => most,
             (Index::Final, Some(least)) => least,
             (_, least) => self.guess().map_or(most, |guess| guess.min(most).max(least.unwrap_or(0.0))),
@@ -57,12 +60,17 @@ impl Bitmap {
         Some(done.min(1.0))
     }
 
+    /// Pages.
+    fn read(&self) -> f64 {
+        (self.exact + self.lossy - 1.0 + self.on_page).max(0.0)
+    }
+
     fn guess(&self) -> Option<f64> {
         let Self { rows, fetched, exact, lossy, pages, density, .. } = *self;
         if pages <= 0.0 || density <= 0.0 {
             return None;
         }
-        let read = exact + lossy;
+        let read = self.read();
         let a_page = (fetched - lossy * density) / exact;
         let is_told = exact >= ENOUGH * lossy && (ENOUGH..=density).contains(&a_page);
         let expected = pages * (1.0 - (-rows / pages).exp());
@@ -76,7 +84,7 @@ mod tests {
 
     /// A table of a thousand pages with ten rows on each.
     fn seen(index: Index, rows: f64, fetched: f64, exact: f64, lossy: f64) -> Bitmap {
-        Bitmap { rows, index, fetched, returned: None, exact, lossy, pages: 1000.0, density: 10.0 }
+        Bitmap { rows, index, fetched, returned: None, exact, lossy, on_page: 1.0, pages: 1000.0, density: 10.0 }
     }
 
     fn percent(bitmap: Bitmap) -> Option<f64> {
@@ -124,6 +132,9 @@ mod tests {
 
     #[test]
     fn whole_ranges_of_pages_are_counted() {
-        assert_eq!(percent(seen(Index::Pages, 1000.0, 500.0, 0.0, 50.0)), Some(50.0));
+        let bitmap = seen(Index::Pages, 1000.0, 500.0, 0.0, 50.0);
+        assert_eq!(percent(bitmap), Some(50.0));
+        assert_eq!(percent(Bitmap { on_page: 0.0, ..bitmap }), Some(49.0));
+        assert_eq!(percent(Bitmap { lossy: 0.0, on_page: 0.5, ..bitmap }), Some(0.0));
     }
 }
