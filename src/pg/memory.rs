@@ -133,16 +133,18 @@ impl Drop for Entered {
 struct Allocator;
 
 impl Allocator {
-    fn checked(allocate: impl Fn() -> *mut u8) -> *mut u8 {
-        let mut memory = allocate();
+    /// The second attempt, out of the way of the first, which is made for each piece of memory.
+    #[cold]
+    #[inline(never)]
+    fn again(allocate: impl Fn() -> *mut u8) -> *mut u8 {
         // SAFETY: gives back what belongs to nobody.
-        if memory.is_null() && unsafe { sys::pgbg_give_reserve() } {
-            memory = allocate();
+        if unsafe { sys::pgbg_give_reserve() } {
+            let memory = allocate();
+            if !memory.is_null() {
+                return memory;
+            }
         }
-        if memory.is_null() {
-            super::error::out_of_memory();
-        }
-        memory
+        super::error::out_of_memory()
     }
 }
 
@@ -150,7 +152,12 @@ impl Allocator {
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: promised by the caller.
-        Self::checked(|| unsafe { System.alloc(layout) })
+        let memory = unsafe { System.alloc(layout) };
+        if memory.is_null() {
+            // SAFETY: promised by the caller.
+            return Self::again(|| unsafe { System.alloc(layout) });
+        }
+        memory
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
@@ -159,8 +166,13 @@ unsafe impl GlobalAlloc for Allocator {
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: promised by the caller; what has failed has left the memory as it was.
-        Self::checked(|| unsafe { System.realloc(memory, layout, size) })
+        // SAFETY: promised by the caller.
+        let moved = unsafe { System.realloc(memory, layout, size) };
+        if moved.is_null() {
+            // SAFETY: promised by the caller; what has failed has left the memory as it was.
+            return Self::again(|| unsafe { System.realloc(memory, layout, size) });
+        }
+        moved
     }
 }
 
