@@ -101,6 +101,7 @@ SELECT state, query FROM pg_background_history WHERE cookie = :cookie;
 --
 -- a job goes on without its session
 SELECT pid, cookie FROM pg_background_submit_v2('SELECT pg_sleep(600)') \gset
+CALL until_waits(:pid, 'PgSleep');
 SELECT pg_backend_pid() AS before \gset
 \c -
 SET client_min_messages = warning;
