@@ -11,7 +11,7 @@ mod map_join;
 
 pub use map_join::*;
 
-use crate::pg::error::{PgError, level};
+use crate::pg::error::{PgError, level, with_names};
 use logic::sqlstate;
 use logic::wire::report::{Field, Report};
 use std::ffi::CStr;
@@ -43,7 +43,7 @@ pub fn queue_too_large(max: i32) -> PgError {
 #[cold]
 pub fn label_too_long(len: usize, max: usize) -> PgError {
     PgError::new(sqlstate::STRING_DATA_RIGHT_TRUNCATION, "label too long")
-        .detail(&format!("The label has {len} bytes; the maximum is {max}."))
+        .detail(format!("The label has {len} bytes; the maximum is {max}."))
 }
 
 /// Text, settings and queue together have more bytes than a segment can have.
@@ -70,12 +70,10 @@ pub fn settings_not_an_object() -> PgError {
 /// The value is an array, an object or null.
 #[cold]
 pub fn setting_without_value(name: &[u8]) -> PgError {
-    let name = String::from_utf8_lossy(name);
-    PgError::new(
-        sqlstate::INVALID_PARAMETER_VALUE,
-        format!("value of setting \"{name}\" must be a string, a number or a boolean"),
+    let message = with_names("value of setting \"{}\" must be a string, a number or a boolean", &[name]);
+    PgError::new(sqlstate::INVALID_PARAMETER_VALUE, message).hint(
+        "A list of names is one string, as in {\"search_path\": \"a, b\"}. A setting that is left out is inherited.",
     )
-    .hint("A list of names is one string, as in {\"search_path\": \"a, b\"}. A setting that is left out is inherited.")
 }
 
 #[cold]
@@ -89,8 +87,7 @@ pub fn setting_of_user(name: &[u8]) -> PgError {
 }
 
 fn setting_refused(name: &[u8]) -> PgError {
-    let name = String::from_utf8_lossy(name);
-    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, format!("parameter \"{name}\" cannot be set for a job"))
+    PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, with_names("parameter \"{}\" cannot be set for a job", &[name]))
 }
 
 #[cold]
@@ -104,52 +101,50 @@ pub fn timeout_too_long(max: i32) -> PgError {
     PgError::new(sqlstate::INVALID_PARAMETER_VALUE, format!("timeout of a job must not exceed {max} ms"))
 }
 
-/// A message with a name, which is in the database encoding.
-fn about(before: &str, name: &CStr, after: &str) -> Vec<u8> {
-    [before.as_bytes(), b" \"", name.to_bytes(), b"\"", after.as_bytes()].concat()
-}
-
 #[cold]
 pub fn no_database(name: &CStr) -> PgError {
-    PgError::new(sqlstate::UNDEFINED_DATABASE, about("database", name, " does not exist"))
+    PgError::new(sqlstate::UNDEFINED_DATABASE, with_names("database \"{}\" does not exist", &[name.to_bytes()]))
 }
 
 /// A DROP DATABASE of it was interrupted.
 #[cold]
 pub fn invalid_database(name: &CStr) -> PgError {
-    let message = about("cannot connect to invalid database", name, "");
+    let message = with_names("cannot connect to invalid database \"{}\"", &[name.to_bytes()]);
     PgError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
         .hint("Use DROP DATABASE to drop invalid databases.")
 }
 
 #[cold]
 pub fn database_without_connections(name: &CStr) -> PgError {
-    let message = about("database", name, " is not currently accepting connections");
+    let message = with_names("database \"{}\" is not currently accepting connections", &[name.to_bytes()]);
     PgError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
 }
 
 #[cold]
 pub fn no_right_to_connect(name: &CStr) -> PgError {
-    PgError::new(sqlstate::INSUFFICIENT_PRIVILEGE, about("permission denied for database", name, ""))
-        .detail("User does not have CONNECT privilege.")
+    PgError::new(
+        sqlstate::INSUFFICIENT_PRIVILEGE,
+        with_names("permission denied for database \"{}\"", &[name.to_bytes()]),
+    )
+    .detail("User does not have CONNECT privilege.")
 }
 
 /// The session tracks as many jobs as `max_workers` allows.
 #[cold]
 pub fn session_limit(tracked: usize, max_workers: i32) -> PgError {
     PgError::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, "too many background workers")
-        .detail(&format!("This session tracks {tracked} jobs, and pg_background.max_workers is {max_workers}."))
+        .detail(format!("This session tracks {tracked} jobs, and pg_background.max_workers is {max_workers}."))
         .hint("Read or detach jobs that have ended, or raise pg_background.max_workers.")
 }
 
 /// A limit over all sessions keeps the job out: `setting`, named without prefix, is `limit`, and `running` jobs run
 /// in its `scope` (" in database …", " for role …", or empty for the server).
 #[cold]
-pub fn server_limit(running: u32, scope: &str, setting: &str, limit: u32) -> PgError {
+pub fn server_limit(running: u32, scope: &[u8], setting: &str, limit: u32) -> PgError {
     let jobs = if running == 1 { "job runs" } else { "jobs run" };
     PgError::new(sqlstate::CONFIGURATION_LIMIT_EXCEEDED, "too many background jobs")
-        .detail(&format!("{running} {jobs}{scope}, and pg_background.{setting} is {limit}."))
-        .hint(&format!(
+        .detail(with_names(&format!("{running} {jobs}{{}}, and pg_background.{setting} is {limit}."), &[scope]))
+        .hint(format!(
             "Wait until jobs have ended, set pg_background.launch_timeout, or raise pg_background.{setting}."
         ))
 }
@@ -334,7 +329,7 @@ pub fn plan_cost(cost: f64, limit: f64) -> PgError {
         sqlstate::CONFIGURATION_LIMIT_EXCEEDED,
         "statement is expected to cost more than pg_background.max_plan_cost allows",
     )
-    .detail(&format!("The planner estimates a total cost of {cost:.2}, and the limit is {limit:.2}."))
+    .detail(format!("The planner estimates a total cost of {cost:.2}, and the limit is {limit:.2}."))
     .hint(
         "Make the statement cheaper, or have a superuser raise pg_background.max_plan_cost where the job is launched.",
     )

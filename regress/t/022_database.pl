@@ -153,6 +153,32 @@ SKIP:
 	is(there('SELECT 1::text'), '1', 'when it has ended there is room again');
 }
 
+# --- names and texts that are not UTF-8 ---
+
+{
+	my $with = q{TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING};
+	value($session, "CREATE DATABASE utf8 $with 'UTF8'");
+	value($session, "CREATE DATABASE latin1 $with 'LATIN1'");
+	# the name is stored in the encoding of the database in which it is given
+	$node->safe_psql('latin1', "SET client_encoding = 'LATIN1'; CREATE DATABASE caf\xe9 $with 'LATIN1'");
+	my $there = sub {
+		my (undef, $out, $err) = $node->psql("caf\xe9", "SET client_encoding = 'LATIN1'; $_[0]", on_error_stop => 0);
+		return $out . $err;
+	};
+	is($there->("CREATE EXTENSION pg_background; CREATE TYPE \"t\xe9\" AS (a int)"), '', 'a database with such a name');
+	is($there->(q{SELECT relname FROM pg_background_query('SELECT relname FROM pg_class WHERE oid = $1', ROW('pg_class'::regclass), database => current_database()) AS (relname name)}),
+		'pg_class', 'a job in the same database that is named gets parameters as they are');
+	like($there->("SELECT * FROM pg_background_query('SELECT ROW(1)::\"t\xe9\"') AS (a int)"), qr/Column 1 is of type "?t\xe9"?, but is declared as integer/,
+		'errors have names as they are');
+	like($there->("CREATE ROLE \"r\xe9\" SUPERUSER; SET ROLE \"r\xe9\"; SET pg_background.max_workers_per_role = 1;"
+		  . " SELECT pg_background_launch('SELECT pg_sleep(600)'); SELECT pg_background_launch('SELECT 1'); SELECT pg_background_stop_all()"),
+		$registry ? qr/too many background jobs\nDETAIL:  1 job runs for role "r\xe9", and/ : qr//, 'of roles, too');
+	like($there->("SELECT pg_background_start('SELECT 1', database => 'utf8', notify => repeat(chr(233), 40))"),
+		qr/ERROR:  channel name too long/, 'a channel is as long as it is in the other database');
+	like($there->("SELECT pg_background_start('SELECT 1', database => 'utf8', notify => repeat(chr(233), 30))"), qr/^\(\d+,-?\d+\)$/, 'and no longer');
+	until_slot_free($node) if $registry;
+}
+
 # --- between the look and the connection ---
 
 SKIP:

@@ -43,9 +43,7 @@ impl Positions {
     pub(super) fn options<'a>(&self, call: &'a Call) -> Result<Options<'a>> {
         let database = call.name(self.database);
         let destination = match database {
-            Some(name) if name != identity::database_name(identity::database())?.as_bytes() => {
-                Destination::OtherDatabase
-            }
+            Some(name) if name != identity::database_name(identity::database())? => Destination::OtherDatabase,
             _ => Destination::SameDatabase,
         };
         let autocommit = self.autocommit.is_some_and(|n| call.boolean(n));

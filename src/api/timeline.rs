@@ -104,11 +104,11 @@ struct Names {
 
 impl Names {
     fn role(&mut self, role: u32) -> Result<String> {
-        looked_up(&mut self.roles, role, identity::role_name_bytes)
+        looked_up(&mut self.roles, role, identity::role_name)
     }
 
     fn database(&mut self, database: u32) -> Result<String> {
-        looked_up(&mut self.databases, database, identity::database_name_bytes)
+        looked_up(&mut self.databases, database, identity::database_name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! How the columns that a worker sends become those that a caller has declared.
 
-use super::error::{PgError, Result};
+use super::error::{PgError, Result, with_names};
 use super::expression::{Assignment, Evaluator, Expression};
 use super::foreign_types::as_declared;
 use super::foreign_values::Input;
@@ -90,7 +90,7 @@ impl Conversions {
     /// has been read then.
     pub fn new(sent: &[Column], declared: &[Declared], fit: Fit) -> Result<Self> {
         if sent.len() != declared.len() {
-            return Err(mismatch().detail(&format!(
+            return Err(mismatch().detail(format!(
                 "The query returns {} columns, but {} are declared.",
                 sent.len(),
                 declared.len()
@@ -336,12 +336,8 @@ fn conversion(position: usize, from: &Column, to: Declared, context: &Context) -
 
 #[cold]
 fn wrong_type(position: usize, from: &Column, to: Declared) -> PgError {
-    mismatch().detail(&format!(
-        "Column {} is of type {}, but is declared as {}.",
-        position + 1,
-        type_name(from.type_id),
-        type_name(to.type_id)
-    ))
+    let detail = format!("Column {} is of type {{}}, but is declared as {{}}.", position + 1);
+    mismatch().detail(with_names(&detail, &[&type_name(from.type_id), &type_name(to.type_id)]))
 }
 
 fn typtype(type_id: u32) -> Result<u8> {

@@ -3,7 +3,7 @@
 
 use super::call::{Call, result_type};
 use super::catalog::{missing, row};
-use super::error::{PgError, Result};
+use super::error::{PgError, Result, with_names};
 use super::guard::guard;
 use super::tupdesc::raw_columns;
 use super::{compat_session, sys};
@@ -304,7 +304,9 @@ impl Declaration {
 #[cold]
 fn refusal(function: u32, symbol: &str, forms: &[Form]) -> Result<PgError> {
     // SAFETY: a catalog lookup; the name is allocated in the current memory context.
-    let name = c_string(guard(|| unsafe { sys::format_procedure(function) })?);
+    let name = guard(|| unsafe { sys::format_procedure(function) })?;
+    // SAFETY: a C string of the server.
+    let name = unsafe { CStr::from_ptr(name) }.to_bytes();
     let mut expected = String::new();
     for form in forms {
         let strict = if form.on_null == OnNull::ReturnsNull { " STRICT" } else { "" };
@@ -320,12 +322,10 @@ fn refusal(function: u32, symbol: &str, forms: &[Form]) -> Result<PgError> {
         let kind = if matches!(form.returns, Returns::Nothing) { "a procedure " } else { "" };
         let _ = write!(expected, "{or}{kind}({}){result} LANGUAGE C{strict}", type_list(form.arguments)?);
     }
-    Ok(PgError::new(
-        sqlstate::INVALID_FUNCTION_DEFINITION,
-        format!("declaration of function {name} does not match C function \"{symbol}\""),
-    )
-    .detail(&format!("The function must be declared as {expected}."))
-    .hint("If the function belongs to the extension, run ALTER EXTENSION pg_background UPDATE."))
+    let message = format!("declaration of function {{}} does not match C function \"{symbol}\"");
+    Ok(PgError::new(sqlstate::INVALID_FUNCTION_DEFINITION, with_names(&message, &[name]))
+        .detail(format!("The function must be declared as {expected}."))
+        .hint("If the function belongs to the extension, run ALTER EXTENSION pg_background UPDATE."))
 }
 
 fn type_list(types: &[Argument]) -> Result<String> {

@@ -29,6 +29,19 @@ impl Drop for Caught {
     }
 }
 
+/// A message with names in the place of its `{}`. Names are in the database encoding, and a String is UTF-8.
+pub fn with_names(message: &str, names: &[&[u8]]) -> Vec<u8> {
+    let mut names = names.iter();
+    let mut text = Vec::new();
+    for (n, part) in message.split("{}").enumerate() {
+        if n > 0 {
+            text.extend_from_slice(names.next().map_or(b"", |name| name));
+        }
+        text.extend_from_slice(part.as_bytes());
+    }
+    text
+}
+
 impl PgError {
     /// An ERROR with that SQLSTATE and message.
     #[cold]
@@ -41,16 +54,16 @@ impl PgError {
     }
 
     #[must_use]
-    pub fn hint(self, hint: &str) -> Self {
+    pub fn hint(self, hint: impl Into<Vec<u8>>) -> Self {
         self.with(Field::Hint, hint)
     }
 
     #[must_use]
-    pub fn detail(self, detail: &str) -> Self {
+    pub fn detail(self, detail: impl Into<Vec<u8>>) -> Self {
         self.with(Field::Detail, detail)
     }
 
-    fn with(mut self, field: Field, text: &str) -> Self {
+    fn with(mut self, field: Field, text: impl Into<Vec<u8>>) -> Self {
         if let Kind::Ours(report) = &mut self.0 {
             report.set(field, text);
         }

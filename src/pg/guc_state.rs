@@ -1,6 +1,6 @@
 //! The state of all of a session's settings: taken, and given to another session.
 
-use super::error::{PgError, Result};
+use super::error::{PgError, Result, with_names};
 use super::guard::guard;
 use super::guc_copy::SettingsCopy;
 use super::{compat_session as compat, encoding, guc_table, sys};
@@ -243,8 +243,8 @@ fn set_if_valid(setting: &Setting) -> Result<()> {
 
 #[cold]
 fn not_done(name: &CStr, what: &str) -> PgError {
-    let name = name.to_string_lossy();
-    PgError::new(sqlstate::INTERNAL_ERROR, format!("parameter \"{name}\" could not be {what}"))
+    let message = format!("parameter \"{{}}\" could not be {what}");
+    PgError::new(sqlstate::INTERNAL_ERROR, with_names(&message, &[name.to_bytes()]))
 }
 
 /// Sets a setting, or with no value resets it; false when the setting has not changed.

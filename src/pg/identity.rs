@@ -5,7 +5,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::sys;
 use logic::segment::header::Identity;
-use std::ffi::{CStr, c_char};
+use std::ffi::CStr;
 
 pub fn current_user() -> u32 {
     // SAFETY: reads variables.
@@ -102,20 +102,13 @@ pub fn name_of_role(role: u32) -> Result<Option<Vec<u8>>> {
     Ok((!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_bytes().to_vec()))
 }
 
-/// For messages.
-pub fn role_name(role: u32) -> Result<String> {
-    // SAFETY: NULL for one that is gone; otherwise a copy in the current memory context.
-    let name = guard(|| unsafe { sys::GetUserNameFromId(role, true) })?;
-    Ok(text_or(name, role))
-}
-
 /// The name as it is stored, in whatever encoding; the OID if there is none.
-pub fn role_name_bytes(role: u32) -> Result<Vec<u8>> {
+pub fn role_name(role: u32) -> Result<Vec<u8>> {
     Ok(name_of_role(role)?.unwrap_or_else(|| role.to_string().into_bytes()))
 }
 
 /// Likewise.
-pub fn database_name_bytes(database: u32) -> Result<Vec<u8>> {
+pub fn database_name(database: u32) -> Result<Vec<u8>> {
     // SAFETY: NULL for one that is gone; otherwise a copy in the current memory context.
     let name = guard(|| unsafe { sys::get_database_name(database) })?;
     // SAFETY: a C string of the server.
@@ -124,21 +117,6 @@ pub fn database_name_bytes(database: u32) -> Result<Vec<u8>> {
     } else {
         unsafe { CStr::from_ptr(name) }.to_bytes().to_vec()
     })
-}
-
-/// For messages.
-pub fn database_name(database: u32) -> Result<String> {
-    // SAFETY: as above.
-    let name = guard(|| unsafe { sys::get_database_name(database) })?;
-    Ok(text_or(name, database))
-}
-
-fn text_or(name: *mut c_char, oid: u32) -> String {
-    if name.is_null() {
-        return oid.to_string();
-    }
-    // SAFETY: a C string of the server.
-    unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
 }
 
 /// This session's, with nothing of a job in it yet.

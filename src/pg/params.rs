@@ -10,7 +10,7 @@
 
 use super::call::Call;
 use super::catalog::row;
-use super::error::{PgError, Result};
+use super::error::{PgError, Result, with_names};
 use super::guard::guard;
 use super::memory::Context;
 use super::splitter::greatest_parameter;
@@ -158,7 +158,8 @@ fn cannot_travel(number: usize, type_id: u32) -> PgError {
     } else {
         "Cast the value to another type."
     };
-    let message = format!("parameter ${number} of type {} cannot be passed to a background job", type_name(type_id));
+    let message = format!("parameter ${number} of type {{}} cannot be passed to a background job");
+    let message = with_names(&message, &[&type_name(type_id)]);
     PgError::new(sqlstate::FEATURE_NOT_SUPPORTED, message)
         .detail("Values of this type have a meaning only in the session that made them.")
         .hint(hint)
@@ -254,7 +255,7 @@ impl<'a> Bound<'a> {
         let used = if given == 0 { 0 } else { greatest_parameter(sql)? as usize };
         if used < given {
             return Err(PgError::new(sqlstate::SYNTAX_ERROR, "wrong number of parameters for a background job")
-                .detail(&format!("Parameters of the statement: {used}; values given: {given}.")));
+                .detail(format!("Parameters of the statement: {used}; values given: {given}.")));
         }
         Ok(())
     }
@@ -336,8 +337,8 @@ fn hold(row_types: &[RowType]) -> Result<()> {
     for row_type in row_types {
         let natts = usize::try_from(row_type.natts).unwrap_or(usize::MAX);
         if types::hold_row_type(row_type.type_id, natts)? != Some(row_type.shape) {
-            let message =
-                format!("row type {} has been altered since the job was launched", type_name(row_type.type_id));
+            let name = type_name(row_type.type_id);
+            let message = with_names("row type {} has been altered since the job was launched", &[&name]);
             return Err(PgError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
                 .detail("A parameter of the job cannot be read as what the type is now.")
                 .hint("Launch the job again."));

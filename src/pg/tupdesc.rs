@@ -1,7 +1,7 @@
 //! Descriptors of rows: the columns that a worker sends, and those that a caller has declared.
 
 use super::compat;
-use super::error::{PgError, Result};
+use super::error::{PgError, Result, with_names};
 use super::foreign_types::{self, Reader};
 use super::guard::guard;
 use super::sys;
@@ -144,12 +144,11 @@ pub fn hold_row_types(columns: &[Column]) -> Result<()> {
 
 #[cold]
 fn altered(type_id: u32) -> PgError {
-    PgError::new(
-        sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE,
-        format!("row type {} has been altered since the job returned values of it", type_name(type_id)),
-    )
-    .detail("The values cannot be read as what the type is now.")
-    .hint("Launch the job again.")
+    let message =
+        with_names("row type {} has been altered since the job returned values of it", &[&type_name(type_id)]);
+    PgError::new(sqlstate::OBJECT_NOT_IN_PREREQUISITE_STATE, message)
+        .detail("The values cannot be read as what the type is now.")
+        .hint("Launch the job again.")
 }
 
 /// A descriptor of rows as they are sent, in the current memory context.
@@ -184,10 +183,10 @@ fn named_desc(columns: &[Column], type_of: impl Fn(&Column) -> (u32, i32)) -> Re
     Ok(desc)
 }
 
-/// A type's name as messages show it.
-pub(super) fn type_name(type_id: u32) -> String {
+/// A type's name as messages show it, in the database encoding.
+pub(super) fn type_name(type_id: u32) -> Vec<u8> {
     // SAFETY: a catalog lookup; a text also for a type that does not exist.
     let name = guard(|| unsafe { sys::format_type_be(type_id) });
     // SAFETY: a C string of the server.
-    name.map_or_else(|_| String::from("?"), |n| unsafe { CStr::from_ptr(n) }.to_string_lossy().into_owned())
+    name.map_or_else(|_| b"?".to_vec(), |n| unsafe { CStr::from_ptr(n) }.to_bytes().to_vec())
 }

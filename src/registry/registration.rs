@@ -3,7 +3,7 @@
 use super::area::{Registry, get};
 use super::key;
 use crate::pg::dsm::{self, Segment};
-use crate::pg::error::{self, PgError, Result, level};
+use crate::pg::error::{self, PgError, Result, level, with_names};
 use crate::pg::{encoding, shmem, signals, xact};
 use crate::point;
 use logic::registry::jobs::End;
@@ -70,8 +70,7 @@ impl Registration {
         if !self.registry.note_said(shmem::hash(name)) {
             return Ok(());
         }
-        let name = String::from_utf8_lossy(name);
-        let message = format!("background workers end after each job because of library \"{name}\"");
+        let message = with_names("background workers end after each job because of library \"{}\"", &[name]);
         let mut report = Report::new(level::LOG, sqlstate::SUCCESSFUL_COMPLETION, message);
         report.set(Field::Detail, "It is preloaded, and may keep what a job leaves in it for a later job.");
         report.set(

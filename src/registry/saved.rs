@@ -10,7 +10,7 @@
 //! checksum. Whatever goes wrong is a line in the log, and no lock is taken: there is no other process.
 
 use super::area;
-use crate::pg::error::{self, level};
+use crate::pg::error::{self, level, with_names};
 use crate::pg::{entry, exit, identity};
 use crate::point;
 use crate::settings;
@@ -43,7 +43,7 @@ pub(super) fn load(tables: &Tables) {
         Ok(Taken::No) => remove(),
         Err(error) => {
             let report = error.report();
-            ignore(report.sqlstate, &String::from_utf8_lossy(report.message()));
+            ignore(report.sqlstate, report.message());
             remove();
         }
     }
@@ -65,7 +65,7 @@ fn take_over(tables: &Tables) -> error::Result<Taken> {
                 tables.restore_history(&history);
                 return Ok(Taken::Yes);
             }
-            Err(why) => ignore(sqlstate::DATA_CORRUPTED, &reason(why)),
+            Err(why) => ignore(sqlstate::DATA_CORRUPTED, reason(why).as_bytes()),
         },
         Err(error) => complain("read", FILE, &error),
     }
@@ -131,8 +131,8 @@ fn reason(why: Unusable) -> String {
     }
 }
 
-fn ignore(sqlstate: i32, why: &str) {
-    log(sqlstate, format!("ignoring file \"{FILE}\": {why}"));
+fn ignore(sqlstate: i32, why: &[u8]) {
+    log(sqlstate, with_names(&format!("ignoring file \"{FILE}\": {{}}"), &[why]));
 }
 
 fn complain(verb: &str, file: &str, error: &io::Error) {
@@ -143,6 +143,6 @@ fn complain(verb: &str, file: &str, error: &io::Error) {
 }
 
 /// What cannot be logged either is lost.
-fn log(sqlstate: i32, message: String) {
+fn log(sqlstate: i32, message: impl Into<Vec<u8>>) {
     let _ = error::raise(&Report::new(level::LOG, sqlstate, message));
 }

@@ -9,7 +9,7 @@ use crate::errors;
 use crate::launcher::wait;
 use crate::pg::bgworker::Handle;
 use crate::pg::dsm::Segment;
-use crate::pg::error::{PgError, Result};
+use crate::pg::error::{PgError, Result, with_names};
 use crate::pg::identity;
 use crate::pg::mq::{self, Queue};
 use crate::registry::{self, Admission, Claim, LaunchEvent, NewJob, Registry, door};
@@ -177,16 +177,16 @@ fn refusal(registry: &Registry, new: &NewJob, scope: Scope) -> Result<PgError> {
     let running = registry.shared(|r| r.running_within(scope, new))?;
     let common = registry.common_limits();
     let (whose, setting, limit) = match scope {
-        Scope::Total => (String::new(), "max_workers_total", common.total),
+        Scope::Total => (Vec::new(), "max_workers_total", common.total),
         Scope::Database => {
             let name = identity::database_name(new.database)?;
-            (format!(" in database \"{name}\""), "max_workers_per_database", common.per_database)
+            (with_names(" in database \"{}\"", &[&name]), "max_workers_per_database", common.per_database)
         }
         Scope::Role => {
             let name = identity::role_name(new.role)?;
-            (format!(" for role \"{name}\""), "max_workers_per_role", new.per_role)
+            (with_names(" for role \"{}\"", &[&name]), "max_workers_per_role", new.per_role)
         }
-        Scope::Slots => (String::new(), "max_jobs", settings::max_jobs()),
+        Scope::Slots => (Vec::new(), "max_jobs", settings::max_jobs()),
     };
     Ok(errors::server_limit(running, &whose, setting, limit))
 }

@@ -1,5 +1,6 @@
 //! The database that a job is to run in, where it is not the session's own.
 
+use super::given;
 use super::options::Options;
 use crate::errors;
 use crate::pg::error::Result;
@@ -74,11 +75,16 @@ impl Texts {
         let convert = |text: &[u8]| -> Result<Vec<u8>> {
             Ok(encoding::converted(text, here, there)?.unwrap_or_else(|| text.to_vec()))
         };
+        let channel = convert(options.channel)?;
+        // it may be longer there
+        if !channel.is_empty() {
+            given::channel(&channel)?;
+        }
         let settings = options.settings.iter().map(|(name, value)| Ok((convert(name)?, convert(value)?)));
         Ok(Some(Self {
             sql: convert(sql)?,
             label: convert(options.label)?,
-            channel: convert(options.channel)?,
+            channel,
             settings: settings.collect::<Result<_>>()?,
         }))
     }
