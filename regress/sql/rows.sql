@@ -310,6 +310,15 @@ ALTER FUNCTION launched_by_reader() OWNER TO regress_reader;
 SELECT * FROM pg_background_rows(launched_by_reader()) AS (a text);
 SELECT * FROM pg_background_fetch(launched_by_reader(), 1) AS (a text);
 SELECT current_user = session_user AS still_oneself;
+-- nor do settings that it makes stay
+CREATE OR REPLACE FUNCTION unwrapped(wrapped) RETURNS text LANGUAGE sql AS
+    $$SELECT set_config('work_mem', '777kB', false) || ' ' || set_config('search_path', 'public, pg_temp', true)$$;
+BEGIN;
+SELECT * FROM pg_background_rows(launched_by_reader()) AS (a text);
+SELECT * FROM pg_background_fetch(launched_by_reader(), 1) AS (a text);
+SELECT current_setting('work_mem') = '777kB' AS work_mem, current_setting('search_path') LIKE '%pg_temp' AS search_path;
+COMMIT;
+SELECT current_setting('work_mem') = '777kB' AS work_mem, current_setting('search_path') LIKE '%pg_temp' AS search_path;
 DROP FUNCTION launched_by_reader();
 DROP TYPE wrapped CASCADE;
 

@@ -5,7 +5,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::sys;
 use logic::segment::header::Identity;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
 
 pub fn current_user() -> u32 {
     // SAFETY: reads variables.
@@ -166,10 +166,13 @@ pub fn is_adopted(identity: &Identity) -> bool {
     identity.security_context != 0 || identity.current_user != user_of_session(identity)
 }
 
-/// Until this is dropped, users' code runs as another user, restricted.
+/// Until this is dropped, users' code runs as another user, restricted. Settings that it makes go with it. A restricted
+/// operation forbids only those of role and session user: a search path that stayed would have the reader call
+/// functions of the other user's choice afterwards.
 pub struct Acting {
     user: u32,
     context: i32,
+    settings: c_int,
 }
 
 /// Makes the code of users that a job's values bring with them (a cast of their type, say) run as the job's user, when
@@ -182,7 +185,9 @@ pub fn act_for_values_of(job_user: u32) -> Result<Option<Acting>> {
     if user == job_user || !guard(|| unsafe { sys::superuser_arg(user) && !sys::superuser_arg(job_user) })? {
         return Ok(None);
     }
-    let mut acting = Acting { user, context: 0 };
+    // SAFETY: counts a level.
+    let settings = guard(|| unsafe { sys::NewGUCNestLevel() })?;
+    let mut acting = Acting { user, context: 0, settings };
     let restricted = (sys::SECURITY_RESTRICTED_OPERATION | sys::SECURITY_LOCAL_USERID_CHANGE) as i32;
     // SAFETY: reads and writes variables; the transaction's abort takes it back, too.
     unsafe {
@@ -194,6 +199,10 @@ pub fn act_for_values_of(job_user: u32) -> Result<Option<Acting>> {
 
 impl Drop for Acting {
     fn drop(&mut self) {
+        let settings = self.settings;
+        // SAFETY: the level that was begun, and any that an error has left in it; before the user is back, as in the
+        // server.
+        let _ = guard(|| unsafe { sys::AtEOXact_GUC(false, settings) });
         // SAFETY: writes variables.
         unsafe { sys::SetUserIdAndSecContext(self.user, self.context) };
     }
