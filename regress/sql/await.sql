@@ -219,6 +219,16 @@ RESET search_path;
 ALTER EXTENSION pg_background SET SCHEMA public;
 DROP SCHEMA elsewhere;
 
+-- a job that is there twice is not waited for afterwards: what nobody reads goes into files, and the job ends
+SELECT pg_advisory_lock(2023);
+SELECT h AS handle, h.pid, h.cookie FROM pg_background_start(
+    'SELECT repeat(''x'', 1000) FROM pg_advisory_xact_lock_shared(2023), generate_series(1, 5000)') h \gset
+CALL until_waits(:pid, 'advisory');
+SELECT pg_background_await_any(ARRAY[:'handle', :'handle']::pg_background_handle[], '0') IS NULL AS goes_on;
+SELECT pg_advisory_unlock(2023);
+CALL until(format('(SELECT state = ''stopped'' FROM jobs WHERE cookie = %s)', :cookie));
+SELECT pg_background_forget(:'handle');
+
 DROP PROCEDURE launch(int, text);
 DROP FUNCTION h(int), hs(int[]), number(pg_background_handle), held(int);
 DROP TABLE t, handles;

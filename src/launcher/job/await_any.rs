@@ -2,6 +2,7 @@
 
 use super::Target;
 use super::remote::RemoteJob;
+use crate::channel::Attending;
 use crate::launcher::deadlock::{AwaitedJob, Awaits};
 use crate::launcher::wait::{self, Look, Time};
 use crate::pg::error::Result;
@@ -54,6 +55,16 @@ fn awaited(jobs: &[Target]) -> Vec<AwaitedJob> {
     jobs.iter().filter_map(Target::awaited).collect()
 }
 
+/// Ends in reverse order: a job that is there twice is waited for already when it comes the second time, and what was
+/// before that is known to the first.
+struct Waiting<'a>(Vec<Attending<'a>>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
+    }
+}
+
 /// Looks in turns with sleeping. Before the first look the jobs of other sessions are marked, so that their ends wake
 /// this process.
 fn for_ends<T>(
@@ -70,12 +81,10 @@ fn for_ends<T>(
         let mark = move || std::iter::once(first).chain(others).try_for_each(RemoteJob::mark_awaited);
         (first.registry, mark)
     });
-    let _waiting: Vec<_> = jobs
-        .iter()
-        .filter_map(|job| match job {
-            Target::Own(job) => Some(job.attend(Attention::Waits)),
-            Target::Remote(_) | Target::Ended => None,
-        })
-        .collect();
+    let waiting = jobs.iter().filter_map(|job| match job {
+        Target::Own(job) => Some(job.attend(Attention::Waits)),
+        Target::Remote(_) | Target::Ended => None,
+    });
+    let _waiting = Waiting(waiting.collect());
     wait::for_ends(awaits, mark, deadline, look)
 }
