@@ -106,6 +106,17 @@ SELECT pg_backend_pid() AS before \gset
 \c -
 SET client_min_messages = warning;
 SELECT state, launcher_pid = :before AS launcher, query FROM pg_stat_background WHERE cookie = :cookie;
+-- whoever may not wait for it by the functions of 3.0 may not by that of the C extension 2.0
+CREATE FUNCTION wait_of_2_0(pid int, cookie bigint, timeout_ms int) RETURNS bool STRICT LANGUAGE c AS '$libdir/pg_background', 'pg_background_wait';
+CREATE ROLE regress_pgbg_nobody;
+GRANT pgbackground_role TO regress_pgbg_nobody;
+SET ROLE regress_pgbg_nobody;
+SELECT attempt('SELECT pg_background_await(($1, $2), ''1ms'')', :pid, :cookie);
+SELECT attempt('SELECT wait_of_2_0($1, $2, 1)', :pid, :cookie);
+RESET ROLE;
+SELECT wait_of_2_0(:pid, :cookie, 1);
+DROP FUNCTION wait_of_2_0(int, bigint, int);
+DROP ROLE regress_pgbg_nobody;
 SELECT pg_background_cancel_v2(:pid, :cookie);
 SELECT pg_background_wait_v2(:pid, :cookie);
 CALL until_ended(:cookie);

@@ -41,7 +41,9 @@ pub fn pg_background_submit(call: &Call) -> Result<Datum> {
 pub fn pg_background_wait(call: &Call) -> Result<Datum> {
     let milliseconds = u64::try_from(call.int4(2)).unwrap_or(0);
     let deadline = (milliseconds > 0).then(|| Instant::now() + Duration::from_millis(milliseconds));
-    Ok(boolean(v2::target(call)?.wait(deadline)?))
+    let job = v2::target(call)?;
+    job.check_may_wait()?;
+    Ok(boolean(job.wait(deadline)?))
 }
 
 /// The session's jobs that were launched by roles whose privileges the caller has.
