@@ -123,4 +123,26 @@ ok(until_true(sub { value($session, $ended) eq 'large stopped, runs stopped, sma
 
 unlike(slurp_file($node->logfile), qr/terminated by signal|TRAP:/, 'no process has crashed');
 
+# A registry that cannot be mapped, in a transaction that goes on.
+SKIP:
+{
+	skip 'the registry is in a segment from 17 on', 5 if $node->pg_version < 17;
+
+	my $node = server('in_segment', preload => 0, conf => "restart_after_crash = off\n");
+	my $session = session($node);
+	my $own = value($session, 'SELECT pg_backend_pid()');
+
+	value($session, "CREATE ROLE altered; ALTER ROLE altered SET work_mem = '4MB'; LOAD 'pg_background'; SET client_min_messages = debug1");
+	system('prlimit', "--pid=$own", sprintf('--as=%d:', 1024 * (process_field($own, 'VmSize') + 500)));
+	my (undef, $err) = ask($session, q{DO $$ BEGIN ALTER ROLE altered SET work_mem = '5MB'; PERFORM pg_background_exec('SELECT 1'); END $$});
+	like($err, qr/could not dismiss its idle workers: could not map shared memory segment.*ERROR:  53200: could not map shared memory segment/s,
+		'there is no memory to map the registry, and none for a job in the same statement');
+	(undef, $err) = ask($session, "ALTER ROLE altered SET work_mem = '5MB'");
+	like($err, qr/could not dismiss its idle workers: could not map/, 'a command alone goes on');
+	unlike($err, qr/resource was not closed/, 'and leaves nothing behind');
+	system('prlimit', "--pid=$own", '--as=unlimited:');
+	is(value($session, q{SELECT x FROM pg_background_query('SELECT 42') AS (x int)}), '42', 'when there is memory, a job runs');
+	unlike(slurp_file($node->logfile), qr/terminated by signal|TRAP:/, 'no process has crashed');
+}
+
 done_testing();

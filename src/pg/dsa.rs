@@ -7,7 +7,6 @@ use super::guard::guard;
 use super::lwlock::Lock;
 use super::memory::Entered;
 use super::sys;
-use logic::segment::name::handle_in;
 use logic::sqlstate;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -142,9 +141,7 @@ fn mapping<R>(function: impl FnOnce() -> R) -> Result<R> {
     guard(function).inspect_err(|error| {
         // SAFETY: as the comment says, none is held but those that the call has left.
         let _ = guard(|| unsafe { sys::LWLockReleaseAll() });
-        if let Some(handle) = handle_in(error.report().message()) {
-            dsm::forget_unmapped(handle);
-        }
+        dsm::forget_named(error);
     })
 }
 

@@ -4,6 +4,7 @@ use super::error::{PgError, Result};
 use super::guard::guard;
 use super::sys;
 use logic::segment::header::{JobHeader, Region};
+use logic::segment::name::handle_in;
 use logic::sqlstate;
 use std::ffi::CStr;
 use std::ptr::NonNull;
@@ -256,6 +257,13 @@ pub(super) fn forget_unmapped(handle: u32) {
             sys::dsm_detach(segment);
         }
     });
+}
+
+/// The same for the segment that an error of dsm_impl.c names, if it names one.
+pub(super) fn forget_named(error: &PgError) {
+    if let Some(handle) = handle_in(error.report().message()) {
+        forget_unmapped(handle);
+    }
 }
 
 /// Takes back [`Segment::pin`], in whichever process.

@@ -2,6 +2,7 @@
 //! as the server.
 
 use super::compat;
+use super::dsm;
 use super::entry::callback;
 use super::error::{PgError, Result};
 use super::lwlock::Lock;
@@ -182,14 +183,17 @@ unsafe fn init_segment(base: *mut c_void) {
 /// The same in a segment of that name, at any time and in any process; false before 17, where there are none.
 pub fn attach(name: &'static CStr, len: usize, ready: Ready) -> Result<bool> {
     let _ = READY.set((len, ready));
-    let found =
-        compat::named_segment(name, lock_at(len) + size_of::<sys::LWLockPadded>(), init_segment).inspect_err(|_| {
+    let found = compat::named_segment(name, lock_at(len) + size_of::<sys::LWLockPadded>(), init_segment).inspect_err(
+        |error| {
             // Suppose the segment cannot be made for want of memory. The server throws with the lock of its directory
             // of segments held; a caller that goes on would keep every process out of the directory. We hold no other
             // lock here.
             // SAFETY: as the server does at the end of a transaction that failed.
             unsafe { sys::LWLockReleaseAll() };
-        })?;
+            // Or that it cannot be mapped: a later call in the same transaction would be given it, at no address.
+            dsm::forget_named(error);
+        },
+    )?;
     let Some(base) = found else {
         return Ok(false);
     };
