@@ -120,6 +120,28 @@ value($other, 'SELECT pg_advisory_unlock(1)');
 ok(none_waits(), 'the others run in the end');
 $limited->quit;
 
+# The same behind a job that is kept out by a limit for all.
+setting($node, 'pg_background.max_workers_total', 1);
+value($other, 'SELECT pg_advisory_lock(1)');
+value($session, "SELECT pg_background_start('SELECT pg_advisory_lock_shared(1)', results => false)");
+value($session, "BEGIN;\n" . insert_job('first in line') . 'SELECT :\'job\' AS first \gset' . "\n" . insert_job('second in line', 'results => false') . 'COMMIT');
+is(value($session, q{SELECT pg_background_await(:'job', '10ms')}), 'f', 'a job waits behind another');
+is(value($session, q{SELECT pg_background_stop(:'job')}), 't', 'it is stopped');
+is(value($session, q{SELECT pg_background_await(:'job')}), 't', 'and ends, though the first one waits');
+is(in_history('second in line') . ' ' . done('first in line'), 'canceled 0', 'as canceled');
+
+# Sessions that launch one job after the other, and wait for their turn, do not come before it for ever.
+my @loops = map { session($node, timeout => 300) } 1 .. 3;
+$_->query_until(qr/begun/, "SET pg_background.launch_timeout = '5min';\n\\echo begun\n"
+	  . "DO \$\$ BEGIN LOOP PERFORM pg_background_exec('SELECT pg_sleep(0.01)'); END LOOP; END \$\$;\n") for @loops;
+ok(until_true(sub { look(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %LOOP PERFORM%' AND wait_event_type = 'Extension'}) == 3 }), 'others wait, too');
+value($other, 'SELECT pg_advisory_unlock(1)');
+ok(until_true(sub { done('first in line') }), 'the first runs while they launch one job after the other');
+look(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO %LOOP PERFORM%' AND backend_type = 'client backend'});
+$_->quit for @loops;
+setting($node, 'pg_background.max_workers_total', 0);
+ok(none_waits(), 'all have ended');
+
 # --- a commit that finds no process ---
 
 # All are busy: one is the server's own, for logical replication.
@@ -325,6 +347,34 @@ if ($ENV{PGBG_POINTS})
 		$session->quit;
 	}
 
+	# --- a request to stop that comes before the dispatcher has a slot for the job, and after it has looked ---
+
+	arm($node, 'dispatch-looked', 'hold');
+	value($session, "BEGIN;\n" . insert_job('stopped in time', 'results => false') . 'COMMIT');
+	until_held($node, 'dispatch-looked');
+	is(value($other, q{SELECT pg_background_stop(ROW(0, cookie)::pg_background_handle) FROM pg_stat_background WHERE label = 'stopped in time'}), 't', 'a job is stopped');
+	disarm($node, 'dispatch-looked');
+	ok(none_waits(), 'it ends');
+	is(in_history('stopped in time') . ' ' . done('stopped in time'), 'canceled 0', 'and has not run');
+
+	# --- no memory for a segment: the dispatcher goes on, and the job waits ---
+
+	{
+		arm($node, 'dispatch-segment', 'error');
+		my $offset = -s $node->logfile;
+		value($session, "BEGIN;\n" . insert_job('no segment', 'results => false') . insert_job('no segment', 'results => false')
+			  . insert_job('has its segment', 'results => true') . 'COMMIT');
+		ok(until_true(sub { done('has its segment') }), 'a job that has its segment runs, though others have none');
+		is(done('no segment'), 0, 'those have not run');
+		ok(until_true(sub { slurp_file($node->logfile, $offset) =~ /background job with cookie -?\d+ waits for a segment of shared memory: /}), 'the log says why');
+		unlike(slurp_file($node->logfile, $offset), qr/background worker "pg_background dispatcher".*exited/, 'the dispatcher has not ended');
+		is(value($other, q{SELECT pg_background_stop(ROW(0, min(cookie))::pg_background_handle) FROM pg_stat_background WHERE label = 'no segment'}), 't', 'one of them is stopped');
+		ok(until_true(sub { in_history('no segment') eq 'canceled' }), 'and ends');
+		disarm($node, 'dispatch-segment');
+		ok(none_waits(), 'the other runs when there is memory');
+		is(done('no segment'), 1, 'once');
+	}
+
 	# --- the dispatcher ends at each point ---
 
 	for my $how (qw(terminated failed))
@@ -420,10 +470,27 @@ my $last = session($node);
 value($last, 'BEGIN');
 value($last, insert_job('hogged'));
 value($last, 'COMMIT');
+# a session that waits for its job, in each of the ways
+my @waiting = map { session($node, timeout => 300) } 1 .. 3;
+foreach my $n (0 .. 2)
+{
+	my $results = $n == 1 ? 'results => false' : 'results => true';
+	my $wait = $n == 2 ? 'SELECT pg_background_await_any(ARRAY[:\'job\']::pg_background_handle[]) IS NOT NULL' : 'SELECT pg_background_await(:\'job\')';
+	value($waiting[$n], "BEGIN;\n" . insert_job('hogged, awaited', $results) . 'COMMIT');
+	my $pid = value($waiting[$n], 'SELECT pg_backend_pid()');
+	$waiting[$n]->query_until(qr/begun/, "\\echo begun\n$wait;\n");
+	ok(until_waits_for($node, $pid, 'PgBackgroundJob', 'PgBackgroundLaunch', 'Extension'), 'a session waits for a job that has no process');
+}
 $last->quit;
+# A session that was idle has a timer of the server's set, which wakes it once within ten seconds, whatever it waits for.
+ok(until_true(sub { look(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%await%' AND state = 'active' AND pid <> pg_backend_pid()
+	AND clock_timestamp() - query_start > '11 s'}) == 3 }), 'they sleep');
 look(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT count(pg_sleep(600))%' AND backend_type = 'client backend'});
 ok(until_true(sub { look(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}) == 0 }), 'they end');
-ok(none_waits(), 'a look at the jobs that wait starts them');
+is(value($_, 'SELECT 1'), "t\n1", 'the wait ends when there are processes again') for @waiting;
+is(done('hogged, awaited'), 3, 'the jobs have run');
+$_->quit for @waiting;
+ok(none_waits(), 'none waits any more');
 is(done('hogged'), 1, 'the job has run');
 $hog->quit;
 

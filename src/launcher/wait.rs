@@ -132,7 +132,7 @@ fn in_turns<T>(
             Look::Nothing if over => return Ok(None),
             Look::Nothing => {
                 watch.look_if_due()?;
-                sleep(watch.sleep_until())?;
+                sleep(with_dispatcher(watch.sleep_until())?)?;
             }
         }
     }
@@ -158,9 +158,24 @@ pub fn for_turn<T>(deadline: Instant, mut ready: impl FnMut() -> Result<Option<T
 pub fn for_departure<T>(
     registry: &Registry,
     deadline: Option<Instant>,
-    ready: impl FnMut() -> Result<Option<T>>,
+    mut ready: impl FnMut() -> Result<Option<T>>,
 ) -> Result<Option<T>> {
-    registry.wait_for_departure(deadline, ready)
+    loop {
+        let found = registry.wait_for_departure(with_dispatcher(deadline)?, &mut ready)?;
+        if found.is_some() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ok(found);
+        }
+    }
+}
+
+/// When to look again, at the latest: `until`, or sooner as long as jobs wait for a dispatcher and there is no slot of
+/// `max_worker_processes` for it. The awaited job may be one of them, and nobody tells that a slot is free again.
+fn with_dispatcher(until: Option<Instant>) -> Result<Option<Instant>> {
+    if registry::ensure_dispatcher()? {
+        return Ok(until);
+    }
+    let soon = Instant::now() + LONGEST_PAUSE;
+    Ok(Some(until.map_or(soon, |until| until.min(soon))))
 }
 
 /// Waits until the job of another session, which has that slot and that cookie, has ended. False: the deadline passed

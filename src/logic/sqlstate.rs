@@ -17,6 +17,12 @@ pub fn unpack(packed: i32) -> [u8; 5] {
     std::array::from_fn(|i| (((packed >> (6 * i)) & 0x3F) as u8) + b'0')
 }
 
+/// The first two characters.
+pub fn class(packed: i32) -> [u8; 2] {
+    let [first, second, ..] = unpack(packed);
+    [first, second]
+}
+
 pub const SUCCESSFUL_COMPLETION: i32 = pack(b"00000");
 pub const WARNING: i32 = pack(b"01000");
 pub const CONNECTION_FAILURE: i32 = pack(b"08006");

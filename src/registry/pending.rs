@@ -235,8 +235,8 @@ impl Registry {
 }
 
 /// [`Registry::ensure_dispatcher`], if this process knows of the registry.
-pub fn ensure_dispatcher() -> Result<()> {
-    known().map_or(Ok(()), |registry| registry.ensure_dispatcher().map(drop))
+pub fn ensure_dispatcher() -> Result<bool> {
+    known().map_or(Ok(true), Registry::ensure_dispatcher)
 }
 
 fn row(job: &PendingJob) -> JobRow {

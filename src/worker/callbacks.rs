@@ -132,5 +132,5 @@ fn leave_registry(offered: Option<&Segment>, report: impl FnOnce() -> Report) ->
         outcome::publish_untaken(segment, report);
     }
     registration.exit(&end)?;
-    registry::ensure_dispatcher()
+    registry::ensure_dispatcher().map(drop)
 }

@@ -1,11 +1,12 @@
 //! The launch of one job by the dispatcher: from the slot to the worker that has the job for sure.
 
-use super::{Dispatcher, LOOK_AGAIN, Launched, MAX_STARTS, WORKER_CHECK};
+use super::{Dispatcher, LOOK_AGAIN, Launched, MAX_STARTS, WORKER_CHECK, is_shortage, is_stop};
+use crate::errors;
 use crate::launcher::launch::admission::{self, WayIn};
 use crate::launcher::launch::{Launch, cold};
 use crate::pg::bgworker::Handle;
 use crate::pg::dsm::{self, Segment};
-use crate::pg::error::Result;
+use crate::pg::error::{self, PgError, Result, level, with_names};
 use crate::pg::latch::{self, Event};
 use crate::pg::mq;
 use crate::point;
@@ -14,6 +15,7 @@ use logic::job::state::Stop;
 use logic::segment::header::Reply;
 use logic::sqlstate;
 use logic::wire::pending::PendingJob;
+use logic::wire::report::Report;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,29 +29,32 @@ impl Dispatcher {
         slot: u32,
         claim: Option<Claim>,
     ) -> Result<Launched> {
+        // Who asks the job to stop flags it, and then looks for a slot of it. So the flag is looked at when the slot is
+        // there: a request that has found no slot is found here, and any later one is in the slot.
+        if pending.is_asked_to_stop() {
+            self.registry.exclusive(|r| r.release_in_flight())?;
+            return Ok(Launched::Stopped);
+        }
         point::reach("dispatch-admitted")?;
-        let segment = match job.handle {
-            0 => {
-                let Some(segment) = Segment::create_from_image(job.image, mq::create)? else {
-                    // first, for the release wakes this process, too
-                    latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
-                    self.registry.exclusive(|r| r.release_in_flight())?;
-                    return Ok(Launched::WithoutSegment);
-                };
-                segment
+        let segment = match segment_of(job) {
+            Ok(Some(segment)) => segment,
+            Ok(None) => return self.fail(job, &errors::process_not_started().report()),
+            Err(error) if is_stop(&error) => return Err(error),
+            Err(error) if is_shortage(&error) => {
+                self.tell_of_shortage(job, &error)?;
+                // first, for the release wakes this process, too
+                latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
+                self.registry.exclusive(|r| r.release_in_flight())?;
+                return Ok(Launched::WithoutSegment);
             }
-            handle => match Segment::attach(handle)? {
-                Some(segment) => segment,
-                None => return self.fail(job),
-            },
+            Err(error) => return self.fail(job, &error.report()),
         };
-        let is_stopped = || pending.is_asked_to_stop() || segment.header().stop() == Stop::Now;
         let launch = Launch { registry: self.registry, segment: &segment, new, slot, claim: None, receiver: None };
         // A new process may take the job from the moment that it is registered.
         segment.header().prepare_offer(Some(slot), Reply::NotAwaited);
         let way_in = match claim {
             Some(claim) => Some(WayIn::Worker(claim)),
-            None => way_in(&launch, &is_stopped)?,
+            None => self.way_in(&launch)?,
         };
         let launched = match way_in {
             None => Launched::No,
@@ -71,7 +76,64 @@ impl Dispatcher {
         if pending.is_asked_to_stop() {
             return Ok(Launched::Stopped);
         }
-        if self.starts == (job.cookie, MAX_STARTS) { self.fail(job) } else { Ok(Launched::No) }
+        if self.starts == (job.cookie, MAX_STARTS) {
+            self.fail(job, &errors::process_not_started().report())
+        } else {
+            Ok(Launched::No)
+        }
+    }
+
+    /// Says in the log why the job does not start, once.
+    fn tell_of_shortage(&mut self, job: &PendingJob, error: &PgError) -> Result<()> {
+        if self.told == job.cookie {
+            return Ok(());
+        }
+        self.told = job.cookie;
+        let (report, cookie) = (error.report(), job.cookie);
+        let message = format!("background job with cookie {cookie} waits for a segment of shared memory: {{}}");
+        error::raise(&Report::new(level::LOG, report.sqlstate, with_names(&message, &[report.message()])))
+    }
+
+    /// A new process, or a claim on a warm worker that has become idle; `None` if a job was asked to stop, this one or
+    /// another, or if too many launches wait.
+    fn way_in(&mut self, launch: &Launch) -> Result<Option<WayIn>> {
+        let (registry, new) = (launch.registry, launch.new);
+        if admission::is_next_for_process(registry, None)? {
+            if let Some(worker) = cold::register(launch.segment)? {
+                return Ok(Some(WayIn::Process(worker)));
+            }
+        }
+        // jobs that wait for their turn would keep others out meanwhile, and could not take it
+        self.give_up_turns(|_| true)?;
+        let Some(ticket) = registry.exclusive(|r| {
+            let ticket = r.join(new, Queue::ForProcess);
+            if ticket.is_some() {
+                r.count_launch(new.database, new.role, LaunchEvent::Waits);
+            }
+            ticket
+        })?
+        else {
+            latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
+            return Ok(None);
+        };
+        let found = loop {
+            self.read_list()?;
+            let is_one_stopped = self.line.iter().any(PendingNode::is_asked_to_stop);
+            if is_one_stopped || launch.segment.header().stop() == Stop::Now {
+                // not at once: that one may have to wait for its segment
+                latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
+                break None;
+            }
+            match launch.wait_in_queue(ticket, Instant::now() + LOOK_AGAIN) {
+                Ok(None) => {}
+                Ok(found) => break found,
+                // The door was closed: the job waits until it is open.
+                Err(error) if error.own_sqlstate() == Some(sqlstate::CONFIGURATION_LIMIT_EXCEEDED) => break None,
+                Err(error) => return Err(error),
+            }
+        };
+        registry.exclusive(|r| r.quit(ticket))?;
+        Ok(found)
     }
 
     /// Offers the job to the claimed worker, and waits until that has accepted it.
@@ -123,38 +185,13 @@ impl Dispatcher {
     }
 }
 
-/// A new process, or a claim on a warm worker that has become idle; `None` if the job was asked to stop, or if too many
-/// launches wait.
-fn way_in(launch: &Launch, is_stopped: &impl Fn() -> bool) -> Result<Option<WayIn>> {
-    let (registry, new) = (launch.registry, launch.new);
-    if admission::is_next_for_process(registry, None)? {
-        if let Some(worker) = cold::register(launch.segment)? {
-            return Ok(Some(WayIn::Process(worker)));
-        }
+/// The job's segment: made now, or by the session that reads the job. `None` if that is gone.
+fn segment_of(job: &PendingJob) -> Result<Option<Arc<Segment>>> {
+    if job.handle != 0 {
+        return Segment::attach(job.handle);
     }
-    let Some(ticket) = registry.exclusive(|r| {
-        let ticket = r.join(new, Queue::ForProcess);
-        if ticket.is_some() {
-            r.count_launch(new.database, new.role, LaunchEvent::Waits);
-        }
-        ticket
-    })?
-    else {
-        latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
-        return Ok(None);
-    };
-    let found = loop {
-        if is_stopped() {
-            break None;
-        }
-        match launch.wait_in_queue(ticket, Instant::now() + LOOK_AGAIN) {
-            Ok(None) => {}
-            Ok(found) => break found,
-            // The door was closed: the job waits until it is open.
-            Err(error) if error.own_sqlstate() == Some(sqlstate::CONFIGURATION_LIMIT_EXCEEDED) => break None,
-            Err(error) => return Err(error),
-        }
-    };
-    registry.exclusive(|r| r.quit(ticket))?;
-    Ok(found)
+    point::reach("dispatch-segment")?;
+    let made = Segment::create_from_image(job.image, mq::create)?;
+    made.map(Some)
+        .ok_or_else(|| PgError::new(sqlstate::INSUFFICIENT_RESOURCES, "too many dynamic shared memory segments"))
 }

@@ -17,11 +17,11 @@ mod launch;
 use crate::errors;
 use crate::pg::bgworker;
 use crate::pg::dsm::{self, Segment};
-use crate::pg::error::{Result, level};
+use crate::pg::error::{PgError, Result, level};
 use crate::pg::latch::{self, Event};
 use crate::pg::{exit, identity, procs};
 use crate::point;
-use crate::registry::{self, Admission, End, InFlight, NewJob, PendingNode, Registry, WorkerRequirements};
+use crate::registry::{self, Admission, End, InFlight, NewJob, PendingNode, Queue, Registry, WorkerRequirements};
 use logic::job::state::State;
 use logic::job::usage::Usage;
 use logic::registry::door::Door;
@@ -41,6 +41,9 @@ const WORKER_CHECK: Duration = Duration::from_millis(20);
 /// A job for which so many new processes have ended before they had it is given up.
 const MAX_STARTS: u32 = 3;
 
+/// So many jobs wait for their turn, so that there is room for sessions that wait (`logic::registry::quota`).
+const MAX_TURNS: usize = 16;
+
 /// The process's main function.
 pub fn run(_argument: u32) -> Result<()> {
     bgworker::accept_termination()?;
@@ -51,7 +54,8 @@ pub fn run(_argument: u32) -> Result<()> {
     if !registry.exclusive(|r| r.begin_dispatch())? {
         return Ok(());
     }
-    let mut dispatcher = Dispatcher { registry, line: Vec::new(), removed: Vec::new(), starts: (0, 0) };
+    let mut dispatcher =
+        Dispatcher { registry, line: Vec::new(), removed: Vec::new(), starts: (0, 0), turns: Vec::new(), told: 0 };
     dispatcher.take_over()?;
     dispatcher.serve()
 }
@@ -68,6 +72,11 @@ struct Dispatcher {
     removed: Vec<PendingNode>,
     /// The cookie of the job for which processes have ended before they had it, and how many.
     starts: (i64, u32),
+    /// Jobs that wait for their turn among the launches that wait: cookie and ticket. A limit of a role or a database
+    /// keeps out its jobs alone, so there may be several.
+    turns: Vec<(i64, u64)>,
+    /// The cookie of the job of which the log says that it has no segment.
+    told: i64,
 }
 
 /// What a pass through the list has come to.
@@ -87,7 +96,7 @@ enum Launched {
     No,
     /// It was asked to stop, and has no worker.
     Stopped,
-    /// The server has no more segments.
+    /// There is no segment for it now: the server has no more, or memory is short.
     WithoutSegment,
 }
 
@@ -150,67 +159,119 @@ impl Dispatcher {
     fn pass(&mut self) -> Result<Pass> {
         self.registry.tell_configuration()?;
         let is_open = self.registry.door() == Door::Open;
+        // A job may wait for long here. Those behind it are looked at all the same: one may have been asked to stop.
+        let mut is_full = false;
         let mut kept_out = Vec::new();
-        // Jobs that have their segments are launched then: perhaps one must end for another's segment.
-        let mut lacks_segments = false;
+        // Jobs that have their segments, or need smaller ones, are launched then: perhaps one must end, and give its
+        // memory back, for another's segment.
+        let mut too_large = usize::MAX;
         let mut pass = Pass::Fruitless;
         let mut index = 0;
         while let Some(&pending) = self.line.get(index) {
             let job = pending.job()?;
             let launched = if pending.is_asked_to_stop() {
                 Launched::Stopped
-            } else if !is_open || kept_out.contains(&(job.database, job.role)) || (lacks_segments && job.handle == 0) {
+            } else if !is_open
+                || is_full
+                || kept_out.contains(&(job.database, job.role))
+                || (job.handle == 0 && job.image.len() >= too_large)
+            {
                 index += 1;
                 continue;
             } else {
                 let new = new_job(&job);
-                let admission = self.registry.exclusive(|r| {
-                    let admission = r.admit(&new, None);
-                    if matches!(admission, Admission::Admitted(..)) {
-                        r.set_in_flight(job.cookie);
-                    }
-                    admission
-                })?;
-                match admission {
+                point::reach("dispatch-looked")?;
+                match self.admit(&new)? {
                     Admission::Admitted(slot, claim) => self.launch(pending, &job, &new, slot, claim)?,
-                    Admission::Refused(Scope::Slots | Scope::Total) => break,
-                    Admission::Refused(Scope::Database | Scope::Role) => {
-                        kept_out.push((job.database, job.role));
+                    Admission::Refused(scope) => {
+                        match scope {
+                            Scope::Slots | Scope::Total => is_full = true,
+                            Scope::Database | Scope::Role => kept_out.push((job.database, job.role)),
+                        }
                         index += 1;
                         continue;
                     }
                 }
             };
             if launched == Launched::WithoutSegment {
-                lacks_segments = true;
+                if job.handle == 0 {
+                    too_large = job.image.len();
+                }
                 index += 1;
                 continue;
             }
-            pass = Pass::Fruitful;
             match launched {
-                Launched::Yes | Launched::WithoutSegment => {}
-                // Jobs before it may have been asked to stop meanwhile.
-                Launched::No => break,
-                Launched::Stopped => self.end(&job, &canceled())?,
+                // Others may have been asked to stop meanwhile: those behind it end now, those before it in the next
+                // pass.
+                Launched::No => {
+                    pass = Pass::Fruitful;
+                    is_full = true;
+                    index += 1;
+                    continue;
+                }
+                Launched::Stopped if !self.end(&job, &canceled())? => {
+                    index += 1;
+                    continue;
+                }
+                Launched::Yes | Launched::Stopped | Launched::WithoutSegment => {}
             }
+            pass = Pass::Fruitful;
             self.remove(index)?;
         }
         Ok(pass)
     }
 
+    /// Admits the job, which is in flight then. One that is refused waits for its turn among the launches that wait,
+    /// whose sessions would otherwise come before it for ever.
+    fn admit(&mut self, new: &NewJob) -> Result<Admission> {
+        let turn = self.turns.iter().position(|(cookie, _)| *cookie == new.cookie);
+        let ticket = turn.map(|turn| self.turns[turn].1);
+        let may_join = turn.is_none() && self.turns.len() < MAX_TURNS;
+        let (admission, joined) = self.registry.exclusive(|r| {
+            let admission = r.admit(new, ticket);
+            if matches!(admission, Admission::Admitted(..)) {
+                r.set_in_flight(new.cookie);
+                ticket.inspect(|ticket| r.quit(*ticket));
+                return (admission, None);
+            }
+            (admission, if may_join { r.join(new, Queue::ForSlot) } else { None })
+        })?;
+        self.turns.extend(joined.map(|ticket| (new.cookie, ticket)));
+        if let (Admission::Admitted(..), Some(turn)) = (&admission, turn) {
+            self.turns.remove(turn);
+        }
+        Ok(admission)
+    }
+
+    /// Jobs for which this holds wait for their turn no more.
+    fn give_up_turns(&mut self, of: impl Fn(i64) -> bool) -> Result<()> {
+        while let Some(turn) = self.turns.iter().position(|(cookie, _)| of(*cookie)) {
+            let (_, ticket) = self.turns.swap_remove(turn);
+            self.registry.exclusive(|r| r.quit(ticket))?;
+        }
+        Ok(())
+    }
+
     /// The job cannot be started.
-    fn fail(&self, job: &PendingJob) -> Result<Launched> {
+    fn fail(&self, job: &PendingJob, report: &Report) -> Result<Launched> {
         self.registry.exclusive(|r| r.release_in_flight())?;
-        self.end(job, &errors::process_not_started().report())?;
-        Ok(Launched::Yes)
+        Ok(if self.end(job, report)? { Launched::Yes } else { Launched::WithoutSegment })
     }
 
     /// Ends a job that has never had a worker: in its segment, if it has one, then in the registry. What can fail comes
-    /// first: a job that has ended is taken out of the list, so that it does not end again.
-    fn end(&self, job: &PendingJob, report: &Report) -> Result<()> {
+    /// first: a job that has ended is taken out of the list, so that it does not end again. False: its segment cannot
+    /// be had now, and it has not ended.
+    fn end(&self, job: &PendingJob, report: &Report) -> Result<bool> {
         let now = identity::now();
         let state = if report.sqlstate == sqlstate::QUERY_CANCELED { State::Canceled } else { State::Error };
-        let segment = if job.handle == 0 { None } else { Segment::attach(job.handle)? };
+        let attached = if job.handle == 0 { Ok(None) } else { Segment::attach(job.handle) };
+        let segment = match attached {
+            Ok(segment) => segment,
+            Err(error) if is_shortage(&error) => return Ok(false),
+            Err(error) if is_stop(&error) => return Err(error),
+            // a segment of another version of the library, say: its session reads of the end in the registry
+            Err(_) => None,
+        };
         let new = new_job(job);
         let end = End {
             state,
@@ -232,13 +293,16 @@ impl Dispatcher {
         }
         self.registry.exclusive(|r| r.end_pending(&new, &end))?;
         procs::wake(job.session_proc);
-        Ok(())
+        Ok(true)
     }
 
     /// Takes the job with that number out of the list.
     fn remove(&mut self, index: usize) -> Result<()> {
         let job = self.line[index];
-        let handle = job.job()?.handle;
+        let (meant, handle) = {
+            let job = job.job()?;
+            (job.cookie, job.handle)
+        };
         point::reach("dispatch-remove")?;
         loop {
             let older = job.node.next.load(SeqCst);
@@ -249,6 +313,7 @@ impl Dispatcher {
             self.read_list()?;
         }
         self.line.remove(index);
+        self.give_up_turns(|cookie| cookie == meant)?;
         if handle != 0 {
             dsm::unpin(handle)?;
         }
@@ -265,6 +330,16 @@ impl Dispatcher {
             let _ = self.registry.discard(&job);
         }
     }
+}
+
+/// Is there no memory now, no room, no file?
+fn is_shortage(error: &PgError) -> bool {
+    sqlstate::class(error.report().sqlstate) == *b"53"
+}
+
+/// Is it this process that is to end?
+fn is_stop(error: &PgError) -> bool {
+    sqlstate::class(error.report().sqlstate) == *b"57"
 }
 
 fn new_job<'a>(job: &PendingJob<'a>) -> NewJob<'a> {
