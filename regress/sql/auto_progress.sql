@@ -79,6 +79,10 @@ SELECT percent <> 'goes back' AS goes_on, rows, source, ends FROM in_the_middle(
 VACUUM FULL target;
 SELECT percent, rows, source, ends FROM in_the_middle('DELETE FROM target WHERE gate(id)');
 SELECT percent, rows, source, ends FROM in_the_middle('CREATE TABLE made AS SELECT * FROM source WHERE gate(id)');
+-- The plan of a command is its own, and not that of a function which is evaluated for it beforehand.
+CREATE FUNCTION low() RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT min(id) FROM source); END $$;
+SELECT percent, rows, source, ends FROM in_the_middle('CREATE TABLE made_later AS SELECT * FROM source WHERE id >= low() AND gate(id)');
+DROP TABLE made_later;
 CREATE MATERIALIZED VIEW gated AS SELECT * FROM source WHERE gate(id) WITH NO DATA;
 SELECT percent, rows, source, ends FROM in_the_middle('REFRESH MATERIALIZED VIEW gated');
 SELECT percent, source, ends FROM in_the_middle('EXPLAIN ANALYZE SELECT * FROM source WHERE gate(id)');
@@ -121,6 +125,14 @@ SELECT pg_advisory_unlock(1111);
 SELECT pg_background_await((:holder, :holder_cookie)::pg_background_handle);
 SELECT pg_background_await((:pid, :cookie)::pg_background_handle);
 SELECT state FROM pg_background_outcome((:pid, :cookie)::pg_background_handle);
+
+-- A deferred check is no statement of the job's: what it runs is the phase.
+CREATE FUNCTION checked() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM count(*) FROM source WHERE gate(id); RETURN NULL; END $$;
+CREATE TABLE with_check (n int);
+CREATE CONSTRAINT TRIGGER deferred AFTER INSERT ON with_check DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION checked();
+SELECT percent, phase, ends FROM in_the_middle('INSERT INTO with_check VALUES (1)');
+SELECT percent, phase, ends FROM in_the_middle('INSERT INTO with_check VALUES (2); SET CONSTRAINTS ALL IMMEDIATE');
+SELECT percent, phase, ends FROM in_the_middle('INSERT INTO with_check VALUES (3)', autocommit => true);
 
 -- Several statements share the percentage; where their number is not known, it is not known either.
 SELECT percent, ends FROM in_the_middle('SELECT 1; SELECT count(*) FROM source WHERE gate(id); SELECT 2');

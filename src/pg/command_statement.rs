@@ -101,9 +101,9 @@ pub fn followed(statement: Tree<'_>) -> Result<Option<Followed<'_>>> {
     }
 }
 
-/// CALL and DO: commands that run other statements.
+/// CALL and DO, and SET CONSTRAINTS with its checks: commands that run other statements.
 pub fn runs_others(statement: Tree) -> bool {
-    matches!(statement.kind(), sys::NodeTag_T_CallStmt | sys::NodeTag_T_DoStmt)
+    matches!(statement.kind(), sys::NodeTag_T_CallStmt | sys::NodeTag_T_DoStmt | sys::NodeTag_T_ConstraintsSetStmt)
 }
 
 /// # Safety

@@ -158,7 +158,6 @@ impl<'a> Tree<'a> {
             sys::NodeTag_T_TransactionStmt
             | sys::NodeTag_T_VariableSetStmt
             | sys::NodeTag_T_VariableShowStmt
-            | sys::NodeTag_T_ConstraintsSetStmt
             | sys::NodeTag_T_DiscardStmt
             | sys::NodeTag_T_PrepareStmt
             | sys::NodeTag_T_DeallocateStmt

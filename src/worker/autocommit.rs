@@ -4,7 +4,7 @@
 //! Invariants: a statement is parsed when those before it have ended. An error ends the job, and leaves what was
 //! committed: so the number that the header shows is that of the first statement whose work is not done.
 
-use super::current::Current;
+use super::current::{self, Current};
 use super::statements::{self, Done, Rows};
 use super::transaction;
 use crate::errors;
@@ -60,7 +60,7 @@ fn next(current: &Current, parts: &mut Parts, done: &mut Done) -> Result<()> {
 /// and a rollback to come, if the job was asked to stop; but what has committed on its own, or must be, stays.
 fn end(current: &Current, tree: Option<Tree>) -> Result<()> {
     transaction::refuse_to_commit_if_stopped(current, tree)?;
-    xact::commit()
+    current::committing(xact::commit)
 }
 
 /// What a session does between two commands of its client.

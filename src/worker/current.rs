@@ -66,6 +66,22 @@ pub fn is_observable() -> bool {
     IS_OBSERVABLE.load(Relaxed)
 }
 
+static IS_COMMITTING: AtomicBool = AtomicBool::new(false);
+
+/// Is the job at its commit, or at that of a statement of its own? What runs then, as checks that were deferred do, is
+/// none of its statements.
+pub fn is_committing() -> bool {
+    IS_COMMITTING.load(Relaxed)
+}
+
+/// Runs `commit`, which is the commit.
+pub fn committing(commit: impl FnOnce() -> Result<()>) -> Result<()> {
+    IS_COMMITTING.store(true, Relaxed);
+    let done = commit();
+    IS_COMMITTING.store(false, Relaxed);
+    done
+}
+
 /// Shows what was observed of the job that this process runs, if there is one. Allocates, locks and throws nothing.
 pub fn show_estimate(estimate: &Estimate) {
     OBSERVED.with(|current| {

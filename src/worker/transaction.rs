@@ -1,6 +1,6 @@
 //! The job's transaction: as whom it runs, when it begins, and until when it can be called off.
 
-use super::current::Current;
+use super::current::{self, Current};
 use crate::errors;
 use crate::pg::error::Result;
 use crate::pg::identity;
@@ -79,7 +79,7 @@ pub fn commit(current: &Current, statements: usize, single: Option<Tree>) -> Res
     if statements > 1 {
         xact::end_block()?;
     }
-    xact::commit()
+    current::committing(xact::commit)
 }
 
 /// An error if the job is to stop now, unless the statement that has just run has committed on its own, or has done

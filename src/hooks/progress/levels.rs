@@ -3,6 +3,7 @@
 use crate::pg::memory::Execution;
 use crate::pg::signal_cell::SignalCell;
 use crate::pg::watched_plans;
+use crate::worker::current;
 use logic::estimate::Phase;
 
 /// What the outermost statement is.
@@ -64,12 +65,12 @@ impl Levels {
     }
 
     pub fn is_nested(&self) -> bool {
-        self.depth > 0
+        self.depth > 0 || current::is_committing()
     }
 
     /// Does the next plan that starts stand for the outermost statement?
     pub fn is_next_main(&self) -> bool {
-        self.depth == 0 || (self.depth == 1 && self.top == Top::CommandWithPlan && !self.has_main)
+        !self.is_nested() || (self.depth == 1 && self.top == Top::CommandWithPlan && !self.has_main)
     }
 
     /// Is a command the outermost statement?

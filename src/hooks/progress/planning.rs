@@ -22,9 +22,10 @@ impl PlannerHook for Planning {
         is_active()
     }
 
-    /// Of the outermost statement. What runs meanwhile, in functions that are evaluated beforehand, is nested in it.
+    /// Of the outermost statement, or in a command that is one. What runs meanwhile, in functions that are evaluated
+    /// beforehand, is nested in it, and is not the command's own plan.
     fn enter() -> Result<Option<u32>> {
-        if LEVELS.with(|levels| levels.is_nested()).unwrap_or(true) {
+        if !LEVELS.with(|levels| levels.is_next_main()).unwrap_or(false) {
             return Ok(None);
         }
         start_ticks()?;
