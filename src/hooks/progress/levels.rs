@@ -70,7 +70,8 @@ impl Levels {
 
     /// Does the next plan that starts stand for the outermost statement?
     pub fn is_next_main(&self) -> bool {
-        !self.is_nested() || (self.depth == 1 && self.top == Top::CommandWithPlan && !self.has_main)
+        let is_of_command = self.depth == 1 && self.top == Top::CommandWithPlan && !self.has_main;
+        !self.is_nested() || (is_of_command && !current::is_committing())
     }
 
     /// Is a command the outermost statement?
@@ -105,7 +106,7 @@ impl Levels {
 
     /// A command begins to run. Returns the depth to go back to.
     pub fn enter_command(&mut self, top: Top) -> u32 {
-        if self.depth == 0 {
+        if !self.is_nested() {
             self.begin(top);
         }
         self.enter()

@@ -11,6 +11,7 @@ use crate::pg::hooks::Ended;
 use crate::pg::hooks::utility::{Command, UtilityHook};
 use crate::pg::signal_cell::SignalCell;
 use crate::pg::{command_facts, command_progress, command_statement};
+use crate::worker::current;
 use logic::estimate::Estimate;
 use logic::estimate::utility::Model;
 use logic::estimate::utility::reading::Reading;
@@ -26,7 +27,7 @@ struct Running {
     began: Instant,
     /// Buffers that had been asked for when it began.
     buffers: i64,
-    /// It is one of those that a CALL or DO runs.
+    /// It is one of those that a CALL or DO runs, or a deferred trigger.
     is_nested: bool,
 }
 
@@ -73,7 +74,7 @@ impl UtilityHook for Counters {
             return Some(Frame::Call);
         }
         let model = NEXT.lock().take()?;
-        let is_nested = CALLS.load(Relaxed) > 0;
+        let is_nested = CALLS.load(Relaxed) > 0 || current::is_committing();
         let running = Running { model, began: Instant::now(), buffers: command_progress::buffers(), is_nested };
         RUNNING.with(|place| *place = Some(running))?;
         Some(Frame::Followed)
