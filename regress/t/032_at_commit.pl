@@ -370,9 +370,26 @@ if ($ENV{PGBG_POINTS})
 		unlike(slurp_file($node->logfile, $offset), qr/background worker "pg_background dispatcher".*exited/, 'the dispatcher has not ended');
 		is(value($other, q{SELECT pg_background_stop(ROW(0, min(cookie))::pg_background_handle) FROM pg_stat_background WHERE label = 'no segment'}), 't', 'one of them is stopped');
 		ok(until_true(sub { in_history('no segment') eq 'canceled' }), 'and ends');
+		# Its turn keeps nobody out, be it that few may run.
+		setting($node, 'pg_background.max_workers_total', 1);
+		my @loops = map { session($node, timeout => 300) } 1 .. 2;
+		$_->query_until(qr/begun/, "SET pg_background.launch_timeout = '5min';\n\\echo begun\n"
+			  . "DO \$\$ BEGIN LOOP PERFORM pg_background_exec('SELECT pg_sleep(0.01)'); END LOOP; END \$\$;\n") for @loops;
+		for my $n (1 .. 5)
+		{
+			value($session, "BEGIN;\n" . insert_job('no segment', 'results => false') . insert_job("has its segment, too: $n", 'results => true') . 'COMMIT');
+			ok(until_true(sub { done("has its segment, too: $n") }), 'a job that has its segment runs, though it comes behind one that has none');
+		}
+		value($session, "SET pg_background.launch_timeout = '1min'; SELECT pg_background_exec('SELECT 1'); RESET pg_background.launch_timeout");
+		look(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO %LOOP PERFORM%' AND backend_type = 'client backend'});
+		$_->quit for @loops;
+		my @said = slurp_file($node->logfile, $offset) =~ /background job with cookie (-?\d+) waits for a segment/g;
+		my %said = map { $_ => 1 } @said;
+		is(scalar @said, scalar keys %said, 'the log says it once of each');
+		setting($node, 'pg_background.max_workers_total', 0);
 		disarm($node, 'dispatch-segment');
-		ok(none_waits(), 'the other runs when there is memory');
-		is(done('no segment'), 1, 'once');
+		ok(none_waits(), 'the others run when there is memory');
+		is(done('no segment'), 6, 'once each');
 	}
 
 	# --- the dispatcher ends at each point ---

@@ -178,5 +178,36 @@ for my $limit (qw(max_workers_total max_workers_per_database))
 	eval { $_->quit } for $late, $runner;
 }
 
+# Jobs of a commit: one that came later and has its turn before an older one is not kept out by that. Each waits for a lock.
+{
+	value($locker, "CREATE ROLE limited_$_ LOGIN; GRANT pgbackground_role TO limited_$_; GRANT INSERT ON done TO limited_$_;"
+	  . " ALTER ROLE limited_$_ SET pg_background.max_workers_per_role = 1") for qw(a c);
+	my %of = map { $_ => session($node, extra => [ '-U', "limited_$_" ]) } qw(a c);
+	my $session = session($node);
+	setting($node, 'pg_background.max_workers_total', 3);
+	my $held = sub { return "SELECT pg_background_start('INSERT INTO done SELECT 0, ''turn $_[0]'' FROM pg_advisory_lock_shared($_[0])', results => false, at_commit => $_[1]);\n" };
+	my $runs = sub {
+		my ($locks, $count) = @_;
+		return until_true(sub { look("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid IN ($locks)") == $count });
+	};
+	value($locker, 'SELECT pg_advisory_lock(n) FROM generate_series(1, 6) n');
+	value($of{a}, $held->(1, 'false'));
+	value($of{c}, $held->(2, 'false'));
+	ok($runs->('1, 2', 2), 'a job of each role runs');
+	value($of{a}, "BEGIN;\n" . $held->(3, 'true') . $held->(4, 'true') . 'COMMIT');
+	value($of{c}, "BEGIN;\n" . $held->(5, 'true') . 'COMMIT');
+	value($session, $held->(6, 'false'));
+	ok($runs->('1, 2, 6', 3), 'and one of another role, the last that the limit allows');
+	value($locker, 'SELECT pg_advisory_unlock(1)');
+	ok($runs->('2, 3, 6', 3), 'in the place of one that ends comes the next of its role');
+	value($locker, 'SELECT pg_advisory_unlock(2)');
+	ok($runs->('3, 5, 6', 3), 'in that of the other one the next of that role, though an older one waits');
+	value($locker, 'SELECT pg_advisory_unlock_all()');
+	ok(until_slot_free($node), 'all have ended');
+	is(look("SELECT string_agg(note, ', ' ORDER BY note) FROM done WHERE note ~ '^turn '"), join(', ', map { "turn $_" } 1 .. 6), 'and each has run');
+	setting($node, 'pg_background.max_workers_total', 0);
+	$_->quit for values %of, $session;
+}
+
 healthy($node);
 done_testing();

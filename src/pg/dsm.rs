@@ -53,6 +53,7 @@ impl Segment {
             }
             segment
         })
+        .inspect_err(forget_named)
     }
 
     fn with(
@@ -259,7 +260,7 @@ pub(super) fn forget_unmapped(handle: u32) {
     });
 }
 
-/// The same for the segment that an error of dsm_impl.c names, if it names one.
+/// The same for the segment that an error of dsm_impl.c names, if it names one: one that could not be made, say.
 pub(super) fn forget_named(error: &PgError) {
     if let Some(handle) = handle_in(error.report().message()) {
         forget_unmapped(handle);

@@ -1,6 +1,6 @@
 //! The launch of one job by the dispatcher: from the slot to the worker that has the job for sure.
 
-use super::{Dispatcher, LOOK_AGAIN, Launched, MAX_STARTS, WORKER_CHECK, is_shortage, is_stop};
+use super::{Dispatcher, LOOK_AGAIN, Launched, MAX_STARTS, Shortage, WORKER_CHECK, is_shortage, is_stop, need};
 use crate::errors;
 use crate::launcher::launch::admission::{self, WayIn};
 use crate::launcher::launch::{Launch, cold};
@@ -41,10 +41,10 @@ impl Dispatcher {
             Ok(None) => return self.fail(job, &errors::process_not_started().report()),
             Err(error) if is_stop(&error) => return Err(error),
             Err(error) if is_shortage(&error) => {
-                self.tell_of_shortage(job, &error)?;
-                // first, for the release wakes this process, too
-                latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
                 self.registry.exclusive(|r| r.release_in_flight())?;
+                let from = self.shortage.map_or(usize::MAX, |shortage| shortage.from).min(need(job));
+                self.shortage = Some(Shortage { from, until: Instant::now() + LOOK_AGAIN });
+                self.tell_of_shortage(job, &error)?;
                 return Ok(Launched::WithoutSegment);
             }
             Err(error) => return self.fail(job, &error.report()),
@@ -85,10 +85,10 @@ impl Dispatcher {
 
     /// Says in the log why the job does not start, once.
     fn tell_of_shortage(&mut self, job: &PendingJob, error: &PgError) -> Result<()> {
-        if self.told == job.cookie {
+        if self.told.contains(&job.cookie) {
             return Ok(());
         }
-        self.told = job.cookie;
+        self.told.push(job.cookie);
         let (report, cookie) = (error.report(), job.cookie);
         let message = format!("background job with cookie {cookie} waits for a segment of shared memory: {{}}");
         error::raise(&Report::new(level::LOG, report.sqlstate, with_names(&message, &[report.message()])))

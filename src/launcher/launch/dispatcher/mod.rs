@@ -54,8 +54,15 @@ pub fn run(_argument: u32) -> Result<()> {
     if !registry.exclusive(|r| r.begin_dispatch())? {
         return Ok(());
     }
-    let mut dispatcher =
-        Dispatcher { registry, line: Vec::new(), removed: Vec::new(), starts: (0, 0), turns: Vec::new(), told: 0 };
+    let mut dispatcher = Dispatcher {
+        registry,
+        line: Vec::new(),
+        removed: Vec::new(),
+        starts: (0, 0),
+        turns: Vec::new(),
+        shortage: None,
+        told: Vec::new(),
+    };
     dispatcher.take_over()?;
     dispatcher.serve()
 }
@@ -72,11 +79,21 @@ struct Dispatcher {
     removed: Vec<PendingNode>,
     /// The cookie of the job for which processes have ended before they had it, and how many.
     starts: (i64, u32),
-    /// Jobs that wait for their turn among the launches that wait: cookie and ticket. A limit of a role or a database
+    /// Jobs that wait for their turn among the launches that wait: address and ticket. A limit of a role or a database
     /// keeps out its jobs alone, so there may be several.
-    turns: Vec<(i64, u64)>,
-    /// The cookie of the job of which the log says that it has no segment.
-    told: i64,
+    turns: Vec<(u64, u64)>,
+    shortage: Option<Shortage>,
+    /// Cookies of jobs of which the log says that they have no segment.
+    told: Vec<i64>,
+}
+
+/// There was no memory for a job's segment. Jobs that need as much are passed over for a while. Those that have their
+/// segments, or need smaller ones, are launched: perhaps one must end, and give its memory back, for another's.
+#[derive(Clone, Copy)]
+struct Shortage {
+    /// What the smallest job [needs](need) for which there was none.
+    from: usize,
+    until: Instant,
 }
 
 /// What a pass through the list has come to.
@@ -159,29 +176,34 @@ impl Dispatcher {
     fn pass(&mut self) -> Result<Pass> {
         self.registry.tell_configuration()?;
         let is_open = self.registry.door() == Door::Open;
-        // A job may wait for long here. Those behind it are looked at all the same: one may have been asked to stop.
+        if self.shortage.is_some_and(|shortage| Instant::now() >= shortage.until) {
+            self.shortage = None;
+        }
+        // A job may wait for long here. Those behind it are looked at all the same: one may have been asked to stop,
+        // or may have its turn before it.
         let mut is_full = false;
         let mut kept_out = Vec::new();
-        // Jobs that have their segments, or need smaller ones, are launched then: perhaps one must end, and give its
-        // memory back, for another's segment.
-        let mut too_large = usize::MAX;
         let mut pass = Pass::Fruitless;
         let mut index = 0;
         while let Some(&pending) = self.line.get(index) {
-            let job = pending.job()?;
-            let launched = if pending.is_asked_to_stop() {
-                Launched::Stopped
-            } else if !is_open
-                || is_full
-                || kept_out.contains(&(job.database, job.role))
-                || (job.handle == 0 && job.image.len() >= too_large)
-            {
+            let is_stopped = pending.is_asked_to_stop();
+            let has_turn = self.turns.iter().any(|(address, _)| *address == pending.address);
+            if !is_stopped && (!is_open || (is_full && !has_turn)) {
                 index += 1;
                 continue;
+            }
+            let job = pending.job()?;
+            let launched = if is_stopped {
+                Launched::Stopped
+            } else if !has_turn && kept_out.contains(&(job.database, job.role)) {
+                index += 1;
+                continue;
+            } else if self.shortage.is_some_and(|shortage| need(&job) >= shortage.from) {
+                Launched::WithoutSegment
             } else {
                 let new = new_job(&job);
                 point::reach("dispatch-looked")?;
-                match self.admit(&new)? {
+                match self.admit(pending.address, &new)? {
                     Admission::Admitted(slot, claim) => self.launch(pending, &job, &new, slot, claim)?,
                     Admission::Refused(scope) => {
                         match scope {
@@ -193,14 +215,9 @@ impl Dispatcher {
                     }
                 }
             };
-            if launched == Launched::WithoutSegment {
-                if job.handle == 0 {
-                    too_large = job.image.len();
-                }
-                index += 1;
-                continue;
-            }
             match launched {
+                Launched::Yes => {}
+                Launched::Stopped if self.end(&job, &canceled())? => {}
                 // Others may have been asked to stop meanwhile: those behind it end now, those before it in the next
                 // pass.
                 Launched::No => {
@@ -209,11 +226,12 @@ impl Dispatcher {
                     index += 1;
                     continue;
                 }
-                Launched::Stopped if !self.end(&job, &canceled())? => {
+                // It keeps no other out.
+                Launched::Stopped | Launched::WithoutSegment => {
+                    self.give_up_turns(|address| address == pending.address)?;
                     index += 1;
                     continue;
                 }
-                Launched::Yes | Launched::Stopped | Launched::WithoutSegment => {}
             }
             pass = Pass::Fruitful;
             self.remove(index)?;
@@ -221,10 +239,13 @@ impl Dispatcher {
         Ok(pass)
     }
 
-    /// Admits the job, which is in flight then. One that is refused waits for its turn among the launches that wait,
-    /// whose sessions would otherwise come before it for ever.
-    fn admit(&mut self, new: &NewJob) -> Result<Admission> {
-        let turn = self.turns.iter().position(|(cookie, _)| *cookie == new.cookie);
+    /// Admits the job at that address, which is in flight then. One that is refused waits for its turn among the
+    /// launches that wait, whose sessions would otherwise come before it for ever.
+    ///
+    /// Suppose that two jobs of the line have turns, and that the newer one has the earlier turn. The older one is then
+    /// refused for the newer one's sake. So [`Self::pass`] asks for each that has a turn, whatever was refused before.
+    fn admit(&mut self, address: u64, new: &NewJob) -> Result<Admission> {
+        let turn = self.turns.iter().position(|turn| turn.0 == address);
         let ticket = turn.map(|turn| self.turns[turn].1);
         let may_join = turn.is_none() && self.turns.len() < MAX_TURNS;
         let (admission, joined) = self.registry.exclusive(|r| {
@@ -236,16 +257,16 @@ impl Dispatcher {
             }
             (admission, if may_join { r.join(new, Queue::ForSlot) } else { None })
         })?;
-        self.turns.extend(joined.map(|ticket| (new.cookie, ticket)));
+        self.turns.extend(joined.map(|ticket| (address, ticket)));
         if let (Admission::Admitted(..), Some(turn)) = (&admission, turn) {
             self.turns.remove(turn);
         }
         Ok(admission)
     }
 
-    /// Jobs for which this holds wait for their turn no more.
-    fn give_up_turns(&mut self, of: impl Fn(i64) -> bool) -> Result<()> {
-        while let Some(turn) = self.turns.iter().position(|(cookie, _)| of(*cookie)) {
+    /// Jobs at addresses for which this holds wait for their turn no more.
+    fn give_up_turns(&mut self, of: impl Fn(u64) -> bool) -> Result<()> {
+        while let Some(turn) = self.turns.iter().position(|turn| of(turn.0)) {
             let (_, ticket) = self.turns.swap_remove(turn);
             self.registry.exclusive(|r| r.quit(ticket))?;
         }
@@ -299,10 +320,7 @@ impl Dispatcher {
     /// Takes the job with that number out of the list.
     fn remove(&mut self, index: usize) -> Result<()> {
         let job = self.line[index];
-        let (meant, handle) = {
-            let job = job.job()?;
-            (job.cookie, job.handle)
-        };
+        let PendingJob { cookie, handle, .. } = job.job()?;
         point::reach("dispatch-remove")?;
         loop {
             let older = job.node.next.load(SeqCst);
@@ -313,7 +331,8 @@ impl Dispatcher {
             self.read_list()?;
         }
         self.line.remove(index);
-        self.give_up_turns(|cookie| cookie == meant)?;
+        self.give_up_turns(|address| address == job.address)?;
+        self.told.retain(|told| *told != cookie);
         if handle != 0 {
             dsm::unpin(handle)?;
         }
@@ -340,6 +359,11 @@ fn is_shortage(error: &PgError) -> bool {
 /// Is it this process that is to end?
 fn is_stop(error: &PgError) -> bool {
     sqlstate::class(error.report().sqlstate) == *b"57"
+}
+
+/// Bytes of shared memory that the launch of the job takes; a job that has its segment needs but to be mapped.
+fn need(job: &PendingJob) -> usize {
+    if job.handle == 0 { job.image.len() } else { 0 }
 }
 
 fn new_job<'a>(job: &PendingJob<'a>) -> NewJob<'a> {
