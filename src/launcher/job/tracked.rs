@@ -122,11 +122,12 @@ impl Job {
 
     /// Has the worker done with the job, or gone?
     ///
-    /// A job that starts at a commit has not gone as long as no worker has had it, unless it was stopped before.
+    /// A job that starts at a commit has not gone as long as no worker has had it, unless it was stopped before, or has
+    /// ended without its segment: its dispatcher has another version of the library, say.
     fn is_gone(&self) -> bool {
         let header = self.segment.header();
         if header.identity.at_commit != 0 && header.worker_pid() == 0 {
-            return header.is_final();
+            return header.is_final() || registry::known().is_some_and(|r| r.entry_of(self.cookie).is_some());
         }
         match (header.slot(), registry::known()) {
             (Some(slot), Some(registry)) => !registry.is_running(slot, self.cookie),

@@ -1,6 +1,6 @@
 //! The launch of one job by the dispatcher: from the slot to the worker that has the job for sure.
 
-use super::{Dispatcher, LOOK_AGAIN, Launched, MAX_STARTS, Shortage, WORKER_CHECK, is_shortage, is_stop, need};
+use super::{Dispatcher, LOOK_AGAIN, Launched, MAX_STARTS, Shortage, WORKER_CHECK, is_shortage, is_stop};
 use crate::errors;
 use crate::launcher::launch::admission::{self, WayIn};
 use crate::launcher::launch::{Launch, cold};
@@ -42,8 +42,10 @@ impl Dispatcher {
             Err(error) if is_stop(&error) => return Err(error),
             Err(error) if is_shortage(&error) => {
                 self.registry.exclusive(|r| r.release_in_flight())?;
-                let from = self.shortage.map_or(usize::MAX, |shortage| shortage.from).min(need(job));
-                self.shortage = Some(Shortage { from, until: Instant::now() + LOOK_AGAIN });
+                if job.handle == 0 {
+                    let from = self.shortage.map_or(usize::MAX, |shortage| shortage.from).min(job.image.len());
+                    self.shortage = Some(Shortage { from, until: Instant::now() + LOOK_AGAIN });
+                }
                 self.tell_of_shortage(job, &error)?;
                 return Ok(Launched::WithoutSegment);
             }
@@ -76,7 +78,7 @@ impl Dispatcher {
         if pending.is_asked_to_stop() {
             return Ok(Launched::Stopped);
         }
-        if self.starts == (job.cookie, MAX_STARTS) {
+        if self.starts.0 == job.cookie && self.starts.1 >= MAX_STARTS {
             self.fail(job, &errors::process_not_started().report())
         } else {
             Ok(Launched::No)
@@ -118,10 +120,8 @@ impl Dispatcher {
         };
         let found = loop {
             self.read_list()?;
-            let is_one_stopped = self.line.iter().any(PendingNode::is_asked_to_stop);
+            let is_one_stopped = self.line.iter().any(|job| job.is_asked_to_stop() && !self.is_held_off(job));
             if is_one_stopped || launch.segment.header().stop() == Stop::Now {
-                // not at once: that one may have to wait for its segment
-                latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
                 break None;
             }
             match launch.wait_in_queue(ticket, Instant::now() + LOOK_AGAIN) {

@@ -13,6 +13,7 @@
 //! and the postmaster starts it again after a second.
 
 mod launch;
+mod turns;
 
 use crate::errors;
 use crate::pg::bgworker;
@@ -21,7 +22,7 @@ use crate::pg::error::{PgError, Result, level};
 use crate::pg::latch::{self, Event};
 use crate::pg::{exit, identity, procs};
 use crate::point;
-use crate::registry::{self, Admission, End, InFlight, NewJob, PendingNode, Queue, Registry, WorkerRequirements};
+use crate::registry::{self, Admission, End, InFlight, NewJob, PendingNode, Registry, WorkerRequirements};
 use logic::job::state::State;
 use logic::job::usage::Usage;
 use logic::registry::door::Door;
@@ -41,9 +42,6 @@ const WORKER_CHECK: Duration = Duration::from_millis(20);
 /// A job for which so many new processes have ended before they had it is given up.
 const MAX_STARTS: u32 = 3;
 
-/// So many jobs wait for their turn, so that there is room for sessions that wait (`logic::registry::quota`).
-const MAX_TURNS: usize = 16;
-
 /// The process's main function.
 pub fn run(_argument: u32) -> Result<()> {
     bgworker::accept_termination()?;
@@ -61,6 +59,7 @@ pub fn run(_argument: u32) -> Result<()> {
         starts: (0, 0),
         turns: Vec::new(),
         shortage: None,
+        held_off: Vec::new(),
         told: Vec::new(),
     };
     dispatcher.take_over()?;
@@ -83,6 +82,8 @@ struct Dispatcher {
     /// keeps out its jobs alone, so there may be several.
     turns: Vec<(u64, u64)>,
     shortage: Option<Shortage>,
+    /// Addresses of jobs whose own segments cannot be mapped, until they are tried again.
+    held_off: Vec<(u64, Instant)>,
     /// Cookies of jobs of which the log says that they have no segment.
     told: Vec<i64>,
 }
@@ -91,7 +92,7 @@ struct Dispatcher {
 /// segments, or need smaller ones, are launched: perhaps one must end, and give its memory back, for another's.
 #[derive(Clone, Copy)]
 struct Shortage {
-    /// What the smallest job [needs](need) for which there was none.
+    /// The image's length of the smallest job for which there was none.
     from: usize,
     until: Instant,
 }
@@ -176,9 +177,9 @@ impl Dispatcher {
     fn pass(&mut self) -> Result<Pass> {
         self.registry.tell_configuration()?;
         let is_open = self.registry.door() == Door::Open;
-        if self.shortage.is_some_and(|shortage| Instant::now() >= shortage.until) {
-            self.shortage = None;
-        }
+        let began = Instant::now();
+        self.shortage = self.shortage.filter(|shortage| shortage.until > began);
+        self.held_off.retain(|(_, until)| *until > began);
         // A job may wait for long here. Those behind it are looked at all the same: one may have been asked to stop,
         // or may have its turn before it.
         let mut is_full = false;
@@ -193,12 +194,15 @@ impl Dispatcher {
                 continue;
             }
             let job = pending.job()?;
-            let launched = if is_stopped {
+            let is_held_off = self.is_held_off(&pending);
+            let launched = if is_held_off {
+                Launched::WithoutSegment
+            } else if is_stopped {
                 Launched::Stopped
             } else if !has_turn && kept_out.contains(&(job.database, job.role)) {
                 index += 1;
                 continue;
-            } else if self.shortage.is_some_and(|shortage| need(&job) >= shortage.from) {
+            } else if job.handle == 0 && self.shortage.is_some_and(|shortage| job.image.len() >= shortage.from) {
                 Launched::WithoutSegment
             } else {
                 let new = new_job(&job);
@@ -229,48 +233,25 @@ impl Dispatcher {
                 // It keeps no other out.
                 Launched::Stopped | Launched::WithoutSegment => {
                     self.give_up_turns(|address| address == pending.address)?;
+                    if job.handle != 0 && !is_held_off {
+                        self.held_off.push((pending.address, Instant::now() + LOOK_AGAIN));
+                    }
                     index += 1;
                     continue;
                 }
             }
             pass = Pass::Fruitful;
             self.remove(index)?;
+            // The line may be long, and what was passed over may have its turn by now.
+            if began.elapsed() >= WORKER_CHECK {
+                break;
+            }
         }
         Ok(pass)
     }
 
-    /// Admits the job at that address, which is in flight then. One that is refused waits for its turn among the
-    /// launches that wait, whose sessions would otherwise come before it for ever.
-    ///
-    /// Suppose that two jobs of the line have turns, and that the newer one has the earlier turn. The older one is then
-    /// refused for the newer one's sake. So [`Self::pass`] asks for each that has a turn, whatever was refused before.
-    fn admit(&mut self, address: u64, new: &NewJob) -> Result<Admission> {
-        let turn = self.turns.iter().position(|turn| turn.0 == address);
-        let ticket = turn.map(|turn| self.turns[turn].1);
-        let may_join = turn.is_none() && self.turns.len() < MAX_TURNS;
-        let (admission, joined) = self.registry.exclusive(|r| {
-            let admission = r.admit(new, ticket);
-            if matches!(admission, Admission::Admitted(..)) {
-                r.set_in_flight(new.cookie);
-                ticket.inspect(|ticket| r.quit(*ticket));
-                return (admission, None);
-            }
-            (admission, if may_join { r.join(new, Queue::ForSlot) } else { None })
-        })?;
-        self.turns.extend(joined.map(|ticket| (address, ticket)));
-        if let (Admission::Admitted(..), Some(turn)) = (&admission, turn) {
-            self.turns.remove(turn);
-        }
-        Ok(admission)
-    }
-
-    /// Jobs at addresses for which this holds wait for their turn no more.
-    fn give_up_turns(&mut self, of: impl Fn(u64) -> bool) -> Result<()> {
-        while let Some(turn) = self.turns.iter().position(|turn| of(turn.0)) {
-            let (_, ticket) = self.turns.swap_remove(turn);
-            self.registry.exclusive(|r| r.quit(ticket))?;
-        }
-        Ok(())
+    fn is_held_off(&self, pending: &PendingNode) -> bool {
+        self.held_off.iter().any(|(address, _)| *address == pending.address)
     }
 
     /// The job cannot be started.
@@ -359,11 +340,6 @@ fn is_shortage(error: &PgError) -> bool {
 /// Is it this process that is to end?
 fn is_stop(error: &PgError) -> bool {
     sqlstate::class(error.report().sqlstate) == *b"57"
-}
-
-/// Bytes of shared memory that the launch of the job takes; a job that has its segment needs but to be mapped.
-fn need(job: &PendingJob) -> usize {
-    if job.handle == 0 { job.image.len() } else { 0 }
 }
 
 fn new_job<'a>(job: &PendingJob<'a>) -> NewJob<'a> {
