@@ -121,7 +121,12 @@ impl Dispatcher {
         let found = loop {
             self.read_list()?;
             let is_one_stopped = self.line.iter().any(|job| job.is_asked_to_stop() && !self.is_held_off(job));
-            if is_one_stopped || launch.segment.header().stop() == Stop::Now {
+            if is_one_stopped {
+                break None;
+            }
+            if launch.segment.header().stop() == Stop::Now {
+                // the flag, by which it ends, comes behind this
+                latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
                 break None;
             }
             match launch.wait_in_queue(ticket, Instant::now() + LOOK_AGAIN) {

@@ -177,9 +177,10 @@ impl Dispatcher {
     fn pass(&mut self) -> Result<Pass> {
         self.registry.tell_configuration()?;
         let is_open = self.registry.door() == Door::Open;
-        let began = Instant::now();
-        self.shortage = self.shortage.filter(|shortage| shortage.until > began);
-        self.held_off.retain(|(_, until)| *until > began);
+        let now = Instant::now();
+        self.shortage = self.shortage.filter(|shortage| shortage.until > now);
+        self.held_off.retain(|(_, until)| *until > now);
+        let mut launching_since = None;
         // A job may wait for long here. Those behind it are looked at all the same: one may have been asked to stop,
         // or may have its turn before it.
         let mut is_full = false;
@@ -243,7 +244,7 @@ impl Dispatcher {
             pass = Pass::Fruitful;
             self.remove(index)?;
             // The line may be long, and what was passed over may have its turn by now.
-            if began.elapsed() >= WORKER_CHECK {
+            if launching_since.get_or_insert_with(Instant::now).elapsed() >= WORKER_CHECK {
                 break;
             }
         }
@@ -251,7 +252,7 @@ impl Dispatcher {
     }
 
     fn is_held_off(&self, pending: &PendingNode) -> bool {
-        self.held_off.iter().any(|(address, _)| *address == pending.address)
+        self.held_off.iter().any(|(address, until)| *address == pending.address && *until > Instant::now())
     }
 
     /// The job cannot be started.
