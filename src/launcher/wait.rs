@@ -12,7 +12,8 @@
 //!   [`for_departure`], [`for_end`].
 //! - Of jobs some of which are its own and some are others', it hears in both ways: [`for_ends`].
 //! - The postmaster tells only the launcher of a worker that its process slot is free again. Any other launcher has
-//!   to look now and then: [`in_pauses`].
+//!   to look now and then: [`in_pauses`]. So has any wait while jobs of a commit lack a dispatcher
+//!   ([`with_dispatcher`]).
 //!
 //! All waits serve interrupts: a cancel, a termination or a statement timeout ends them with an error. None may begin
 //! while the registry's lock is held.

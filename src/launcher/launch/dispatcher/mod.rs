@@ -2,15 +2,17 @@
 //!
 //! It is there as long as such jobs wait, and a moment longer. It has no database and no user, so it is in nobody's
 //! way; all that it must know of a job is in the queue. It goes through the queue from the oldest job to the newest,
-//! and admits those that the limits allow, as long as the door is open (`registry::door`). A job that is kept
-//! out keeps out those of the same role in the same database, and no others.
+//! and admits those that the limits allow, as long as the door is open (`registry::door`). A job that a limit of its
+//! role or database keeps out keeps out those of the same role in the same database, and no others; it waits for its
+//! turn among the launches that wait ([`turns`]).
 //!
 //! The job's reader, if it has one, is the session that has asked for it. So the dispatcher never touches the job's
 //! queue, and a warm worker attaches to it only when it is sure to run the job: see `worker::job`.
 //!
 //! A job stays in the list until it has a worker for sure, or has ended: what that means, and what happens when the
-//! dispatcher ends in between, is said in `logic::registry::pending`. An error (memory is short, say) ends the process,
-//! and the postmaster starts it again after a second.
+//! dispatcher ends in between, is said in `logic::registry::pending`. A job for whose segment memory is short stays in
+//! line, and others go on; an error that is of one job ends that job. Any other error ends the process, and the
+//! postmaster starts it again after a second.
 
 mod launch;
 mod turns;
