@@ -4,11 +4,20 @@ use super::facts::Method;
 use super::meter::Position;
 use super::reading::{Reading, index};
 
+/// What is in the slots when a build begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Slots {
+    /// Zeros: the server says for each build that a command begins.
+    Cleared,
+    /// What the build before it has left, until it writes its own.
+    Kept,
+}
+
 /// Follows builds, one after the other.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Build {
     key: Option<u64>,
-    /// The slots as they were when the build was first seen: they may be those of the build before it.
+    /// The slots of the build before it: those that were there when it was first seen, unless they must be its own.
     before: [i64; COUNTED],
     has_begun: bool,
     /// A good part of the table has been scanned.
@@ -25,7 +34,16 @@ const INSERTS: f64 = 5.0;
 
 impl Build {
     /// Where the build is, and what it does. `key` tells builds apart.
-    pub fn position(&mut self, key: u64, method: Method, reading: &Reading) -> (Position, &'static str) {
+    ///
+    /// A build may be seen for the first time when it is in the middle, and may stand still there: it waits for a lock in
+    /// an index expression, say. The last build's slots are never of a B-tree's scan or sort, for it has ended.
+    pub fn position(
+        &mut self,
+        key: u64,
+        method: Method,
+        at_begin: Slots,
+        reading: &Reading,
+    ) -> (Position, &'static str) {
         let mut slots = [0; COUNTED];
         for (slot, number) in slots.iter_mut().zip(FIRST..) {
             *slot = reading.slot(number);
@@ -35,10 +53,11 @@ impl Build {
         slots[index::PARTITIONS_DONE - FIRST] = 0;
         if self.key != Some(key) {
             let is_first = self.key.is_none();
+            let in_the_middle = method == Method::Btree && (2..=4).contains(&reading.slot(index::SUBPHASE));
             *self = Self {
                 key: Some(key),
-                before: slots,
-                has_begun: is_first,
+                before: if at_begin == Slots::Cleared { [0; COUNTED] } else { slots },
+                has_begun: is_first || in_the_middle,
                 has_scanned: false,
                 buffers: reading.buffers,
             };

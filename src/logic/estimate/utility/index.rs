@@ -1,7 +1,7 @@
 //! CREATE INDEX and REINDEX.
 
 use super::Step;
-use super::build::Build;
+use super::build::{Build, Slots};
 use super::facts::{Facts, Kind, Method, Table};
 use super::meter::Position;
 use super::reading::{Reading, index};
@@ -64,7 +64,7 @@ impl Indexing {
         if phase != 2 {
             return Step::at(Position::new(0, 0.0, 0.0, Some(0.0)), "initializing");
         }
-        let (position, label) = self.build.position(partition as u64, method, reading);
+        let (position, label) = self.build.position(partition as u64, method, Slots::Kept, reading);
         let step = Step::at(staged(position, partition as u32), label).of("building index");
         if partitions > 0.0 {
             let share = 1.0 / partitions;
@@ -78,7 +78,7 @@ impl Indexing {
         let method = Method::of(reading.slot(index::METHOD));
         match reading.slot(index::PHASE) {
             2 => {
-                let (position, label) = self.build.position(0, method, reading);
+                let (position, label) = self.build.position(0, method, Slots::Cleared, reading);
                 Step::at(position.within(0.0, BUILD), label).of("building index")
             }
             4..=6 => validation(reading).within(BUILD, VALIDATE),
@@ -98,7 +98,7 @@ impl Indexing {
         let mut indexes = facts.tables.iter().flat_map(|table| &table.indexes);
         let known = at.place.and_then(|place| indexes.nth(place)).map(|index| index.method);
         let method = known.unwrap_or(Method::of(reading.slot(index::METHOD)));
-        let (position, label) = self.build.position(oid as u64, method, reading);
+        let (position, label) = self.build.position(oid as u64, method, Slots::Cleared, reading);
         let step = Step::at(staged(position, at.number), label).of("building index").within(at.before, at.share);
         counting(step, "index", at)
     }
@@ -123,8 +123,8 @@ impl Indexing {
         let (step, place) = match reading.slot(index::PHASE) {
             2 => {
                 let place = self.built.see(oid);
-                let (position, label) =
-                    self.build.position(oid as u64, Method::of(reading.slot(index::METHOD)), reading);
+                let method = Method::of(reading.slot(index::METHOD));
+                let (position, label) = self.build.position(oid as u64, method, Slots::Cleared, reading);
                 let (before, share) = part(place);
                 let step = Step::at(staged(position, place as u32), label).of("building index");
                 (step.within(BUILD * before, BUILD * share), place)

@@ -1,7 +1,7 @@
 //! Commands that write a table anew, then build its indexes: CLUSTER, VACUUM FULL, REFRESH MATERIALIZED VIEW.
 
 use super::Step;
-use super::build::Build;
+use super::build::{Build, Slots};
 use super::facts::{Facts, Table};
 use super::index::staged;
 use super::meter::Position;
@@ -76,7 +76,7 @@ impl Rewriting {
         let step = match index {
             Some(index) => {
                 let key = u64::from(number) << 32 | place as u64;
-                let (position, what) = self.build.position(key, index.method, reading);
+                let (position, what) = self.build.position(key, index.method, Slots::Kept, reading);
                 Step::at(staged(position, 10 * number + place as u32 + 1), what).of(label)
             }
             None => Step::at(Position::new(99, 0.0, 0.0, Some(0.0)), label),

@@ -1,6 +1,6 @@
 //! CREATE INDEX, REINDEX, and what rebuilds indexes.
 
-use super::super::facts::Kind;
+use super::super::facts::{Index, Kind, Method};
 use super::super::reading::{Counted, cluster, index};
 use super::{TABLE, Watch, index_of, table};
 
@@ -77,6 +77,20 @@ fn reindex_weighs_indexes_by_the_table_and_their_pages() {
     watch.expect(42.9, "REINDEX, index 2 of 2: building index: initializing");
     watch.set(&full).expect(99.9, "REINDEX, index 2 of 2: building index: loading rows");
 
+    // of the second nothing is seen before it waits in the middle of its scan
+    let hash = Index { method: Method::Hash, ..index_of(12, 300.0) };
+    for (second, percent) in [(index_of(12, 300.0), 63.5), (hash, 51.5)] {
+        let indexes = vec![index_of(11, 100.0), second];
+        let mut watch = Watch::new(Kind::Reindex, "REINDEX", vec![table(TABLE, 1000.0, indexes)]);
+        watch.begin(Counted::CreateIndex, TABLE).set(&[(index::INDEX, 11)]).set(&full).look();
+        watch.begin(Counted::CreateIndex, TABLE).set(&[(index::INDEX, 12), (index::PHASE, 2), (index::SUBPHASE, 2)]);
+        watch.set(&[(index::BLOCKS, 10), (index::BLOCKS_DONE, 5)]).reading.waits = true;
+        watch.reading.buffers += 10;
+        for _ in 0..3 {
+            watch.expect(percent, "REINDEX, index 2 of 2: building index: scanning table: waiting for a lock");
+        }
+    }
+
     // new indexes have new OIDs
     let mut watch = Watch::new(Kind::ReindexConcurrently, "REINDEX", vec![table(TABLE, 1000.0, indexes)]);
     watch.begin(Counted::CreateIndex, TABLE).set(&[(index::INDEX, 11)]).expect(0.0, "REINDEX: initializing");
@@ -114,6 +128,13 @@ fn cluster_rebuilds_indexes_after_the_heap() {
     watch.expect(67.7, "VACUUM, index 2 of 2: rebuilding index: initializing");
     watch.set(&[(index::SUBPHASE, 2), (index::BLOCKS, 10), (index::BLOCKS_DONE, 0)]);
     watch.expect(67.7, "VACUUM, index 2 of 2: rebuilding index: scanning table");
+    // it is first seen when it scans, and stands still
+    let mut watch = Watch::new(kind, "VACUUM", vec![table(TABLE, 1000.0, indexes)]);
+    watch.begin(Counted::Cluster, TABLE).set(&[(cluster::PHASE, 6)]).set(&full).look();
+    watch.set(&[(cluster::INDEXES_REBUILT, 1), (index::SUBPHASE, 2), (index::BLOCKS, 10), (index::BLOCKS_DONE, 0)]);
+    for _ in 0..3 {
+        watch.expect(67.7, "VACUUM, index 2 of 2: rebuilding index: scanning table");
+    }
 
     let mut watch = Watch::new(kind, "CLUSTER", vec![table(TABLE, 1000.0, vec![])]);
     watch.begin(Counted::Cluster, TABLE).set(&[(cluster::COMMAND, 1), (cluster::PHASE, 1)]);
