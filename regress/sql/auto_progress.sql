@@ -86,6 +86,11 @@ DROP TABLE made_later;
 CREATE MATERIALIZED VIEW gated AS SELECT * FROM source WHERE gate(id) WITH NO DATA;
 SELECT percent, rows, source, ends FROM in_the_middle('REFRESH MATERIALIZED VIEW gated');
 SELECT percent, source, ends FROM in_the_middle('EXPLAIN ANALYZE SELECT * FROM source WHERE gate(id)');
+-- A range of pages, of which the server counts down those that are left.
+SET enable_seqscan = off;
+SELECT percent, source, ends FROM in_the_middle($$SELECT count(*) FROM source WHERE ctid >= '(0,1)' AND gate(id)$$);
+SELECT percent, source, ends FROM in_the_middle($$SELECT count(*) FROM source WHERE ctid >= '(8,1)' AND ctid < '(26,1)' AND gate(id)$$);
+RESET enable_seqscan;
 -- A CTE that is read once more; the inner side of a nested loop, which begins anew for each row of the outer one.
 SELECT percent, ends FROM in_the_middle('WITH c AS MATERIALIZED (SELECT * FROM source WHERE gate(id)) SELECT * FROM c WHERE id > 0', at_least => 20);
 SELECT percent, ends FROM in_the_middle('WITH c AS MATERIALIZED (SELECT * FROM source WHERE id <= 3)

@@ -44,3 +44,15 @@ pub(super) fn bitmap_pages(scan: &sys::BitmapHeapScanState) -> (f64, f64) {
     let pages = (scan.exact_pages, scan.lossy_pages);
     (pages.0 as f64, pages.1 as f64)
 }
+
+/// The first and the last row of a range of TIDs, as far as the table reaches. 18: in a union.
+///
+/// # Safety
+/// The scan of such a range, which has begun.
+pub(super) unsafe fn tid_range(scan: &sys::TableScanDescData) -> [sys::ItemPointerData; 2] {
+    #[cfg(pg18_up)]
+    // SAFETY: promised by the caller: this is the member in use.
+    return unsafe { [scan.st.tidrange.rs_mintid, scan.st.tidrange.rs_maxtid] };
+    #[cfg(not(pg18_up))]
+    return [scan.rs_mintid, scan.rs_maxtid];
+}

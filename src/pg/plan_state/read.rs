@@ -117,21 +117,31 @@ unsafe fn scan(state: *mut sys::PlanState, source: &Source, seen: &mut Seen) {
         }
         let heap = &*descriptor.cast::<sys::HeapScanDescData>();
         let all = heap.rs_nblocks;
+        let has_returned = source.table.and_then(|table| table.since()).is_some_and(|(returned, _)| returned > 0.0);
         let scanned = match heap.rs_numblocks {
             NO_BLOCK => all,
+            // Of a range the server counts down what is left. Its ends stay.
+            _ if heap.rs_inited || has_returned => pages_of_range(&heap.rs_base).min(all),
             some => some.min(all),
         };
         seen.pages = Some(f64::from(scanned));
-        if all == 0 || scanned == 0 {
-            seen.is_over = heap.rs_inited;
-        } else if heap.rs_inited {
+        if heap.rs_inited && scanned > 0 {
             let behind = (u64::from(heap.rs_cblock) + u64::from(all) - u64::from(heap.rs_startblock)) % u64::from(all);
             seen.position = Some(((behind as f64 + on_page(heap)) / f64::from(scanned)).min(1.0));
-        } else if let Some((returned, _)) = source.table.and_then(|table| table.since()) {
+        } else {
             // It has not begun, or it is at its end.
-            seen.is_over = returned > 0.0;
+            seen.is_over = heap.rs_inited || has_returned;
         }
     }
+}
+
+/// # Safety
+/// The scan of a range of TIDs, which has begun.
+unsafe fn pages_of_range(scan: &sys::TableScanDescData) -> sys::BlockNumber {
+    // SAFETY: promised by the caller.
+    let ends = unsafe { compat::tid_range(scan) };
+    let [first, last] = ends.map(|tid| u32::from(tid.ip_blkid.bi_hi) << 16 | u32::from(tid.ip_blkid.bi_lo));
+    last.saturating_sub(first).saturating_add(1)
 }
 
 /// The part of the current page that is behind the scan.
