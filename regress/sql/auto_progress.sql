@@ -160,6 +160,18 @@ SET min_parallel_table_scan_size = 0;
 SET cpu_tuple_cost = 1;
 SELECT percent, ends FROM in_the_middle($$DO $a$ BEGIN FOR i IN 1..30 LOOP PERFORM count(*) FROM source; END LOOP;
     PERFORM count(*) FROM source WHERE gate(id); END $a$ $$);
+-- a function that is asked for its rows one by one runs its parallel plan without workers
+CREATE FUNCTION parallel_gate(id int) RETURNS bool PARALLEL SAFE LANGUAGE plpgsql COST 1000 AS $$ BEGIN RETURN gate(id); END $$;
+CREATE FUNCTION one_by_one() RETURNS SETOF bigint LANGUAGE sql AS 'SELECT count(*) FROM source WHERE parallel_gate(id)';
+SELECT pg_advisory_lock(1111);
+SELECT pid, cookie FROM pg_background_start('SELECT one_by_one()', label => 'alone') \gset
+CALL until('EXISTS (SELECT FROM pg_stat_background WHERE label = $$alone$$ AND wait_event = $$advisory$$
+                                                      AND substring(progress_phase, $$^\d+$$)::int >= 40)');
+SELECT substring(progress_phase, '^\d+')::int <= 60 AS about_half, regexp_replace(progress_phase, '^\d+ %', 'N %') AS phase
+  FROM pg_stat_background WHERE label = 'alone';
+SELECT pg_advisory_unlock(1111);
+SELECT pg_background_await((:pid, :cookie)::pg_background_handle);
+SELECT state FROM pg_background_outcome((:pid, :cookie)::pg_background_handle);
 RESET parallel_setup_cost;
 RESET parallel_tuple_cost;
 RESET min_parallel_table_scan_size;
@@ -332,6 +344,6 @@ SET client_min_messages = warning;
 DROP MATERIALIZED VIEW gated;
 DROP TYPE boxed CASCADE;
 DROP TABLE source, target, copied, made, counted, referenced, referencing;
-DROP FUNCTION slow, gate, in_the_middle, in_function, fails, caught, deep, lowest, rewound, called_again;
+DROP FUNCTION slow, parallel_gate, one_by_one, gate, in_the_middle, in_function, fails, caught, deep, lowest, rewound, called_again;
 DROP PROCEDURE in_procedure;
 \i regress/sql/include/cleanup.sql

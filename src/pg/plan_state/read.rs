@@ -94,26 +94,24 @@ impl Counted {
 /// # Safety
 /// The state of a scan of a table.
 unsafe fn scan(state: *mut sys::PlanState, source: &Source, seen: &mut Seen) {
-    // SAFETY: promised by the caller. The descriptor is one of the heap's, as the source says. What parallel scans
-    // share is in a segment that goes before the Gather forgets it, in one call of the Gather; the plan is not read in
-    // there.
+    // SAFETY: promised by the caller. The descriptor is one of the heap's, as the source says, and stays until the
+    // execution's end. What parallel scans share is in a segment that goes before the Gather forgets it, in one call of
+    // the Gather; the plan is not read in there. From then on the descriptor's pointer dangles.
     unsafe {
         let descriptor = (*state.cast::<sys::ScanState>()).ss_currentScanDesc;
         if !source.is_heap || descriptor.is_null() {
             return;
         }
-        if let Some(gather) = source.gather {
-            let shared = (*descriptor).rs_parallel.cast::<sys::ParallelBlockTableScanDescData>();
-            if !has_workers(gather) {
-                return;
-            }
-            if !shared.is_null() {
+        let shared = (*descriptor).rs_parallel.cast::<sys::ParallelBlockTableScanDescData>();
+        // NULL where a parallel plan runs in this process alone: it was not to be run to its end.
+        if let Some(gather) = source.gather.filter(|_| !shared.is_null()) {
+            if has_workers(gather) {
                 let blocks = f64::from((*shared).phs_nblocks);
                 let given = AtomicU64::from_ptr((&raw mut (*shared).phs_nallocated.value).cast());
                 let given = given.load(Ordering::Relaxed) as f64;
                 seen.position = Some(if blocks > 0.0 { (given / blocks).min(1.0) } else { 1.0 });
-                return;
             }
+            return;
         }
         let heap = &*descriptor.cast::<sys::HeapScanDescData>();
         let all = heap.rs_nblocks;
