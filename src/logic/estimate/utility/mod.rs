@@ -119,7 +119,7 @@ pub struct Model {
 #[derive(Clone, Debug)]
 enum Followed {
     Vacuum(Vacuuming),
-    Rewrite(Rewriting, Option<Vacuuming>),
+    Rewrite(Rewriting),
     Index(Indexing),
     Plain,
 }
@@ -128,10 +128,7 @@ impl Model {
     pub fn new(facts: Facts) -> Self {
         let kind = match facts.kind {
             Kind::Vacuum { .. } | Kind::Analyze => Followed::Vacuum(Vacuuming::new(&facts)),
-            Kind::Rewrite { analyze } => {
-                Followed::Rewrite(Rewriting::new(&facts), analyze.then(|| Vacuuming::new(&facts)))
-            }
-            Kind::Refresh => Followed::Rewrite(Rewriting::new(&facts), None),
+            Kind::Rewrite { .. } | Kind::Refresh => Followed::Rewrite(Rewriting::new(&facts)),
             Kind::CreateIndex | Kind::CreateIndexConcurrently | Kind::Reindex | Kind::ReindexConcurrently => {
                 Followed::Index(Indexing::new(&facts))
             }
@@ -162,13 +159,8 @@ impl Model {
         let facts = &self.facts;
         match (&mut self.kind, facts.kind) {
             (Followed::Vacuum(vacuum), _) => vacuum.step(facts, reading),
-            (Followed::Rewrite(rewrite, _), Kind::Refresh) => rewrite.refresh(facts, reading),
-            (Followed::Rewrite(rewrite, None), _) => rewrite.step(facts, reading),
-            // ANALYZE has the last tenth
-            (Followed::Rewrite(_, Some(vacuum)), _) if reading.counted == Counted::Analyze => {
-                vacuum.step(facts, reading).within(0.9, 0.1).staged(1_000_000)
-            }
-            (Followed::Rewrite(rewrite, Some(_)), _) => rewrite.step(facts, reading).within(0.0, 0.9),
+            (Followed::Rewrite(rewrite), Kind::Refresh) => rewrite.refresh(facts, reading),
+            (Followed::Rewrite(rewrite), _) => rewrite.step(facts, reading),
             (Followed::Index(index), Kind::Reindex) => index.reindex(facts, reading),
             (Followed::Index(index), Kind::ReindexConcurrently) => index.reindex_concurrently(facts, reading),
             (Followed::Index(index), Kind::CreateIndexConcurrently) => index.create_concurrently(reading),

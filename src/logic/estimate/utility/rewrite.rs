@@ -2,11 +2,12 @@
 
 use super::Step;
 use super::build::{Build, Slots};
-use super::facts::{Facts, Table};
+use super::facts::{Facts, Kind, Table};
 use super::index::staged;
 use super::meter::Position;
 use super::reading::{Counted, Reading, cluster, index, part};
-use super::units::Units;
+use super::units::{At, Units};
+use super::vacuum::Watched;
 
 /// Follows the tables.
 #[derive(Clone, Debug)]
@@ -15,8 +16,12 @@ pub struct Rewriting {
     build: Build,
     /// The index that a CLUSTER follows gives it the rows.
     by_index: bool,
+    /// Each table is analyzed when it has been rewritten.
+    analysis: Option<Watched>,
 }
 
+/// The part of a table's own share that its ANALYZE has.
+const ANALYSIS: f64 = 0.1;
 /// The average index, where the table itself weighs 1.
 const INDEX: f64 = 0.65;
 /// Where the table has been sorted, and where an index gave its rows.
@@ -28,15 +33,34 @@ impl Rewriting {
         let tables = facts.tables.iter().enumerate();
         let weight = |table: &Table| table.pages * (1.0 + INDEX * table.indexes.len() as f64);
         let units = Units::new(tables.map(|(place, table)| (u64::from(table.oid), place, weight(table))));
-        Self { units, build: Build::default(), by_index: false }
+        let analysis = (facts.kind == Kind::Rewrite { analyze: true }).then(Watched::default);
+        Self { units, build: Build::default(), by_index: false, analysis }
     }
 
-    /// CLUSTER and VACUUM FULL.
+    /// CLUSTER and VACUUM FULL, which may analyze each table after it has been rewritten.
     pub fn step(&mut self, facts: &Facts, reading: &Reading) -> Step {
-        if reading.counted != Counted::Cluster {
+        let is_analyze = reading.counted == Counted::Analyze;
+        if reading.counted != Counted::Cluster && !(is_analyze && self.analysis.is_some()) {
             return Step::waits("initializing");
         }
         let at = self.units.at(u64::from(reading.target));
+        let analysis = self.analysis.as_mut().filter(|_| is_analyze);
+        let step = match analysis {
+            Some(analysis) => {
+                let step = analysis.analysis(at.place, facts, reading);
+                step.within(1.0 - ANALYSIS, ANALYSIS).staged(1_000_000 + at.number)
+            }
+            None => self.table(at, facts, reading),
+        };
+        let step = step.within(at.before, at.share);
+        if at.of > 1 && (is_analyze || reading.slot(cluster::PHASE) != 6) {
+            return step.counting("table", i64::from(at.number), i64::from(at.of));
+        }
+        step
+    }
+
+    /// A table with its indexes.
+    fn table(&mut self, at: At, facts: &Facts, reading: &Reading) -> Step {
         let fallback = Table::default();
         let table = at.place.and_then(|place| facts.tables.get(place)).unwrap_or(&fallback);
         self.by_index |= reading.slot(cluster::PHASE) == 2;
@@ -46,11 +70,7 @@ impl Rewriting {
             7 => Step::at(Position::new(7, 1.0, 0.0, Some(0.0)), "performing final cleanup").staged(at.number),
             _ => heap_step(table, reading).within(0.0, heap).staged(at.number),
         };
-        let step = step.within(at.before, at.share);
-        if at.of > 1 && reading.slot(cluster::PHASE) != 6 {
-            return step.counting("table", i64::from(at.number), i64::from(at.of));
-        }
-        step
+        if self.analysis.is_some() { step.within(0.0, 1.0 - ANALYSIS) } else { step }
     }
 
     /// An index of the table that is written.

@@ -14,8 +14,9 @@ pub struct Vacuuming {
     table: Watched,
 }
 
+/// Follows one table after the other.
 #[derive(Clone, Copy, Debug, Default)]
-struct Watched {
+pub struct Watched {
     key: u64,
     /// Of the pass over the indexes that runs: buffers when the pass, or its present index, began.
     pass: Option<(i64, i64)>,
@@ -75,17 +76,7 @@ impl Vacuuming {
         };
         let key = u64::from(reading.target) | if is_analyze { ANALYZE } else { 0 };
         let at = self.units.at(key);
-        if self.table.key != key {
-            self.table = Watched { key, ..Watched::default() };
-        }
-        let table = at.place.and_then(|place| facts.tables.get(place)).filter(|table| table.oid == reading.target);
-        let fallback = Table::default();
-        let table = table.unwrap_or(&fallback);
-        let step = if is_analyze {
-            self.table.analyze(table, facts, reading)
-        } else {
-            self.table.vacuum(table, facts, reading)
-        };
+        let step = self.table.part(key, at.place, facts, reading);
         let step = step.within(at.before, at.share).staged(at.number);
         let is_one = facts.tables.iter().filter(|table| !table.is_toast).count() < 2;
         if is_one { step } else { numbered(step, at) }
@@ -130,6 +121,22 @@ fn inherited_sample(table: &Table, facts: &Facts) -> f64 {
 }
 
 impl Watched {
+    /// ANALYZE of a table, as a command of its own.
+    pub fn analysis(&mut self, place: Option<usize>, facts: &Facts, reading: &Reading) -> Step {
+        self.part(u64::from(reading.target) | ANALYZE, place, facts, reading)
+    }
+
+    /// VACUUM or ANALYZE, as the key says, of the table at that place among the facts.
+    fn part(&mut self, key: u64, place: Option<usize>, facts: &Facts, reading: &Reading) -> Step {
+        if self.key != key {
+            *self = Self { key, ..Self::default() };
+        }
+        let table = place.and_then(|place| facts.tables.get(place)).filter(|table| table.oid == reading.target);
+        let fallback = Table::default();
+        let table = table.unwrap_or(&fallback);
+        if key & ANALYZE != 0 { self.analyze(table, facts, reading) } else { self.vacuum(table, facts, reading) }
+    }
+
     fn analyze(&mut self, table: &Table, facts: &Facts, reading: &Reading) -> Step {
         let phase = reading.slot(analyze::PHASE);
         self.inherited |= phase == 2;

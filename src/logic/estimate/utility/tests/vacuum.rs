@@ -1,7 +1,7 @@
 //! VACUUM and ANALYZE.
 
 use super::super::facts::{IndexCleanup, Kind};
-use super::super::reading::{Counted, analyze, vacuum};
+use super::super::reading::{Counted, analyze, cluster, vacuum};
 use super::{TABLE, Watch, index_of, table};
 
 #[test]
@@ -120,4 +120,20 @@ fn many_tables_weigh_by_their_pages() {
     watch.begin(Counted::Vacuum, 2).set(&whole).expect(29.1, "VACUUM, part 1 of 3: scanning heap");
     watch.begin(Counted::Vacuum, 1).expect(30.0, "VACUUM, part 2 of 3: initializing");
     watch.begin(Counted::Vacuum, 3).set(&whole).expect(98.2, "VACUUM, part 3 of 3: scanning heap");
+}
+
+#[test]
+fn vacuum_full_analyzes_each_table_after_it_is_rewritten() {
+    let tables = vec![table(1, 1000.0, vec![]), table(2, 3000.0, vec![])];
+    let mut watch = Watch::new(Kind::Rewrite { analyze: true }, "VACUUM", tables);
+    let scan = |pages| [(cluster::COMMAND, 2), (cluster::PHASE, 1), (cluster::HEAP_TOTAL, pages)];
+    watch.begin(Counted::Cluster, 1).set(&scan(1000)).set(&[(cluster::HEAP_SCANNED, 500)]);
+    watch.expect(11.25, "VACUUM, table 1 of 2: seq scanning heap");
+    watch.begin(Counted::Analyze, 1).set(&[(analyze::PHASE, 1), (analyze::BLOCKS, 1000)]);
+    watch.expect(22.5, "VACUUM, table 1 of 2: ANALYZE: acquiring sample rows");
+    watch.set(&[(analyze::PHASE, 5)]).expect(25.0, "VACUUM, table 1 of 2: ANALYZE: finalizing analyze");
+    watch.begin(Counted::Cluster, 2).set(&scan(3000)).expect(25.0, "VACUUM, table 2 of 2: seq scanning heap");
+    watch.set(&[(cluster::HEAP_SCANNED, 1500)]).expect(58.75, "VACUUM, table 2 of 2: seq scanning heap");
+    watch.begin(Counted::Analyze, 2).set(&[(analyze::PHASE, 1), (analyze::BLOCKS, 3000)]);
+    watch.expect(92.5, "VACUUM, table 2 of 2: ANALYZE: acquiring sample rows");
 }
