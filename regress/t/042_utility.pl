@@ -225,6 +225,25 @@ ends(qr/ANALYZE/);
 launch($launcher, 'REINDEX SCHEMA public');
 ends(qr/REINDEX/);
 
+# The TOAST tables of a schema's own tables, and no others; since 16 REINDEX DATABASE leaves the catalogs out
+$node->safe_psql('postgres', <<'END');
+CREATE SCHEMA apart;
+CREATE TABLE apart.t (n int, s text);
+INSERT INTO apart.t SELECT n, 'x' FROM generate_series(1, 20000) n;
+CREATE INDEX ON apart.t (gate(n, 10000));
+END
+my $own = $node->pg_version < 16 ? '' : q{WHERE coalesce(o.relnamespace, c.relnamespace) <> 'pg_catalog'::regnamespace};
+my $number = $node->safe_psql('postgres', 'SELECT count(*) FROM pg_index JOIN pg_class c ON c.oid = indrelid'
+	  . " LEFT JOIN pg_class o ON o.reltoastrelid = c.oid $own");
+lock();
+held('REINDEX SCHEMA apart', qr/REINDEX, index [12] of 2: building index: scanning table: waiting/);
+unlock();
+ends(qr/REINDEX/);
+lock();
+held('REINDEX DATABASE postgres', qr/REINDEX, index \d+ of $number: building index: scanning table: waiting/);
+unlock();
+ends(qr/REINDEX/);
+
 $_->quit foreach $holder, $launcher, $watcher;
 nothing_left($node, 'in the end');
 done_testing();

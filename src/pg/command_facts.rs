@@ -11,7 +11,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::sys;
 use logic::estimate::utility::facts::{Facts, Index, Kind, Method, Table};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -64,6 +64,7 @@ pub fn read(followed: &Followed, command: &'static str) -> Result<Facts> {
             None => Vec::new(),
         },
         Subject::Catalogs => reader.all(|class, _| class.namespace == sys::PG_CATALOG_NAMESPACE)?,
+        Subject::AllButCatalogs => reader.all(|class, _| class.namespace != sys::PG_CATALOG_NAMESPACE)?,
         Subject::Clustered => reader.all(|_, indexes| indexes.iter().any(|index| index.is_clustered))?,
         Subject::All => reader.all(|_, _| true)?,
     };
@@ -161,21 +162,28 @@ impl Reader {
             order.push(class.oid);
             classes.insert(class.oid, class);
         })?;
-        let mut tables = Vec::new();
-        for class in order.iter().filter_map(|oid| classes.get(oid)) {
-            let rows = rows.get(&class.oid).map_or(&[][..], Vec::as_slice);
-            let is_toast = class.kind == sys::RELKIND_TOASTVALUE;
+        let rows_of = |class: &Class| rows.get(&class.oid).map_or(&[][..], Vec::as_slice);
+        let mut subjects = HashSet::new();
+        for class in classes.values() {
             let is_kind = match class.kind {
                 sys::RELKIND_RELATION | sys::RELKIND_MATVIEW => true,
-                sys::RELKIND_TOASTVALUE => !matches!(self.kind, Kind::Analyze | Kind::Rewrite { .. }),
                 sys::RELKIND_PARTITIONED_TABLE => matches!(self.kind, Kind::Analyze | Kind::Vacuum { .. }),
                 _ => false,
             };
-            if !is_kind || class.is_temporary || !(is_toast || is_subject(class, rows)) {
-                continue;
+            if is_kind && !class.is_temporary && is_subject(class, rows_of(class)) {
+                subjects.insert(class.oid);
+                // a TOAST table goes with its owner
+                if !matches!(self.kind, Kind::Analyze | Kind::Rewrite { .. }) {
+                    subjects.insert(class.toast);
+                }
             }
+        }
+        let mut tables = Vec::new();
+        for class in order.iter().filter(|oid| subjects.contains(oid)).filter_map(|oid| classes.get(oid)) {
+            let is_toast = class.kind == sys::RELKIND_TOASTVALUE;
             let mut table = Table { is_toast, ..self.table(*class) };
-            let indexes = rows.iter().filter(|row| self.works_on(row)).filter_map(|row| classes.get(&row.oid));
+            let rows = rows_of(class).iter().filter(|row| self.works_on(row));
+            let indexes = rows.filter_map(|row| classes.get(&row.oid));
             let mut indexes: Vec<_> = indexes.copied().collect();
             indexes.sort_by_key(|class| class.oid);
             table.indexes = indexes.into_iter().map(|class| self.index(class)).collect();

@@ -27,6 +27,8 @@ pub enum Subject<'a> {
     All,
     /// The system catalogs.
     Catalogs,
+    /// All tables of the database but the catalogs.
+    AllButCatalogs,
     /// The tables that have been clustered before.
     Clustered,
 }
@@ -147,7 +149,9 @@ unsafe fn reindex(statement: &sys::ReindexStmt) -> Result<Followed<'_>> {
                 Subject::Schema(CStr::from_ptr(statement.name))
             }
             sys::ReindexObjectType_REINDEX_OBJECT_SYSTEM => Subject::Catalogs,
-            _ => Subject::All,
+            // CONCURRENTLY passes the catalogs by
+            _ if compat_command::REINDEX_DATABASE_TAKES_CATALOGS && !concurrently => Subject::All,
+            _ => Subject::AllButCatalogs,
         };
         Ok(Followed { kind, subject })
     }

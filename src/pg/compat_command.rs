@@ -25,3 +25,6 @@ pub unsafe fn clustered(node: *const sys::Node) -> *const sys::RangeVar {
         (*node.cast::<c_void>().cast::<sys::RepackStmt>()).relation.as_ref().map_or(ptr::null(), |named| named.relation)
     };
 }
+
+/// 16: REINDEX DATABASE leaves the catalogs out.
+pub const REINDEX_DATABASE_TAKES_CATALOGS: bool = cfg!(not(pg16_up));
