@@ -206,6 +206,26 @@ canceled();
 @row = held('VACUUM (ANALYZE, INDEX_CLEANUP OFF) t, copied', qr/VACUUM, part \d of \d: ANALYZE: acquiring/);
 canceled();
 
+# Since 18 a table is analyzed with those that inherit from it, and ONLY leaves the partitions out
+if ($node->pg_version >= 18)
+{
+	$node->safe_psql('postgres', <<'END');
+CREATE TABLE parent (n int) WITH (autovacuum_enabled = off);
+CREATE TABLE child () INHERITS (parent) WITH (autovacuum_enabled = off);
+CREATE TABLE parted (n int) PARTITION BY RANGE (n);
+CREATE TABLE part PARTITION OF parted DEFAULT WITH (autovacuum_enabled = off);
+INSERT INTO child SELECT generate_series(1, 50000);
+INSERT INTO part SELECT generate_series(1, 50000);
+END
+	held('ANALYZE parent', qr/ANALYZE, part \d of 2: acquiring (inherited )?sample rows/);
+	canceled();
+	held('ANALYZE parted', qr/ANALYZE, part \d of 2: acquiring (inherited )?sample rows/);
+	canceled();
+	held('ANALYZE ONLY parted', qr/\|ANALYZE: acquiring inherited sample rows/);
+	canceled();
+	$node->safe_psql('postgres', 'DROP TABLE parent, child, parted');
+}
+
 # What does not exist, or may not be seen, is the command's own error
 for my $sql ('VACUUM nowhere', 'REINDEX TABLE nowhere', 'CLUSTER nowhere', 'COPY nowhere TO STDOUT', 'REINDEX SCHEMA nowhere',
 	'REFRESH MATERIALIZED VIEW nowhere', 'ANALYZE no.where', 'CREATE INDEX ON nowhere (n)')

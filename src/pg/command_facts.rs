@@ -6,7 +6,7 @@
 //! the command says so itself. All is read with the server's catalog snapshot, which is given back: a CREATE INDEX
 //! CONCURRENTLY does not find one of its own.
 
-use super::command_statement::{Followed, Named, Subject};
+use super::command_statement::{Below, Followed, Named, Subject};
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
@@ -89,10 +89,15 @@ impl Reader {
         for name in names {
             let Some(class) = named(*name)?.map(class).transpose()?.flatten() else { continue };
             self.add(class, &mut tables)?;
-            if class.kind == sys::RELKIND_PARTITIONED_TABLE {
+            let descends = match name.below {
+                Below::Nothing => false,
+                Below::Partitions => class.kind == sys::RELKIND_PARTITIONED_TABLE,
+                Below::Children => class.has_children,
+            };
+            if descends {
                 for oid in descendants(class.oid)?.into_iter().filter(|oid| *oid != class.oid) {
-                    if let Some(partition) = self::class(oid)? {
-                        self.add(partition, &mut tables)?;
+                    if let Some(child) = self::class(oid)? {
+                        self.add(child, &mut tables)?;
                     }
                 }
             }
@@ -267,7 +272,7 @@ fn namespace(name: &CStr) -> Result<Option<u32>> {
     Ok((oid != 0).then_some(oid))
 }
 
-/// The relation itself, and its partitions of any level.
+/// The relation itself, and its partitions or children of any level.
 fn descendants(oid: u32) -> Result<Vec<u32>> {
     // SAFETY: reads pg_inherits, without locks of the relations.
     let list = guard(|| unsafe { sys::find_all_inheritors(oid, sys::NoLock as i32, ptr::null_mut()) })?;

@@ -17,7 +17,7 @@ pub struct Followed<'a> {
 pub enum Subject<'a> {
     /// Nothing that must be known before.
     None,
-    /// Tables; partitioned ones with their partitions.
+    /// Tables, with what is below them.
     Tables(Vec<Named<'a>>),
     /// The index alone.
     Index(Named<'a>),
@@ -39,6 +39,16 @@ pub struct Named<'a> {
     /// 0: by the name.
     oid: u32,
     name: Option<&'a sys::RangeVar>,
+    pub below: Below,
+}
+
+/// What a command takes besides the table that it names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Below {
+    Nothing,
+    Partitions,
+    /// Partitions, and whatever else inherits from it.
+    Children,
 }
 
 impl Named<'_> {
@@ -54,7 +64,7 @@ impl Named<'_> {
     /// NULL, or of a parse tree that is left as it is while the name is in use.
     unsafe fn new(name: *const sys::RangeVar) -> Self {
         // SAFETY: promised by the caller.
-        Self { oid: 0, name: unsafe { name.as_ref() } }
+        Self { oid: 0, name: unsafe { name.as_ref() }, below: Below::Partitions }
     }
 }
 
@@ -116,7 +126,13 @@ unsafe fn vacuum(statement: &sys::VacuumStmt) -> Result<Followed<'_>> {
         let options = Options::new(statement.options);
         let rels = cells(statement.rels).iter().map(|cell| {
             let relation = &*cell.ptr_value.cast::<sys::VacuumRelation>();
-            Named { oid: relation.oid, ..Named::new(relation.relation) }
+            let named = Named { oid: relation.oid, ..Named::new(relation.relation) };
+            let below = match named.name {
+                Some(range) if compat_command::VACUUM_TAKES_CHILDREN && range.inh => Below::Children,
+                Some(_) if compat_command::VACUUM_TAKES_CHILDREN => Below::Nothing,
+                _ => named.below,
+            };
+            Named { below, ..named }
         });
         let subject = if statement.rels.is_null() { Subject::All } else { Subject::Tables(rels.collect()) };
         let kind = if !statement.is_vacuumcmd {
