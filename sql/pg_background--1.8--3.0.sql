@@ -4,8 +4,8 @@
 \echo Use "ALTER EXTENSION pg_background UPDATE TO '3.0'" to load this file. \quit
 
 /*
- * 3.0 adds to 1.8 and changes nothing of it. CREATE EXTENSION comes this way,
- * too, and so do the updates from 1.9, 1.10 and 2.0: see the Makefile.
+ * 3.0 adds to 1.8, and changes nothing of it but the bodies of two helpers.
+ * CREATE EXTENSION comes this way, too, and so do the updates from 1.9, 1.10 and 2.0: see the Makefile.
  */
 
 -- pg_background_drop_executor_role() may have dropped it; unique_violation: another database was a moment faster

@@ -1,7 +1,7 @@
 //! Run SQL in PostgreSQL background workers.
 //!
 //! ```text
-//! api → launcher, worker → channel, registry → settings, errors, point → pg → logic
+//! api, hooks → launcher, worker → channel, registry → settings, errors, process, point → pg → logic
 //! ```
 //!
 //! Imports go to the right only (`scripts/check-layers`). `pg` is the only module with `unsafe` code and the only one

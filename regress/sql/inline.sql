@@ -18,9 +18,11 @@ ROLLBACK;
 SELECT count(*) FROM audit;
 SET client_min_messages = error;
 -- command tags, of the last statement
+\pset null '(null)'
 SELECT pg_background_exec(sql) FROM (VALUES ('SELECT 1 FROM generate_series(1, 3)'), ('INSERT INTO audit SELECT 2, ''x'' FROM generate_series(1, 2)'),
     ('UPDATE audit SET note = ''y'' WHERE n = 2'), ('DELETE FROM audit WHERE n = 2'), ('CREATE TABLE regress_inline AS SELECT 1 AS a'),
     ('TRUNCATE regress_inline; DROP TABLE regress_inline'), (''), (';')) AS s (sql);
+\pset null ''
 -- rows
 SELECT * FROM pg_background_query('SELECT n, note FROM audit') AS (n int, note text);
 SELECT * FROM pg_background_query('SELECT 1; INSERT INTO audit VALUES (3, NULL) RETURNING n, note') AS (n int8, note varchar(3));

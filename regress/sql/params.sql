@@ -84,6 +84,8 @@ SELECT * FROM made ORDER BY a;
 SELECT pg_background_exec('SELECT $1 INTO made_too', ROW(1));
 SELECT * FROM made_too;
 DROP TABLE made, made_too;
+-- without a statement there is no tag
+SELECT sql, pg_background_exec(sql) IS NULL AS no_tag FROM (VALUES (''), ('-- nothing'), (';; SELECT 1;'), ('SELECT 1; ;')) AS s (sql);
 
 --
 -- types

@@ -83,8 +83,9 @@ pub fn pg_background_start(call: &Call) -> Result<Datum> {
 pub fn pg_background_exec(call: &Call) -> Result<Datum> {
     let sql = EXEC.sql(call)?;
     let options = Options { results: Results::Messages, ..EXEC.options(call)? };
-    match synchronous::start(sql, &options)? {
-        Started::Job(job) => text(&read::last_tag(&job)?),
-        Started::Inline(result) => text(result.tags.last().map_or(&b""[..], Vec::as_slice)),
-    }
+    let tag = match synchronous::start(sql, &options)? {
+        Started::Job(job) => read::last_tag(&job)?,
+        Started::Inline(result) => result.tags.last().cloned().unwrap_or_default(),
+    };
+    if tag.is_empty() { Ok(call.null()) } else { text(&tag) }
 }

@@ -138,8 +138,8 @@ pub fn read(job: &Arc<Job>, set: &mut ResultSet, wanted: Wanted) -> Result<()> {
     Ok(())
 }
 
-/// Waits for the job, raises its messages, and returns its last command tag, or its error; the job is released with
-/// either. Rows are dropped. For a job that this session has just launched.
+/// Waits for the job, raises its messages, and returns its last command tag, or its error; the tag is empty if the job
+/// has no statement. The job is released with either. Rows are dropped. For a job that this session has just launched.
 pub fn last_tag(job: &Arc<Job>) -> Result<Vec<u8>> {
     let mut reading = job.take_reading().ok_or_else(|| errors::already_consumed(job.pid))?;
     stream::receive_without_rows(job, &mut reading)?;

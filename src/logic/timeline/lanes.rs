@@ -1,8 +1,8 @@
 //! Where each bar stands.
 //!
-//! A lane is a worker process, by its pid. Bars in a lane do not overlap: a job that ran while another of the same pid
-//! did (a pid may be that of a session whose jobs run inline, one in the other) gets a lane more. With many pids,
-//! several share a lane, one after the other. Jobs that have no worker have lanes of their own.
+//! A lane is a worker process, by its pid. Bars in a lane do not overlap: a job that seems to have run while another of
+//! the same pid did (the clock was set back, say) gets a lane more. With many pids, several share a lane, one after the
+//! other. Jobs that have no worker have lanes of their own.
 
 use super::Job;
 use std::collections::BTreeSet;

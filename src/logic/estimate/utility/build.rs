@@ -35,8 +35,8 @@ const INSERTS: f64 = 5.0;
 impl Build {
     /// Where the build is, and what it does. `key` tells builds apart.
     ///
-    /// A build may be seen for the first time when it is in the middle, and may stand still there: it waits for a lock in
-    /// an index expression, say. The last build's slots are never of a B-tree's scan or sort, for it has ended.
+    /// A build may be seen for the first time when it is in the middle, and may stand still there: it waits for a lock
+    /// in an index expression, say. The last build's slots are never of a B-tree's scan or sort, for it has ended.
     pub fn position(
         &mut self,
         key: u64,
