@@ -142,6 +142,34 @@ $_->quit for @loops;
 setting($node, 'pg_background.max_workers_total', 0);
 ok(none_waits(), 'all have ended');
 
+# One database that is full, with jobs of as many roles as there is room for in the queue of launches: those of another have their turns.
+setting($node, 'pg_background.max_workers_per_database', 1);
+value($session, "CREATE ROLE many_$_; GRANT pgbackground_role TO many_$_; GRANT INSERT ON done TO many_$_") for 1 .. 17;
+value($other, 'SELECT pg_advisory_lock(1)');
+value($session, "SELECT pg_background_start('SELECT pg_advisory_lock_shared(1)', results => false)");
+value($session, "SET SESSION AUTHORIZATION many_$_;\n" . insert_job('of many roles', 'results => false') . 'RESET SESSION AUTHORIZATION') for 1 .. 17;
+ok(until_true(sub { look("SELECT count(*) FROM pg_stat_background WHERE label = 'of many roles' AND pid IS NULL") == 17 }), 'jobs of many roles wait for one database');
+$node->safe_psql('postgres', 'CREATE DATABASE elsewhere');
+$node->safe_psql('elsewhere', 'CREATE EXTENSION pg_background; CREATE TABLE done (id int, note text)');
+{
+	my ($elsewhere, $holder, @loops) = map { session($node, dbname => 'elsewhere', timeout => 300) } 1 .. 4;
+
+	value($holder, 'SELECT pg_advisory_lock(1)');
+	value($elsewhere, "SELECT pg_background_start('SELECT pg_advisory_lock_shared(1)', results => false)");
+	value($elsewhere, insert_job('elsewhere', 'results => false'));
+	$_->query_until(qr/begun/, "SET pg_background.launch_timeout = '5min';\n\\echo begun\n"
+		  . "DO \$\$ BEGIN LOOP PERFORM pg_background_exec('SELECT pg_sleep(0.01)'); END LOOP; END \$\$;\n") for @loops;
+	ok(until_true(sub { look(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %LOOP PERFORM%' AND wait_event_type = 'Extension'}) == 2 }), 'sessions wait elsewhere');
+	value($holder, 'SELECT pg_advisory_unlock(1)');
+	ok(until_true(sub { $node->safe_psql('elsewhere', 'SELECT count(*) FROM done') == 1 }), 'a job of a commit has its turn there');
+	look(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO %LOOP PERFORM%' AND backend_type = 'client backend'});
+	$_->quit for $elsewhere, $holder, @loops;
+}
+value($other, 'SELECT pg_advisory_unlock(1)');
+ok(none_waits(), 'all have ended');
+is(done('of many roles'), 17, 'each has run');
+setting($node, 'pg_background.max_workers_per_database', 0);
+
 # --- a commit that finds no process ---
 
 # All are busy: one is the server's own, for logical replication.
@@ -161,6 +189,38 @@ value($other, 'SELECT pg_advisory_unlock(1)');
 ok(none_waits(), 'a job that waits for a process gets one');
 is(done('no process'), 2, 'and has run');
 value($session, 'SELECT pg_background_forget_all()');
+
+# A job that waits for a process keeps its place when others that wait are stopped.
+value($session, 'SELECT pg_background_forget_all()');
+without_idle($node);
+value($other, 'SELECT pg_advisory_lock(n) FROM generate_series(1, 3) n');
+ok(until_true(sub { !grep { title($_) =~ /pg_background/ } children() }), 'no worker, and no dispatcher');
+value($session, "SELECT pg_background_start('SELECT pg_advisory_lock_shared(1)', results => false)");
+# with the dispatcher's all slots are taken then
+value($session, "SELECT pg_background_start('SELECT pg_advisory_lock_shared(2)', results => false, at_commit => true)");
+{
+	my $waits = sub { look('SELECT coalesce(sum(queue_waits), 0) FROM pg_stat_background_totals') };
+	my $before = $waits->();
+	my $first = sub { look("SELECT label FROM pg_stat_background WHERE pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 3 AND NOT granted)") };
+	my $behind = session($node, timeout => 300);
+	my $pid = value($behind, 'SELECT pg_backend_pid()');
+
+	value($session, "SELECT pg_background_start('SELECT pg_advisory_lock_shared(3)', results => false, at_commit => true, label => 'job of a commit')");
+	ok(until_true(sub { $waits->() > $before }), 'a job waits for a process');
+	$behind->query_until(qr/begun/, "SET pg_background.launch_timeout = '5min';\n\\echo begun\n"
+		  . "SELECT pg_background_exec('SELECT pg_advisory_lock_shared(3)', label => 'job of a session');\n");
+	ok(until_waits_for($node, $pid, wait_event($node, 'Launch')), 'a session waits behind it');
+	value($session, insert_job('stopped behind', 'results => false'));
+	is(value($session, q{SELECT pg_background_stop(:'job')}), 't', 'another job is stopped');
+	ok(until_true(sub { in_history('stopped behind') eq 'canceled' }), 'and ends');
+	value($other, 'SELECT pg_advisory_unlock(1)');
+	ok(until_true(sub { $first->() ne '' }), 'there is a process');
+	is($first->(), 'job of a commit', 'for the one that has waited longest');
+	value($other, 'SELECT pg_advisory_unlock_all()');
+	value($behind, 'SELECT 1');
+	$behind->quit;
+	ok(none_waits(), 'all have ended');
+}
 
 # The same where no worker stays idle, and all end in one moment.
 value($session, 'SELECT pg_background_forget_all()');
@@ -473,6 +533,36 @@ if ($ENV{PGBG_POINTS})
 	}
 }
 
+# --- the dispatcher ends when it has offered a job, and the next one waits for a process when the worker takes it ---
+
+if ($ENV{PGBG_POINTS})
+{
+	without_idle($node);
+	job($session, 'SELECT 1::text');
+	ok(until_true(sub { idle_workers($node) == 1 }), 'a worker is idle');
+	value($other, 'SELECT pg_advisory_lock(n) FROM generate_series(1, 2) n');
+	arm($node, 'take', 'hold');
+	arm($node, 'dispatch-offered', 'hold');
+	value($session, "BEGIN;\nSELECT h AS job FROM pg_background_start('SELECT pg_advisory_lock_shared(2)', label => 'offered twice', at_commit => true) h \\gset\nCOMMIT");
+	my $dispatcher = until_held($node, 'dispatch-offered');
+	my $worker = until_held($node, 'take');
+	disarm($node, 'dispatch-offered');
+	# the fourth process: the next dispatcher finds none
+	value($other, "SELECT pg_background_start('SELECT pg_advisory_lock_shared(1)', results => false)");
+	my $before = look('SELECT sum(queue_waits) FROM pg_stat_background_totals');
+	kill 'TERM', $dispatcher;
+	ok(until_true(sub { look('SELECT sum(queue_waits) FROM pg_stat_background_totals') > $before }, 120), 'the next dispatcher waits for a process');
+	disarm($node, 'take');
+	ok(until_true(sub { look("SELECT pid FROM pg_stat_background WHERE label = 'offered twice'") eq $worker }), 'the worker takes the job');
+	value($session, insert_job('behind', 'results => false') =~ s/AS job/AS behind/r);
+	value($other, 'SELECT pg_advisory_unlock(1)');
+	ok(until_true(sub { done('behind') }), 'the dispatcher goes on while that job runs');
+	value($other, 'SELECT pg_advisory_unlock(2)');
+	is(value($session, q{SELECT pg_background_await(:'job', '2min')}), 't', 'the job ends');
+	is(in_history('offered twice'), 'stopped', 'and has run once');
+	value($session, 'SELECT pg_background_forget_all()');
+}
+
 # --- all processes are others', and nothing of this library comes by when they end ---
 
 ok(none_waits(), 'all jobs have ended');
@@ -487,6 +577,25 @@ my $last = session($node);
 value($last, 'BEGIN');
 value($last, insert_job('hogged'));
 value($last, 'COMMIT');
+if ($ENV{PGBG_POINTS})
+{
+	# A process calls for a dispatcher, in vain: that is no reason for another one to sleep until it is told.
+	my ($caller, $waiter) = map { session($node) } 1 .. 2;
+	my ($calls, $waits) = map { value($_, 'SELECT pg_backend_pid()') } $caller, $waiter;
+	my $cookie = look("SELECT cookie FROM pg_stat_background WHERE label = 'hogged'");
+
+	arm($node, 'dispatcher-called', "hold $calls");
+	$caller->query_until(qr/begun/, "\\echo begun\nSELECT count(*) FROM pg_stat_background;\n");
+	until_held($node, 'dispatcher-called', $calls);
+	$waiter->query_until(qr/begun/, "\\echo begun\nSELECT pg_background_await(ROW(0, $cookie)::pg_background_handle);\n");
+	ok(until_waits_for($node, $waits, wait_event($node, 'Launch')), 'a session waits for a job while another calls for a dispatcher');
+	my $before = process_field($waits, 'voluntary_ctxt_switches');
+	ok(until_true(sub { process_field($waits, 'voluntary_ctxt_switches') > $before + 5 }), 'it looks again');
+	disarm($node, 'dispatcher-called');
+	is(value($caller, 'SELECT 1'), "1\n1", 'the call was in vain');
+	look("SELECT pg_cancel_backend($waits)");
+	$_->quit for $caller, $waiter;
+}
 # a session that waits for its job, in each of the ways
 my @waiting = map { session($node, timeout => 300) } 1 .. 3;
 foreach my $n (0 .. 2)

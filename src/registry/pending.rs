@@ -11,6 +11,7 @@ use crate::pg::bgworker;
 use crate::pg::dsa::{Node, NodeArea};
 use crate::pg::error::{PgError, Result};
 use crate::pg::{exit, procs};
+use crate::point;
 use logic::job::state::State;
 use logic::registry::rows::JobRow;
 use logic::sqlstate;
@@ -213,30 +214,52 @@ impl Registry {
         Ok(found.is_some())
     }
 
-    /// Sees to it that a dispatcher is there as long as jobs wait. False if there is none, and no process can be had
-    /// now. Allocates nothing, and so may be called in the midst of a transaction's end.
+    /// Sees to it that a dispatcher is there as long as jobs wait. False if there is none yet, and this process could
+    /// not register one: who waits for such a job calls again soon. Allocates nothing, and so may be called in the
+    /// midst of a transaction's end.
     ///
     /// Suppose that all slots of `max_worker_processes` are taken: then nothing tells when one is free. So this is
-    /// called wherever this library comes by: at launches, at the ends of jobs, by idle workers.
+    /// called wherever this library comes by: at launches, at the ends of jobs, by idle workers. Two may come by at
+    /// once: the attempt of the other is no dispatcher, for it may fail, and nothing tells of that either.
     pub fn ensure_dispatcher(&self) -> Result<bool> {
-        if self.lacks_dispatcher() { self.call_dispatcher() } else { Ok(true) }
-    }
-
-    /// The same before there are jobs that wait, for a commit that is about to queue some.
-    pub fn call_dispatcher(&self) -> Result<bool> {
-        if !self.exclusive(|r| r.call_dispatcher())?
-            || bgworker::register_steady(b"pg_background dispatcher", DISPATCHER)?
-        {
+        if self.newest_pending() == 0 || self.dispatcher().is_some() {
             return Ok(true);
         }
+        Ok(self.call()? == Called::Registered)
+    }
+
+    /// The same before there are jobs that wait, for a commit that is about to queue some. False if no process can be
+    /// had now.
+    pub fn call_dispatcher(&self) -> Result<bool> {
+        Ok(self.call()? != Called::NoProcess)
+    }
+
+    fn call(&self) -> Result<Called> {
+        if !self.exclusive(|r| r.call_dispatcher())? {
+            return Ok(Called::ByAnother);
+        }
+        point::reach("dispatcher-called")?;
+        if bgworker::register_steady(b"pg_background dispatcher", DISPATCHER)? {
+            return Ok(Called::Registered);
+        }
         self.exclusive(|r| r.uncall_dispatcher())?;
-        Ok(false)
+        Ok(Called::NoProcess)
     }
 }
 
 /// [`Registry::ensure_dispatcher`], if this process knows of the registry.
 pub fn ensure_dispatcher() -> Result<bool> {
     known().map_or(Ok(true), Registry::ensure_dispatcher)
+}
+
+/// What has come of the call for a dispatcher.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Called {
+    Registered,
+    /// Another process was first. Its attempt may fail yet.
+    ByAnother,
+    /// There is no slot of `max_worker_processes`.
+    NoProcess,
 }
 
 fn row(job: &PendingJob) -> JobRow {

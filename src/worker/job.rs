@@ -65,8 +65,10 @@ pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: S
     let header = segment.header();
     let has_reader = header.identity.wants_results != Identity::WANTS_NOTHING;
     let audience = if has_reader { Audience::Present } else { Audience::Absent };
-    let slot = match (registration, header.slot()) {
-        (Some(registration), Some(slot)) => registration.registry.job(slot),
+    // Read once: a dispatcher may give the job another one.
+    let place = header.slot();
+    let slot = match (registration, place) {
+        (Some(registration), Some(place)) => registration.registry.job(place),
         _ => None,
     };
     let current = Current::new(Arc::clone(segment), slot, registration, Sender::new(audience));
@@ -83,9 +85,9 @@ pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: S
     if start == Start::Warm && !is_at_commit {
         attach(Queue::appointed_writer(segment)?)?;
     }
-    if let (Some(registration), Some(slot)) = (registration, header.slot()) {
+    if let (Some(registration), Some(place)) = (registration, place) {
         let cookie = header.identity.cookie;
-        if !registration.exclusive(|r, me| r.take_job(me, slot, cookie))? {
+        if !registration.exclusive(|r, me| r.take_job(me, place, cookie))? {
             return Ok(None);
         }
     }
@@ -142,7 +144,8 @@ fn has_queue(current: &Current) -> Result<bool> {
 }
 
 /// Tells a launcher that awaits a reply that this worker runs its job. Of a job that starts at a commit the registry is
-/// told, too: the launcher may have ended.
+/// told, whatever the header says: the dispatcher that made the offer may have ended, and the next one has made the
+/// header anew for a process that awaits none.
 fn accept(current: &Current) -> Result<()> {
     let header = current.segment.header();
     if header.reply() == Reply::Awaited {
@@ -151,11 +154,11 @@ fn accept(current: &Current) -> Result<()> {
         if let Some(slot) = current.slot {
             procs::wake(slot.launcher_proc());
         }
-        if header.identity.at_commit != 0 {
-            current.registration.map_or(Ok(()), |registration| registration.exclusive(|r, me| r.accept_job(me)))?;
-        }
     }
-    Ok(())
+    match current.registration {
+        Some(registration) if header.identity.at_commit != 0 => registration.exclusive(|r, me| r.accept_job(me)),
+        _ => Ok(()),
+    }
 }
 
 /// Serves what signals have asked for while this worker had the job, before it refuses the job: an error if they have
@@ -180,18 +183,21 @@ fn serve_signals() -> Result<()> {
 /// while this one is still attached to it. If the launcher has ended meanwhile, the registry frees the job's slot.
 ///
 /// A launcher that awaits no reply has compared its settings with this session's and found them equal, so this is not
-/// reached; if it were, the job would fail, as its launcher has returned the handle.
+/// reached; if it were, the job would fail, as its launcher has returned the handle. (Of a job that starts at a commit
+/// the reply means nothing, as in [`accept`].)
 fn refuse(current: &Current) -> Result<()> {
-    if current.segment.header().reply() == Reply::NotAwaited {
+    let header = current.segment.header();
+    let is_at_commit = header.identity.at_commit != 0;
+    if header.reply() == Reply::NotAwaited && !is_at_commit {
         let error = PgError::new(sqlstate::INTERNAL_ERROR, "worker could not take over the session's settings");
         fail(current, &error)?;
         return outcome::end_job(current, AfterJob::Leave);
     }
     current.with_sender(Sender::leave)?;
     current::clear();
-    if current.segment.header().identity.at_commit != 0 {
+    if is_at_commit {
         // its session goes by that
-        current.segment.header().set_worker_pid(0);
+        header.set_worker_pid(0);
     }
     current.registration.map_or(Ok(()), |registration| registration.exclusive(|r, me| r.refuse(me)))
 }

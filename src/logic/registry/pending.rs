@@ -81,11 +81,6 @@ impl Tables<'_> {
         self.head.pending.pid.load(Relaxed) != 0
     }
 
-    /// Do jobs wait, and no dispatcher was asked for?
-    pub fn lacks_dispatcher(&self) -> bool {
-        self.newest_pending() != 0 && self.head.pending.called.load(Relaxed) == 0
-    }
-
     /// Is there a worker that does not leave?
     pub fn has_workers(&self) -> bool {
         self.workers.iter().any(|worker| !matches!(worker.activity(), Activity::Free | Activity::Leaving))
@@ -227,15 +222,17 @@ impl Locked<'_> {
 
     /// Takes the job with that address out of the queue. `older` is the address of the one before it. `newer` is where
     /// the one after it has its address; `None` if the job is the newest that the dispatcher knows. False, and nothing
-    /// is done, if others have been queued since then. By the dispatcher; no job is in flight afterwards.
-    pub fn unlink_pending(&mut self, address: u64, older: u64, newer: Option<&AtomicU64>) -> bool {
+    /// is done, if others have been queued since then. By the dispatcher; the job is not in flight afterwards.
+    pub fn unlink_pending(&mut self, address: u64, cookie: i64, older: u64, newer: Option<&AtomicU64>) -> bool {
         let pending = &self.head.pending;
         let link = newer.unwrap_or(&pending.newest);
         if link.load(SeqCst) != address {
             return false;
         }
         link.store(older, SeqCst);
-        pending.in_flight.store(0, Relaxed);
+        if pending.in_flight.load(Relaxed) == cookie {
+            pending.in_flight.store(0, Relaxed);
+        }
         self.wakes.departed = true;
         true
     }

@@ -56,7 +56,7 @@ impl Dispatcher {
         segment.header().prepare_offer(Some(slot), Reply::NotAwaited);
         let way_in = match claim {
             Some(claim) => Some(WayIn::Worker(claim)),
-            None => self.way_in(&launch)?,
+            None => self.way_in(&pending, &launch)?,
         };
         let launched = match way_in {
             None => Launched::No,
@@ -96,9 +96,9 @@ impl Dispatcher {
         error::raise(&Report::new(level::LOG, report.sqlstate, with_names(&message, &[report.message()])))
     }
 
-    /// A new process, or a claim on a warm worker that has become idle; `None` if a job was asked to stop, this one or
-    /// another, or if too many launches wait.
-    fn way_in(&mut self, launch: &Launch) -> Result<Option<WayIn>> {
+    /// A new process, or a claim on a warm worker that has become idle; `None` if the job was asked to stop, if too
+    /// many launches wait, or if a worker to which the last dispatcher had offered the job is sure to run it.
+    fn way_in(&mut self, pending: &PendingNode, launch: &Launch) -> Result<Option<WayIn>> {
         let (registry, new) = (launch.registry, launch.new);
         if admission::is_next_for_process(registry, None)? {
             if let Some(worker) = cold::register(launch.segment)? {
@@ -120,8 +120,9 @@ impl Dispatcher {
         };
         let found = loop {
             self.read_list()?;
-            let is_one_stopped = self.line.iter().any(|job| job.is_asked_to_stop() && !self.is_held_off(job));
-            if is_one_stopped {
+            self.end_stopped(pending)?;
+            self.free_removed();
+            if pending.is_asked_to_stop() || registry.is_in_flight_done() {
                 break None;
             }
             if launch.segment.header().stop() == Stop::Now {

@@ -14,26 +14,25 @@
 //! line, and others go on; an error that is of one job ends that job. Any other error ends the process, and the
 //! postmaster starts it again after a second.
 
+mod ends;
 mod launch;
 mod turns;
 
-use crate::errors;
 use crate::pg::bgworker;
-use crate::pg::dsm::{self, Segment};
-use crate::pg::error::{PgError, Result, level};
+use crate::pg::dsm;
+use crate::pg::error::{PgError, Result};
+use crate::pg::exit;
 use crate::pg::latch::{self, Event};
-use crate::pg::{exit, identity, procs};
 use crate::point;
-use crate::registry::{self, Admission, End, InFlight, NewJob, PendingNode, Registry, WorkerRequirements};
-use logic::job::state::State;
-use logic::job::usage::Usage;
+use crate::registry::{self, Admission, InFlight, NewJob, PendingNode, Registry, WorkerRequirements};
+use ends::canceled;
 use logic::registry::door::Door;
 use logic::registry::quota::Scope;
 use logic::sqlstate;
 use logic::wire::pending::PendingJob;
-use logic::wire::report::Report;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
+use turns::Turn;
 
 /// So long it waits for another job before it leaves.
 const STAY: Duration = Duration::from_secs(1);
@@ -80,9 +79,7 @@ struct Dispatcher {
     removed: Vec<PendingNode>,
     /// The cookie of the job for which processes have ended before they had it, and how many.
     starts: (i64, u32),
-    /// Jobs that wait for their turn among the launches that wait: address and ticket. A limit of a role or a database
-    /// keeps out its jobs alone, so there may be several.
-    turns: Vec<(u64, u64)>,
+    turns: Vec<Turn>,
     shortage: Option<Shortage>,
     /// Addresses of jobs whose own segments cannot be mapped, until they are tried again.
     held_off: Vec<(u64, Instant)>,
@@ -135,14 +132,17 @@ impl Dispatcher {
                 latch::check_for_interrupts()?;
                 continue;
             }
-            let stays = !self.line.is_empty() || (idle_since.elapsed() < STAY && !self.registry.has_waiters());
-            if !stays {
+            // what it has taken out must be freed by itself: no later dispatcher knows of it
+            let has_work = !self.line.is_empty() || !self.removed.is_empty();
+            if !has_work && (idle_since.elapsed() >= STAY || self.registry.has_waiters()) {
                 self.registry.pending_nodes()?.trim()?;
                 if self.registry.exclusive(|r| r.end_dispatch())? {
                     return Ok(());
                 }
             }
-            latch::wait(Event::Launch, Some(Instant::now() + LOOK_AGAIN))?;
+            // who has read the list wakes nobody
+            let pause = if self.removed.is_empty() { LOOK_AGAIN } else { WORKER_CHECK };
+            latch::wait(Event::Launch, Some(Instant::now() + pause))?;
             bgworker::serve_idle()?;
         }
     }
@@ -191,7 +191,7 @@ impl Dispatcher {
         let mut index = 0;
         while let Some(&pending) = self.line.get(index) {
             let is_stopped = pending.is_asked_to_stop();
-            let has_turn = self.turns.iter().any(|(address, _)| *address == pending.address);
+            let has_turn = self.turns.iter().any(|turn| turn.address == pending.address);
             if !is_stopped && (!is_open || (is_full && !has_turn)) {
                 index += 1;
                 continue;
@@ -211,7 +211,12 @@ impl Dispatcher {
                 let new = new_job(&job);
                 point::reach("dispatch-looked")?;
                 match self.admit(pending.address, &new)? {
-                    Admission::Admitted(slot, claim) => self.launch(pending, &job, &new, slot, claim)?,
+                    Admission::Admitted(slot, claim) => {
+                        let launched = self.launch(pending, &job, &new, slot, claim)?;
+                        // those before it may have ended meanwhile
+                        index = self.place_of(&pending);
+                        launched
+                    }
                     Admission::Refused(scope) => {
                         match scope {
                             Scope::Slots | Scope::Total => is_full = true,
@@ -225,8 +230,6 @@ impl Dispatcher {
             match launched {
                 Launched::Yes => {}
                 Launched::Stopped if self.end(&job, &canceled())? => {}
-                // Others may have been asked to stop meanwhile: those behind it end now, those before it in the next
-                // pass.
                 Launched::No => {
                     pass = Pass::Fruitful;
                     is_full = true;
@@ -237,7 +240,7 @@ impl Dispatcher {
                 Launched::Stopped | Launched::WithoutSegment => {
                     self.give_up_turns(|address| address == pending.address)?;
                     if job.handle != 0 && !is_held_off {
-                        self.held_off.push((pending.address, Instant::now() + LOOK_AGAIN));
+                        self.hold_off(&pending);
                     }
                     index += 1;
                     continue;
@@ -253,52 +256,18 @@ impl Dispatcher {
         Ok(pass)
     }
 
+    /// The job's number in the line.
+    fn place_of(&self, pending: &PendingNode) -> usize {
+        let is_meant = |other: &PendingNode| other.address == pending.address;
+        self.line.iter().position(is_meant).unwrap_or(self.line.len())
+    }
+
+    fn hold_off(&mut self, pending: &PendingNode) {
+        self.held_off.push((pending.address, Instant::now() + LOOK_AGAIN));
+    }
+
     fn is_held_off(&self, pending: &PendingNode) -> bool {
         self.held_off.iter().any(|(address, until)| *address == pending.address && *until > Instant::now())
-    }
-
-    /// The job cannot be started.
-    fn fail(&self, job: &PendingJob, report: &Report) -> Result<Launched> {
-        self.registry.exclusive(|r| r.release_in_flight())?;
-        Ok(if self.end(job, report)? { Launched::Yes } else { Launched::WithoutSegment })
-    }
-
-    /// Ends a job that has never had a worker: in its segment, if it has one, then in the registry. What can fail comes
-    /// first: a job that has ended is taken out of the list, so that it does not end again. False: its segment cannot
-    /// be had now, and it has not ended.
-    fn end(&self, job: &PendingJob, report: &Report) -> Result<bool> {
-        let now = identity::now();
-        let state = if report.sqlstate == sqlstate::QUERY_CANCELED { State::Canceled } else { State::Error };
-        let attached = if job.handle == 0 { Ok(None) } else { Segment::attach(job.handle) };
-        let segment = match attached {
-            Ok(segment) => segment,
-            Err(error) if is_shortage(&error) => return Ok(false),
-            Err(error) if is_stop(&error) => return Err(error),
-            // a segment of another version of the library, say: its session reads of the end in the registry
-            Err(_) => None,
-        };
-        let new = new_job(job);
-        let end = End {
-            state,
-            sqlstate: report.sqlstate,
-            message: report.message(),
-            started_at: 0,
-            finished_at: now,
-            timed_out: false,
-            used: Usage::default(),
-        };
-        if registry::logs_end(&end) {
-            // without a line the job ends all the same
-            let _ = registry::log_end(job.cookie, job.label, job.query, &end);
-        }
-        if let Some(segment) = segment {
-            let mut body = Vec::new();
-            report.encode(&mut body);
-            segment.header().finish(state, now, &body);
-        }
-        self.registry.exclusive(|r| r.end_pending(&new, &end))?;
-        procs::wake(job.session_proc);
-        Ok(true)
     }
 
     /// Takes the job with that number out of the list.
@@ -309,7 +278,7 @@ impl Dispatcher {
         loop {
             let older = job.node.next.load(SeqCst);
             let newer = self.line.get(index + 1).map(|newer| &newer.node.next);
-            if self.registry.exclusive(|r| r.unlink_pending(job.address, older, newer))? {
+            if self.registry.exclusive(|r| r.unlink_pending(job.address, cookie, older, newer))? {
                 break;
             }
             self.read_list()?;
@@ -361,11 +330,4 @@ fn new_job<'a>(job: &PendingJob<'a>) -> NewJob<'a> {
             WorkerRequirements { key, settings, handle, taken: &[], likely: None }
         }),
     }
-}
-
-/// The error of a job that was asked to stop before it had a worker.
-fn canceled() -> Report {
-    let mut report = errors::canceled().report();
-    report.level = level::ERROR;
-    report
 }

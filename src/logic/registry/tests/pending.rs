@@ -132,7 +132,7 @@ impl World {
         if let Some(index) = line.iter().position(|address| *address as i64 == cookie) {
             let older = self.links[line[index] as usize - 1].load(SeqCst);
             let newer = line.get(index + 1).map(|newer| &self.links[*newer as usize - 1]);
-            assert!(self.exclusive(DISPATCHER, |r| r.unlink_pending(line[index], older, newer)));
+            assert!(self.exclusive(DISPATCHER, |r| r.unlink_pending(line[index], line[index] as i64, older, newer)));
         }
     }
 
