@@ -350,7 +350,7 @@ for my $whom ('an idle worker', 'a busy worker', 'a launcher')
 	$offset = -s $node->logfile;
 	kill 9, $victims{$whom};
 	ok($node->wait_for_log(qr/all server processes terminated; reinitializing/, $offset), "$whom is killed: the server starts again");
-	ok(until_true(sub { $node->psql('postgres', 'SELECT 1') == 0 }), "$whom is killed: the server is there again");
+	ok(until_there($node), "$whom is killed: the server is there again");
 	for my $dead ($session, $other, $locker) { eval { $dead->quit } }
 	is(count_of('pg_stat_background'), 0, "$whom is killed: no job is known");
 	is(count_of('pg_stat_background_workers'), 0, "$whom is killed: no worker is known");

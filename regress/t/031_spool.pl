@@ -264,7 +264,7 @@ ok(until_idle($crashed, $pid), 'a job has ended before a process crashes');
 cmp_ok(scalar(() = glob $left), '>', 0, 'files are there before a process crashes');
 kill 'ABRT', value($session, 'SELECT pg_backend_pid()');
 ok(until_true(sub { !grep { -e } glob $left }), 'the server that starts again removes the files');
-ok($crashed->poll_query_until('postgres', 'SELECT true'), 'it is there again');
+ok(until_there($crashed), 'it is there again');
 eval { $session->quit };
 $crashed->stop;
 

@@ -571,8 +571,16 @@ value($hog, 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_p
 	. ' SET max_parallel_workers_per_gather = 8; CREATE TABLE many AS SELECT generate_series(1, 5000) AS i');
 ok(until_true(sub { !grep { title($_) =~ /pg_background/ } children() or do { look(q{SELECT count(pg_terminate_backend(pid)) FROM
 	pg_stat_background_workers}); 0 } }), 'no worker has a process slot');
-$hog->query_until(qr/begun/, "\\echo begun\nSELECT count(pg_sleep(600)) FROM many;\n");
-ok(until_true(sub { look(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}) == 3 }), 'parallel workers have all slots');
+my $parallel = sub { look(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}) };
+my $give_up = sub { look(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT count(pg_sleep(600))%' AND backend_type = 'client backend'}) };
+# The slot of a process that has ended is free a moment later.
+ok(until_true(sub {
+	$hog->query_until(qr/begun/, "\\echo begun\nSELECT count(pg_sleep(600)) FROM many;\n");
+	return 1 if until_true(sub { $parallel->() == 3 }, 5);
+	$give_up->();
+	ask($hog, 'SELECT 1');
+	return 0;
+}), 'parallel workers have all slots');
 my $last = session($node);
 value($last, 'BEGIN');
 value($last, insert_job('hogged'));
@@ -611,8 +619,8 @@ $last->quit;
 # A session that was idle has a timer of the server's set, which wakes it once within ten seconds, whatever it waits for.
 ok(until_true(sub { look(q{SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%await%' AND state = 'active' AND pid <> pg_backend_pid()
 	AND clock_timestamp() - query_start > '11 s'}) == 3 }), 'they sleep');
-look(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT count(pg_sleep(600))%' AND backend_type = 'client backend'});
-ok(until_true(sub { look(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}) == 0 }), 'they end');
+$give_up->();
+ok(until_true(sub { $parallel->() == 0 }), 'they end');
 is(value($_, 'SELECT 1'), "t\n1", 'the wait ends when there are processes again') for @waiting;
 is(done('hogged, awaited'), 3, 'the jobs have run');
 $_->quit for @waiting;

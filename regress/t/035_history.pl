@@ -199,7 +199,7 @@ my $pid = value($victim, 'SELECT pg_backend_pid()');
 $offset = -s $node->logfile;
 kill 'ABRT', $pid;
 until_true(sub { said(qr/database system is ready to accept connections/) }) or die 'the server did not come back';
-until_true(sub { $node->psql('postgres', 'SELECT 1') == 0 }) or die 'no connection after the crash';
+until_there($node) or die 'no connection after the crash';
 is(labels(), $last_stop, 'after a crash the history is that of the last stop');
 eval { $victim->quit };
 run_job('after the crash', 'SELECT 1');

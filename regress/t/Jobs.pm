@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(server session ask value launch job job_sql until_true until_waits_for segments segments_of_jobs settle nothing_left healthy crashed process_field wake_ups is_gone
+our @EXPORT = qw(server session ask value launch job job_sql until_true until_waits_for segments segments_of_jobs settle nothing_left healthy crashed process_field wake_ups is_gone until_there
   wait_event setting arm disarm until_held without_idle idle_workers until_idle until_slot_free totals LIST);
 
 # Seconds after which anything that should happen at once has failed.
@@ -340,6 +340,14 @@ sub healthy
 	ok(!crashed($node), 'no process has crashed');
 	is(one_job($node), 42, 'a job runs in the end');
 	return;
+}
+
+# until_there(NODE): waits until a server that starts again by itself accepts connections.  Until then a psql may be gone before it has
+# been given its statement.
+sub until_there
+{
+	my ($node) = @_;
+	return until_true(sub { (eval { $node->safe_psql('postgres', 'SELECT pg_is_in_recovery()') } // '') eq 'f' });
 }
 
 # process_field(PID, NAME): a field of /proc/PID/status; undef where there is none
