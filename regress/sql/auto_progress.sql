@@ -83,6 +83,45 @@ SELECT percent, rows, source, ends FROM in_the_middle('CREATE TABLE made AS SELE
 CREATE FUNCTION low() RETURNS int STABLE LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT min(id) FROM source); END $$;
 SELECT percent, rows, source, ends FROM in_the_middle('CREATE TABLE made_later AS SELECT * FROM source WHERE id >= low() AND gate(id)');
 DROP TABLE made_later;
+-- Nor is it that of a function which says, when the plan is started, which partitions are read.
+CREATE FUNCTION slowly(id int) RETURNS bool LANGUAGE plpgsql COST 1000 AS $$
+BEGIN
+    IF id % 100 = 0 THEN
+        PERFORM pg_sleep(0.002);
+    END IF;
+    RETURN true;
+END
+$$;
+CREATE FUNCTION slow_at_first() RETURNS int STABLE LANGUAGE plpgsql AS $$
+DECLARE
+    calls int := coalesce(nullif(current_setting('my.calls', true), ''), '0')::int;
+BEGIN
+    PERFORM set_config('my.calls', (calls + 1)::text, true);
+    RETURN CASE WHEN calls < 10 THEN (SELECT min(id) FROM source WHERE slowly(id)) ELSE 1 END;
+END
+$$;
+CREATE TABLE parts (id int, filler text) PARTITION BY RANGE (id);
+CREATE TABLE parts_below PARTITION OF parts FOR VALUES FROM (MINVALUE) TO (0);
+CREATE TABLE parts_above PARTITION OF parts FOR VALUES FROM (0) TO (MAXVALUE);
+INSERT INTO parts SELECT * FROM source;
+ANALYZE parts;
+SELECT percent, rows, source, ends FROM in_the_middle('SELECT * FROM parts WHERE id >= slow_at_first() AND gate(id)');
+SELECT percent, rows, source, ends FROM in_the_middle('CREATE TABLE made_later AS SELECT * FROM parts WHERE id >= slow_at_first() AND gate(id)');
+DROP TABLE parts, made_later;
+-- Nor, of FETCH, that of the first query in a function.
+CREATE FUNCTION counted(n int) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN CASE n WHEN 1 THEN (SELECT count(*) FROM source WHERE slowly(id)) ELSE (SELECT count(*) FROM source WHERE gate(id)) END;
+END
+$$;
+CREATE FUNCTION opens() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    c refcursor := 'c';
+BEGIN
+    OPEN c FOR SELECT counted(n) FROM (VALUES (1), (2)) AS v (n);
+END
+$$;
+SELECT percent, phase, ends FROM in_the_middle('SELECT opens(); FETCH ALL FROM c');
 CREATE MATERIALIZED VIEW gated AS SELECT * FROM source WHERE gate(id) WITH NO DATA;
 SELECT percent, rows, source, ends FROM in_the_middle('REFRESH MATERIALIZED VIEW gated');
 SELECT percent, source, ends FROM in_the_middle('EXPLAIN ANALYZE SELECT * FROM source WHERE gate(id)');

@@ -172,8 +172,8 @@ impl<'a> Tree<'a> {
             | sys::NodeTag_T_CopyStmt
             | sys::NodeTag_T_ExecuteStmt
             | sys::NodeTag_T_DeclareCursorStmt
-            | sys::NodeTag_T_FetchStmt
             | sys::NodeTag_T_AlterTableStmt => Work::Plan,
+            // FETCH, too: its plan was started before
             _ => Work::Itself,
         }
     }

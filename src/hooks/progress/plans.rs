@@ -3,7 +3,7 @@
 //! The outermost plan is watched, whatever it costs. Of nested ones those are that cost something: a statement of two
 //! microseconds in a loop pays a look at a flag.
 
-use super::levels::LEVELS;
+use super::levels::{LEVELS, Top};
 use super::{is_active, sample_if_due, start_ticks, tick};
 use crate::pg::encoding::clip;
 use crate::pg::error::Result;
@@ -21,7 +21,8 @@ pub struct Plans;
 
 #[derive(Clone, Copy)]
 pub struct Frame {
-    execution: Execution,
+    /// None while it is started.
+    execution: Option<Execution>,
     depth: u32,
 }
 
@@ -38,8 +39,8 @@ impl ExecutorHook for Plans {
         if purpose == Purpose::Explain || (is_nested && query.plan().total_cost() < CHEAP && !is_next_main()) {
             return Ok(());
         }
+        start_ticks()?;
         if !is_nested {
-            start_ticks()?;
             LEVELS.with(|levels| levels.begin_plan());
         }
         // The outermost plan's end is the job's: it is read only if a tick comes before.
@@ -52,6 +53,11 @@ impl ExecutorHook for Plans {
     }
 
     fn enter(query: Query, stage: Stage) -> Option<Frame> {
+        if stage == Stage::Start {
+            // What runs meanwhile is nested in the plan, and does not stand for the statement.
+            let depth = is_next_main().then(|| LEVELS.with(|levels| levels.enter_command(Top::Command)))??;
+            return Some(Frame { execution: None, depth });
+        }
         if stage == Stage::Run {
             plan_state::count_run();
         }
@@ -68,20 +74,21 @@ impl ExecutorHook for Plans {
         if stage == Stage::Finish {
             watched_plans::finish(execution);
         }
-        Some(Frame { execution, depth })
+        Some(Frame { execution: Some(execution), depth })
     }
 
     fn leave(frame: Frame, ended: Ended) {
-        match ended {
-            Ended::Well => {
-                watched_plans::leave(frame.execution, tick());
-                LEVELS.with(|levels| levels.leave_plan(frame.execution, frame.depth));
+        match (frame.execution, ended) {
+            (Some(execution), Ended::Well) => {
+                watched_plans::leave(execution, tick());
+                LEVELS.with(|levels| levels.leave_plan(execution, frame.depth));
             }
             // it will not go on
-            Ended::Failed => {
-                watched_plans::forget(frame.execution);
+            (Some(execution), Ended::Failed) => {
+                watched_plans::forget(execution);
                 LEVELS.with(|levels| levels.leave(frame.depth));
             }
+            (None, _) => drop(LEVELS.with(|levels| levels.leave(frame.depth))),
         }
     }
 

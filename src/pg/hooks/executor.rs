@@ -71,14 +71,16 @@ pub enum Purpose {
 /// A stage of an execution in which it works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// There is no execution yet. May run functions that are evaluated for the plan: which partitions are read, say.
+    Start,
     /// Once, or, for a cursor, for each FETCH.
     Run,
     /// Runs what was left (of data-modifying WITH), and after-triggers.
     Finish,
 }
 
-/// What is done around the executor in this process. For an execution that goes well: `after_start`, then `enter`
-/// and `leave` for each Run and for Finish, `before_end`, `after_end`.
+/// What is done around the executor in this process. For an execution that goes well: `enter` and
+/// `leave` for Start, `after_start`, then `enter` and `leave` for each Run and for Finish, `before_end`, `after_end`.
 pub trait ExecutorHook {
     /// What `enter` hands to `leave`.
     type Frame: Copy;
@@ -193,7 +195,7 @@ unsafe extern "C-unwind" fn start<H: ExecutorHook>(query: *mut sys::QueryDesc, f
             _ => sys::standard_ExecutorStart(query, flags),
         };
         let is_followed = is_active::<H>();
-        call();
+        stage::<H>(query, Stage::Start, call);
         if is_followed {
             let explains = flags & sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0;
             let purpose = if explains { Purpose::Explain } else { Purpose::Run };
