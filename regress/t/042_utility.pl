@@ -12,7 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = server('utility', conf => <<'END');
-pg_background.progress_interval = '5ms'
+pg_background.progress_interval = '1ms'
 max_parallel_maintenance_workers = 0
 END
 my $dir = PostgreSQL::Test::Utils::tempdir;

@@ -36,7 +36,8 @@ impl Build {
     /// Where the build is, and what it does. `key` tells builds apart.
     ///
     /// A build may be seen for the first time when it is in the middle, and may stand still there: it waits for a lock
-    /// in an index expression, say. The last build's slots are never of a B-tree's scan or sort, for it has ended.
+    /// in an index expression, say; and those before it may have come and gone between two looks. The last build's
+    /// slots are never of a B-tree's scan or sort, for it has ended.
     pub fn position(
         &mut self,
         key: u64,
@@ -52,12 +53,11 @@ impl Build {
         slots[index::PARTITIONS - FIRST] = 0;
         slots[index::PARTITIONS_DONE - FIRST] = 0;
         if self.key != Some(key) {
-            let is_first = self.key.is_none();
             let in_the_middle = method == Method::Btree && (2..=4).contains(&reading.slot(index::SUBPHASE));
             *self = Self {
                 key: Some(key),
                 before: if at_begin == Slots::Cleared { [0; COUNTED] } else { slots },
-                has_begun: is_first || in_the_middle,
+                has_begun: in_the_middle,
                 has_scanned: false,
                 buffers: reading.buffers,
             };

@@ -64,7 +64,8 @@ impl Indexing {
         if phase != 2 {
             return Step::at(Position::new(0, 0.0, 0.0, Some(0.0)), "initializing");
         }
-        let (position, label) = self.build.position(partition as u64, method, Slots::Kept, reading);
+        let at_begin = if partition == 0 { Slots::Cleared } else { Slots::Kept };
+        let (position, label) = self.build.position(partition as u64, method, at_begin, reading);
         let step = Step::at(staged(position, partition as u32), label).of("building index");
         if partitions > 0.0 {
             let share = 1.0 / partitions;

@@ -96,7 +96,9 @@ impl Rewriting {
         let step = match index {
             Some(index) => {
                 let key = u64::from(number) << 32 | place as u64;
-                let (position, what) = self.build.position(key, index.method, Slots::Kept, reading);
+                // before the first there was that of an empty TOAST table
+                let at_begin = if place == 0 && has_rows(reading) { Slots::Cleared } else { Slots::Kept };
+                let (position, what) = self.build.position(key, index.method, at_begin, reading);
                 Step::at(staged(position, 10 * number + place as u32 + 1), what).of(label)
             }
             None => Step::at(Position::new(99, 0.0, 0.0, Some(0.0)), label),

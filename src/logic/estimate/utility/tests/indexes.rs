@@ -128,6 +128,10 @@ fn cluster_rebuilds_indexes_after_the_heap() {
     watch.expect(67.7, "VACUUM, index 2 of 2: rebuilding index: initializing");
     watch.set(&[(index::SUBPHASE, 2), (index::BLOCKS, 10), (index::BLOCKS_DONE, 0)]);
     watch.expect(67.7, "VACUUM, index 2 of 2: rebuilding index: scanning table");
+    // the first was not seen at all
+    let mut watch = Watch::new(kind, "VACUUM", vec![table(TABLE, 1000.0, indexes.clone())]);
+    watch.begin(Counted::Cluster, TABLE).set(&[(cluster::PHASE, 6), (cluster::INDEXES_REBUILT, 1)]).set(&full);
+    watch.expect(67.7, "VACUUM, index 2 of 2: rebuilding index: initializing");
     // it is first seen when it scans, and stands still
     let mut watch = Watch::new(kind, "VACUUM", vec![table(TABLE, 1000.0, indexes)]);
     watch.begin(Counted::Cluster, TABLE).set(&[(cluster::PHASE, 6)]).set(&full).look();
