@@ -121,7 +121,7 @@ BEGIN
     OPEN c FOR SELECT counted(n) FROM (VALUES (1), (2)) AS v (n);
 END
 $$;
-SELECT percent, phase, ends FROM in_the_middle('SELECT opens(); FETCH ALL FROM c');
+SELECT percent, source, ends FROM in_the_middle('SELECT opens(); FETCH ALL FROM c');
 CREATE MATERIALIZED VIEW gated AS SELECT * FROM source WHERE gate(id) WITH NO DATA;
 SELECT percent, rows, source, ends FROM in_the_middle('REFRESH MATERIALIZED VIEW gated');
 SELECT percent, source, ends FROM in_the_middle('EXPLAIN ANALYZE SELECT * FROM source WHERE gate(id)');
