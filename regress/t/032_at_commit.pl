@@ -201,7 +201,7 @@ value($session, "SELECT pg_background_start('SELECT pg_advisory_lock_shared(2)',
 {
 	my $waits = sub { look('SELECT coalesce(sum(queue_waits), 0) FROM pg_stat_background_totals') };
 	my $before = $waits->();
-	my $first = sub { look("SELECT label FROM pg_stat_background WHERE pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 3 AND NOT granted)") };
+	my $first = sub { look("SELECT label FROM pg_stat_background WHERE pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 3 AND NOT granted) ORDER BY started_at LIMIT 1") };
 	my $behind = session($node, timeout => 300);
 	my $pid = value($behind, 'SELECT pg_backend_pid()');
 
@@ -543,9 +543,11 @@ if ($ENV{PGBG_POINTS})
 	value($other, 'SELECT pg_advisory_lock(n) FROM generate_series(1, 2) n');
 	arm($node, 'take', 'hold');
 	arm($node, 'dispatch-offered', 'hold');
-	value($session, "BEGIN;\nSELECT h AS job FROM pg_background_start('SELECT pg_advisory_lock_shared(2)', label => 'offered twice', at_commit => true) h \\gset\nCOMMIT");
+	value($session, "BEGIN;\nSELECT h AS job FROM pg_background_start('SELECT pg_advisory_lock_shared(2)', label => 'offered twice', at_commit => true, notify => 'offered') h \\gset\nCOMMIT");
 	my $dispatcher = until_held($node, 'dispatch-offered');
 	my $worker = until_held($node, 'take');
+	my $listener = session($node);
+	value($listener, 'LISTEN offered');
 	disarm($node, 'dispatch-offered');
 	# the fourth process: the next dispatcher finds none
 	value($other, "SELECT pg_background_start('SELECT pg_advisory_lock_shared(1)', results => false)");
@@ -560,6 +562,10 @@ if ($ENV{PGBG_POINTS})
 	value($other, 'SELECT pg_advisory_unlock(2)');
 	is(value($session, q{SELECT pg_background_await(:'job', '2min')}), 't', 'the job ends');
 	is(in_history('offered twice'), 'stopped', 'and has run once');
+	my $told = '';
+	until_true(sub { $told .= join '', ask($listener, 'SELECT 1'); $told =~ /"pid"/ });
+	like($told, qr/"pid" ?: ?$worker\b/, 'by that worker, which knows who it is');
+	$listener->quit;
 	value($session, 'SELECT pg_background_forget_all()');
 }
 

@@ -67,7 +67,7 @@ impl<'a> Launch<'a> {
         let mut found = Ok(None);
         if let Some(ticket) = registry.exclusive(|r| r.join(new, registry::Queue::ForProcess))? {
             count(registry, new, LaunchEvent::Waits)?;
-            found = self.wait_in_queue(ticket, give_up);
+            found = self.wait_in_queue(ticket, give_up, || false);
             registry.exclusive(|r| r.quit(ticket))?;
         }
         if matches!(found, Ok(None)) {
@@ -81,26 +81,37 @@ impl<'a> Launch<'a> {
     ///
     /// After the first pause an idle worker is dismissed, and another after each of the longest pauses, if that did
     /// not help: dismissing all at once would cost later launches their warm workers.
-    pub(super) fn wait_in_queue(&self, ticket: u64, give_up: Instant) -> Result<Option<WayIn>> {
+    ///
+    /// `None`: the time is over, or `is_over` says so.
+    pub(super) fn wait_in_queue(
+        &self,
+        ticket: u64,
+        give_up: Instant,
+        is_over: impl Fn() -> bool,
+    ) -> Result<Option<WayIn>> {
         let registry = self.registry;
         let is_next = || is_next_for_process(registry, Some(ticket));
         let mut try_now = || {
             door::check()?;
+            if is_over() {
+                return Ok(Some(None));
+            }
             if !is_next()? {
                 return Ok(None);
             }
             match registry.exclusive(|r| r.claim_for(self.slot, self.new))? {
-                Some(claim) => Ok(Some(WayIn::Worker(claim))),
-                None => Ok(cold::register(self.segment)?.map(WayIn::Process)),
+                Some(claim) => Ok(Some(Some(WayIn::Worker(claim)))),
+                None => Ok(cold::register(self.segment)?.map(|worker| Some(WayIn::Process(worker)))),
             }
         };
         let wait = |until| wait::for_turn(until, &mut try_now);
-        wait::in_pauses(give_up, wait, |pause| {
+        let found = wait::in_pauses(give_up, wait, |pause| {
             if (pause == wait::SHORTEST_PAUSE || pause == wait::LONGEST_PAUSE) && is_next()? {
                 registry.exclusive(|r| r.dismiss_one())?;
             }
             Ok(())
-        })
+        })?;
+        Ok(found.flatten())
     }
 }
 

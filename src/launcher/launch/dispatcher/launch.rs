@@ -52,8 +52,9 @@ impl Dispatcher {
             Err(error) => return self.fail(job, &error.report()),
         };
         let launch = Launch { registry: self.registry, segment: &segment, new, slot, claim: None, receiver: None };
-        // A new process may take the job from the moment that it is registered.
-        segment.header().prepare_offer(Some(slot), Reply::NotAwaited);
+        // A worker may take the job from now on: a new process from the moment that it is registered, and one to which
+        // the last dispatcher had offered the job. So this comes once.
+        segment.header().prepare_offer(Some(slot), Reply::Awaited);
         let way_in = match claim {
             Some(claim) => Some(WayIn::Worker(claim)),
             None => self.way_in(&pending, &launch)?,
@@ -130,7 +131,7 @@ impl Dispatcher {
                 latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
                 break None;
             }
-            match launch.wait_in_queue(ticket, Instant::now() + LOOK_AGAIN) {
+            match launch.wait_in_queue(ticket, Instant::now() + LOOK_AGAIN, || self.has_news()) {
                 Ok(None) => {}
                 Ok(found) => break found,
                 // The door was closed: the job waits until it is open.
@@ -142,13 +143,21 @@ impl Dispatcher {
         Ok(found)
     }
 
+    /// While the job in flight waits for a process: has it got a worker all the same, were others queued, or was one
+    /// asked to stop?
+    fn has_news(&self) -> bool {
+        let newest = self.line.last().map_or(0, |newest| newest.address);
+        self.registry.is_in_flight_done()
+            || self.registry.newest_pending() != newest
+            || self.line.iter().any(|job| job.is_asked_to_stop() && !self.is_held_off(job))
+    }
+
     /// Offers the job to the claimed worker, and waits until that has accepted it.
     ///
-    /// The reply is always awaited: the worker may refuse the job. The segment of a session is pinned already; one that
+    /// The worker may refuse the job, whatever the claim promises. The segment of a session is pinned already; one that
     /// was made here is new, and pinned for the way.
     fn offer(&self, segment: &Arc<Segment>, job: &PendingJob, slot: u32, claim: &Claim) -> Result<Launched> {
         let claim = Claim { is_sure: false, is_mapped: job.handle != 0, ..*claim };
-        segment.header().prepare_offer(Some(slot), Reply::Awaited);
         if !claim.is_mapped {
             segment.pin()?;
         }

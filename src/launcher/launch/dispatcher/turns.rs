@@ -55,7 +55,8 @@ impl Dispatcher {
                 Admission::Admitted(..) => r.set_in_flight(new.cookie),
                 Admission::Refused(scope) => {
                     let limit = Limit::of(scope, new);
-                    let has_room = turns.len() < MAX_TURNS || limit == Limit::All;
+                    let most = if limit == Limit::All { MAX_TURNS + 1 } else { MAX_TURNS };
+                    let has_room = turns.len() < most;
                     if ticket.is_none() && has_room && turns.iter().all(|turn| turn.limit != limit) {
                         joined = r.join(new, Queue::ForSlot).map(|ticket| Turn { address, ticket, limit });
                     }
@@ -64,8 +65,11 @@ impl Dispatcher {
             (admission, joined)
         })?;
         self.turns.extend(joined);
-        if let (Admission::Admitted(..), Some(turn)) = (&admission, turn) {
-            self.turns.remove(turn);
+        match (&admission, turn) {
+            (Admission::Admitted(..), Some(turn)) => drop(self.turns.remove(turn)),
+            // perhaps another limit than before
+            (Admission::Refused(scope), Some(turn)) => self.turns[turn].limit = Limit::of(*scope, new),
+            _ => {}
         }
         Ok(admission)
     }
