@@ -194,26 +194,32 @@ unsafe extern "C-unwind" fn start<H: ExecutorHook>(query: *mut sys::QueryDesc, f
             Some(Previous { start: Some(hook), .. }) => hook(query, flags),
             _ => sys::standard_ExecutorStart(query, flags),
         };
-        let is_followed = is_active::<H>();
-        stage::<H>(query, Stage::Start, call);
-        if is_followed {
-            let explains = flags & sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0;
-            let purpose = if explains { Purpose::Explain } else { Purpose::Run };
-            callback(|| H::after_start(Query::new(query), purpose));
+        if !is_active::<H>() {
+            return call();
         }
+        followed::<H>(query, Stage::Start, call);
+        let explains = flags & sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0;
+        let purpose = if explains { Purpose::Explain } else { Purpose::Run };
+        callback(|| H::after_start(Query::new(query), purpose));
     }
 }
 
-/// Runs a stage in a frame, if there is one.
+/// Runs a stage, in a frame if it is followed.
 ///
 /// # Safety
 /// As for [`framed`]; the query outlives the call.
 unsafe fn stage<H: ExecutorHook>(query: *mut sys::QueryDesc, stage: Stage, call: impl FnOnce()) {
     // SAFETY: promised by the caller.
+    unsafe { if is_active::<H>() { followed::<H>(query, stage, call) } else { call() } }
+}
+
+/// The same of an execution that is followed.
+///
+/// # Safety
+/// As for [`stage`].
+unsafe fn followed<H: ExecutorHook>(query: *mut sys::QueryDesc, stage: Stage, call: impl FnOnce()) {
+    // SAFETY: promised by the caller.
     unsafe {
-        if !is_active::<H>() {
-            return call();
-        }
         match callback(|| Ok(H::enter(Query::new(query), stage))) {
             Some(frame) => framed(call, |ended| H::leave(frame, ended)),
             None => call(),
