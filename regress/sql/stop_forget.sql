@@ -147,6 +147,7 @@ GRANT ALL ON handles TO regress_pgbg_a, regress_pgbg_b, regress_pgbg_signal;
 RESET client_min_messages;
 DELETE FROM handles;
 CALL launch(1, 'SELECT pg_sleep(600)', 'of a superuser');
+CALL until_runs(1);
 SET ROLE regress_pgbg_a;
 CALL launch(2, 'SELECT pg_sleep(600)', 'of a');
 CALL launch(3, 'SELECT pg_sleep(600)', 'of a');
