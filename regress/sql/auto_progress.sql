@@ -108,6 +108,24 @@ ANALYZE parts;
 SELECT percent, rows, source, ends FROM in_the_middle('SELECT * FROM parts WHERE id >= slow_at_first() AND gate(id)');
 SELECT percent, rows, source, ends FROM in_the_middle('CREATE TABLE made_later AS SELECT * FROM parts WHERE id >= slow_at_first() AND gate(id)');
 DROP TABLE parts, made_later;
+-- Nor is its figure that of a loop in such a function.
+CREATE FUNCTION loops_at_first() RETURNS int STABLE LANGUAGE plpgsql AS $$
+DECLARE
+    r record;
+BEGIN
+    IF coalesce(current_setting('my.loops', true), '') = '' THEN
+        PERFORM set_config('my.loops', 'done', true);
+        FOR r IN SELECT id FROM source WHERE slowly(id) LOOP
+            PERFORM count(*) FROM target WHERE id < r.id % 10;
+        END LOOP;
+    END IF;
+    RETURN 1;
+END
+$$;
+SELECT percent, rows, source, ends FROM in_the_middle('SELECT * FROM source WHERE id >= loops_at_first() AND gate(id)');
+-- A prepared statement is started before it is known where its rows go.
+SELECT percent, rows, source, ends FROM in_the_middle('PREPARE p AS SELECT * FROM source WHERE gate(id); CREATE TABLE made_later AS EXECUTE p', at_least => 60);
+DROP TABLE made_later;
 -- Nor, of FETCH, that of the first query in a function.
 CREATE FUNCTION counted(n int) RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN

@@ -157,16 +157,19 @@ between($row[1], $row[4] / 500 - 1, $row[4] / 500 + 1, 'rows of those in the tab
 append_to_file("$dir/go", '');
 ends(qr/COPY 50000/);
 
-# COPY from a file, held by a trigger
+# COPY from a file, held by a trigger. What another trigger does before says nothing of the rows to come.
 $node->safe_psql('postgres', <<'END');
 CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM gate(NEW.n, 50000); RETURN NEW; END';
 CREATE TRIGGER hold BEFORE INSERT ON copied FOR EACH ROW EXECUTE FUNCTION hold();
+CREATE FUNCTION looks() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM copied WHERE n < 0; RETURN NULL; END';
+CREATE TRIGGER looks BEFORE INSERT ON copied EXECUTE FUNCTION looks();
 END
 append_to_file("$dir/rows", join '', map { "$_\n" } 1 .. 100_000);
 lock();
 @row = held("COPY copied FROM '$dir/rows'", qr/COPY: copying rows: waiting for a lock\|automatic\|\d+/);
 between($row[1], 45, 60, 'bytes of those in the file');
 between($row[4], 49_000, 50_000, 'rows so far, not a percentage');
+is(value($watcher, 'SELECT rows_estimated FROM pg_stat_background'), '', 'nobody knows how many there will be');
 unlock();
 ends(qr/COPY 100000/);
 
@@ -176,6 +179,22 @@ lock();
 is($row[3], 'automatic', 'a query in a command is observed');
 unlock();
 ends(qr/SELECT 20000/);
+
+# Not that of an event trigger which runs before it
+$node->safe_psql('postgres', <<'END');
+CREATE FUNCTION asks() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM count(*) FROM copied; END';
+CREATE EVENT TRIGGER asks ON ddl_command_start EXECUTE FUNCTION asks();
+END
+lock();
+for my $command ('CREATE TABLE made_after AS', 'CREATE MATERIALIZED VIEW seen AS')
+{
+	held("$command SELECT gate(n, 10000) FROM t", qr/^[^|]*\|[45]\d\|.*: waiting for a lock:.*\|automatic/);
+	unlock();
+	ends(qr/SELECT 20000/);
+	lock();
+}
+unlock();
+$node->safe_psql('postgres', 'DROP EVENT TRIGGER asks');
 
 # ALTER TABLE that rewrites: no percentage, but the phase
 lock();

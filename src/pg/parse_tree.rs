@@ -39,9 +39,20 @@ pub enum Work {
     /// It sets, shows or ends something.
     None,
     /// It runs a plan, or is done when a plan is that it runs.
-    Plan,
+    Plan(Destination),
     /// It works itself, or runs other statements.
     Itself,
+}
+
+/// Where the rows of a command's plan go. Other plans that it starts, those of event triggers say, go elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A new table, or the new contents of a materialized view.
+    Relation,
+    /// COPY … TO.
+    Copy,
+    /// Not known beforehand: the first plan that is started is taken for the command's.
+    Any,
 }
 
 /// A role as a statement names it.
@@ -153,6 +164,17 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// CREATE TABLE AS EXECUTE, of an analyzed statement.
+    fn runs_prepared(self) -> bool {
+        // SAFETY: the caller has looked at the node's type, and this at the query's.
+        unsafe {
+            let query = Tree::new(self.as_node::<sys::CreateTableAsStmt>().query);
+            query.kind() == sys::NodeTag_T_Query
+                && (query.as_node::<sys::Query>().utilityStmt.as_ref())
+                    .is_some_and(|statement| statement.type_ == sys::NodeTag_T_ExecuteStmt)
+        }
+    }
+
     pub fn work(self) -> Work {
         match self.kind() {
             sys::NodeTag_T_TransactionStmt
@@ -166,14 +188,15 @@ impl<'a> Tree<'a> {
             | sys::NodeTag_T_UnlistenStmt
             | sys::NodeTag_T_NotifyStmt
             | sys::NodeTag_T_LoadStmt => Work::None,
-            sys::NodeTag_T_CreateTableAsStmt
-            | sys::NodeTag_T_RefreshMatViewStmt
-            | sys::NodeTag_T_ExplainStmt
-            | sys::NodeTag_T_CopyStmt
+            // CREATE TABLE AS EXECUTE starts the plan before it has a destination
+            sys::NodeTag_T_CreateTableAsStmt if self.runs_prepared() => Work::Plan(Destination::Any),
+            sys::NodeTag_T_CreateTableAsStmt | sys::NodeTag_T_RefreshMatViewStmt => Work::Plan(Destination::Relation),
+            sys::NodeTag_T_CopyStmt if self.copy().is_some_and(|copy| !copy.is_from) => Work::Plan(Destination::Copy),
+            sys::NodeTag_T_ExplainStmt
             | sys::NodeTag_T_ExecuteStmt
             | sys::NodeTag_T_DeclareCursorStmt
-            | sys::NodeTag_T_AlterTableStmt => Work::Plan,
-            // FETCH, too: its plan was started before
+            | sys::NodeTag_T_AlterTableStmt => Work::Plan(Destination::Any),
+            // FETCH, too: its plan was started before. And COPY … FROM: its triggers have plans.
             _ => Work::Itself,
         }
     }

@@ -30,7 +30,7 @@ impl UtilityHook for Commands {
     fn enter(command: Command) -> Option<u32> {
         let top = match command.statement.work() {
             Work::None => return None,
-            Work::Plan => Top::CommandWithPlan,
+            Work::Plan(destination) => Top::CommandWithPlan(destination),
             Work::Itself => Top::Command,
         };
         LEVELS.with(|levels| levels.enter_command(top))

@@ -1,6 +1,7 @@
 //! What runs in what: the statement of the job, and those nested in it (functions, triggers, loops over cursors).
 
 use crate::pg::memory::Execution;
+use crate::pg::parse_tree::Destination;
 use crate::pg::signal_cell::SignalCell;
 use crate::pg::watched_plans;
 use crate::worker::current;
@@ -11,8 +12,8 @@ use logic::estimate::Phase;
 pub enum Top {
     /// A plan: SELECT, INSERT, UPDATE, DELETE, MERGE.
     Plan,
-    /// A command around a plan, as CREATE TABLE AS: the first plan that it starts stands for it.
-    CommandWithPlan,
+    /// A command around a plan, as CREATE TABLE AS: the first plan that it starts whose rows go there stands for it.
+    CommandWithPlan(Destination),
     /// A command that works by itself, or runs other statements (DO, CALL).
     Command,
 }
@@ -52,6 +53,8 @@ pub struct Levels {
     statement: u64,
     /// The command has started the plan that stands for it.
     has_main: bool,
+    /// The plan that stands for the statement is made, or started.
+    prepares_main: bool,
     /// Plans and commands that have begun to run.
     begun: u64,
     started: Vec<Started>,
@@ -61,17 +64,44 @@ pub static LEVELS: SignalCell<Levels> = SignalCell::new(Levels::new());
 
 impl Levels {
     const fn new() -> Self {
-        Self { depth: 0, top: Top::Plan, statement: 0, has_main: false, begun: 0, started: Vec::new() }
+        Self {
+            depth: 0,
+            top: Top::Plan,
+            statement: 0,
+            has_main: false,
+            prepares_main: false,
+            begun: 0,
+            started: Vec::new(),
+        }
     }
 
     pub fn is_nested(&self) -> bool {
         self.depth > 0 || current::is_committing()
     }
 
-    /// Does the next plan that starts stand for the outermost statement?
-    pub fn is_next_main(&self) -> bool {
-        let is_of_command = self.depth == 1 && self.top == Top::CommandWithPlan && !self.has_main;
-        !self.is_nested() || (is_of_command && !current::is_committing())
+    /// Where the rows of the plan must go that comes next, for it to stand for the outermost statement; `None` if
+    /// there is no such plan to come.
+    pub fn awaits_main(&self) -> Option<Destination> {
+        match self.top {
+            _ if !self.is_nested() => Some(Destination::Any),
+            Top::CommandWithPlan(destination) => {
+                (self.depth == 1 && !self.has_main && !current::is_committing()).then_some(destination)
+            }
+            Top::Plan | Top::Command => None,
+        }
+    }
+
+    /// The plan that stands for the outermost statement is made, or started: what runs meanwhile is nested in it.
+    /// Returns the depth to go back to.
+    pub fn prepare_main(&mut self) -> u32 {
+        let depth = self.enter_command(Top::Command);
+        self.prepares_main = true;
+        depth
+    }
+
+    pub fn leave_preparation(&mut self, depth: u32) {
+        self.prepares_main = false;
+        self.leave(depth);
     }
 
     /// Is a command the outermost statement?
@@ -92,9 +122,10 @@ impl Levels {
         self.statement += 1;
     }
 
-    /// A plan is watched from now on; `text` is that of a nested one.
-    pub fn add(&mut self, execution: Execution, text: Phase) {
-        let is_main = self.is_next_main();
+    /// A plan is watched from now on; `nested` is the text of one that does not stand for the outermost statement.
+    pub fn add(&mut self, execution: Execution, nested: Option<Phase>) {
+        let is_main = nested.is_none();
+        let text = nested.unwrap_or_default();
         self.has_main |= is_main;
         let statement = self.statement;
         self.started.push(Started { execution, is_main, has_run: false, begun_before: 0, statement, text });
@@ -151,7 +182,8 @@ impl Levels {
         let innermost = nested().rev().find(is_running).or(cursor);
         View {
             main: self.started.iter().rev().filter(|one| one.is_main).find(is_running).map(|main| main.execution),
-            cursor: cursor.map(|cursor| cursor.execution),
+            // a loop in a function that is evaluated beforehand is not what the statement does
+            cursor: cursor.filter(|_| !self.prepares_main).map(|cursor| cursor.execution),
             nested: innermost.map(|nested| (nested.execution, nested.text)),
             runs_command: self.runs_command(),
         }

@@ -1,7 +1,7 @@
 //! Plans in the making. Most take no time that anyone sees; some (joins of many tables, partitions by the thousand, a
 //! function that is evaluated beforehand) take seconds, and there is nothing to be counted.
 
-use super::levels::{LEVELS, Top};
+use super::levels::LEVELS;
 use super::{is_active, start_ticks};
 use crate::pg::error::Result;
 use crate::pg::hooks::Ended;
@@ -25,18 +25,18 @@ impl PlannerHook for Planning {
     /// Of the outermost statement, or in a command that is one. What runs meanwhile, in functions that are evaluated
     /// beforehand, is nested in it, and is not the command's own plan.
     fn enter() -> Result<Option<u32>> {
-        if !LEVELS.with(|levels| levels.is_next_main()).unwrap_or(false) {
+        if LEVELS.with(|levels| levels.awaits_main()).flatten().is_none() {
             return Ok(None);
         }
         start_ticks()?;
-        let depth = LEVELS.with(|levels| levels.enter_command(Top::Command));
+        let depth = LEVELS.with(|levels| levels.prepare_main());
         IS_PLANNING.store(depth.is_some(), Relaxed);
         Ok(depth)
     }
 
     fn leave(depth: u32, _ended: Ended) {
         IS_PLANNING.store(false, Relaxed);
-        LEVELS.with(|levels| levels.leave(depth));
+        LEVELS.with(|levels| levels.leave_preparation(depth));
     }
 }
 

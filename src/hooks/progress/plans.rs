@@ -3,7 +3,7 @@
 //! The outermost plan is watched, whatever it costs. Of nested ones those are that cost something: a statement of two
 //! microseconds in a loop pays a look at a flag.
 
-use super::levels::{LEVELS, Top};
+use super::levels::LEVELS;
 use super::{is_active, sample_if_due, start_ticks, tick};
 use crate::pg::encoding::clip;
 use crate::pg::error::Result;
@@ -11,7 +11,6 @@ use crate::pg::hooks::Ended;
 use crate::pg::hooks::executor::{ExecutorHook, Purpose, Query, Stage};
 use crate::pg::memory::Execution;
 use crate::pg::{plan_state, watched_plans};
-use logic::estimate::Phase;
 use logic::estimate::nested::one_line;
 
 /// Nested plans that are expected to cost less pass.
@@ -36,7 +35,8 @@ impl ExecutorHook for Plans {
     fn after_start(query: Query, purpose: Purpose) -> Result<()> {
         sample_if_due();
         let is_nested = LEVELS.with(|levels| levels.is_nested()).unwrap_or(true);
-        if purpose == Purpose::Explain || (is_nested && query.plan().total_cost() < CHEAP && !is_next_main()) {
+        let is_main = is_main(query);
+        if purpose == Purpose::Explain || (!is_main && query.plan().total_cost() < CHEAP) {
             return Ok(());
         }
         start_ticks()?;
@@ -44,10 +44,10 @@ impl ExecutorHook for Plans {
             LEVELS.with(|levels| levels.begin_plan());
         }
         // The outermost plan's end is the job's: it is read only if a tick comes before.
-        let read_at = if is_next_main() { tick() } else { 0 };
+        let read_at = if is_main { tick() } else { 0 };
         if let Some(execution) = watched_plans::watch(query, read_at, gone)? {
-            let text = if is_next_main() { Phase::new() } else { one_line(query.text(), clip) };
-            LEVELS.with(|levels| levels.add(execution, text));
+            let nested = (!is_main).then(|| one_line(query.text(), clip));
+            LEVELS.with(|levels| levels.add(execution, nested));
         }
         Ok(())
     }
@@ -55,7 +55,7 @@ impl ExecutorHook for Plans {
     fn enter(query: Query, stage: Stage) -> Option<Frame> {
         if stage == Stage::Start {
             // What runs meanwhile is nested in the plan, and does not stand for the statement.
-            let depth = is_next_main().then(|| LEVELS.with(|levels| levels.enter_command(Top::Command)))??;
+            let depth = is_main(query).then(|| LEVELS.with(|levels| levels.prepare_main()))??;
             return Some(Frame { execution: None, depth });
         }
         if stage == Stage::Run {
@@ -88,7 +88,7 @@ impl ExecutorHook for Plans {
                 watched_plans::forget(execution);
                 LEVELS.with(|levels| levels.leave(frame.depth));
             }
-            (None, _) => drop(LEVELS.with(|levels| levels.leave(frame.depth))),
+            (None, _) => drop(LEVELS.with(|levels| levels.leave_preparation(frame.depth))),
         }
     }
 
@@ -100,8 +100,9 @@ impl ExecutorHook for Plans {
     }
 }
 
-fn is_next_main() -> bool {
-    LEVELS.with(|levels| levels.is_next_main()).unwrap_or(false)
+/// Does the plan, which is about to start or has just started, stand for the outermost statement?
+fn is_main(plan: Query) -> bool {
+    LEVELS.with(|levels| levels.awaits_main()).flatten().is_some_and(|destination| plan.goes_to(destination))
 }
 
 fn gone(execution: Execution) {

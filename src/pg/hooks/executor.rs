@@ -9,6 +9,7 @@ use crate::pg::compat_executor::{self as compat, Count};
 use crate::pg::entry::callback;
 use crate::pg::error::Result;
 use crate::pg::memory::Execution;
+use crate::pg::parse_tree::Destination;
 use crate::pg::sys;
 use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
@@ -50,6 +51,19 @@ impl<'a> Query<'a> {
     pub fn plan(self) -> Plan<'a> {
         // SAFETY: promised to `new`: the executor has a plan, never a utility command.
         unsafe { Plan::new((*self.query).plannedstmt) }
+    }
+
+    /// Do its rows go there?
+    pub fn goes_to(self, destination: Destination) -> bool {
+        // SAFETY: promised to `new`.
+        let to = unsafe { (*self.query).dest.as_ref() }.map(|receiver| receiver.mydest);
+        match destination {
+            Destination::Relation => {
+                matches!(to, Some(sys::CommandDest_DestIntoRel | sys::CommandDest_DestTransientRel))
+            }
+            Destination::Copy => to == Some(sys::CommandDest_DestCopyOut),
+            Destination::Any => true,
+        }
     }
 
     /// By its memory; `None` before ExecutorStart has been called.
