@@ -3,7 +3,8 @@
 use super::error::{PgError, Result, with_names};
 use super::guard::guard;
 use super::guc_copy::SettingsCopy;
-use super::{compat_session as compat, encoding, guc_table, sys};
+use super::{compat_session as compat, encoding, guc_table, identity, sys};
+use logic::segment::header::Identity;
 use logic::session::change;
 use logic::session::overlay;
 use logic::session::settings::{self, Setting, Settings};
@@ -106,11 +107,12 @@ pub fn wanted<'a>(own: &Settings<'a>, state: &'a [u8]) -> Option<Settings<'a>> {
 /// A session of another database may have a value that is none here: a text search configuration that this database
 /// lacks, a client encoding for which there is no conversion. Such a setting stays what it is.
 ///
-/// `mine` are the settings that the session has.
-pub fn restore(mine: &SerializedSettings, state: &[u8]) -> Result<bool> {
+/// `mine` are the settings that the session has; `users` are those of the other session, which are taken over as well.
+pub fn restore(mine: &SerializedSettings, state: &[u8], users: &Identity) -> Result<bool> {
     let mine = parse(mine.bytes()).unwrap_or_default();
     let Some(theirs) = parse(state) else {
-        return restore_all(state).map(|()| false);
+        restore_all(state)?;
+        return identity::adopt_session(users).map(|()| false);
     };
     let is_overlay = theirs.is_overlay;
     let theirs = if is_overlay { overlay::overlay(&mine, &theirs) } else { theirs };
@@ -118,20 +120,22 @@ pub fn restore(mine: &SerializedSettings, state: &[u8]) -> Result<bool> {
     let changes = change::difference(&mine.now, &theirs.now);
     let only_differences = changes.is_some();
     match changes {
-        Some(changes) if is_overlay => changes.iter().try_for_each(set_if_valid)?,
-        Some(changes) => changes.iter().try_for_each(set)?,
+        Some(changes) => set_all(&theirs, &changes, if is_overlay { set_if_valid } else { set }, users)?,
         None if is_overlay => {
             return Err(PgError::new(sqlstate::INTERNAL_ERROR, "settings cannot be laid over those of the database"));
         }
-        None => restore_all(state)?,
+        None => {
+            restore_all(state)?;
+            adopt_users(&theirs, users)?;
+        }
     }
     set_resets(&theirs, if is_overlay { set_if_valid } else { set_reset })?;
     Ok(only_differences)
 }
 
-/// Gives this session, which has had others before, another session's settings; false when it cannot. Inside a
-/// transaction, which is to be aborted then.
-pub fn change_to(theirs: &Settings) -> Result<bool> {
+/// Gives this session, which has had others before, another session's settings and users; false when it cannot. Inside
+/// a transaction, which is to be aborted then.
+pub fn change_to(theirs: &Settings, users: &Identity) -> Result<bool> {
     let mut state = SerializedSettings::default();
     state.take()?;
     let Some(mine) = parse(state.bytes()) else {
@@ -150,9 +154,45 @@ pub fn change_to(theirs: &Settings) -> Result<bool> {
     let Some(changes) = change::difference(&mine.now, &theirs.now) else {
         return Ok(false);
     };
-    changes.iter().try_for_each(set)?;
+    set_all(theirs, &changes, set, users)?;
     set_resets(theirs, set_reset)?;
     Ok(true)
+}
+
+/// Sets the changes that make this session's settings theirs, and makes it act as those users.
+fn set_all(theirs: &Settings, changes: &[Setting], set: fn(&Setting) -> Result<()>, users: &Identity) -> Result<()> {
+    changes.iter().filter(|setting| !setting.is_of_users()).try_for_each(set)?;
+    adopt_users(theirs, users)
+}
+
+/// Makes the session act as those users, and gives the settings that stand for them, as far as they are among theirs,
+/// their values, also if they have them already. Inside a transaction.
+///
+/// To the server such a value is a name and what it has found under that name, which RESET and the end of a SET LOCAL
+/// take up again. Here the users are known by their OIDs; under the name there can be none any more, or another role,
+/// or one that the session could not take now. So the server is told, as in a parallel worker, to look for nothing and
+/// to take what the session has, which is what `users` say.
+///
+/// A minor version of before November 2024 looks for the name all the same, and asks for the right to that role, as it
+/// does in parallel workers. It has not `role` among the settings; and `session_authorization` stays what it is where
+/// there is no such role.
+pub fn adopt_users(theirs: &Settings, users: &Identity) -> Result<()> {
+    identity::adopt_session(users)?;
+    for setting in theirs.now.iter().filter(|setting| setting.is_of_users()) {
+        without_lookup(|| set_if_valid(setting))?;
+    }
+    identity::adopt_session(users)
+}
+
+/// Calls `set` while the server takes the values of settings for what was valid elsewhere: it does not look names of
+/// users up.
+fn without_lookup<R>(set: impl FnOnce() -> Result<R>) -> Result<R> {
+    // SAFETY: a variable of the server. An ERROR comes back as the result.
+    unsafe { sys::InitializingParallelWorker = true };
+    let result = set();
+    // SAFETY: as above.
+    unsafe { sys::InitializingParallelWorker = false };
+    result
 }
 
 /// Their settings in the words that this session has for the same values; see [`change::in_words_of`].
@@ -268,16 +308,18 @@ pub fn with_role_setting<R>(use_it: impl FnOnce(&[u8]) -> R) -> Result<R> {
     Ok(use_it(guc_table::role()?.unwrap_or_default()))
 }
 
+/// Users are to be adopted afterwards: the server resets what they are known by first.
 fn restore_all(state: &[u8]) -> Result<()> {
     let start = state.as_ptr();
     // On a standby a transaction begins read-only, and the server would refuse the reset of that setting. The next
     // transaction sets its own.
     // SAFETY: the state is what `save` wrote in a process of the same server; it is only read. A flag of this
     // transaction.
-    guard(|| unsafe {
+    let restore = || unsafe {
         sys::XactReadOnly = false;
         sys::RestoreGUCState(start.cast_mut().cast());
-    })
+    };
+    without_lookup(|| guard(restore))
 }
 
 /// What a launcher's settings are known by, to it and to the worker that has them; never 0.

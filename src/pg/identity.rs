@@ -150,7 +150,7 @@ pub fn connect(identity: &Identity) -> Result<()> {
 }
 
 /// Takes over session user and SET ROLE, as a parallel worker does: the launcher's session had the right to both.
-/// Inside a transaction, after the settings.
+/// Inside a transaction. The settings `role` and `session_authorization` are `guc_state`'s.
 pub fn adopt_session(identity: &Identity) -> Result<()> {
     let (session, outer) = (identity.session_user, identity.outer_role);
     // SAFETY: a superuser flag comes from the catalog, not from the segment.

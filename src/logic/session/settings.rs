@@ -67,6 +67,11 @@ impl Setting<'_> {
         self.source <= OVERRIDE
     }
 
+    /// Is the value the name of the user as whom the session acts?
+    pub fn is_of_users(&self) -> bool {
+        matches!(self.name, b"role\0" | b"session_authorization\0")
+    }
+
     /// Does the value begin and end with the transaction?
     pub(super) fn is_of_transaction(&self) -> bool {
         matches!(self.name, b"transaction_isolation\0" | b"transaction_read_only\0" | b"transaction_deferrable\0")

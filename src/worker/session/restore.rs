@@ -3,7 +3,7 @@
 use super::users::Users;
 use super::{Serves, Session, State};
 use crate::pg::error::Result;
-use crate::pg::{frontend, guc_state, guc_table, identity, xact};
+use crate::pg::{frontend, guc_state, guc_table, xact};
 use logic::segment::header::Identity;
 use logic::session::change::{self, OfTransaction};
 use logic::session::overlay::overlay;
@@ -21,8 +21,8 @@ impl Session {
         xact::begin()?;
         frontend::feign_client()?;
         self.now.take_once()?;
-        self.state = if guc_state::restore(&self.now, serialized)? { State::ByDifference } else { State::Wholesale };
-        identity::adopt_session(identity)?;
+        let only_differences = guc_state::restore(&self.now, serialized, identity)?;
+        self.state = if only_differences { State::ByDifference } else { State::Wholesale };
         xact::commit()?;
         guc_table::forget_transaction_settings();
         if self.serves == Serves::OneJob {
@@ -60,10 +60,9 @@ impl Session {
             return Ok(false);
         }
         xact::begin()?;
-        if !guc_state::change_to(&theirs)? {
+        if !guc_state::change_to(&theirs, identity)? {
             return Ok(false);
         }
-        identity::adopt_session(identity)?;
         xact::commit()?;
         self.now.take()?;
         let now = guc_state::parse(self.now.bytes()).unwrap_or_default();
@@ -130,11 +129,9 @@ impl Session {
         if !self.users.is_role_unchanged()? {
             guc_state::reset_role()?;
         }
-        if !guc_state::change_to(wanted)? {
+        if !guc_state::change_to(wanted, &self.users.identity())? {
             return Ok(false);
         }
-        // a SET SESSION AUTHORIZATION that was taken back has taken SET ROLE with it
-        identity::adopt_session(&self.users.identity())?;
         xact::commit()?;
         Ok(true)
     }

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::pg::error::Result;
-use crate::pg::{guc_state, identity, leftovers, xact};
+use crate::pg::{guc_state, leftovers, xact};
 use logic::segment::header::Identity;
 
 /// A session's users at one moment.
@@ -42,12 +42,14 @@ impl Session {
         self.users.ids[..2] == [identity.session_user, identity.outer_role]
     }
 
-    /// Takes over the launcher's users, in a transaction of its own. Where the settings are the same already.
+    /// Takes over the launcher's users, in a transaction of its own. Where the settings are the same already: the names
+    /// of users among them may be those of others now.
     pub(super) fn adopt_users(&mut self, identity: &Identity) -> Result<()> {
         // should it fail, the next job's are looked up again
         self.users.ids = Default::default();
         xact::begin()?;
-        identity::adopt_session(identity)?;
+        let theirs = guc_state::parse(&self.launcher).unwrap_or_default();
+        guc_state::adopt_users(&theirs, identity)?;
         xact::commit()?;
         self.users = Users::now()?;
         Ok(())
