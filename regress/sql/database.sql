@@ -235,6 +235,25 @@ SELECT count(*), sum(length(x)), count(m), min(m)
        pg_background_result_v2(h.pid, h.cookie) AS (m mood, x text);
 SELECT length(there($$SELECT ROW(1, repeat('y', 3000000))::lonely$$, 't text'));
 
+-- row types within row types: their columns are not described without end
+SELECT string_agg(format('CREATE TYPE nest%s AS (%s)', level, (SELECT string_agg(format('c%s %s', i, type), ', ') FROM generate_series(1, 60) i)), '; ') AS nest
+  FROM (VALUES (0, 'int'), (1, 'nest0'), (2, 'nest1')) AS v (level, type) \gset
+:nest;
+SELECT there(:'nest');
+SELECT attempt($$SELECT pg_background_exec('SELECT $1 IS NULL', ROW(NULL::nest2), database => 'regress_pgbg_other')$$);
+SELECT attempt($$SELECT pg_background_exec('SELECT $1 IS NULL', ROW(NULL::nest1), database => 'regress_pgbg_other')$$);
+-- all parameters count
+SELECT attempt(format('SELECT pg_background_exec(''SELECT $30 IS NULL'', ROW(%s), database => ''regress_pgbg_other'')',
+                      (SELECT string_agg('NULL::nest1', ', ') FROM generate_series(1, 30))));
+SELECT attempt($$SELECT there('SELECT NULL::nest2')$$);
+SELECT there('SELECT NULL::nest1', 'a nest1');
+-- all columns count
+SELECT attempt(format('SELECT there(%L)', 'SELECT ' || (SELECT string_agg('NULL::nest1', ', ') FROM generate_series(1, 30))));
+-- a type of this database that is not described is not the same
+SELECT there('DROP TYPE nest2; CREATE TYPE nest2 AS (a int)');
+SELECT there('SELECT ROW(1)::nest2');
+DROP TYPE nest2, nest1, nest0;
+
 --
 -- the readers of 3.0
 --

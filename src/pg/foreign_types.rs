@@ -16,10 +16,12 @@
 //! the reader.
 
 use super::catalog::row;
-use super::error::Result;
+use super::error::{PgError, Result};
 use super::guard::guard;
+use super::latch::check_for_interrupts;
 use super::types::{self, TEXT};
 use super::{encoding, sys};
+use logic::sqlstate;
 use logic::wire::columns::{Column, Foreign, Form};
 use logic::wire::type_tree::{Definition, TypeTree};
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -96,36 +98,61 @@ fn text_of(name: *const c_char) -> Vec<u8> {
     unsafe { CStr::from_ptr(name) }.to_bytes().to_vec()
 }
 
+/// How many types can be described still: of all columns of a result, or all parameters of a job. A row type counts
+/// with the types of its columns, each time that it is met, so a few row types within row types can have any number.
+pub(super) struct Room(u32);
+
+impl Room {
+    const MAX: u32 = 100_000;
+
+    pub(super) fn new() -> Self {
+        Self(Self::MAX)
+    }
+
+    fn take(&mut self) -> Result<()> {
+        self.0 = self.0.checked_sub(1).ok_or_else(too_many_types)?;
+        Ok(())
+    }
+}
+
+#[cold]
+fn too_many_types() -> PgError {
+    PgError::new(sqlstate::PROGRAM_LIMIT_EXCEEDED, "row types are too large to be described to another database")
+        .detail(format!("With the columns of their columns, and so on, they have more than {} types.", Room::MAX))
+}
+
 /// What the type is. One that is not there any more is text.
-pub(super) fn describe(type_id: u32) -> Result<TypeTree> {
+pub(super) fn describe(type_id: u32, room: &mut Room) -> Result<TypeTree> {
     // SAFETY: throws when the stack is too deep.
     guard(|| unsafe { sys::check_stack_depth() })?;
+    room.take()?;
     if is_text_elsewhere(type_id) {
         return Ok(TypeTree::Shared(TEXT));
     }
     let Some(found) = look_up(type_id)? else { return Ok(TypeTree::Shared(TEXT)) };
     if found.element != 0 && found.kind == sys::TYPTYPE_BASE {
-        let element = describe(found.element)?;
+        let element = describe(found.element, room)?;
         let is_same = is_shared(type_id) && element.is(found.element);
         return Ok(if is_same { TypeTree::Shared(type_id) } else { TypeTree::Array(Box::new(element)) });
     }
     let definition = match found.kind {
-        sys::TYPTYPE_DOMAIN => Definition::Domain(Box::new(describe(found.base)?)),
+        sys::TYPTYPE_DOMAIN => Definition::Domain(Box::new(describe(found.base, room)?)),
         sys::TYPTYPE_RANGE => {
             // SAFETY: a catalog lookup.
             let subtype = guard(|| unsafe { sys::get_range_subtype(type_id) })?;
-            Definition::Range(Box::new(describe(subtype)?))
+            Definition::Range(Box::new(describe(subtype, room)?))
         }
         sys::TYPTYPE_MULTIRANGE => {
             // SAFETY: a catalog lookup.
             let range = guard(|| unsafe { sys::get_multirange_range(type_id) })?;
-            Definition::Multirange(Box::new(describe(range)?))
+            Definition::Multirange(Box::new(describe(range, room)?))
         }
         sys::TYPTYPE_COMPOSITE => {
+            check_for_interrupts()?;
             let mut columns = Vec::new();
             let mut is_same = true;
             for (name, type_id) in types::row_type_columns(type_id)? {
-                let tree = describe(type_id)?;
+                let tree = describe(type_id, room)?;
                 is_same &= tree.is(type_id);
                 columns.push((name, tree));
             }
@@ -171,12 +198,12 @@ fn has_no_characters(type_id: u32) -> Result<bool> {
 
 /// Are values of the type, which a column can have, stored alike in every database of the cluster, in any encoding?
 pub(super) fn is_stored_alike(type_id: u32) -> Result<bool> {
-    Ok(describe(type_id)?.is(type_id) && has_no_characters(type_id)?)
+    Ok(describe(type_id, &mut Room::new())?.is(type_id) && has_no_characters(type_id)?)
 }
 
 /// How values of the type, which a column can have, travel to a session of another database.
-pub(super) fn form(type_id: u32, readers_encoding: i32) -> Result<Form> {
-    let tree = describe(type_id)?;
+pub(super) fn form(type_id: u32, readers_encoding: i32, room: &mut Room) -> Result<Form> {
+    let tree = describe(type_id, room)?;
     let encoding = encoding::of_database();
     let is_native = tree.is(type_id) && (encoding == readers_encoding || has_no_characters(type_id)?);
     Ok(if is_native { Form::Native } else { Form::Foreign(Foreign { encoding, tree }) })
@@ -244,9 +271,18 @@ fn local(tree: &TypeTree) -> Result<Option<u32>> {
         TypeTree::Shared(type_id) => Ok(Some(*type_id)),
         TypeTree::Array(element) => array_of(local(element)?),
         TypeTree::Named { schema, name, .. } => match find(schema, name)? {
-            Some(type_id) if describe(type_id)? == *tree => Ok(Some(type_id)),
+            Some(type_id) if is_described_by(type_id, tree)? => Ok(Some(type_id)),
             _ => Ok(None),
         },
+    }
+}
+
+/// A type that cannot be described is none that the other database has described.
+fn is_described_by(type_id: u32, tree: &TypeTree) -> Result<bool> {
+    match describe(type_id, &mut Room::new()) {
+        Ok(here) => Ok(here == *tree),
+        Err(error) if error.own_sqlstate() == Some(sqlstate::PROGRAM_LIMIT_EXCEEDED) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

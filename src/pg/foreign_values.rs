@@ -1,7 +1,7 @@
 //! Values that travel to another database as text: written so that they are read as what they were, and read.
 
 use super::error::Result;
-use super::foreign_types::{describe, resolved};
+use super::foreign_types::{Room, describe, resolved};
 use super::guard::guard;
 use super::memory::Context;
 use super::types::TEXT;
@@ -159,8 +159,8 @@ impl PlainSettings {
 ///
 /// # Safety
 /// A value of that type; `None` is NULL.
-pub(super) unsafe fn write(type_id: u32, value: Option<Datum>) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
-    let tree = describe(type_id)?;
+pub(super) unsafe fn write(type_id: u32, value: Option<Datum>, room: &mut Room) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+    let tree = describe(type_id, room)?;
     let mut encoded = Vec::new();
     tree.encode(&mut encoded);
     let Some(value) = value else { return Ok((encoded, None)) };

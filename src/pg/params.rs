@@ -11,6 +11,7 @@
 use super::call::Call;
 use super::catalog::row;
 use super::error::{PgError, Result, with_names};
+use super::foreign_types::Room;
 use super::guard::guard;
 use super::memory::Context;
 use super::splitter::greatest_parameter;
@@ -68,6 +69,7 @@ unsafe fn encode(datum: Datum, to: Destination) -> Result<Vec<u8>> {
     let encoding = unsafe { sys::GetDatabaseEncoding() } as u32;
     let mut encoder = Encoder::new(columns().count(), encoding).map_err(|_| too_many())?;
     let (mut row_types, mut examined) = (Vec::new(), 0);
+    let mut room = Room::new();
     for (number, (i, attribute)) in (1..).zip(columns()) {
         let (value, is_null) = (values[i], nulls[i]);
         let type_id = attribute.atttypid;
@@ -88,7 +90,7 @@ unsafe fn encode(datum: Datum, to: Destination) -> Result<Vec<u8>> {
         let value = (!is_null).then_some(value);
         if to == Destination::OtherDatabase && !foreign_types::is_stored_alike(type_id)? {
             // SAFETY: the value is of the attribute's type.
-            unsafe { push_named(&mut encoder, type_id, value) }?;
+            unsafe { push_named(&mut encoder, type_id, value, &mut room) }?;
         } else {
             // SAFETY: the value is of the attribute's type.
             unsafe { push(&mut encoder, type_id, attribute.attlen, attribute.attbyval, value) }?;
@@ -138,9 +140,9 @@ unsafe fn push(encoder: &mut Encoder, type_id: u32, len: i16, by_value: bool, va
 ///
 /// # Safety
 /// A value of that type.
-unsafe fn push_named(encoder: &mut Encoder, type_id: u32, value: Option<Datum>) -> Result<()> {
+unsafe fn push_named(encoder: &mut Encoder, type_id: u32, value: Option<Datum>, room: &mut Room) -> Result<()> {
     // SAFETY: promised by the caller.
-    let (tree, text) = unsafe { foreign_values::write(type_id, value) }?;
+    let (tree, text) = unsafe { foreign_values::write(type_id, value, room) }?;
     encoder.push(Param::Named { tree: &tree, text: text.as_deref() }).map_err(|_| too_large())
 }
 

@@ -2,7 +2,7 @@
 
 use super::compat;
 use super::error::{PgError, Result, with_names};
-use super::foreign_types::{self, Reader};
+use super::foreign_types::{self, Reader, Room};
 use super::guard::guard;
 use super::sys;
 use super::types;
@@ -81,6 +81,7 @@ pub(super) unsafe fn describe(desc: sys::TupleDesc, reader: Reader) -> Result<Ve
     // SAFETY: promised by the caller.
     let raw = unsafe { raw_columns(desc) };
     let mut columns = Vec::with_capacity(raw.len());
+    let mut room = Room::new();
     for column in raw {
         // A pseudo-type's value (void, an anonymous record) means nothing in another process; and what has one in it,
         // as some row types of the catalogs have, cannot be declared.
@@ -89,7 +90,7 @@ pub(super) unsafe fn describe(desc: sys::TupleDesc, reader: Reader) -> Result<Ve
         let form = match (reader, is_column_type) {
             (Reader::SameDatabase, true) => Form::Native,
             (Reader::SameDatabase, false) => Form::Text,
-            (Reader::OtherDatabase { encoding }, true) => foreign_types::form(column.type_id, encoding)?,
+            (Reader::OtherDatabase { encoding }, true) => foreign_types::form(column.type_id, encoding, &mut room)?,
             (Reader::OtherDatabase { .. }, false) => foreign_types::text_form(),
         };
         let is_native = form == Form::Native;
@@ -111,7 +112,7 @@ pub(super) unsafe fn describe(desc: sys::TupleDesc, reader: Reader) -> Result<Ve
 pub(super) fn describe_one(name: &CStr, type_id: u32, reader: Reader) -> Result<Column> {
     let form = match reader {
         Reader::SameDatabase => Form::Native,
-        Reader::OtherDatabase { encoding } => foreign_types::form(type_id, encoding)?,
+        Reader::OtherDatabase { encoding } => foreign_types::form(type_id, encoding, &mut Room::new())?,
     };
     let (name, attribute) = (name.to_bytes().to_vec(), Attribute { len: -1, align: 4 });
     Ok(Column { type_id, typmod: -1, form, attribute, name, row_types: Vec::new() })
