@@ -219,6 +219,15 @@ SELECT * FROM after($$SELECT nextval('numbers')::text$$, 'SELECT lastval()::text
 DROP SEQUENCE numbers;
 SELECT count(DISTINCT job('SELECT random()::text FROM (SELECT setseed(0.5) OFFSET 0) s')) AS seeded,
        count(DISTINCT job('SELECT random()::text')) AS unseeded FROM generate_series(1, 3);
+-- the launcher's seed is its own: for no job, in whatever worker, is random() what it would be in the session
+SET seed = 0.5;
+SELECT count(*) FROM generate_series(1, 3) WHERE job('SELECT random()::text')::float8 = (SELECT random() FROM (SELECT setseed(0.5) OFFSET 0) s);
+SET seed = 0.25;
+SELECT count(*) FROM generate_series(1, 3) WHERE job('SELECT random()::text')::float8 = (SELECT random() FROM (SELECT setseed(0.25) OFFSET 0) s);
+-- a job that was given one has it
+SELECT count(*) AS seeded FROM generate_series(1, 3), pg_background_query('SELECT random()', settings => '{"seed": 0.5}') AS (r float8)
+ WHERE r = (SELECT random() FROM (SELECT setseed(0.5) OFFSET 0) s);
+SELECT * FROM after('SET seed = 0.5', 'SELECT (random() = (SELECT random() FROM (SELECT setseed(0.5) OFFSET 0) s))::text');
 -- libraries
 SELECT * FROM after($$LOAD 'pgoutput'$$, $$SELECT 'fine'$$);
 SELECT * FROM after($$LOAD 'no_such_library'$$, $$SELECT 'fine'$$);

@@ -1,4 +1,4 @@
-//! The state of all of a session's settings: taken, and given to another session.
+//! The state of all of a session's settings but `seed`: taken, and given to another session.
 
 use super::error::{PgError, Result, with_names};
 use super::guard::guard;
@@ -53,7 +53,8 @@ impl SerializedSettings {
             self.room = vec![0; estimate()? + 1024];
             self.serialize()?;
         }
-        self.len = settings::whole(&self.room).map_or(0, <[u8]>::len);
+        let len = settings::whole(&self.room).map_or(0, <[u8]>::len);
+        self.len = settings::remove_seed(&mut self.room[..len], compat::SETTINGS_HAVE_ROLE).unwrap_or(len);
         let mut resets = Vec::new();
         guc_table::append_resets(&mut resets)?;
         let len = self.len + resets.len();

@@ -25,13 +25,14 @@ impl Kind {
 
     /// Would RESET give a value that a new session of the same role in the same database need not have, and that no
     /// other setting tells? `role` and `session_authorization` come with the connection, what begins with
-    /// `transaction_` with the transaction.
+    /// `transaction_` with the transaction; `seed` is no part of the state.
     pub fn has_reset(self, name: &[u8], source: u32, reset_source: u32) -> bool {
         self == Self::OfSession
             && source > settings::OVERRIDE
             && reset_source > settings::FILE
             && name != b"role"
             && name != b"session_authorization"
+            && name != b"seed"
             && !name.starts_with(b"transaction_")
     }
 }
@@ -52,7 +53,7 @@ mod tests {
         // the value is what RESET gives, or RESET gives what the files say
         assert!(!Kind::OfSession.has_reset(b"work_mem", 10, 9) && !Kind::OfSession.has_reset(b"work_mem", 13, 3));
         assert!(!Kind::OfServer.has_reset(b"work_mem", 13, 9));
-        for name in ["role", "session_authorization", "transaction_isolation"] {
+        for name in ["role", "session_authorization", "seed", "transaction_isolation"] {
             assert!(!Kind::OfSession.has_reset(name.as_bytes(), 13, 9), "{name}");
         }
     }

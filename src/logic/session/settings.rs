@@ -120,16 +120,40 @@ fn parse_now(state: &[u8], roles: Roles) -> Result<Vec<Setting<'_>>> {
     let mut from = Reader::new(state);
     let mut settings = Vec::new();
     while !from.is_empty() {
-        let (name, value) = (string(&mut from)?, string(&mut from)?);
-        let has_file = string(&mut from)?.len() > 1;
-        if has_file {
-            from.u32()?;
-        }
-        let (source, context) = (from.u32()?, from.u32()?);
-        let role = if roles == Roles::Written { from.u32()? } else { 0 };
-        settings.push(Setting { name, value, has_file, source, context, role });
+        settings.push(setting(&mut from, roles)?);
     }
     Ok(settings)
+}
+
+fn setting<'a>(from: &mut Reader<'a>, roles: Roles) -> Result<Setting<'a>> {
+    let (name, value) = (string(from)?, string(from)?);
+    let has_file = string(from)?.len() > 1;
+    if has_file {
+        from.u32()?;
+    }
+    let (source, context) = (from.u32()?, from.u32()?);
+    let role = if roles == Roles::Written { from.u32()? } else { 0 };
+    Ok(Setting { name, value, has_file, source, context, role })
+}
+
+/// Takes `seed` out of the server's part of a state, which is all that is there; returns how long the state is now.
+///
+/// What is set is an event, and no value: where `seed` is set, `random()` begins anew. A new process would begin so for
+/// its job, and one that has the same settings already would not.
+pub fn remove_seed(state: &mut [u8], roles: Roles) -> Result<usize> {
+    const HEAD: usize = size_of::<usize>();
+    let mut from = Reader::new(state.get(HEAD..).ok_or(Malformed("a state has no length"))?);
+    while !from.is_empty() {
+        let before = from.rest().len();
+        if setting(&mut from, roles)?.name == b"seed\0" {
+            let (start, end) = (state.len() - before, state.len() - from.rest().len());
+            let len = state.len() - (end - start);
+            state.copy_within(end.., start);
+            state[..HEAD].copy_from_slice(&(len - HEAD).to_ne_bytes());
+            return Ok(len);
+        }
+    }
+    Ok(state.len())
 }
 
 /// Writes what is behind the server's part of the state: a setting and the value that RESET gives it, neither with its
@@ -241,6 +265,25 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn takes_out_the_seed() {
+        let (seed, other) = (("seed", "0.5", "", 13), ("seed.of_mine", "1", "", 13));
+        for roles in [Roles::Written, Roles::NotWritten] {
+            for (with, without) in [
+                (&[IN_FILE, seed, other][..], &[IN_FILE, other][..]),
+                (&[seed], &[]),
+                (&[other, seed], &[other]),
+                (&[IN_FILE, other], &[IN_FILE, other]),
+                (&[], &[]),
+            ] {
+                let mut with = state(with, roles);
+                let len = remove_seed(&mut with, roles).unwrap();
+                assert_eq!(with[..len], state(without, roles));
+            }
+        }
+        assert!(remove_seed(&mut [1, 2, 3], Roles::Written).is_err());
+    }
+
+    #[test]
     fn reads_the_resets_that_it_writes() {
         let state = with_resets(state(&[IN_FILE], Roles::Written), &[("work_mem", "64", 9), ("a.b", "", DEFAULT)]);
         let reset = |name, value, source| Setting { name, value, has_file: false, source, context: 6, role: 10 };
@@ -266,6 +309,7 @@ pub(super) mod tests {
                 let _ = parse(state, Roles::Written);
                 let _ = parse(state, Roles::NotWritten);
                 let _ = whole(state);
+                let _ = remove_seed(&mut state.clone(), Roles::Written);
             }
         }
     }
