@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Has this session launched a job?
+/// Has this session launched a job, or counted one?
 static LAUNCHED: AtomicBool = AtomicBool::new(false);
 
 /// Has a job of this process read the configuration files?
@@ -12,13 +12,14 @@ static RELOADED: AtomicBool = AtomicBool::new(false);
 /// Does this process run a job?
 static IN_JOB: AtomicBool = AtomicBool::new(false);
 
-/// Records that this session has launched a job. If the session is a worker's, the worker is retired after its present
-/// job, so that the next launcher does not see the job as tracked.
+/// Records that this session has launched a job, or has counted what becomes of its jobs. If the session is a
+/// worker's, the worker is retired after its present job, so that the next launcher does not see the job as tracked,
+/// or the count.
 pub fn note_launch() {
     LAUNCHED.store(true, Relaxed);
 }
 
-/// Has this session launched a job?
+/// Has this session launched a job, or counted one?
 pub fn has_launched() -> bool {
     LAUNCHED.load(Relaxed)
 }

@@ -16,6 +16,16 @@ SELECT attempt($$SELECT pg_background_submit_v2('SELECT 1', 0, repeat('ü', 33))
 SELECT pg_background_launch(NULL, 0, 'x') IS NULL AS nothing, pg_background_submit('SELECT 1', NULL, 'x') IS NULL AS nothing;
 SELECT pg_background_detach_all();
 
+-- what a job counts is its own
+CREATE FUNCTION counted_before() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_background_run('SELECT pg_background_record_timeout()');
+    RETURN n FROM pg_background_run_query('SELECT workers_timed_out FROM pg_background_stats()', col_def => 'n bigint') AS (n bigint);
+END
+$$;
+SELECT max(counted_before()) FROM generate_series(1, 5);
+DROP FUNCTION counted_before();
+
 -- nobody but the role has it
 CREATE ROLE regress_pgbg_reader;
 SET ROLE regress_pgbg_reader;

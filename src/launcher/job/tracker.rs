@@ -7,6 +7,7 @@ use super::Job;
 use crate::errors;
 use crate::launcher::deadlock::AwaitedJob;
 use crate::pg::error::Result;
+use crate::process;
 use logic::job::counters::Counters;
 use logic::job::released::{Release, ReleasedHandles};
 use logic::job::state::State;
@@ -164,8 +165,10 @@ fn count(job: &Job, release: Release) {
     }
 }
 
-/// Counts a wait that the session's own code has given up.
+/// Counts a wait that the session's own code has given up. A worker whose job has counted one is retired, as after a
+/// launch: the next job would see the number.
 pub fn count_timeout() {
+    process::note_launch();
     TRACKER.lock().counters.timed_out += 1;
 }
 
