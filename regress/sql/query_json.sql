@@ -97,6 +97,14 @@ SELECT pid, cookie FROM pg_background_start('CREATE TYPE row_of_fresh AS (f fres
 SELECT * FROM pg_background_rows_json((:pid, :cookie));
 SELECT count(j), min(j -> 'r' ->> 'more') FROM pg_background_query_json('ALTER TYPE row_of_fresh ADD ATTRIBUTE more int; SELECT ROW(''one'', i)::row_of_fresh AS r FROM generate_series(1, 10000) i') j;
 DROP TYPE row_of_fresh, fresh;
+-- a type that is gone
+CREATE TYPE fading AS ENUM ('one');
+SELECT pid, cookie FROM pg_background_start('SELECT 1 AS i, ''one''::fading AS e') \gset
+SELECT pg_background_wait_v2(:pid, :cookie);
+DROP TYPE fading;
+SELECT attempt('SELECT * FROM pg_background_rows_json(($1, $2))', :pid, :cookie);
+SELECT attempt('SELECT * FROM pg_background_rows(($1, $2)) AS (i int, e text)', :pid, :cookie);
+SELECT pg_background_detach_v2(:pid, :cookie);
 -- errors
 SELECT attempt('SELECT * FROM pg_background_query_json(''SELECT 1 / 0'')');
 SELECT attempt('SELECT * FROM pg_background_query_json(NULL)');

@@ -110,8 +110,12 @@ impl Conversions {
         Self::of(&taken, if is_same { Made::Same } else { Made::Columns(columns) }, context)
     }
 
-    /// From the columns that are sent to one of type jsonb, whose values are objects: `to_jsonb` of each row.
+    /// From the columns that are sent to one of type jsonb, whose values are objects: `to_jsonb` of each row. An error
+    /// when there is not the type of a column: it was dropped since the job returned values of it.
     pub fn to_jsonb(sent: &[Column]) -> Result<Self> {
+        if let Some(position) = unknown_type(sent)? {
+            return Err(mismatch().detail(format!("Column {} is of a type that does not exist.", position + 1)));
+        }
         let context = Context::new(c"pg_background conversions")?;
         let row_to_jsonb = Expression::row_to_jsonb(&context)?;
         let entered = context.enter();
@@ -262,14 +266,20 @@ impl Conversion {
     }
 }
 
-/// Are all types of these columns known to this transaction? Not if the job has made one and has not committed.
+/// Are all types of these columns known to this transaction? Not if the job has made one and has not committed, or if
+/// one was dropped.
 pub fn are_types_known(columns: &[Column]) -> Result<bool> {
-    for column in columns.iter().filter(|column| column.form == Form::Native) {
+    Ok(unknown_type(columns)?.is_none())
+}
+
+/// The place of the first column whose type this transaction does not know.
+fn unknown_type(columns: &[Column]) -> Result<Option<usize>> {
+    for (position, column) in columns.iter().enumerate().filter(|(_, column)| column.form == Form::Native) {
         if typtype(column.type_id)? == 0 {
-            return Ok(false);
+            return Ok(Some(position));
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
 fn assignment(position: usize, from: &Column, to: Declared, context: &Context) -> Result<Conversion> {
