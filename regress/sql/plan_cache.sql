@@ -65,6 +65,30 @@ CREATE SEQUENCE s;
 SELECT * FROM runs($$SELECT nextval('s')::text$$, 5);
 SELECT count(DISTINCT t) FROM runs('SELECT clock_timestamp()::text', 5) t;
 SELECT count(DISTINCT t) FROM runs('SELECT now()::text', 5) t;
+-- a literal that is read when the statement is analysed, whatever its type is and however it is written
+CREATE TABLE times (at timestamptz);
+SELECT pg_background_exec($$INSERT INTO times VALUES ('now')$$), pg_sleep(0.001) FROM generate_series(1, 5);
+SELECT count(DISTINCT at) FROM times;
+CREATE DOMAIN moment AS timestamp;
+CREATE TYPE noted AS (at timestamptz, t text);
+SELECT sql, count(DISTINCT t) FROM (VALUES
+    ($$SELECT (timestamptz 'NOW')::text$$),
+    ($$SELECT CAST(' now ' AS time)::text$$),
+    ($$SELECT 'now utc'::timetz::text$$),
+    ($$SELECT $now$now$now$::moment::text$$),
+    ($$SELECT '{2001-02-03,"now"}'::timestamp[]::text$$),
+    ($$SELECT '{n\ow}'::timestamptz[]::text$$),
+    ($$SELECT '[now,2999-01-01)'::tstzrange::text$$),
+    ($$SELECT '(n"o"w,x)'::noted::text$$),
+    ($$SELECT E'\x6eow'::timestamptz::text$$),
+    ($$SELECT U&'\006eow'::timestamptz::text$$),
+    ($$SELECT (timestamptz 'no'
+        'w')::text$$),
+    ($$SELECT max(at)::text FROM (SELECT '2001-02-03'::timestamptz UNION SELECT 'now') _ (at)$$)) _ (sql),
+    LATERAL runs(sql, 5) t GROUP BY sql ORDER BY sql COLLATE "C";
+DROP TABLE times;
+DROP DOMAIN moment;
+DROP TYPE noted;
 
 --
 -- settings: of the session, as what is kept was made under others

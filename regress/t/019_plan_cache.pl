@@ -72,6 +72,41 @@ for my $sql ('SET enable_indexscan = off', 'RESET enable_indexscan')
 	is($plans, $sql =~ /^SET/ ? 2 : 0, "plans are kept for the settings that they were made with: $sql");
 }
 
+# --- what a day changes ---
+
+# A zone where it is midnight in so many seconds, and where clocks are put forward then, by an hour or a little more: the server
+# takes no zone that is not whole minutes off UTC on 2000-01-01.  Not on days about that.
+sub zone
+{
+	my ($seconds) = @_;
+	my $now = time;
+	my $west = ($now + $seconds) % 86400;
+	$west -= 86400 if $west > 43200;
+	my $day = (gmtime($now - $west))[7];
+	return if $day < 1 || $day > 363;
+
+	my $offset = sub { my ($west) = @_; return sprintf '%s%d:%02d:%02d', $west < 0 ? '-' : '', (gmtime abs $west)[2, 1, 0] };
+	my $later = $west - 3600;
+	return sprintf '<LATER>%s<NOW>%s,%d/0,%d/0', $offset->($later - $later % 60), $offset->($west), $day, $day + 1;
+}
+
+my $noon = q{SELECT * FROM pg_background_query('SELECT ''12:00''::timetz::text') AS (t text)};
+for my $seconds (5, 20, 60)
+{
+	my $zone = zone($seconds) or last;
+	value($session, "SET TimeZone = '$zone'");
+	my $today = value($session, 'SELECT current_date');
+	my @noons = map { value($session, $noon) } 1 .. 3;
+	next if value($session, 'SELECT current_date') ne $today;
+
+	ok(until_true(sub { value($session, 'SELECT current_date') ne $today }, 2 * $seconds), 'it is midnight');
+	my $other_noon = value($session, $noon);
+	isnt($other_noon, $noons[2], 'a time of day is read anew on another day');
+	is($other_noon, value($session, q{SELECT '12:00'::timetz::text}), 'as the session reads it');
+	last;
+}
+value($session, 'RESET TimeZone');
+
 # --- what others see of it ---
 
 my $mine = q{SELECT * FROM pg_background_query('SELECT query_id <> 0 FROM pg_stat_activity WHERE pid = pg_backend_pid()') AS (b bool)};

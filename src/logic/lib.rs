@@ -7,6 +7,7 @@
 pub mod decimal;
 pub mod estimate;
 pub mod job;
+pub mod literal;
 pub mod registry;
 pub mod segment;
 pub mod session;

@@ -12,7 +12,10 @@
 //! found by name has changed. ANALYZE changes that of relations as well: the plans are made anew then.
 //!
 //! A plan is kept when a text comes for the second time: most texts never do, and keeping one copies three trees. A
-//! text that raises a message while it is analysed is not kept, for the message would not be raised again.
+//! text that raises a message while it is analysed is not kept, for the message would not be raised again. Nor is one
+//! with a literal that says "now": it was read when the statement was analysed, and stands for the time of that
+//! transaction. What other literals mean ('today', a time of day in a zone with summer time) depends on the day: no
+//! plan is used on another day than that on which its statement was analysed.
 //!
 //! Nothing of it shows in a job: the plans have no names, so `pg_prepared_statements` does not have them, and their
 //! memory contexts have no texts. At most [`MAX_PLANS`] are kept, in [`MAX_MEMORY`]; the least recently used goes
@@ -20,7 +23,7 @@
 
 use super::error::Result;
 use super::guard::guard;
-use super::{compat_session, sys};
+use super::{compat_session, sys, timezone};
 use parking_lot::Mutex;
 use std::ffi::CStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -55,6 +58,8 @@ pub(super) type Source = *mut sys::CachedPlanSource;
 struct Kept {
     source: Source,
     situation: Situation,
+    /// When the day ends, in the time zone of the situation.
+    midnight: i64,
     /// Of [`Cache::clock`].
     last_used: u64,
     /// Bytes, when they were last counted.
@@ -63,10 +68,16 @@ struct Kept {
     counted: *mut sys::CachedPlan,
 }
 
+/// A text that has come once.
+struct Seen {
+    hash: u64,
+    is_refused: bool,
+}
+
 struct Cache {
     kept: Vec<Kept>,
-    /// Hashes of texts that have come once, oldest first from `next_seen` on.
-    seen: Vec<u64>,
+    /// Oldest first from `next_seen` on.
+    seen: Vec<Seen>,
     next_seen: usize,
     clock: u64,
 }
@@ -114,13 +125,35 @@ pub(super) fn find(sql: &CStr, types: &[u32], situation: &Situation) -> Result<K
     let mut cache = CACHE.lock();
     cache.clock += 1;
     let now = cache.clock;
-    if let Some(kept) = cache.kept.iter_mut().find(|kept| kept.is(sql, types, situation)) {
-        kept.last_used = now;
-        return Ok(Known::Kept(kept.source));
+    if let Some(at) = cache.kept.iter().position(|kept| kept.is(sql, types, situation)) {
+        // SAFETY: reads a variable.
+        if unsafe { sys::GetCurrentTransactionStartTimestamp() } < cache.kept[at].midnight {
+            cache.kept[at].last_used = now;
+            return Ok(Known::Kept(cache.kept[at].source));
+        }
+        let source = cache.kept.swap_remove(at).source;
+        drop(cache);
+        drop_kept(source)?;
+        return Ok(Known::Seen);
     }
+    Ok(match cache.see(hash(sql, types, situation)) {
+        None | Some(Seen { is_refused: true, .. }) => Known::No,
+        Some(Seen { is_refused: false, .. }) => Known::Seen,
+    })
+}
+
+/// Does not say of that text any more that it is worth keeping.
+pub(super) fn refuse(sql: &CStr, types: &[u32], situation: &Situation) {
+    let hash = hash(sql, types, situation);
+    if let Some(seen) = CACHE.lock().seen.iter_mut().find(|seen| seen.hash == hash) {
+        seen.is_refused = true;
+    }
+}
+
+fn hash(sql: &CStr, types: &[u32], situation: &Situation) -> u64 {
     let mut hasher = DefaultHasher::new();
     (sql, types, situation).hash(&mut hasher);
-    Ok(if cache.saw(hasher.finish()) { Known::Seen } else { Known::No })
+    hasher.finish()
 }
 
 impl Kept {
@@ -137,19 +170,20 @@ impl Kept {
 }
 
 impl Cache {
-    /// Has this hash come before? It has from now on.
-    fn saw(&mut self, hash: u64) -> bool {
-        if self.seen.contains(&hash) {
-            return true;
+    /// The text, if it has come before. It has from now on.
+    fn see(&mut self, hash: u64) -> Option<&Seen> {
+        if let Some(at) = self.seen.iter().position(|seen| seen.hash == hash) {
+            return Some(&self.seen[at]);
         }
+        let seen = Seen { hash, is_refused: false };
         if self.seen.len() < MAX_SEEN {
-            self.seen.push(hash);
+            self.seen.push(seen);
         } else {
             let next = self.next_seen;
-            self.seen[next] = hash;
+            self.seen[next] = seen;
             self.next_seen = (next + 1) % MAX_SEEN;
         }
-        false
+        None
     }
 
     /// Takes out the least recently used as long as there are too many for one more, or they take too much memory.
@@ -179,6 +213,8 @@ pub(super) unsafe fn keep(source: Source, situation: &Situation) -> Result<()> {
         WATCHED.store(true, Relaxed);
     }
     drop_surplus(1)?;
+    // SAFETY: reads a variable.
+    let midnight = timezone::next_midnight(unsafe { sys::GetCurrentTransactionStartTimestamp() })?;
     // before the server saves it: from then on nothing may fail until it is in the list
     let mut cache = CACHE.lock();
     cache.kept.reserve(1);
@@ -190,7 +226,7 @@ pub(super) unsafe fn keep(source: Source, situation: &Situation) -> Result<()> {
     })?;
     let mut cache = CACHE.lock();
     let last_used = cache.clock;
-    let kept = Kept { source, situation: *situation, last_used, memory: 0, counted: ptr::null_mut() };
+    let kept = Kept { source, situation: *situation, midnight, last_used, memory: 0, counted: ptr::null_mut() };
     cache.kept.push(kept);
     Ok(())
 }
@@ -266,17 +302,20 @@ fn drop_surplus(room_for: usize) -> Result<()> {
         let Some(source) = surplus else {
             return Ok(());
         };
-        // SAFETY: it was kept, and no job uses it.
-        guard(|| unsafe { sys::DropCachedPlan(source) })?;
+        drop_kept(source)?;
     }
+}
+
+/// Drops a plan that was kept, and is in the list no more. No job uses it.
+fn drop_kept(source: Source) -> Result<()> {
+    // SAFETY: it was kept, so it is saved and complete.
+    guard(|| unsafe { sys::DropCachedPlan(source) })
 }
 
 fn drop_all() -> Result<()> {
     let all = std::mem::take(&mut CACHE.lock().kept);
     for kept in all {
-        let source = kept.source;
-        // SAFETY: as above.
-        guard(|| unsafe { sys::DropCachedPlan(source) })?;
+        drop_kept(kept.source)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::memory::Context;
 use super::sys;
+use logic::literal::{Literal, may_be_now};
 use logic::statement_end::{StatementEnd, Token, parameter, white_space};
 use std::ffi::{CStr, c_int};
 use std::ops::Range;
@@ -65,7 +66,7 @@ impl<'a> Splitter<'a> {
         let text = self.text.to_bytes();
         let (mut end, mut is_empty) = (StatementEnd::default(), true);
         loop {
-            let (code, at) = self.token()?;
+            let (code, at, _) = self.token()?;
             let at = (self.from + at).min(text.len());
             let is_end = end.is_at(token(code, &text[at..]));
             if is_end || code == 0 {
@@ -87,8 +88,8 @@ impl<'a> Splitter<'a> {
         self.shared.lexer.backslash_quote = unsafe { sys::backslash_quote };
     }
 
-    /// The next token's code, 0 at the end, and where it begins.
-    fn token(&mut self) -> Result<(c_int, usize)> {
+    /// The next token's code, 0 at the end, where it begins, and its value, of the kind that such tokens have.
+    fn token(&mut self) -> Result<(c_int, usize, sys::core_YYSTYPE)> {
         let lexer = self.lexer;
         // SAFETY: a union of a pointer and numbers.
         let mut value: sys::core_YYSTYPE = unsafe { std::mem::zeroed() };
@@ -96,25 +97,49 @@ impl<'a> Splitter<'a> {
         let (value_at, at_at) = (&raw mut value, &raw mut at);
         // SAFETY: a lexer of ours, and places for what it tells.
         let code = guard(|| unsafe { sys::core_yylex(value_at, at_at, lexer) })?;
-        Ok((code, usize::try_from(at).unwrap_or(0)))
+        Ok((code, usize::try_from(at).unwrap_or(0), value))
     }
 }
 
 /// The greatest number of a parameter (`$1`) in the text, which the parser has taken under the same settings; 0 if
 /// there is none.
 pub(super) fn greatest_parameter(text: &CStr) -> Result<u32> {
+    let mut greatest = 0;
+    each_token(text, |token, _| {
+        greatest = greatest.max(parameter(token));
+        true
+    })?;
+    Ok(greatest)
+}
+
+/// Is there a string in the text, which the parser has taken under the same settings, that a type may read as the time
+/// of the transaction?
+pub(super) fn may_say_now(text: &CStr) -> Result<bool> {
+    let mut found = false;
+    each_token(text, |token, value| {
+        found = match Literal::at(token) {
+            Literal::None => false,
+            Literal::Unicode => true,
+            // SAFETY: the value of a string, a C string.
+            Literal::Plain => may_be_now(unsafe { CStr::from_ptr(value.str_) }.to_bytes()),
+        };
+        !found
+    })?;
+    Ok(found)
+}
+
+/// Reads the tokens, each at the beginning of what is left of the text, with its value, as long as `see` wants more.
+fn each_token(text: &CStr, mut see: impl FnMut(&[u8], sys::core_YYSTYPE) -> bool) -> Result<()> {
     let memory = Context::new(c"pg_background tokens")?;
     let mut lexer = Splitter::new(text, 0)?;
     lexer.follow_settings();
     let _quiet = Quiet::new();
     let _entered = memory.enter();
-    let mut greatest = 0;
     loop {
-        let (code, at) = lexer.token()?;
-        if code == 0 {
-            return Ok(greatest);
+        let (code, at, value) = lexer.token()?;
+        if code == 0 || !see(text.to_bytes().get(at..).unwrap_or_default(), value) {
+            return Ok(());
         }
-        greatest = greatest.max(parameter(text.to_bytes().get(at..).unwrap_or_default()));
     }
 }
 

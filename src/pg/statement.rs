@@ -12,6 +12,7 @@ use super::memory::Context;
 use super::params::Bound;
 use super::parse_tree::{Tree, cells};
 use super::plan_cache::{self, Known, Situation, Source};
+use super::splitter;
 use super::sys;
 use logic::decimal;
 use std::ffi::{CStr, CString, c_int};
@@ -231,6 +232,10 @@ impl<'a> Script<'a> {
             Plan::ToKeep(situation) if self.statements.len() == 1 && unsafe { is_query(raw) } => situation,
             Plan::ToKeep(_) | Plan::Fresh => return Ok(ptr::null_mut()),
         };
+        if splitter::may_say_now(self.sql)? {
+            plan_cache::refuse(self.sql, self.params.types(), situation);
+            return Ok(ptr::null_mut());
+        }
         let (types, count) = (self.params.types().as_ptr(), self.params.types().len() as c_int);
         // SAFETY: what exec_parse_message does. Until it is kept, what is made belongs to the script's context.
         let source = guard(|| unsafe {
