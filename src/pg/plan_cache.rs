@@ -87,8 +87,11 @@ unsafe impl Send for Cache {}
 
 static CACHE: Mutex<Cache> = Mutex::new(Cache { kept: Vec::new(), seen: Vec::new(), next_seen: 0, clock: 0 });
 
-/// The catalogs of what a statement's analysis looks up, and the server does not look up again.
-const LOOKED_UP: [sys::SysCacheIdentifier; 7] = [
+/// The catalogs of what a statement's analysis looks up, and the server does not look up again: names, those that
+/// literals have included. Text search, too: its functions count as immutable, so the planner makes constants of them.
+/// (A database whose row has changed has new workers.) One cache of each catalog will do. The server has places for 64
+/// callbacks in a process, and takes about 30 itself.
+const LOOKED_UP: [sys::SysCacheIdentifier; 13] = [
     sys::SysCacheIdentifier_AUTHOID,
     sys::SysCacheIdentifier_AUTHMEMROLEMEM,
     sys::SysCacheIdentifier_RELNAMENSP,
@@ -96,6 +99,14 @@ const LOOKED_UP: [sys::SysCacheIdentifier; 7] = [
     sys::SysCacheIdentifier_OPERNAMENSP,
     sys::SysCacheIdentifier_TYPENAMENSP,
     sys::SysCacheIdentifier_CASTSOURCETARGET,
+    sys::SysCacheIdentifier_COLLNAMEENCNSP,
+    // ON CONFLICT (column class)
+    sys::SysCacheIdentifier_CLAAMNAMENSP,
+    // a literal's label
+    sys::SysCacheIdentifier_ENUMTYPOIDNAME,
+    sys::SysCacheIdentifier_TSCONFIGNAMENSP,
+    sys::SysCacheIdentifier_TSCONFIGMAP,
+    sys::SysCacheIdentifier_TSDICTNAMENSP,
 ];
 
 /// Set by the server's invalidation messages.
