@@ -72,6 +72,23 @@ for my $sql ('SET enable_indexscan = off', 'RESET enable_indexscan')
 	is($plans, $sql =~ /^SET/ ? 2 : 0, "plans are kept for the settings that they were made with: $sql");
 }
 
+# --- what changes while a statement is analysed ---
+
+value($session, q{CREATE SCHEMA first; CREATE TABLE late AS SELECT 'public' AS t; CREATE TABLE gate AS SELECT; SET search_path = first, public});
+my $late = q{SELECT * FROM pg_background_query('SELECT t FROM late, gate') AS (t text)};
+ok(without_idle($node), 'the next job has a new process, which keeps no plan yet');
+is(value($session, $late), 'public', 'a text that comes first');
+my $other = session($node);
+value($other, q{BEGIN; LOCK TABLE gate; CREATE TABLE first.late AS SELECT 'first' AS t});
+$session->query_until(qr/sent/, "\\echo sent\n$late;\n");
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE relation = 'gate'::regclass AND NOT granted}),
+	'comes again, and waits in the middle of its analysis');
+value($other, 'COMMIT');
+value($session, 'SELECT') for 1 .. 2;
+is(value($session, $late), 'first', 'what a name means since then is what it means for the next job');
+value($session, 'RESET search_path');
+$other->quit;
+
 # --- what a day changes ---
 
 # A zone where it is midnight in so many seconds, and where clocks are put forward then, by an hour or a little more: the server

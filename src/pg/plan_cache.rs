@@ -116,6 +116,23 @@ unsafe extern "C-unwind" fn changed(_arg: sys::Datum, _cache: compat_session::Sy
     CHANGED.store(true, Relaxed);
 }
 
+/// From now on the server's invalidation messages tell of changes. Before the first statement is analysed that may be
+/// kept: a message can come in the middle of that, with a lock that it waits for.
+fn watch() -> Result<()> {
+    static WATCHED: AtomicBool = AtomicBool::new(false);
+    if WATCHED.load(Relaxed) {
+        return Ok(());
+    }
+    // SAFETY: the callback only writes to a variable, and lives as long as the process.
+    guard(|| unsafe {
+        for cache in LOOKED_UP {
+            sys::CacheRegisterSyscacheCallback(cache as _, Some(changed), sys::Datum::default());
+        }
+    })?;
+    WATCHED.store(true, Relaxed);
+    Ok(())
+}
+
 /// What is known of a statement.
 pub(super) enum Known {
     /// It is kept. The source is valid until the job ends.
@@ -147,10 +164,12 @@ pub(super) fn find(sql: &CStr, types: &[u32], situation: &Situation) -> Result<K
         drop_kept(source)?;
         return Ok(Known::Seen);
     }
-    Ok(match cache.see(hash(sql, types, situation)) {
-        None | Some(Seen { is_refused: true, .. }) => Known::No,
-        Some(Seen { is_refused: false, .. }) => Known::Seen,
-    })
+    if cache.see(hash(sql, types, situation)).is_none_or(|seen| seen.is_refused) {
+        return Ok(Known::No);
+    }
+    drop(cache);
+    watch()?;
+    Ok(Known::Seen)
 }
 
 /// Does not say of that text any more that it is worth keeping.
@@ -213,16 +232,6 @@ impl Cache {
 /// # Safety
 /// A source that is complete, and that nothing else keeps.
 pub(super) unsafe fn keep(source: Source, situation: &Situation) -> Result<()> {
-    static WATCHED: AtomicBool = AtomicBool::new(false);
-    if !WATCHED.load(Relaxed) {
-        // SAFETY: the callback only writes to a variable, and lives as long as the process.
-        guard(|| unsafe {
-            for cache in LOOKED_UP {
-                sys::CacheRegisterSyscacheCallback(cache as _, Some(changed), sys::Datum::default());
-            }
-        })?;
-        WATCHED.store(true, Relaxed);
-    }
     drop_surplus(1)?;
     // SAFETY: reads a variable.
     let midnight = timezone::next_midnight(unsafe { sys::GetCurrentTransactionStartTimestamp() })?;
