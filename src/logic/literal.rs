@@ -27,6 +27,12 @@ impl Literal {
     }
 }
 
+/// May there be a string in the text? Without a quote or the beginning of a dollar quote there is none, and no need to
+/// look at its tokens.
+pub fn may_be_in(text: &[u8]) -> bool {
+    text.contains(&b'\'') || text.windows(2).any(|pair| pair[0] == b'$' && !pair[1].is_ascii_digit())
+}
+
 /// May a type read the time of day from a literal of that value? It has the word "now", in whatever case, and no letter
 /// beside it. Arrays, ranges and rows drop quotes and backslashes, wherever they are.
 pub fn may_be_now(value: &[u8]) -> bool {
@@ -57,12 +63,19 @@ mod tests {
     fn literals_by_their_beginning() {
         for text in ["'", "'a'", "e'\\x'", "E'", "$$a$$", "$a$", "$_1$"] {
             assert_eq!(Literal::at(text.as_bytes()), Literal::Plain, "{text}");
+            assert!(may_be_in(text.as_bytes()), "{text}");
         }
         assert_eq!(Literal::at(b"u&'a'"), Literal::Unicode);
         assert_eq!(Literal::at(b"U&'"), Literal::Unicode);
         for text in ["", "$", "$1", "e", "each", "u & 'a'", "U&\"a\"", "n'a'", "x'a'", "b'0'", "\"a\"", "1", "-- '"] {
             assert_eq!(Literal::at(text.as_bytes()), Literal::None, "{text}");
         }
+    }
+
+    #[test]
+    fn texts_without_strings() {
+        assert!(!may_be_in(b"INSERT INTO t VALUES ($1, $12, 3) -- $"));
+        assert!(may_be_in(b"SELECT U&'now'"));
     }
 
     #[test]

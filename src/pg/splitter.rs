@@ -10,7 +10,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::memory::Context;
 use super::sys;
-use logic::literal::{Literal, may_be_now};
+use logic::literal::{Literal, may_be_in, may_be_now};
 use logic::statement_end::{StatementEnd, Token, parameter, white_space};
 use std::ffi::{CStr, c_int};
 use std::ops::Range;
@@ -115,6 +115,9 @@ pub(super) fn greatest_parameter(text: &CStr) -> Result<u32> {
 /// Is there a string in the text, which the parser has taken under the same settings, that a type may read as the time
 /// of the transaction?
 pub(super) fn may_say_now(text: &CStr) -> Result<bool> {
+    if !may_be_in(text.to_bytes()) {
+        return Ok(false);
+    }
     let mut found = false;
     each_token(text, |token, value| {
         found = match Literal::at(token) {
