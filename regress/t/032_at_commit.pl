@@ -283,6 +283,34 @@ END
 
 # --- a role that may not connect any more, a database that is gone ---
 
+# A job of the role runs when it loses what it needs to connect, and the next one would be that worker's.
+value($session, 'CREATE ROLE members; CREATE ROLE evicted LOGIN; GRANT pgbackground_role TO evicted; ALTER ROLE evicted SET pg_background.max_workers_per_role = 1');
+$node->safe_psql('postgres', $_) for 'CREATE DATABASE club', 'REVOKE CONNECT ON DATABASE club FROM PUBLIC';
+$node->safe_psql('club', 'CREATE EXTENSION pg_background');
+for my $loss (
+	[ 'REVOKE members FROM evicted', '42501' ],
+	[ 'REVOKE CONNECT ON DATABASE club FROM members', '42501' ],
+	[ 'ALTER DATABASE club ALLOW_CONNECTIONS false', '55000' ],
+	[ 'ALTER ROLE evicted NOLOGIN', '28000' ])
+{
+	my ($statement, $code) = @$loss;
+
+	value($session, 'GRANT members TO evicted; GRANT CONNECT ON DATABASE club TO members; ALTER DATABASE club ALLOW_CONNECTIONS true');
+	my $evicted = session($node, dbname => 'club', extra => [ '-U', 'evicted' ]);
+	my $holder = session($node, dbname => 'club');
+	value($holder, 'SELECT pg_advisory_lock(1)');
+	value($evicted, "SELECT pg_background_start('SELECT pg_advisory_lock_shared(1)', results => false)");
+	ok(until_true(sub { look("SELECT count(*) FROM pg_stat_activity WHERE usename = 'evicted' AND wait_event = 'advisory'") }), 'a job runs');
+	value($evicted, "SELECT pg_background_start('SELECT 1', label => '$statement', at_commit => true, results => false)");
+	value($session, $statement);
+	value($holder, 'SELECT pg_advisory_unlock(1)');
+	ok(none_waits(), "the job ends ($statement)");
+	is(look("SELECT string_agg(concat_ws(' ', state, sqlstate), ', ') FROM pg_background_history WHERE label = '$statement'"), "error $code", 'as one whose connection is refused');
+	$_->quit for $evicted, $holder;
+}
+
+# A database that is gone.
+
 value($session, 'CREATE DATABASE gone');
 value($other, 'SELECT pg_advisory_lock(1)');
 setting($node, 'pg_background.max_workers_total', 1);

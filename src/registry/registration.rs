@@ -63,6 +63,15 @@ impl Registration {
         self.exclusive(|r, me| r.set_versions(me, &key))
     }
 
+    /// Would the job's own connection, made now, be as this worker's, by the same rows of the catalogs? The launcher
+    /// has compared what it knew when it was called. Outside a transaction.
+    pub fn is_key_current(self, identity: &Identity, client_info: &[u8]) -> Result<bool> {
+        xact::begin()?;
+        let key = key(identity, client_info)?;
+        xact::commit()?;
+        Ok(key.is_some() && key == self.registry.key_of(self.worker))
+    }
+
     /// Says that this worker leaves after its job because of that library: in the view, and once in the log.
     pub fn show_library(self, name: &[u8]) -> Result<()> {
         let shown = &name[..encoding::clip(name, LIBRARY_SIZE)];

@@ -104,7 +104,12 @@ pub fn take(segment: &Arc<Segment>, registration: Option<Registration>, start: S
 /// transaction. An error of the job is its outcome; one that is returned ends the process.
 pub fn perform(current: &Current, baseline: &mut Baseline, trees: &Context) -> Result<Performed> {
     settings::hide_configuration();
-    let ran = match baseline.restore(&current.segment) {
+    let restored = match may_connect(current, baseline) {
+        Ok(true) => baseline.restore(&current.segment),
+        Ok(false) => Ok(Restored::Refused),
+        Err(error) => Err(error),
+    };
+    let ran = match restored {
         Ok(Restored::Yes) => attach_late(current)
             .and_then(|()| accept(current))
             .and_then(|()| run(current, trees, baseline.launcher_settings())),
@@ -122,6 +127,21 @@ pub fn perform(current: &Current, baseline: &mut Baseline, trees: &Context) -> R
         fail(current, &error)?;
     }
     Ok(Performed::Ended)
+}
+
+/// May this warm worker stand for the connection that a new process would make for the job?
+///
+/// Of any other job the launcher has just seen that it may. A job that starts at a commit may have waited since then.
+/// Suppose that its role has lost CONNECT meanwhile, or that the database lets nobody in: the job goes to a new
+/// process, which the server refuses.
+fn may_connect(current: &Current, baseline: &Baseline) -> Result<bool> {
+    let header = current.segment.header();
+    match current.registration {
+        Some(registration) if header.identity.at_commit != 0 && baseline.has_served() => {
+            registration.is_key_current(&header.identity, current.segment.bytes(header.client_info))
+        }
+        _ => Ok(true),
+    }
 }
 
 /// Attaches to the queue of a job that starts at a commit, unless this worker has done so when it took the job.

@@ -4,7 +4,7 @@
 //! must not be wrong asks again under the lock.
 
 use super::history::HistoryEntry;
-use super::layout::{Activity, ConditionVariable, Head, JobSlot, LAYOUT, MAGIC, ShownWait, Totals, WorkerSlot};
+use super::layout::{Activity, ConditionVariable, Head, JobSlot, Key, LAYOUT, MAGIC, ShownWait, Totals, WorkerSlot};
 use crate::job::state::Stop;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -146,6 +146,11 @@ impl<'t> Tables<'t> {
 
     pub(crate) fn worker(&self, index: u32) -> Option<&'t WorkerSlot> {
         self.workers.get(index as usize)
+    }
+
+    /// What launchers must have in common with the worker. For the worker, which alone changes it.
+    pub fn key_of(&self, worker: u32) -> Option<Key> {
+        self.worker(worker).map(WorkerSlot::key)
     }
 
     /// Where a worker's signal handlers find out which job a signal means: the worker's activity, and the handle of the

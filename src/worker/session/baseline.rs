@@ -102,6 +102,11 @@ impl Baseline {
         Ok(restored)
     }
 
+    /// Has the process run a job, after which the session was made as new?
+    pub fn has_served(&self) -> bool {
+        self.resets > 0
+    }
+
     /// The jobs that this process may serve.
     pub fn serves(&self) -> Serves {
         self.session.serves
