@@ -597,6 +597,108 @@ if ($ENV{PGBG_POINTS})
 	value($session, 'SELECT pg_background_forget_all()');
 }
 
+# --- the worker that was offered a job ends when another process runs the job ---
+
+if ($ENV{PGBG_POINTS})
+{
+	without_idle($node);
+	job($session, 'SELECT 1::text');
+	ok(until_true(sub { idle_workers($node) == 1 }), 'a worker is idle');
+	value($other, 'SELECT pg_advisory_lock(1)');
+	arm($node, 'take', 'hold');
+	arm($node, 'dispatch-offered', 'hold');
+	$id++;
+	value($session, "BEGIN;\nSELECT pg_background_start('SELECT pg_advisory_lock_shared(1); INSERT INTO done VALUES ($id, ''by another'')', label => 'by another', at_commit => true, results => false);\nCOMMIT");
+	my $dispatcher = until_held($node, 'dispatch-offered');
+	my $worker = until_held($node, 'take');
+	kill 'TERM', $dispatcher;
+	disarm($node, 'dispatch-offered');
+	ok(until_true(sub { look("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pg_background' AND wait_event = 'advisory' AND pid <> $worker") }), 'another process runs it');
+	fail_at('take', $worker, sub { is_gone($worker) });
+	is(in_history('by another'), '', 'it runs still');
+	value($other, 'SELECT pg_advisory_unlock(1)');
+	ok(none_waits(), 'it ends');
+	is(in_history('by another') . ' ' . done('by another'), 'stopped 1', 'and has run once');
+
+	# The worker comes so late that the job's session is gone, and its segment with it.
+	without_idle($node);
+	job($session, 'SELECT 1::text');
+	ok(until_true(sub { idle_workers($node) == 1 }), 'a worker is idle');
+	my $offset = -s $node->logfile;
+	arm($node, 'map', 'hold');
+	arm($node, 'dispatch-offered', 'hold');
+	$node->safe_psql('postgres', "BEGIN;\n" . insert_job('gone with its session', 'results => true') . 'COMMIT');
+	$dispatcher = until_held($node, 'dispatch-offered');
+	$worker = until_held($node, 'map');
+	kill 'TERM', $dispatcher;
+	disarm($node, 'dispatch-offered');
+	ok(until_true(sub { in_history('gone with its session') eq 'stopped' }), 'another process has run it');
+	ok(until_true(sub { !grep { title($_) =~ /pg_background dispatcher/ } children() }), 'the dispatcher leaves');
+	disarm($node, 'map');
+	ok(until_true(sub { is_gone($worker) }), 'the worker leaves');
+	unlike(slurp_file($node->logfile, $offset), qr/shared memory segment of a job is gone/, 'without an error');
+}
+
+# --- a process that the last dispatcher has registered takes the job when the next one has a slot for it ---
+
+if ($ENV{PGBG_POINTS})
+{
+	my $listener = session($node);
+
+	value($listener, 'LISTEN late');
+	for my $next ('stopped', 'without memory', 'goes on')
+	{
+		my $note = "late process, $next";
+		my $results = $next eq 'goes on' ? 'true' : 'false';
+		my $point = $next eq 'without memory' ? 'dispatch-segment' : 'dispatch-admitted';
+
+		without_idle($node);
+		value($other, 'SELECT pg_advisory_lock(1)');
+		arm($node, 'begin', 'hold');
+		arm($node, 'dispatch-registered', 'hold');
+		$id++;
+		value($session, "BEGIN;\nSELECT h AS job FROM pg_background_start('SELECT pg_advisory_lock_shared(1); INSERT INTO done VALUES ($id, ''$note'')', label => '$note', at_commit => true, results => $results, notify => 'late') h \\gset\nCOMMIT");
+		my $last = until_held($node, 'dispatch-registered');
+		my $late = until_held($node, 'begin');
+		arm($node, 'dispatch-looked', 'hold');
+		kill 'TERM', $last;
+		disarm($node, 'dispatch-registered');
+		my $dispatcher = until_held($node, 'dispatch-looked');
+		is(value($session, q{SELECT pg_background_stop(:'job')}), 't', 'the job is stopped') if $next eq 'stopped';
+		arm($node, $point, 'hold');
+		disarm($node, 'dispatch-looked');
+		until_held($node, $point, $dispatcher);
+		disarm($node, 'begin');
+		ok(until_true(sub { look("SELECT pid FROM pg_stat_background WHERE label = '$note'") eq $late }), "the process takes the job ($note)");
+		ok(until_waits_for($node, $late, 'advisory'), 'and runs it') if $next ne 'stopped';
+		if ($next eq 'without memory')
+		{
+			arm($node, $point, "error $dispatcher");
+		}
+		else
+		{
+			disarm($node, $point);
+		}
+		value($session, insert_job("behind $note", 'results => true') =~ s/AS job/AS behind/r);
+		ok(until_true(sub { done("behind $note") }), 'the dispatcher goes on');
+		if ($next eq 'without memory')
+		{
+			# it leaves its mark
+			unlink $node->data_dir . "/pg_background_points/$point.$dispatcher";
+			disarm($node, $point);
+			ok(until_true(sub { !grep { title($_) =~ /pg_background dispatcher/ } children() }), 'and leaves');
+		}
+		value($other, 'SELECT pg_advisory_unlock(1)');
+		ok(none_waits(), 'the job ends');
+		is(in_history($note) . ' ' . done($note), $next eq 'stopped' ? 'canceled 0' : 'stopped 1', 'once');
+		my $told = '';
+		ok(until_true(sub { $told .= join '', ask($listener, 'SELECT 1'); $told =~ /"pid"/ }), 'a notification tells of it');
+		like($told, qr/"pid" ?: ?$late\b/, 'that process, which knows who it is');
+		value($session, 'SELECT pg_background_forget_all()');
+	}
+	$listener->quit;
+}
+
 # --- all processes are others', and nothing of this library comes by when they end ---
 
 ok(none_waits(), 'all jobs have ended');

@@ -89,8 +89,9 @@ impl Registration {
         error::raise(&report)
     }
 
-    /// The offered job's segment, which need not be pinned any more; `kept` if it is mapped still.
-    pub fn map(self, kept: Option<Arc<Segment>>, job: OfferedJob) -> Result<Arc<Segment>> {
+    /// The offered job's segment, which need not be pinned any more; `kept` if it is mapped still. `None`: the segment
+    /// is gone, with the job, as the offer was taken back.
+    pub fn map(self, kept: Option<Arc<Segment>>, job: OfferedJob) -> Result<Option<Arc<Segment>>> {
         let segment = match kept {
             Some(segment) => Some(segment),
             None => point::reach("map").and_then(|()| Segment::attach(job.handle))?,
@@ -99,9 +100,11 @@ impl Registration {
             self.registry.mark_unpinned(self.worker);
             dsm::unpin(job.handle)?;
         }
-        let segment =
-            segment.ok_or_else(|| PgError::new(sqlstate::INTERNAL_ERROR, "shared memory segment of a job is gone"))?;
-        segment.check()?;
+        match &segment {
+            Some(segment) => segment.check()?,
+            None if self.registry.is_taken_back(self.worker) => {}
+            None => return Err(PgError::new(sqlstate::INTERNAL_ERROR, "shared memory segment of a job is gone")),
+        }
         Ok(segment)
     }
 

@@ -176,11 +176,7 @@ fn accept(current: &Current) -> Result<()> {
         }
     }
     match current.registration {
-        Some(registration) if header.identity.at_commit != 0 => {
-            // the next dispatcher may have cleared it just after the take
-            header.set_worker_pid(identity::process_id());
-            registration.exclusive(|r, me| r.accept_job(me))
-        }
+        Some(registration) if header.identity.at_commit != 0 => registration.exclusive(|r, me| r.accept_job(me)),
         _ => Ok(()),
     }
 }

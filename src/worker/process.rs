@@ -52,6 +52,7 @@ fn live(handle: u32) -> Result<()> {
     let registration =
         if segment.header().slot().is_some() { Registration::new(&segment.header().identity)? } else { None };
 
+    point::reach("begin")?;
     // Take the job. The launcher may have given it up while this process was starting, and has freed its slot then:
     // again its caller has an error and no handle. Another job has perhaps the slot by now; the cookie tells them
     // apart.
@@ -209,7 +210,9 @@ impl Worker {
         let NextJob::Offered(job) = next else {
             return Ok(None);
         };
-        let segment = registration.map(self.mapped.take(job.handle), job)?;
+        let Some(segment) = registration.map(self.mapped.take(job.handle), job)? else {
+            return Ok(None);
+        };
         callbacks::keep_offered(Some(&segment));
         self.mapped.put(&segment);
         Ok(Some(Offered(segment)))

@@ -9,6 +9,8 @@
 //!   `launcher_exits`), and the worker is what it was before.
 //! - The launcher ends after the offer: the job is marked abandoned. A worker that takes it is asked to stop; one that
 //!   refuses it frees the job's slot, as no launcher will look for another worker.
+//! - The dispatcher ends after the offer: the offer is taken back (`release_in_flight`), as the next one launches the
+//!   same job. The worker's slot names no job then, and the worker finds its job gone.
 //! - The worker ends after the claim and before the offer: `close` drops the claim, and `offer` finds that it is gone.
 //! - The worker ends after the offer: of a sure claim the launcher has returned the handle, so the job ends as lost.
 //!   Otherwise the launcher is woken, finds that the worker is not on its way any more, and gives the job to another
@@ -195,8 +197,10 @@ impl<'a> Locked<'a> {
         let (Some(job), Some(worker)) = (self.job(slot), self.worker(worker)) else {
             return false;
         };
-        let there = job.cookie.load(Relaxed) == cookie && job.taken.load(Relaxed) == 0;
         let was_offered = worker.activity() == Activity::Claimed;
+        // an offer may have been taken back: see `release_in_flight`
+        let is_meant = !was_offered || worker.cookie.load(Relaxed) == cookie;
+        let there = is_meant && job.cookie.load(Relaxed) == cookie && job.taken.load(Relaxed) == 0;
         worker.idle_since.store(0, Relaxed);
         if there {
             job.worker_pid.store(worker.pid.load(Relaxed), Relaxed);

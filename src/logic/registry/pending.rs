@@ -16,12 +16,17 @@
 //!
 //! Each of these is noted under the lock, together with what it means for the job's slot. A dispatcher that ends, or
 //! that finds what another one has left, calls `release_in_flight`: unless the job is done, or a worker has it, its
-//! slot is freed. A worker that was offered the job then finds that the job is gone, as after any launch that was given
-//! up.
+//! slot is freed.
+//!
+//! The job comes back then, as no other job does, with the same cookie and perhaps to the same slot. So an offer that
+//! is out is taken back: its worker's slot names no job any more. The worker comes to the offer some time, and finds
+//! that the job is gone, as after any launch that was given up. Whatever the worker does, and wherever it ends, it does
+//! not touch the job that has come back. A process that was registered for the job may take it as long as no worker
+//! has.
 
 use super::jobs::{End, NewJob};
-use super::layout::{Activity, JobSlot};
-use super::locked::{Locked, Process};
+use super::layout::{Activity, JobSlot, WorkerSlot};
+use super::locked::{Locked, Process, Shared};
 use super::tables::Tables;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
@@ -94,6 +99,13 @@ impl Tables<'_> {
     /// Is the job with that cookie done? For the dispatcher.
     pub fn is_in_flight_done(&self) -> bool {
         self.head.pending.is_done.load(SeqCst) != 0
+    }
+}
+
+impl Shared<'_> {
+    /// Has a worker the job that has the slot? For the dispatcher, which has given the job that slot.
+    pub fn is_taken(&self, slot: u32) -> bool {
+        self.job(slot).is_some_and(|job| job.taken.load(Relaxed) != 0)
     }
 }
 
@@ -201,18 +213,21 @@ impl Locked<'_> {
         if cookie == 0 {
             return None;
         }
+        let is_for_it = |w: &&WorkerSlot| w.activity() == Activity::Claimed && w.cookie.load(Relaxed) == cookie;
+        for worker in self.workers.iter().filter(is_for_it) {
+            if worker.handle.load(Relaxed) == 0 {
+                self.release_claim(worker);
+                self.wake(worker.proc.load(Relaxed));
+            } else {
+                worker.set_job(0, 0);
+            }
+        }
         if self.is_in_flight_done() {
             return Some((cookie, InFlight::Done));
         }
         if let Some((slot, job)) = self.used().find(|(_, job)| job.cookie.load(Relaxed) == cookie) {
             if job.taken.load(Relaxed) != 0 {
                 return Some((cookie, InFlight::Taken));
-            }
-            let mut workers = self.workers.iter();
-            let claimed = workers.find(|w| w.activity() == Activity::Claimed && w.cookie.load(Relaxed) == cookie);
-            if let Some(worker) = claimed.filter(|worker| worker.handle.load(Relaxed) == 0) {
-                self.release_claim(worker);
-                self.wake(worker.proc.load(Relaxed));
             }
             self.free_job(slot, job);
             self.tell_of_end(slot);

@@ -184,6 +184,11 @@ impl<'t> Tables<'t> {
         (handle != 0).then(|| OfferedJob { handle, is_pinned: worker.pinned.load(Relaxed) != 0 })
     }
 
+    /// Was the offer to the worker taken back? For the worker, before it takes the job.
+    pub fn is_taken_back(&self, worker: u32) -> bool {
+        self.worker(worker).is_some_and(|worker| worker.cookie.load(Relaxed) == 0)
+    }
+
     /// Has the launcher of the offered job returned its handle already, because this worker will take the job? Asked by
     /// the worker, before it takes it.
     pub fn is_promised(&self, worker: u32) -> bool {

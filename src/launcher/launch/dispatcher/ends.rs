@@ -29,10 +29,10 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// The job cannot be started.
+    /// The job cannot be started, unless it is done.
     pub(super) fn fail(&self, job: &PendingJob, report: &Report) -> Result<Launched> {
-        self.registry.exclusive(|r| r.release_in_flight())?;
-        Ok(if self.end(job, report)? { Launched::Yes } else { Launched::WithoutSegment })
+        let is_over = self.release()?.is_some() || self.end(job, report)?;
+        Ok(if is_over { Launched::Yes } else { Launched::WithoutSegment })
     }
 
     /// Ends a job that has never had a worker: in its segment, if it has one, then in the registry. What can fail comes

@@ -10,7 +10,7 @@ use crate::pg::error::{self, PgError, Result, level, with_names};
 use crate::pg::latch::{self, Event};
 use crate::pg::mq;
 use crate::point;
-use crate::registry::{Claim, InFlight, LaunchEvent, NewJob, PendingNode, Queue};
+use crate::registry::{Claim, LaunchEvent, NewJob, PendingNode, Queue};
 use logic::job::state::Stop;
 use logic::segment::header::Reply;
 use logic::sqlstate;
@@ -29,19 +29,25 @@ impl Dispatcher {
         slot: u32,
         claim: Option<Claim>,
     ) -> Result<Launched> {
+        point::reach("dispatch-admitted")?;
         // Who asks the job to stop flags it, and then looks for a slot of it. So the flag is looked at when the slot is
         // there: a request that has found no slot is found here, and any later one is in the slot.
         if pending.is_asked_to_stop() {
-            self.registry.exclusive(|r| r.release_in_flight())?;
-            return Ok(Launched::Stopped);
+            if self.release()?.is_none() {
+                return Ok(Launched::Stopped);
+            }
+            // It has a worker, which the request may not have found.
+            self.registry.shared(|r| r.stop(slot, job.cookie, Stop::Now))?;
+            return Ok(Launched::Yes);
         }
-        point::reach("dispatch-admitted")?;
         let segment = match segment_of(job) {
             Ok(Some(segment)) => segment,
             Ok(None) => return self.fail(job, &errors::process_not_started().report()),
             Err(error) if is_stop(&error) => return Err(error),
             Err(error) if is_shortage(&error) => {
-                self.registry.exclusive(|r| r.release_in_flight())?;
+                if self.release()?.is_some() {
+                    return Ok(Launched::Yes);
+                }
                 if job.handle == 0 {
                     let from = self.shortage.map_or(usize::MAX, |shortage| shortage.from).min(job.image.len());
                     self.shortage = Some(Shortage { from, until: Instant::now() + LOOK_AGAIN });
@@ -52,29 +58,29 @@ impl Dispatcher {
             Err(error) => return self.fail(job, &error.report()),
         };
         let launch = Launch { registry: self.registry, segment: &segment, new, slot, claim: None, receiver: None };
-        // A worker may take the job from now on: a new process from the moment that it is registered, and one to which
-        // the last dispatcher had offered the job. So this comes once.
-        segment.header().prepare_offer(Some(slot), Reply::Awaited);
+        // A process may take the job from the moment that the job has its slot: one that the last dispatcher had
+        // registered. It takes the job under the lock, too, and then shows itself in the header.
+        let is_taken = self.registry.exclusive(|r| {
+            let is_taken = r.is_taken(slot);
+            if !is_taken {
+                segment.header().prepare_offer(Some(slot), Reply::Awaited);
+            }
+            is_taken
+        })?;
         let way_in = match claim {
+            _ if is_taken => None,
             Some(claim) => Some(WayIn::Worker(claim)),
             None => self.way_in(&pending, &launch)?,
         };
-        let launched = match way_in {
-            None => Launched::No,
+        let is_launched = match way_in {
+            None => false,
             Some(WayIn::Worker(claim)) => self.offer(&segment, job, slot, &claim)?,
             Some(WayIn::Process(worker)) => self.await_process(job, &worker)?,
         };
         drop(segment);
-        if launched == Launched::Yes {
-            return Ok(launched);
-        }
-        // No worker has it: what was done for it is given up.
-        loop {
-            match self.registry.exclusive(|r| r.release_in_flight())? {
-                Some((_, InFlight::Done)) => return Ok(Launched::Yes),
-                Some((_, InFlight::Taken)) => latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?,
-                Some((_, InFlight::Free)) | None => break,
-            }
+        // If no worker has it, what was done for it is given up.
+        if is_launched || self.release()?.is_some() {
+            return Ok(Launched::Yes);
         }
         if pending.is_asked_to_stop() {
             return Ok(Launched::Stopped);
@@ -98,7 +104,7 @@ impl Dispatcher {
     }
 
     /// A new process, or a claim on a warm worker that has become idle; `None` if the job was asked to stop, if too
-    /// many launches wait, or if a worker to which the last dispatcher had offered the job is sure to run it.
+    /// many launches wait, or if a process that the last dispatcher had registered has taken the job.
     fn way_in(&mut self, pending: &PendingNode, launch: &Launch) -> Result<Option<WayIn>> {
         let (registry, new) = (launch.registry, launch.new);
         if admission::is_next_for_process(registry, None)? {
@@ -152,11 +158,11 @@ impl Dispatcher {
             || self.line.iter().any(|job| job.is_asked_to_stop() && !self.is_held_off(job))
     }
 
-    /// Offers the job to the claimed worker, and waits until that has accepted it.
+    /// Offers the job to the claimed worker, and waits until that has accepted it; tells whether it has.
     ///
     /// The worker may refuse the job, whatever the claim promises. The segment of a session is pinned already; one that
     /// was made here is new, and pinned for the way.
-    fn offer(&self, segment: &Arc<Segment>, job: &PendingJob, slot: u32, claim: &Claim) -> Result<Launched> {
+    fn offer(&self, segment: &Arc<Segment>, job: &PendingJob, slot: u32, claim: &Claim) -> Result<bool> {
         let claim = Claim { is_sure: false, is_mapped: job.handle != 0, ..*claim };
         if !claim.is_mapped {
             segment.pin()?;
@@ -167,33 +173,33 @@ impl Dispatcher {
             if !claim.is_mapped {
                 dsm::unpin(handle)?;
             }
-            return Ok(Launched::No);
+            return Ok(false);
         }
         point::reach("dispatch-offered")?;
         self.await_done(|| self.registry.shared(|r| !r.is_on_its_way(&claim, slot, job.cookie)))
     }
 
-    /// Waits until the new process has taken the job.
-    fn await_process(&mut self, job: &PendingJob, worker: &Handle) -> Result<Launched> {
+    /// Waits until the new process has taken the job; tells whether it has.
+    fn await_process(&mut self, job: &PendingJob, worker: &Handle) -> Result<bool> {
         point::reach("dispatch-registered")?;
-        let launched = self.await_done(|| Ok(worker.is_gone()))?;
-        if launched == Launched::No {
+        let is_launched = self.await_done(|| Ok(worker.is_gone()))?;
+        if !is_launched {
             let before = if self.starts.0 == job.cookie { self.starts.1 } else { 0 };
             self.starts = (job.cookie, before + 1);
         }
-        Ok(launched)
+        Ok(is_launched)
     }
 
-    /// Waits until the job in flight is done, or until `is_lost`.
-    fn await_done(&self, is_lost: impl Fn() -> Result<bool>) -> Result<Launched> {
+    /// Waits until the job in flight is done, or until `is_lost`; tells whether it is done.
+    fn await_done(&self, is_lost: impl Fn() -> Result<bool>) -> Result<bool> {
         loop {
             let is_lost = is_lost()?;
             // Looked at last: the worker may have taken the job, worked and gone before the first look.
             if self.registry.is_in_flight_done() {
-                return Ok(Launched::Yes);
+                return Ok(true);
             }
             if is_lost {
-                return Ok(Launched::No);
+                return Ok(false);
             }
             latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
         }

@@ -150,15 +150,22 @@ impl Dispatcher {
     /// Finds out what has become of the job that the last dispatcher was launching.
     fn take_over(&mut self) -> Result<()> {
         self.read_list()?;
+        let Some(cookie) = self.release()? else {
+            return Ok(());
+        };
+        let is_meant = |job: &PendingNode| job.job().is_ok_and(|job| job.cookie == cookie);
+        // It was taken out of the list already, if it is not there.
+        self.line.iter().position(is_meant).map_or(Ok(()), |index| self.remove(index))
+    }
+
+    /// Gives up what was done to launch the job in flight, when it is known whether a worker that has the job runs it.
+    /// Returns the cookie if the job is done all the same: one that the last dispatcher had found has it.
+    fn release(&self) -> Result<Option<i64>> {
         loop {
             match self.registry.exclusive(|r| r.release_in_flight())? {
-                Some((cookie, InFlight::Done)) => {
-                    let is_meant = |job: &PendingNode| job.job().is_ok_and(|job| job.cookie == cookie);
-                    // It was taken out of the list already, if it is not there.
-                    return self.line.iter().position(is_meant).map_or(Ok(()), |index| self.remove(index));
-                }
+                Some((cookie, InFlight::Done)) => return Ok(Some(cookie)),
                 Some((_, InFlight::Taken)) => latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?,
-                Some((_, InFlight::Free)) | None => return Ok(()),
+                Some((_, InFlight::Free)) | None => return Ok(None),
             }
         }
     }
