@@ -445,6 +445,26 @@ if ($ENV{PGBG_POINTS})
 	ok(none_waits(), 'it ends');
 	is(in_history('stopped in time') . ' ' . done('stopped in time'), 'canceled 0', 'and has not run');
 
+	# --- the dispatcher fails when a job that has never had a worker leaves the list: the job has ended once ---
+
+	for my $results (qw(false true))
+	{
+		my $note = "stopped, results $results";
+
+		arm($node, 'dispatch-looked', 'hold');
+		value($session, "BEGIN;\n" . insert_job($note, "results => $results") . 'COMMIT');
+		my $pid = until_held($node, 'dispatch-looked');
+		is(value($session, q{SELECT pg_background_stop(:'job')}), 't', 'a job is stopped');
+		arm($node, 'dispatch-remove', 'hold');
+		disarm($node, 'dispatch-looked');
+		until_held($node, 'dispatch-remove', $pid);
+		fail_at('dispatch-remove', $pid, sub { is_gone($pid) });
+		value($session, insert_job("behind $note", 'results => true'));
+		ok(until_true(sub { done("behind $note") }), "the next dispatcher goes on ($note)");
+		is(in_history($note) . ' ' . done($note), 'canceled 0', 'once');
+		value($session, 'SELECT pg_background_forget_all()');
+	}
+
 	# --- no memory for a segment: the dispatcher goes on, and the job waits ---
 
 	{

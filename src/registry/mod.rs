@@ -60,7 +60,8 @@
 //! - *Queue* jobs at a commit (`queue_pending`): wakes the dispatcher. The dispatcher sets one *in flight* with its
 //!   admission; it is *settled* (`settle_in_flight`) by the take of a new process, by a warm worker's `accept_job`, or
 //!   by the job's end, which wake the dispatcher and who waits for the job; or *released* (`release_in_flight`), by
-//!   this dispatcher or the next, with the claim on a worker or the offer to it.
+//!   this dispatcher or the next, with the claim on a worker or the offer to it. A job that has never had a worker ends
+//!   (`end_pending`) in the hold that takes it out of the queue.
 //! - *Wait* in line (`join`, `quit`): an entry of the queue. `quit` wakes launches that can go on now. So does all
 //!   above that wakes who waits for a slot (`wake_next`).
 //! - *Tell* the limits of the configuration (`tell_limits`), where the postmaster does not: wakes launches that can go

@@ -18,8 +18,7 @@ impl Dispatcher {
         let mut index = 0;
         while let Some(&pending) = self.line.get(index) {
             if pending.address != but.address && pending.is_asked_to_stop() && !self.is_held_off(&pending) {
-                if self.end(&pending.job()?, &canceled())? {
-                    self.remove(index)?;
+                if self.end(index, &pending.job()?, &canceled())? {
                     continue;
                 }
                 self.hold_off(&pending);
@@ -30,15 +29,14 @@ impl Dispatcher {
     }
 
     /// The job cannot be started, unless it is done.
-    pub(super) fn fail(&self, job: &PendingJob, report: &Report) -> Result<Launched> {
-        let is_over = self.release()?.is_some() || self.end(job, report)?;
-        Ok(if is_over { Launched::Yes } else { Launched::WithoutSegment })
+    pub(super) fn fail(&self, report: Report) -> Result<Launched> {
+        Ok(if self.release()?.is_some() { Launched::Yes } else { Launched::Ends(Box::new(report)) })
     }
 
-    /// Ends a job that has never had a worker: in its segment, if it has one, then in the registry. What can fail comes
-    /// first: a job that has ended is taken out of the list, so that it does not end again. False: its segment cannot
-    /// be had now, and it has not ended.
-    pub(super) fn end(&self, job: &PendingJob, report: &Report) -> Result<bool> {
+    /// Ends the job with that number, which has never had a worker: in its segment, if it has one, and in the registry;
+    /// and takes it out of the list. All of that is one step, so that the next dispatcher does not end it again, or
+    /// launch it, wherever this one ends. False: its segment cannot be had now, and it has not ended.
+    pub(super) fn end(&mut self, index: usize, job: &PendingJob, report: &Report) -> Result<bool> {
         let now = identity::now();
         let state = if report.sqlstate == sqlstate::QUERY_CANCELED { State::Canceled } else { State::Error };
         let attached = if job.handle == 0 { Ok(None) } else { Segment::attach(job.handle) };
@@ -63,14 +61,16 @@ impl Dispatcher {
             // without a line the job ends all the same
             let _ = registry::log_end(job.cookie, job.label, job.query, &end);
         }
-        if let Some(segment) = segment {
-            let mut body = Vec::new();
-            report.encode(&mut body);
-            segment.header().finish(state, now, &body);
-        }
-        self.registry.exclusive(|r| r.end_pending(&new, &end))?;
+        let mut body = Vec::new();
+        report.encode(&mut body);
+        let removed = self.remove_and(index, |r| {
+            if let Some(segment) = &segment {
+                segment.header().finish(state, now, &body);
+            }
+            r.end_pending(&new, &end);
+        });
         procs::wake(job.session_proc);
-        Ok(true)
+        removed.map(|()| true)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The launch of one job by the dispatcher: from the slot to the worker that has the job for sure.
 
+use super::ends::canceled;
 use super::{Dispatcher, LOOK_AGAIN, Launched, MAX_STARTS, Shortage, WORKER_CHECK, is_shortage, is_stop};
 use crate::errors;
 use crate::launcher::launch::admission::{self, WayIn};
@@ -33,16 +34,16 @@ impl Dispatcher {
         // Who asks the job to stop flags it, and then looks for a slot of it. So the flag is looked at when the slot is
         // there: a request that has found no slot is found here, and any later one is in the slot.
         if pending.is_asked_to_stop() {
-            if self.release()?.is_none() {
-                return Ok(Launched::Stopped);
+            let canceled = self.fail(canceled())?;
+            if matches!(canceled, Launched::Yes) {
+                // It has a worker, which the request may not have found.
+                self.registry.shared(|r| r.stop(slot, job.cookie, Stop::Now))?;
             }
-            // It has a worker, which the request may not have found.
-            self.registry.shared(|r| r.stop(slot, job.cookie, Stop::Now))?;
-            return Ok(Launched::Yes);
+            return Ok(canceled);
         }
         let segment = match segment_of(job) {
             Ok(Some(segment)) => segment,
-            Ok(None) => return self.fail(job, &errors::process_not_started().report()),
+            Ok(None) => return self.fail(errors::process_not_started().report()),
             Err(error) if is_stop(&error) => return Err(error),
             Err(error) if is_shortage(&error) => {
                 if self.release()?.is_some() {
@@ -55,7 +56,7 @@ impl Dispatcher {
                 self.tell_of_shortage(job, &error)?;
                 return Ok(Launched::WithoutSegment);
             }
-            Err(error) => return self.fail(job, &error.report()),
+            Err(error) => return self.fail(error.report()),
         };
         let launch = Launch { registry: self.registry, segment: &segment, new, slot, claim: None, receiver: None };
         // A process may take the job from the moment that the job has its slot: one that the last dispatcher had
@@ -82,14 +83,13 @@ impl Dispatcher {
         if is_launched || self.release()?.is_some() {
             return Ok(Launched::Yes);
         }
-        if pending.is_asked_to_stop() {
-            return Ok(Launched::Stopped);
-        }
-        if self.starts.0 == job.cookie && self.starts.1 >= MAX_STARTS {
-            self.fail(job, &errors::process_not_started().report())
+        Ok(if pending.is_asked_to_stop() {
+            Launched::Ends(Box::new(canceled()))
+        } else if self.starts.0 == job.cookie && self.starts.1 >= MAX_STARTS {
+            Launched::Ends(Box::new(errors::process_not_started().report()))
         } else {
-            Ok(Launched::No)
-        }
+            Launched::No
+        })
     }
 
     /// Says in the log why the job does not start, once.

@@ -27,9 +27,11 @@ use crate::point;
 use crate::registry::{self, Admission, InFlight, NewJob, PendingNode, Registry, WorkerRequirements};
 use ends::canceled;
 use logic::registry::door::Door;
+use logic::registry::locked::Locked;
 use logic::registry::quota::Scope;
 use logic::sqlstate;
 use logic::wire::pending::PendingJob;
+use logic::wire::report::Report;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 use turns::Turn;
@@ -105,14 +107,13 @@ enum Pass {
 }
 
 /// What became of the launch of a job.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Launched {
     /// It has a worker for sure, or has ended.
     Yes,
     /// It is to be launched anew.
     No,
-    /// It was asked to stop, and has no worker.
-    Stopped,
+    /// It has no worker, and is to end so: it was asked to stop, or cannot be started.
+    Ends(Box<Report>),
     /// There is no segment for it now: the server has no more, or memory is short.
     WithoutSegment,
 }
@@ -208,7 +209,7 @@ impl Dispatcher {
             let launched = if is_held_off {
                 Launched::WithoutSegment
             } else if is_stopped {
-                Launched::Stopped
+                Launched::Ends(Box::new(canceled()))
             } else if !has_turn && kept_out.contains(&(job.database, job.role)) {
                 index += 1;
                 continue;
@@ -235,8 +236,8 @@ impl Dispatcher {
                 }
             };
             match launched {
-                Launched::Yes => {}
-                Launched::Stopped if self.end(&job, &canceled())? => {}
+                Launched::Yes => self.remove(index)?,
+                Launched::Ends(report) if self.end(index, &job, &report)? => {}
                 Launched::No => {
                     pass = Pass::Fruitful;
                     is_full = true;
@@ -244,7 +245,7 @@ impl Dispatcher {
                     continue;
                 }
                 // It keeps no other out.
-                Launched::Stopped | Launched::WithoutSegment => {
+                Launched::Ends(_) | Launched::WithoutSegment => {
                     self.give_up_turns(|address| address == pending.address)?;
                     if job.handle != 0 && !is_held_off {
                         self.hold_off(&pending);
@@ -254,7 +255,6 @@ impl Dispatcher {
                 }
             }
             pass = Pass::Fruitful;
-            self.remove(index)?;
             // The line may be long, and what was passed over may have its turn by now.
             if launching_since.get_or_insert_with(Instant::now).elapsed() >= WORKER_CHECK {
                 break;
@@ -279,13 +279,25 @@ impl Dispatcher {
 
     /// Takes the job with that number out of the list.
     fn remove(&mut self, index: usize) -> Result<()> {
+        self.remove_and(index, |_| ())
+    }
+
+    /// The same; `also` is done in the same hold of the lock.
+    fn remove_and(&mut self, index: usize, also: impl Fn(&mut Locked)) -> Result<()> {
         let job = self.line[index];
         let PendingJob { cookie, handle, .. } = job.job()?;
         point::reach("dispatch-remove")?;
         loop {
             let older = job.node.next.load(SeqCst);
             let newer = self.line.get(index + 1).map(|newer| &newer.node.next);
-            if self.registry.exclusive(|r| r.unlink_pending(job.address, cookie, older, newer))? {
+            let is_out = self.registry.exclusive(|r| {
+                let is_out = r.unlink_pending(job.address, cookie, older, newer);
+                if is_out {
+                    also(r);
+                }
+                is_out
+            })?;
+            if is_out {
                 break;
             }
             self.read_list()?;
