@@ -2,9 +2,9 @@
 //!
 //! Built with the feature "points" only; otherwise a point is nothing. A file `pg_background_points/NAME` in the data
 //! directory arms the point of that name. Its first word says what happens to a process that reaches the point: "hold"
-//! (the process waits until the file is gone, serving no interrupt), or "error" (an ERROR, 53200, as when memory is
-//! short). A second word, a pid, arms the point for that process only. A process that is held creates a file
-//! `NAME.PID`, and removes it when it goes on.
+//! (the process waits until the file is gone, serving no interrupt), "error" (an ERROR, 53200, as when memory is
+//! short), or "fatal" (the process ends, as when a list of Rust cannot grow). A second word, a pid, arms the point for
+//! that process only. A process that is held creates a file `NAME.PID`, and removes it when it goes on.
 
 use crate::pg::error::Result;
 
@@ -12,7 +12,7 @@ use crate::pg::error::Result;
 /// wait.
 #[cfg(feature = "points")]
 pub fn reach(name: &str) -> Result<()> {
-    use crate::pg::error::PgError;
+    use crate::pg::error::{self, PgError};
     use crate::pg::identity;
     use logic::sqlstate;
     use std::{fs, path::PathBuf, thread, time::Duration};
@@ -30,6 +30,7 @@ pub fn reach(name: &str) -> Result<()> {
             Some("error") => {
                 return Err(PgError::new(sqlstate::OUT_OF_MEMORY, format!("out of memory at point \"{name}\"")));
             }
+            Some("fatal") => error::out_of_memory(),
             Some("hold") => {
                 let _ = fs::write(&held, "");
                 thread::sleep(Duration::from_millis(1));

@@ -414,6 +414,26 @@ if ($ENV{PGBG_POINTS})
 		is(done("of $point"), 2 * $committed, $committed ? 'each of its jobs has run once' : 'none of its jobs has run');
 	}
 
+	# --- a session ends for want of memory while it asks for a job: it leaves nothing ---
+
+	{
+		my $segments = segments_of_jobs($node);
+
+		for my $point (qw(at-commit-tracked at-commit-room))
+		{
+			my $session = session($node);
+			my $pid = value($session, 'SELECT pg_backend_pid()');
+
+			value($session, "BEGIN;\n" . insert_job("first, $point", 'results => true'));
+			arm($node, $point, "fatal $pid");
+			eval { ask($session, insert_job("second, $point", 'results => true')) };
+			ok(until_true(sub { is_gone($pid) }), "the session ends at $point");
+			eval { $session->quit };
+			disarm($node, $point);
+			ok(until_true(sub { segments_of_jobs($node) == $segments }), 'and leaves no segment');
+		}
+	}
+
 	# --- jobs start when the transaction is over for all others: its locks are free, and changed catalogs are announced ---
 
 	{

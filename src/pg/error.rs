@@ -271,7 +271,7 @@ unsafe fn report_to_server(report: *mut Prepared) {
 }
 
 /// Ends the session: what Rust was about to do cannot be undone halfway. Allocates nothing in Rust.
-pub(super) fn out_of_memory() -> ! {
+pub fn out_of_memory() -> ! {
     // SAFETY: FATAL ends the process in an orderly way; of Rust, exit callbacks alone run after it.
     unsafe {
         if sys::errstart(sys::FATAL as c_int, ptr::null()) {

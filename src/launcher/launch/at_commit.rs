@@ -28,7 +28,7 @@ use crate::pg::dsm::{self, Segment};
 use crate::pg::error::Result;
 use crate::pg::mq::Queue;
 use crate::pg::xact::{self, End, Next};
-use crate::pg::{identity, procs};
+use crate::pg::{exit, identity, procs};
 use crate::point;
 use crate::process;
 use crate::registry::{self, JobRow, PendingNode, Registry};
@@ -66,19 +66,18 @@ pub fn launch(sql: &[u8], options: &Options) -> Result<i64> {
     process::note_launch();
     let identity = Identity { at_commit: 1, ..request.identity()? };
     let launched_at = identity::now();
-    REQUESTED.lock().reserve(1);
-    let (node, handle) = if options.results == Results::Discarded {
+    make_room()?;
+    if options.results == Results::Discarded {
         let (segment, hash) = segments::get(identity, &request.content(&request.extras()))?;
         let put = put(registry, &request, &segment, hash, launched_at);
         // nobody else has seen it
         segment.mark_reusable();
-        (put?, 0)
+        put?;
     } else {
         session_limit::wait_for_room(give_up)?;
         channel::check_limit_of_session()?;
         let (segment, hash) = segments::get_alone(identity, &request.content(&request.extras()))?;
         let receiver = Receiver::new(Queue::reader(&segment, None)?);
-        let handle = segment.handle();
         let job = Job::new(LaunchedJob {
             segment: Arc::clone(&segment),
             receiver,
@@ -91,31 +90,32 @@ pub fn launch(sql: &[u8], options: &Options) -> Result<i64> {
             results: options.results,
             execution: None,
         });
-        let node = put(registry, &request, &segment, hash, launched_at)?;
-        if let Err(error) = segment.pin() {
-            let _ = registry.discard(&node);
-            return Err(error);
+        put(registry, &request, &segment, hash, launched_at)?;
+        segment.pin()?;
+        if let Some(requested) = REQUESTED.lock().last_mut() {
+            requested.handle = segment.handle();
         }
         tracker::add(job);
-        (node, handle)
-    };
-    REQUESTED.lock().push(Requested { node, cookie: identity.cookie, handle, subtransaction: xact::subtransaction() });
+        point::reach("at-commit-tracked")?;
+    }
     Ok(identity.cookie)
 }
 
-/// Puts the job into the memory in which it waits.
-fn put(
-    registry: &Registry,
-    request: &Request,
-    segment: &Segment,
-    settings: u64,
-    launched_at: i64,
-) -> Result<PendingNode> {
+/// For another entry of [`REQUESTED`]. What follows may find no memory either, and end the session: the job is there
+/// from the moment that it has anything which the end of the transaction must give back.
+fn make_room() -> Result<()> {
+    let mut requested = REQUESTED.lock();
+    requested.reserve(1);
+    point::reach("at-commit-room")
+}
+
+/// Puts the job into the memory in which it waits, and adds it to the transaction's jobs.
+fn put(registry: &Registry, request: &Request, segment: &Segment, settings: u64, launched_at: i64) -> Result<()> {
     point::reach("at-commit-put")?;
     let new = request.new_job(segment, settings, launched_at, Instant::now(), &[], None)?;
     let is_own = segment.header().identity.wants_results != Identity::WANTS_NOTHING;
     let image = if is_own { Vec::new() } else { segment.image() };
-    registry.put(&PendingJob {
+    let node = registry.put(&PendingJob {
         cookie: new.cookie,
         launched_at,
         database: new.database,
@@ -129,7 +129,10 @@ fn put(
         label: new.label,
         query: new.query,
         image: &image,
-    })
+    })?;
+    let (cookie, subtransaction) = (new.cookie, xact::subtransaction());
+    REQUESTED.lock().push(Requested { node, cookie, handle: 0, subtransaction });
+    Ok(())
 }
 
 /// Hears of the ends of this session's transactions from now on.
@@ -172,8 +175,8 @@ fn before(next: Next) -> Result<()> {
 
 /// In the midst of a transaction's end: nothing may fail any more, nor wait.
 fn ended(end: End) {
-    // It is held only where memory has run out, which has ended the session.
-    let Some(mut requested) = REQUESTED.try_lock() else { return };
+    // Memory may have run out while it was held, which has ended the session.
+    let mut requested = exit::seize(&REQUESTED);
     match end {
         End::SubtransactionCommitted { id, parent } => {
             requested.iter_mut().filter(|job| job.subtransaction == id).for_each(|job| job.subtransaction = parent);
