@@ -2,7 +2,8 @@
 //!
 //! It leaves when it is asked to (SIGTERM, which an idle worker obeys without a line in the log), when it is dismissed
 //! or could serve no later job (no jobs may be launched, the registry's generation or the configuration has changed, a
-//! standby was promoted), when there are more idle workers than `pg_background.max_idle_workers`, and after
+//! standby was promoted), when there are more idle workers than `pg_background.max_idle_workers`, when jobs wait for a
+//! process that launches them and there is no slot of `max_worker_processes` for it but this one, and after
 //! `pg_background.idle_timeout`.
 //!
 //! Invariant: a worker that a launcher has claimed does not leave. Both happen under the registry's lock, so one of
@@ -99,6 +100,10 @@ pub fn wait(
         // Sleep until the next of these moments, at most.
         let mut deadline = since + stay;
         if !registration.registry.ensure_dispatcher()? {
+            if registration.exclusive(|r, me| r.make_way(me))? {
+                return Ok(NextJob::Leave);
+            }
+            // The slot of another that leaves is free a moment after its end.
             deadline = deadline.min(now + DISPATCHER_RETRY);
         }
         if is_surplus {

@@ -148,13 +148,14 @@ impl Worker {
         let stays = self.may_stay(current);
         let notification = Notification::of(current)?;
         let after = if stays { self.after_job(current, notification.as_ref())? } else { AfterJob::Leave };
+        // If it is in vain, this worker may have to make way: see `Locked::end_job`.
+        registry::ensure_dispatcher()?;
         outcome::end_job(current, after)?;
         // The launcher was woken. What is left to do here takes longer than what it has waited for; where other jobs
         // run, the processor goes round anyway.
         if current.registration.is_none_or(|registration| registration.registry.running() == 0) {
             latch::yield_processor();
         }
-        registry::ensure_dispatcher()?;
         self.trees.reset()?;
         let told = notification.map_or(Ok(AfterNotification::AsBefore), |it| it.tell(current.registration))?;
         Ok(stays && told == AfterNotification::AsBefore)

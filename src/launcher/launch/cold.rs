@@ -10,6 +10,7 @@ use crate::pg::error::Result;
 use crate::pg::identity;
 use crate::pg::mq::Queue;
 use crate::point;
+use crate::registry;
 use logic::job::state::Stop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,8 +22,9 @@ const MAIN: &[u8] = b"pg_background_worker_main";
 pub const SLOT_WAIT: Duration = Duration::from_secs(1);
 
 /// Asks the postmaster for a process that takes the job in the segment. `None`: no slot of `max_worker_processes` is
-/// free.
+/// free. If jobs of a commit wait for a dispatcher, that has the first slot: launches that wait here would have each.
 pub fn register(segment: &Segment) -> Result<Option<Handle>> {
+    registry::ensure_dispatcher()?;
     let name = format!("pg_background for PID {}", identity::process_id());
     Handle::register(name.as_bytes(), MAIN, segment.handle())
 }

@@ -52,7 +52,13 @@ pub struct Pending {
     pub(crate) is_done: AtomicU32,
     /// The cookie of the job that the dispatcher finds a worker for; 0 is none. Under the lock.
     pub(crate) in_flight: AtomicI64,
+    /// When a worker has last made way for the dispatcher, in microseconds since 2000-01-01. Under the lock.
+    pub(crate) way_made_at: AtomicI64,
 }
+
+/// So long the next worker waits before it makes way, in microseconds: the postmaster frees the slot of a process that
+/// has exited some time later.
+const NEXT_MAKES_WAY: i64 = 1_000_000;
 
 /// What has become of the job in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +141,20 @@ impl Locked<'_> {
     /// Takes note that a dispatcher is about to be asked for; false when one was, or when none is needed.
     pub fn call_dispatcher(&mut self) -> bool {
         self.head.pending.called.swap(1, Relaxed) == 0
+    }
+
+    /// Is a worker to leave because jobs wait for a dispatcher, for which there is no process slot? Asked by one that
+    /// has just called for a dispatcher in vain. True for one worker after the other: the slot of one is enough.
+    pub(super) fn must_make_way(&self) -> bool {
+        let Pending { called, way_made_at, .. } = &self.head.pending;
+        self.newest_pending() != 0
+            && called.load(Relaxed) == 0
+            // the clock may have been set back
+            && !(0..NEXT_MAKES_WAY).contains(&(self.server.now() - way_made_at.load(Relaxed)))
+    }
+
+    pub(super) fn note_way_made(&self) {
+        self.head.pending.way_made_at.store(self.server.now(), Relaxed);
     }
 
     /// No process could be had.

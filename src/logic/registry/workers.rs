@@ -80,7 +80,9 @@ impl Locked<'_> {
         }
     }
 
-    /// The job has ended. Its worker may be claimed from now on, unless it leaves.
+    /// The job has ended. Its worker may be claimed from now on, unless it leaves. It leaves in any case if the
+    /// dispatcher needs its process slot: suppose that sessions launch one job after the other, then no worker is idle
+    /// for long enough to make way.
     ///
     /// Called again for the same job it does nothing to the worker's slot. Suppose the worker fails after it has ended
     /// its job here, and before it has left the job's queue. Its exit callback ends the job once more; by then a
@@ -94,7 +96,12 @@ impl Locked<'_> {
         }
         if worker.cookie.load(Relaxed) == cookie {
             worker.set_job(0, 0);
+            let makes_way = self.must_make_way();
+            if makes_way {
+                self.note_way_made();
+            }
             worker.set_activity(match after {
+                _ if makes_way => Activity::Leaving,
                 AfterJob::Leave => Activity::Leaving,
                 AfterJob::Reset { promised, settings, mapped } => {
                     worker.promised.store(u32::from(promised), Relaxed);
@@ -170,6 +177,16 @@ impl Locked<'_> {
             worker.set_activity(Activity::Leaving);
         }
         goes
+    }
+
+    /// The worker leaves if the dispatcher needs its process slot, unless a launcher has claimed it; tells whether it
+    /// does.
+    pub fn make_way(&mut self, worker: u32) -> bool {
+        let leaves = self.must_make_way() && self.try_leave(worker, None);
+        if leaves {
+            self.note_way_made();
+        }
+        leaves
     }
 
     /// The worker process begins to end: no launcher claims it any more. A launcher that has claimed it, and has not

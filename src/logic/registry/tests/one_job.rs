@@ -7,7 +7,7 @@ use crate::registry::jobs::{Admission, End};
 use crate::registry::layout::{Activity, MAPPED};
 use crate::registry::locked::{Locked, Process};
 use crate::registry::workers::{AfterJob, IdleOutcome};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 struct Shop {
     memory: Memory,
@@ -123,6 +123,46 @@ fn the_worker_that_has_been_idle_longest_is_dismissed_first() {
         assert!(shop.memory.tables().is_dismissed(index) && shop.machine.is_set(worker.proc));
     }
     assert!(!shop.exclusive(launcher, |r| r.dismiss_one()));
+}
+
+/// Suppose that a commit has found no process for the dispatcher: the slot of one worker is enough.
+#[test]
+fn one_worker_after_the_other_makes_way_for_the_dispatcher() {
+    let shop = Shop::new();
+    let [launcher, first, second] = [0, 1, 2].map(|proc| shop.machine.start(proc));
+    let workers = [first, second].map(|worker| shop.register(worker));
+    let slots = [7, 8].map(|cookie| shop.admit(launcher, &job(cookie)).0);
+    shop.machine.pass(1_000_000);
+    shop.run(first, workers[0], slots[0], 7);
+    assert!(!shop.exclusive(first, |r| r.make_way(workers[0])), "no job waits");
+
+    shop.exclusive(launcher, |r| r.queue_pending(8, &AtomicU64::new(0)));
+    assert!(shop.exclusive(launcher, |r| r.call_dispatcher()));
+    assert!(!shop.exclusive(first, |r| r.make_way(workers[0])), "a dispatcher is called");
+    shop.exclusive(launcher, |r| r.uncall_dispatcher());
+    assert!(shop.exclusive(first, |r| r.make_way(workers[0])));
+
+    shop.run(second, workers[1], slots[1], 8);
+    assert!(!shop.exclusive(second, |r| r.make_way(workers[1])), "another has made way");
+    shop.machine.pass(1_000_000);
+    assert!(shop.exclusive(second, |r| r.make_way(workers[1])));
+}
+
+/// Sessions that launch one job after the other would claim the worker before it is idle.
+#[test]
+fn a_worker_makes_way_for_the_dispatcher_when_its_job_ends() {
+    let shop = Shop::new();
+    let [launcher, worker] = [0, 1].map(|proc| shop.machine.start(proc));
+    let index = shop.register(worker);
+    let (slot, _) = shop.admit(launcher, &job(7));
+    assert!(shop.exclusive(worker, |r| r.take_job(index, slot, 7)));
+    shop.exclusive(launcher, |r| r.queue_pending(8, &AtomicU64::new(0)));
+    shop.machine.pass(1_000_000);
+    let after = AfterJob::Reset { promised: true, settings: 0, mapped: [0; MAPPED] };
+    shop.exclusive(worker, |r| r.end_job(index, slot, 7, &end_of(3), after));
+    let (_, claim) = shop.admit(launcher, &job(9));
+    assert!(claim.is_none());
+    assert_eq!(shop.exclusive(worker, |r| r.become_idle(index, 0, [0; MAPPED])), IdleOutcome::Leave);
 }
 
 /// Of two workers that fit alike, a session gets the one that it expects: its last. Also while that resets its session,

@@ -1,0 +1,109 @@
+# Jobs that start at a commit: the dispatcher's process, and what it keeps others from meanwhile.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib $FindBin::RealBin;
+use Jobs;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# One process is the server's own, for logical replication.
+my $node = server('dispatcher', preload => 1, conf => <<'END');
+max_worker_processes = 4
+pg_background.max_idle_workers = 4
+pg_background.idle_timeout = '10min'
+END
+$node->safe_psql('postgres', <<'END');
+CREATE ROLE limited LOGIN;
+ALTER ROLE limited SET pg_background.max_workers_per_role = 1;
+CREATE TABLE finished (note text, at timestamptz);
+GRANT pgbackground_role TO limited;
+GRANT INSERT ON finished TO limited;
+END
+my ($session, $holder);
+
+sub begin { ($session, $holder) = map { session($node, timeout => 300) } 1 .. 2; return }
+sub look { return Jobs::look($node, $_[0]) }
+# Not the views of this library: who looks at them calls for a dispatcher.
+sub has_finished { return look("SELECT count(*) FROM finished WHERE note = '$_[0]'") }
+sub waiting_for { return look("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $_[0] AND NOT granted") }
+sub none_waits { return until_true(sub { look('SELECT count(*) FROM pg_stat_background') == 0 }, 120) }
+
+# What a process calls itself; it may be gone.
+sub title
+{
+	open(my $in, '<', "/proc/$_[0]/cmdline") or return '';
+	return scalar(<$in>) // '';
+}
+
+sub no_dispatcher
+{
+	my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
+	my @pids = map { m{/(\d+)$} ? $1 : () } glob '/proc/[0-9]*';
+	return !grep { title($_) =~ /pg_background dispatcher/ && (process_field($_, 'PPid') // 0) == $postmaster } @pids;
+}
+
+sub finish { return "INSERT INTO finished VALUES (''$_[0]'', clock_timestamp())" }
+
+# A statement that asks for a job which notes that it has run.
+sub at_commit
+{
+	my ($note, $results) = @_;
+	$results //= 'false';
+	return "SELECT pg_background_start('" . finish($note) . "', label => '$note', at_commit => true, results => $results);\n";
+}
+
+# SESSION's jobs that wait for the lock NUMBER: so many.
+sub occupy
+{
+	my ($session, $count, $number) = @_;
+	my $started = 0;
+
+	ok(until_true(sub {
+		my (undef, $err) = ask($session, "SELECT pg_background_start('SELECT pg_advisory_lock_shared($number)', results => false, label => 'occupies')");
+		return ($started += $err eq '') == $count;
+	}), "$count jobs start");
+	ok(until_true(sub { waiting_for($number) == $count }), 'and wait');
+	return;
+}
+
+begin();
+
+# --- a commit that finds no process, and workers that stay idle ---
+
+without_idle($node);
+ok(until_true(\&no_dispatcher), 'there is no dispatcher');
+value($holder, 'SELECT pg_advisory_lock(1)');
+occupy($session, 3, 1);
+my %busy = map { $_ => 1 } split /\n/, look("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+$node->safe_psql('postgres', at_commit('idle workers'));
+value($holder, 'SELECT pg_advisory_unlock(1)');
+ok(until_true(sub { has_finished('idle workers') }), 'an idle worker makes way for the dispatcher');
+ok(until_true(sub { grep { $busy{$_} } idle_workers($node) }), 'others stay');
+without_idle($node);
+ok(none_waits(), 'all have ended');
+
+# --- the same where sessions launch one job after the other, and no worker is ever idle for long ---
+
+ok(until_true(\&no_dispatcher), 'there is no dispatcher');
+value($holder, 'SELECT pg_advisory_lock(1)');
+my @loops = map { session($node, timeout => 300) } 1 .. 3;
+$_->query_until(qr/begun/, "SET pg_background.launch_timeout = '5min';\n\\echo begun\nSELECT pg_background_exec('SELECT pg_advisory_lock_shared(1)');\n"
+	  . "DO \$\$ BEGIN LOOP PERFORM pg_background_exec('SELECT pg_sleep(0.01)'); END LOOP; END \$\$;\n") for @loops;
+ok(until_true(sub { waiting_for(1) == 3 }), 'sessions have all processes');
+$node->safe_psql('postgres', at_commit('busy workers'));
+value($holder, 'SELECT pg_advisory_unlock(1)');
+ok(until_true(sub { has_finished('busy workers') }), 'a busy worker makes way for the dispatcher');
+look(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO %LOOP PERFORM%' AND backend_type = 'client backend'});
+$_->quit for @loops;
+without_idle($node);
+ok(none_waits(), 'all have ended');
+
+$_->quit for $session, $holder;
+ok(settle($node), 'no worker is busy in the end');
+ok(without_idle($node), 'no worker is left');
+healthy($node);
+done_testing();
