@@ -102,6 +102,46 @@ $_->quit for @loops;
 without_idle($node);
 ok(none_waits(), 'all have ended');
 
+# --- many processes ---
+
+$_->quit for $session, $holder;
+$node->append_conf('postgresql.conf', "max_worker_processes = 16\npg_background.max_idle_workers = 16\n");
+$node->restart;
+begin();
+
+if ($ENV{PGBG_POINTS})
+{
+	# --- a job has its turn, and many that are before it in the line are launched ---
+
+	my $limited = session($node, extra => [ '-U', 'limited' ]);
+
+	value($holder, 'SELECT pg_advisory_lock(1)');
+	occupy($limited, 1, 1);
+	arm($node, 'dispatch-segment', 'error');
+	my $offset = -s $node->logfile;
+	value($session, "SELECT count(pg_background_start('" . finish('before it') . "', at_commit => true, results => false)) FROM generate_series(1, 1000)");
+	ok(until_true(sub { slurp_file($node->logfile, $offset) =~ /waits for a segment of shared memory/ }), 'there is no memory for many jobs');
+	arm($node, 'dispatch-looked', 'hold');
+	value($limited, at_commit('turn', 'true'));
+	for my $n (1 .. 2)
+	{
+		# the one with the turn, or first the oldest, which there may be memory for again
+		arm($node, 'dispatch-looked', 'hold') if $n == 2;
+		until_held($node, 'dispatch-looked');
+		disarm($node, 'dispatch-looked');
+	}
+	arm($node, 'dispatch-segment', 'hold');
+	until_held($node, 'dispatch-segment');
+	value($holder, 'SELECT pg_advisory_unlock(1)');
+	ok(until_true(sub { look("SELECT count(*) FROM pg_stat_background WHERE label = 'occupies'") == 0 }), 'the job ends behind which another has its turn');
+	disarm($node, 'dispatch-segment');
+	ok(none_waits(), 'all have ended');
+	is(has_finished('before it'), 1000, 'many have run');
+	cmp_ok(look("SELECT count(*) FROM finished WHERE note = 'before it' AND at > (SELECT at FROM finished WHERE note = 'turn')"), '>', 500,
+		'the job that has its turn has not waited for all of them');
+	$limited->quit;
+}
+
 $_->quit for $session, $holder;
 ok(settle($node), 'no worker is busy in the end');
 ok(without_idle($node), 'no worker is left');

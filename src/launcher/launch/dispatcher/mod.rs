@@ -255,9 +255,10 @@ impl Dispatcher {
                 }
             }
             pass = Pass::Fruitful;
-            // The line may be long, and what was passed over may have its turn by now.
+            // The line may be long, and what was passed over may have its turn by now. So may jobs behind this one: as
+            // long as one that holds a ticket is not asked, sessions that came later are kept out.
             if launching_since.get_or_insert_with(Instant::now).elapsed() >= WORKER_CHECK {
-                break;
+                is_full = true;
             }
         }
         Ok(pass)
