@@ -13,6 +13,7 @@ use Test::More;
 # One process is the server's own, for logical replication.
 my $node = server('dispatcher', preload => 1, conf => <<'END');
 max_worker_processes = 4
+log_min_messages = debug1
 pg_background.max_idle_workers = 4
 pg_background.idle_timeout = '10min'
 END
@@ -102,10 +103,50 @@ $_->quit for @loops;
 without_idle($node);
 ok(none_waits(), 'all have ended');
 
+if ($ENV{PGBG_POINTS})
+{
+	# --- a commit takes its time after it has asked for a dispatcher, while a launch waits ---
+
+	ok(until_true(\&no_dispatcher), 'there is no dispatcher');
+	my ($first, $second) = map { session($node, extra => [ '-U', 'limited' ], timeout => 300) } 1 .. 2;
+	my $waits = value($second, 'SELECT pg_backend_pid()');
+	my $commits = value($session, 'SELECT pg_backend_pid()');
+	my $log = sub { return slurp_file($node->logfile, $_[0]) };
+	my $seconds = sub {
+		my ($line) = grep { /$_[0]/ } split /\n/, $_[1];
+		return $line && $line =~ / (\d+):(\d+):(\d+\.\d+) / ? ($1 * 60 + $2) * 60 + $3 : undef;
+	};
+
+	value($holder, 'SELECT pg_advisory_lock(1)');
+	occupy($first, 1, 1);
+	$second->query_until(qr/begun/, "SET pg_background.launch_timeout = '5min';\n\\echo begun\nSELECT pg_background_exec('SELECT 1');\n");
+	ok(until_waits_for($node, $waits, wait_event($node, 'Launch')), 'a launch waits');
+	my $offset = -s $node->logfile;
+	arm($node, 'at-commit-queue', "hold $commits");
+	$session->query_until(qr/begun/, "\\echo begun\n" . at_commit('slow commit'));
+	until_held($node, 'at-commit-queue', $commits);
+	my ($came, $left);
+	ok(until_true(sub {
+		my $lines = $log->($offset);
+		$came = $seconds->(qr/starting background worker process "pg_background dispatcher"/, $lines);
+		$left = $seconds->(qr/unregistering background worker "pg_background dispatcher"/, $lines);
+		return defined $came && defined $left;
+	}), 'a dispatcher comes, and leaves');
+	$left += 24 * 60 * 60 if $left < $came;
+	cmp_ok($left - $came, '>=', 0.1, 'not at once: it waits for the jobs of the commit');
+	disarm($node, 'at-commit-queue');
+	value($session, 'SELECT 1');
+	ok(until_true(sub { has_finished('slow commit') }), 'the job runs');
+	value($holder, 'SELECT pg_advisory_unlock(1)');
+	value($second, 'SELECT 1');
+	$_->quit for $first, $second;
+	ok(none_waits(), 'all have ended');
+}
+
 # --- many processes ---
 
 $_->quit for $session, $holder;
-$node->append_conf('postgresql.conf', "max_worker_processes = 16\npg_background.max_idle_workers = 16\n");
+$node->append_conf('postgresql.conf', "max_worker_processes = 16\npg_background.max_idle_workers = 16\nlog_min_messages = warning\n");
 $node->restart;
 begin();
 

@@ -38,6 +38,9 @@ use turns::Turn;
 
 /// So long it waits for another job before it leaves.
 const STAY: Duration = Duration::from_secs(1);
+/// The same while launches wait, perhaps for its process slot. Not at once: a commit that has asked for it may be about
+/// to queue its jobs.
+const SHORT_STAY: Duration = Duration::from_millis(100);
 /// It looks again so often while jobs are kept out: a limit may have been raised.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The same while it waits for a worker, whose postmaster does not tell it of its end.
@@ -135,15 +138,22 @@ impl Dispatcher {
             }
             // what it has taken out must be freed by itself: no later dispatcher knows of it
             let has_work = !self.line.is_empty() || !self.removed.is_empty();
-            if !has_work && (idle_since.elapsed() >= STAY || self.registry.has_waiters()) {
+            let stay = if self.registry.has_waiters() { SHORT_STAY } else { STAY };
+            if !has_work && idle_since.elapsed() >= stay {
                 self.registry.pending_nodes()?.trim()?;
                 if self.registry.exclusive(|r| r.end_dispatch())? {
                     return Ok(());
                 }
             }
-            // who has read the list wakes nobody
-            let pause = if self.removed.is_empty() { LOOK_AGAIN } else { WORKER_CHECK };
-            latch::wait(Event::Launch, Some(Instant::now() + pause))?;
+            let next = if !has_work {
+                idle_since + stay
+            } else if self.removed.is_empty() {
+                Instant::now() + LOOK_AGAIN
+            } else {
+                // who has read the list wakes nobody
+                Instant::now() + WORKER_CHECK
+            };
+            latch::wait(Event::Launch, Some(next))?;
             bgworker::serve_idle()?;
         }
     }
