@@ -9,6 +9,7 @@ use Jobs;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
 # One process is the server's own, for logical replication.
 my $node = server('dispatcher', preload => 1, conf => <<'END');
@@ -181,6 +182,31 @@ if ($ENV{PGBG_POINTS})
 	cmp_ok(look("SELECT count(*) FROM finished WHERE note = 'before it' AND at > (SELECT at FROM finished WHERE note = 'turn')"), '>', 500,
 		'the job that has its turn has not waited for all of them');
 	$limited->quit;
+
+	# --- jobs are queued while one waits for a process ---
+
+	$node->safe_psql('postgres', 'CREATE ROLE idler LOGIN; GRANT pgbackground_role TO idler');
+	my $idler = session($node, extra => [ '-U', 'idler' ]);
+	without_idle($node);
+	ok(until_true(\&no_dispatcher), 'there is no dispatcher');
+	value($holder, 'SELECT pg_advisory_lock(1)');
+	occupy($idler, 14, 1);
+	value($holder, 'SELECT pg_advisory_unlock(1)');
+	ok(until_true(sub { idle_workers($node) == 14 }), 'but for one, all processes are idle workers of another role');
+	my $leaving = sub { my @held = glob($node->data_dir . '/pg_background_points/exited.*'); return scalar @held };
+	arm($node, 'exited', 'hold');
+	my $begun = time;
+	value($session, at_commit('queued'));
+	ok(until_true(sub { $leaving->() > 0 }), 'the job dismisses a worker');
+	value($session, at_commit('queued')) for 1 .. 12;
+	my $dismissed = $leaving->();
+	my $took = time - $begun;
+	note("$dismissed after $took s");
+	cmp_ok($dismissed, '<=', 1 + $took / 0.064, 'those that are queued meanwhile dismiss no others');
+	disarm($node, 'exited');
+	ok(none_waits(), 'all have ended');
+	is(has_finished('queued'), 13, 'each has run');
+	$idler->quit;
 }
 
 $_->quit for $session, $holder;

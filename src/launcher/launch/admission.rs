@@ -67,7 +67,7 @@ impl<'a> Launch<'a> {
         let mut found = Ok(None);
         if let Some(ticket) = registry.exclusive(|r| r.join(new, registry::Queue::ForProcess))? {
             count(registry, new, LaunchEvent::Waits)?;
-            found = self.wait_in_queue(ticket, give_up, || false);
+            found = self.wait_in_queue(ticket, give_up, || Ok(false));
             registry.exclusive(|r| r.quit(ticket))?;
         }
         if matches!(found, Ok(None)) {
@@ -82,18 +82,18 @@ impl<'a> Launch<'a> {
     /// After the first pause an idle worker is dismissed, and another after each of the longest pauses, if that did
     /// not help: dismissing all at once would cost later launches their warm workers.
     ///
-    /// `None`: the time is over, or `is_over` says so.
+    /// `None`: the time is over, or `is_over` says so, which is asked at each look.
     pub(super) fn wait_in_queue(
         &self,
         ticket: u64,
         give_up: Instant,
-        is_over: impl Fn() -> bool,
+        mut is_over: impl FnMut() -> Result<bool>,
     ) -> Result<Option<WayIn>> {
         let registry = self.registry;
         let is_next = || is_next_for_process(registry, Some(ticket));
         let mut try_now = || {
             door::check()?;
-            if is_over() {
+            if is_over()? {
                 return Ok(Some(None));
             }
             if !is_next()? {

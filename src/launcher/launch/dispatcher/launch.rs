@@ -126,19 +126,13 @@ impl Dispatcher {
             return Ok(None);
         };
         let found = loop {
-            self.read_list()?;
-            self.end_stopped(pending)?;
-            self.free_removed();
-            if pending.is_asked_to_stop() || registry.is_in_flight_done() {
-                break None;
-            }
-            if launch.segment.header().stop() == Stop::Now {
-                // the flag, by which it ends, comes behind this
-                latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
-                break None;
-            }
-            match launch.wait_in_queue(ticket, Instant::now() + LOOK_AGAIN, || self.has_news()) {
-                Ok(None) => {}
+            let mut is_over = false;
+            let look = || {
+                is_over = self.look_while_waiting(pending, launch)?;
+                Ok(is_over)
+            };
+            match launch.wait_in_queue(ticket, Instant::now() + LOOK_AGAIN, look) {
+                Ok(None) if !is_over => {}
                 Ok(found) => break found,
                 // The door was closed: the job waits until it is open.
                 Err(error) if error.own_sqlstate() == Some(sqlstate::CONFIGURATION_LIMIT_EXCEEDED) => break None,
@@ -149,13 +143,24 @@ impl Dispatcher {
         Ok(found)
     }
 
-    /// While the job in flight waits for a process: has it got a worker all the same, were others queued, or was one
-    /// asked to stop?
-    fn has_news(&self) -> bool {
-        let newest = self.line.last().map_or(0, |newest| newest.address);
-        self.registry.is_in_flight_done()
-            || self.registry.newest_pending() != newest
-            || self.line.iter().any(|job| job.is_asked_to_stop() && !self.is_held_off(job))
+    /// While the job in flight waits for a process: takes note of jobs that were queued, and ends those that were asked
+    /// to stop. True if the wait is over: the job was asked to stop, or has got a worker all the same.
+    ///
+    /// The wait goes on otherwise, and does not begin anew: it would dismiss another idle worker each time, while the
+    /// first one is still leaving.
+    fn look_while_waiting(&mut self, pending: &PendingNode, launch: &Launch) -> Result<bool> {
+        self.read_list()?;
+        self.end_stopped(pending)?;
+        self.free_removed();
+        if pending.is_asked_to_stop() || self.registry.is_in_flight_done() {
+            return Ok(true);
+        }
+        let is_over = launch.segment.header().stop() == Stop::Now;
+        if is_over {
+            // the flag, by which it ends, comes behind this
+            latch::wait(Event::Launch, Some(Instant::now() + WORKER_CHECK))?;
+        }
+        Ok(is_over)
     }
 
     /// Offers the job to the claimed worker, and waits until that has accepted it; tells whether it has.
