@@ -99,7 +99,14 @@ ends(qr/CREATE INDEX/);
 # REINDEX TABLE: the primary key, then the index with a function. That of the TOAST table is the last, on 18 the first.
 lock();
 @row = held('REINDEX TABLE t', qr/REINDEX, index [23] of 3: building index: scanning table: waiting/);
-between($row[1], 50, 75, 'one index and a third of the other');
+between($row[1], 65, 71, 'one index and a third of the other');
+unlock();
+ends(qr/REINDEX/);
+
+# concurrently all builds are 68 %, and the TOAST index is the last
+lock();
+@row = held('REINDEX TABLE CONCURRENTLY t', qr/REINDEX, index 2 of 3: building index: scanning table: waiting/);
+between($row[1], 43, 49, 'one build and a third of the other');
 unlock();
 ends(qr/REINDEX/);
 
@@ -277,6 +284,17 @@ my $number = $node->safe_psql('postgres', 'SELECT count(*) FROM pg_index JOIN pg
 lock();
 held('REINDEX SCHEMA apart', qr/REINDEX, index [12] of 2: building index: scanning table: waiting/);
 unlock();
+ends(qr/REINDEX/);
+# concurrently: all is built before the wait for writers
+lock();
+held('REINDEX SCHEMA CONCURRENTLY apart', qr/REINDEX, index 1 of 2: building index: scanning table: waiting/);
+my $writer = session($node);
+value($writer, 'BEGIN; INSERT INTO apart.t VALUES (0)');
+unlock();
+@row = shown(value($launcher, 'SELECT :pid'), qr/REINDEX, \d of \d: waiting for writers before validation/);
+between($row[1], 67, 69, 'all builds, and no validation');
+value($writer, 'ROLLBACK');
+$writer->quit;
 ends(qr/REINDEX/);
 lock();
 held('REINDEX DATABASE postgres', qr/REINDEX, index \d+ of $number: building index: scanning table: waiting/);

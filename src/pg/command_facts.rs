@@ -107,37 +107,32 @@ impl Reader {
 
     /// The table, and where the command works on it by itself, its TOAST table.
     fn add(&mut self, class: Class, tables: &mut Vec<Table>) -> Result<()> {
-        let mut table = self.table(class);
-        self.add_indexes(&mut table, &indexes_of(class.oid)?)?;
+        let table = self.with_indexes(class)?;
         let toast = if class.toast == 0 { None } else { self::class(class.toast)? };
         match (self.kind, toast) {
-            (Kind::Vacuum { .. }, Some(toast)) => {
-                let mut toast = Table { is_toast: true, ..self.table(toast) };
-                let rows = indexes_of(toast.oid)?;
-                self.add_indexes(&mut toast, &rows)?;
+            (Kind::Vacuum { .. } | Kind::Reindex, Some(toast)) => {
+                let toast = Table { is_toast: true, ..self.with_indexes(toast)? };
                 tables.extend([table, toast]);
             }
-            // after the table's own
-            (Kind::Reindex | Kind::ReindexConcurrently, Some(toast)) => {
-                let own = table.indexes.len();
-                self.add_indexes(&mut table, &indexes_of(toast.oid)?)?;
-                table.indexes[own..].sort_by_key(|index| index.oid);
-                tables.push(table);
-            }
+            (Kind::ReindexConcurrently, Some(toast)) => tables.push(with_toast(table, self.with_indexes(toast)?)),
             _ => tables.push(table),
         }
         Ok(())
     }
 
-    fn add_indexes(&mut self, table: &mut Table, rows: &[IndexRow]) -> Result<()> {
-        let before = table.indexes.len();
-        for row in rows {
-            if let Some(class) = class(row.oid)?.filter(|_| self.works_on(row)) {
-                table.indexes.push(self.index(class));
-            }
+    fn with_indexes(&mut self, class: Class) -> Result<Table> {
+        let mut table = self.table(class);
+        let (rows, mut indexes) = (indexes_of(class.oid)?, Vec::new());
+        for row in &rows {
+            indexes.extend(self::class(row.oid)?.filter(|_| self.works_on(row)));
         }
-        table.indexes[before..].sort_by_key(|index| index.oid);
-        Ok(())
+        self.put_indexes(&mut table, indexes);
+        Ok(table)
+    }
+
+    fn put_indexes(&mut self, table: &mut Table, mut indexes: Vec<Class>) {
+        indexes.sort_by_key(|class| class.oid);
+        table.indexes = indexes.into_iter().map(|class| self.index(class, table.pages)).collect();
     }
 
     /// REINDEX CONCURRENTLY passes by what it cannot rebuild.
@@ -152,8 +147,9 @@ impl Reader {
         for oid in descendants(oid)? {
             let Some(class) = class(oid)?.filter(|class| class.kind == sys::RELKIND_INDEX) else { continue };
             let Some(table) = table_of(oid)? else { continue };
-            let index = self.index(class);
-            tables.push(Table { oid: table, pages: index.pages, indexes: vec![index], ..Table::default() });
+            let pages = self.pages(class);
+            let indexes = vec![self.index(class, pages)];
+            tables.push(Table { oid: table, pages, indexes, ..Table::default() });
         }
         Ok(tables)
     }
@@ -177,22 +173,27 @@ impl Reader {
             };
             if is_kind && !class.is_temporary && is_subject(class, rows_of(class)) {
                 subjects.insert(class.oid);
-                // a TOAST table goes with its owner
-                if !matches!(self.kind, Kind::Analyze | Kind::Rewrite { .. }) {
+                // A TOAST table goes with its owner: as a part of it, or as one of its own.
+                if !matches!(self.kind, Kind::Analyze | Kind::Rewrite { .. } | Kind::ReindexConcurrently) {
                     subjects.insert(class.toast);
                 }
             }
         }
-        let mut tables = Vec::new();
+        let (kind, mut tables) = (self.kind, Vec::new());
         for class in order.iter().filter(|oid| subjects.contains(oid)).filter_map(|oid| classes.get(oid)) {
-            let is_toast = class.kind == sys::RELKIND_TOASTVALUE;
-            let mut table = Table { is_toast, ..self.table(*class) };
-            let rows = rows_of(class).iter().filter(|row| self.works_on(row));
-            let indexes = rows.filter_map(|row| classes.get(&row.oid));
-            let mut indexes: Vec<_> = indexes.copied().collect();
-            indexes.sort_by_key(|class| class.oid);
-            table.indexes = indexes.into_iter().map(|class| self.index(class)).collect();
-            tables.push(table);
+            let mut read = |class: &Class| {
+                let mut table = self.table(*class);
+                let rows = rows_of(class).iter().filter(|row| self.works_on(row));
+                let indexes = rows.filter_map(|row| classes.get(&row.oid)).copied().collect();
+                self.put_indexes(&mut table, indexes);
+                table
+            };
+            let table = read(class);
+            let toast = classes.get(&class.toast).filter(|_| kind == Kind::ReindexConcurrently).map(read);
+            tables.push(match toast {
+                Some(toast) => with_toast(table, toast),
+                None => Table { is_toast: class.kind == sys::RELKIND_TOASTVALUE, ..table },
+            });
         }
         Ok(tables)
     }
@@ -206,8 +207,8 @@ impl Reader {
         Table { oid: class.oid, pages, rows, columns, has_children: class.has_children, ..Table::default() }
     }
 
-    fn index(&mut self, class: Class) -> Index {
-        Index { oid: class.oid, pages: self.pages(class), method: Method::of(i64::from(class.method)) }
+    fn index(&mut self, class: Class, heap: f64) -> Index {
+        Index { oid: class.oid, pages: self.pages(class), heap, method: Method::of(i64::from(class.method)) }
     }
 
     /// By the size of its files, or else as it was when it was last vacuumed, analyzed or indexed.
@@ -242,6 +243,12 @@ impl Reader {
         }
         u32::try_from(size / BLOCK).ok().map(f64::from)
     }
+}
+
+/// A table with the indexes of its TOAST table, where both are one part of the command.
+fn with_toast(mut table: Table, toast: Table) -> Table {
+    table.indexes.extend(toast.indexes);
+    Table { toast: toast.oid, ..table }
 }
 
 fn named(name: Named) -> Result<Option<u32>> {

@@ -70,6 +70,8 @@ impl Method {
 pub struct Index {
     pub oid: u32,
     pub pages: f64,
+    /// Pages of the table that it is built of: its owner's, or of that one's TOAST table.
+    pub heap: f64,
     pub method: Method,
 }
 
@@ -83,7 +85,9 @@ pub struct Table {
     pub is_toast: bool,
     /// Other tables inherit from it, or are its partitions: ANALYZE samples them all for it.
     pub has_children: bool,
-    /// In the order in which the server works on them: by OID.
+    /// The TOAST table whose indexes are among its own: of REINDEX CONCURRENTLY. 0: none.
+    pub toast: u32,
+    /// In the order in which the server works on them: by OID; those of the TOAST table last.
     pub indexes: Vec<Index>,
 }
 
@@ -92,9 +96,9 @@ impl Table {
         self.indexes.iter().map(|index| index.pages).sum()
     }
 
-    /// What it takes to build the indexes, one by one: each scans the table, and writes its pages.
+    /// What it takes to build the indexes, one by one: each scans its table, and writes its pages.
     pub fn builds(&self) -> impl Iterator<Item = f64> {
-        self.indexes.iter().map(|index| self.pages + 2.0 * index.pages)
+        self.indexes.iter().map(|index| index.heap + 2.0 * index.pages)
     }
 }
 

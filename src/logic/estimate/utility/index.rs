@@ -13,6 +13,8 @@ pub struct Indexing {
     build: Build,
     /// Of REINDEX: the indexes; if it is concurrent, the tables.
     units: Units,
+    /// By OID, the TOAST tables that are a part of their owners, and these.
+    toasts: Vec<(u32, u32)>,
     /// The table that is reindexed concurrently. Its new indexes are not among the facts: they are counted.
     table: Option<usize>,
     built: Counted,
@@ -51,8 +53,11 @@ impl Indexing {
             let tables = facts.tables.iter().enumerate();
             Units::new(tables.map(|(place, table)| (u64::from(table.oid), place, table.builds().sum())))
         };
+        let toasts = facts.tables.iter().filter(|table| table.toast != 0).map(|table| (table.toast, table.oid));
+        let mut toasts: Vec<_> = toasts.collect();
+        toasts.sort_unstable();
         let counted = Counted::default();
-        Self { build: Build::default(), units, table: None, built: counted, validated: counted }
+        Self { build: Build::default(), units, toasts, table: None, built: counted, validated: counted }
     }
 
     /// CREATE INDEX.
@@ -106,7 +111,10 @@ impl Indexing {
 
     /// REINDEX CONCURRENTLY: of each table, all builds, then all validations.
     pub fn reindex_concurrently(&mut self, facts: &Facts, reading: &Reading) -> Step {
-        let at = self.units.at(u64::from(reading.target));
+        // the server names the table of each index
+        let owner = self.toasts.binary_search_by_key(&reading.target, |(toast, _)| *toast);
+        let table = owner.map_or(reading.target, |found| self.toasts[found].1);
+        let at = self.units.at(u64::from(table));
         if at.place != self.table {
             self.table = at.place;
             (self.built, self.validated) = Default::default();

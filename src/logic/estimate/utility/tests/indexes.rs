@@ -1,6 +1,6 @@
 //! CREATE INDEX, REINDEX, and what rebuilds indexes.
 
-use super::super::facts::{Index, Kind, Method};
+use super::super::facts::{Index, Kind, Method, Table};
 use super::super::reading::{Counted, cluster, index};
 use super::{TABLE, Watch, index_of, table};
 
@@ -109,6 +109,41 @@ fn reindex_weighs_indexes_by_the_table_and_their_pages() {
         let phase = format!("REINDEX, index {} of 2: validating index: scanning table", oid - 90);
         watch.expect(percent, &phase);
     }
+}
+
+/// The index of a TOAST table is built of that one's pages, and is the server's target while it is.
+#[test]
+fn a_toast_index_weighs_as_its_own_heap() {
+    let owner = || {
+        let mut owner = Table { toast: 21, ..table(TABLE, 1000.0, vec![index_of(11, 100.0)]) };
+        owner.indexes.push(Index { heap: 0.0, ..index_of(22, 1.0) });
+        owner
+    };
+    let full = [(index::SUBPHASE, 5), (index::ROWS, 9), (index::ROWS_DONE, 9)];
+    for tables in [vec![owner()], vec![owner(), table(99, 1000.0, vec![index_of(98, 101.0)])]] {
+        let all = if tables.len() == 1 { 1.0 } else { 2.0 };
+        let mut watch = Watch::new(Kind::ReindexConcurrently, "REINDEX", tables);
+        let mut build = |target, phase, index, percent: f64, label: &str| {
+            watch.begin(Counted::CreateIndex, target);
+            watch.set(&[(index::INDEX, index), (index::METHOD, 403), (index::PHASE, phase)]).look();
+            if phase == 2 {
+                watch.set(&full);
+            } else {
+                watch.set(&[(index::BLOCKS, 9), (index::BLOCKS_DONE, 9)]);
+            }
+            watch.expect(percent / all, label);
+        };
+        build(TABLE, 2, 91, 67.9, "REINDEX, index 1 of 2: building index: loading rows");
+        build(21, 2, 92, 68.0, "REINDEX, index 2 of 2: building index: loading rows");
+        build(TABLE, 6, 91, 99.8, "REINDEX, index 1 of 2: validating index: scanning table");
+        build(21, 6, 92, 99.9, "REINDEX, index 2 of 2: validating index: scanning table");
+    }
+    // of a table that has no other index
+    let owner = Table { toast: 21, indexes: vec![Index { heap: 10.0, ..index_of(22, 1.0) }], ..owner() };
+    let mut watch = Watch::new(Kind::ReindexConcurrently, "REINDEX", vec![owner]);
+    watch.begin(Counted::CreateIndex, 21).set(&[(index::INDEX, 91), (index::METHOD, 403), (index::PHASE, 2)]).look();
+    watch.set(&full);
+    assert!(watch.look().is_some_and(|figure| figure > 0.6), "{}", watch.phase);
 }
 
 #[test]

@@ -11,10 +11,12 @@ use super::{Estimate, Model};
 const TABLE: u32 = 16_384;
 
 fn index_of(oid: u32, pages: f64) -> Index {
-    Index { oid, pages, method: Method::Btree }
+    Index { oid, pages, heap: 0.0, method: Method::Btree }
 }
 
+/// Its indexes are built of its pages.
 fn table(oid: u32, pages: f64, indexes: Vec<Index>) -> Table {
+    let indexes = indexes.into_iter().map(|index| Index { heap: pages, ..index }).collect();
     Table { oid, pages, rows: Some(pages * 50.0), columns: 4, indexes, ..Table::default() }
 }
 
