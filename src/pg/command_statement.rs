@@ -101,7 +101,15 @@ pub fn followed(statement: Tree<'_>) -> Result<Option<Followed<'_>>> {
                 let kind = if statement.concurrent { Kind::RefreshConcurrently } else { Kind::Refresh };
                 Ok(Some(Followed { kind, subject: Subject::one(statement.relation) }))
             }
-            sys::NodeTag_T_AlterTableStmt => is(alter_table(statement.as_node())),
+            sys::NodeTag_T_AlterTableStmt => {
+                let statement = statement.as_node::<sys::AlterTableStmt>();
+                let kind = alter_table(statement);
+                let subject = match kind {
+                    Kind::Validate => Subject::one(statement.relation),
+                    _ => Subject::None,
+                };
+                Ok(Some(Followed { kind, subject }))
+            }
             sys::NodeTag_T_CreateTableAsStmt
             | sys::NodeTag_T_ExplainStmt
             | sys::NodeTag_T_ExecuteStmt

@@ -25,7 +25,8 @@ pub enum Kind {
     Refresh,
     /// The query, then the comparison with what is there.
     RefreshConcurrently,
-    /// ADD FOREIGN KEY, VALIDATE CONSTRAINT: the query that looks for rows without a match.
+    /// ADD FOREIGN KEY, VALIDATE CONSTRAINT: the query that looks for rows without a match. Of a partitioned table one
+    /// for each partition.
     Validate,
     /// The server counts nothing: ALTER TABLE that rewrites.
     Uncounted,

@@ -29,6 +29,7 @@ use vacuum::Vacuuming;
 
 /// Before the first phase.
 const INITIALIZING: &str = "initializing";
+const VALIDATING: &str = "validating constraint";
 
 /// Where a command is, and what it does there.
 #[derive(Clone, Copy, Debug)]
@@ -225,7 +226,9 @@ fn plain(kind: Kind, facts: &Facts, reading: &Reading) -> Step {
         }
         Kind::RefreshConcurrently => Step::query(reading).within(0.0, 0.6),
         Kind::Query => Step::query(reading),
-        Kind::Validate => Step::query(reading).of("validating constraint"),
+        // each partition has a query of its own, and nothing tells which one runs
+        Kind::Validate if facts.tables.len() > 1 => Step::new(Progress::Unknown, VALIDATING),
+        Kind::Validate => Step::query(reading).of(VALIDATING),
         _ if reading.counted == Counted::Nothing && reading.slot(reading::index::PHASE) == 2 => {
             Step::new(Progress::Unknown, "rebuilding index")
         }

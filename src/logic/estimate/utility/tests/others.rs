@@ -22,6 +22,16 @@ fn copy_knows_bytes_or_rows() {
 }
 
 #[test]
+fn checks_of_several_partitions_are_not_counted() {
+    let of_query = Estimate { fraction: Some(0.5), phase: "joining a".into(), ..Estimate::default() };
+    let mut watch = Watch::new(Kind::Validate, "ALTER TABLE", vec![table(TABLE, 10.0, vec![])]);
+    assert_eq!(watch.see(Some(of_query)), Some(0.5));
+    let mut watch = Watch::new(Kind::Validate, "ALTER TABLE", vec![table(TABLE, 0.0, vec![]), table(7, 9.0, vec![])]);
+    assert_eq!(watch.see(Some(of_query)), None);
+    assert_eq!(watch.phase, "ALTER TABLE: validating constraint");
+}
+
+#[test]
 fn a_query_drives_the_command_around_it() {
     let of_query =
         |fraction| Estimate { fraction: Some(fraction), rows: Some(5), phase: "sorting".into(), ..Estimate::default() };
