@@ -231,6 +231,22 @@ ends(qr/ALTER TABLE/);
 
 $node->safe_psql('postgres', 'DROP TABLE referring, referred');
 
+# CREATE INDEX on two levels of partitions: before 16 the server counts those of each level alone
+$node->safe_psql('postgres', <<'END');
+CREATE TABLE deep (n int) PARTITION BY RANGE (n);
+CREATE TABLE deep_1 PARTITION OF deep FOR VALUES FROM (1) TO (10001) PARTITION BY RANGE (n);
+CREATE TABLE deep_1_1 PARTITION OF deep_1 DEFAULT;
+CREATE TABLE deep_2 PARTITION OF deep FOR VALUES FROM (10001) TO (20001);
+INSERT INTO deep SELECT generate_series(1, 20000);
+END
+lock();
+@row = held('CREATE INDEX ON deep (gate(n, 15000))', qr/CREATE INDEX.*: building index: scanning table: waiting/);
+if ($node->pg_version >= 16) { between($row[1], 66, 90, 'the first subtree, and a third of the other partition') }
+else                         { is($row[1], '', 'before 16 nobody knows how many partitions there are') }
+unlock();
+ends(qr/CREATE INDEX/);
+$node->safe_psql('postgres', 'DROP TABLE deep');
+
 # A command in a DO: the phase alone
 lock();
 @row = held('DO $$BEGIN CREATE INDEX d ON copied (gate(n, 500)); CREATE INDEX ON copied (n); END$$', qr/CREATE INDEX: building index/);

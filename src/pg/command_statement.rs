@@ -86,8 +86,11 @@ pub fn followed(statement: Tree<'_>) -> Result<Option<Followed<'_>>> {
         match statement.kind() {
             sys::NodeTag_T_VacuumStmt => vacuum(statement.as_node()).map(Some),
             sys::NodeTag_T_IndexStmt => {
-                let concurrently = statement.as_node::<sys::IndexStmt>().concurrent;
-                is(if concurrently { Kind::CreateIndexConcurrently } else { Kind::CreateIndex })
+                let statement = statement.as_node::<sys::IndexStmt>();
+                if statement.concurrent {
+                    return is(Kind::CreateIndexConcurrently);
+                }
+                Ok(Some(Followed { kind: Kind::CreateIndex, subject: indexed(statement.relation) }))
             }
             sys::NodeTag_T_ReindexStmt => reindex(statement.as_node()).map(Some),
             compat::CLUSTER => {
@@ -106,6 +109,7 @@ pub fn followed(statement: Tree<'_>) -> Result<Option<Followed<'_>>> {
                 let kind = alter_table(statement);
                 let subject = match kind {
                     Kind::Validate => Subject::one(statement.relation),
+                    Kind::CreateIndex => indexed(statement.relation),
                     _ => Subject::None,
                 };
                 Ok(Some(Followed { kind, subject }))
@@ -179,6 +183,15 @@ unsafe fn reindex(statement: &sys::ReindexStmt) -> Result<Followed<'_>> {
         };
         Ok(Followed { kind, subject })
     }
+}
+
+/// The table that gets an index, with its partitions, where the server's counters do not tell how many there are.
+unsafe fn indexed<'a>(relation: *const sys::RangeVar) -> Subject<'a> {
+    if compat_command::CREATE_INDEX_COUNTS_ALL_LEVELS {
+        return Subject::None;
+    }
+    // SAFETY: promised by the caller.
+    unsafe { Subject::one(relation) }
 }
 
 unsafe fn copy(statement: &sys::CopyStmt) -> Followed<'_> {

@@ -29,5 +29,8 @@ pub unsafe fn clustered(node: *const sys::Node) -> *const sys::RangeVar {
 /// 16: REINDEX DATABASE leaves the catalogs out.
 pub const REINDEX_DATABASE_TAKES_CATALOGS: bool = cfg!(not(pg16_up));
 
+/// 16: CREATE INDEX counts the partitions of all levels; before, those of one level over those of another.
+pub const CREATE_INDEX_COUNTS_ALL_LEVELS: bool = cfg!(pg16_up);
+
 /// 18: VACUUM and ANALYZE take what inherits from the table that is named, too; with ONLY, not even its partitions.
 pub const VACUUM_TAKES_CHILDREN: bool = cfg!(pg18_up);

@@ -1,11 +1,11 @@
 //! CREATE INDEX and REINDEX.
 
-use super::Step;
 use super::build::{Build, Slots};
 use super::facts::{Facts, Kind, Method, Table};
 use super::meter::Position;
 use super::reading::{Reading, index};
 use super::units::{At, Units};
+use super::{Progress, Step};
 
 /// Follows one CREATE INDEX, or the indexes of a REINDEX.
 #[derive(Clone, Debug)]
@@ -61,7 +61,16 @@ impl Indexing {
     }
 
     /// CREATE INDEX.
-    pub fn create(&mut self, reading: &Reading) -> Step {
+    ///
+    /// Before 16 each level of partitions has the two counters to itself. There the facts have the table and what is
+    /// below it: with a second level nothing is known.
+    pub fn create(&mut self, facts: &Facts, reading: &Reading) -> Step {
+        let step = self.counted(reading);
+        let has_levels = facts.tables.iter().skip(1).any(|partition| partition.has_children);
+        if has_levels { Step { progress: Progress::Unknown, count: ("", 0, 0), ..step } } else { step }
+    }
+
+    fn counted(&mut self, reading: &Reading) -> Step {
         let method = Method::of(reading.slot(index::METHOD));
         let partition = reading.slot(index::PARTITIONS_DONE);
         let phase = reading.slot(index::PHASE);

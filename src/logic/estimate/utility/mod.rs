@@ -165,7 +165,7 @@ impl Model {
             (Followed::Index(index), Kind::Reindex) => index.reindex(facts, reading),
             (Followed::Index(index), Kind::ReindexConcurrently) => index.reindex_concurrently(facts, reading),
             (Followed::Index(index), Kind::CreateIndexConcurrently) => index.create_concurrently(reading),
-            (Followed::Index(index), _) => index.create(reading),
+            (Followed::Index(index), _) => index.create(facts, reading),
             (Followed::Plain, kind) => plain(kind, facts, reading),
         }
     }

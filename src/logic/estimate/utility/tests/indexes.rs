@@ -147,6 +147,22 @@ fn a_toast_index_weighs_as_its_own_heap() {
 }
 
 #[test]
+fn partitions_of_partitions_are_not_counted() {
+    let deep = || vec![table(TABLE, 0.0, vec![]), Table { has_children: true, ..table(7, 0.0, vec![]) }];
+    let mut watch = Watch::new(Kind::CreateIndex, "CREATE INDEX", deep());
+    assert_eq!(watch.look(), None);
+    watch.begin(Counted::CreateIndex, TABLE).set(&[(index::METHOD, 403), (index::PHASE, 2), (index::SUBPHASE, 2)]);
+    watch.set(&[(index::PARTITIONS, 1), (index::PARTITIONS_DONE, 1), (index::BLOCKS, 10), (index::BLOCKS_DONE, 5)]);
+    assert_eq!(watch.look(), None);
+    assert_eq!(watch.phase, "CREATE INDEX: building index: scanning table");
+    // one level
+    let mut watch = Watch::new(Kind::CreateIndex, "CREATE INDEX", vec![table(TABLE, 0.0, vec![]); 3]);
+    watch.begin(Counted::CreateIndex, TABLE).set(&[(index::METHOD, 403), (index::PHASE, 2), (index::SUBPHASE, 2)]);
+    watch.set(&[(index::PARTITIONS, 2), (index::PARTITIONS_DONE, 1)]);
+    watch.expect(50.0, "CREATE INDEX, partition 2 of 2: building index: scanning table");
+}
+
+#[test]
 fn cluster_rebuilds_indexes_after_the_heap() {
     let indexes = vec![index_of(11, 100.0), index_of(12, 300.0)];
     let kind = Kind::Rewrite { analyze: false };
