@@ -113,3 +113,13 @@ pub struct Facts {
     /// `default_statistics_target`
     pub statistics_target: u32,
 }
+
+impl Facts {
+    /// The table, where there is but one.
+    pub fn only_table(&self) -> Option<u32> {
+        match &self.tables[..] {
+            [table] => Some(table.oid),
+            _ => None,
+        }
+    }
+}

@@ -173,12 +173,19 @@ impl Model {
     fn rows(&self, reading: &Reading) -> (Option<i64>, Option<i64>) {
         let query = self.query;
         let estimated = query.and_then(|query| query.rows_estimated);
-        if reading.counted == Counted::Copy {
-            let table = self.facts.tables.first().filter(|_| self.facts.kind == Kind::CopyTableTo);
-            let known = table.and_then(|table| table.rows).map(|rows| rows as i64);
-            return (Some(reading.slot(copy::ROWS_DONE)), known.or(estimated));
-        }
+        let copied = match (reading.counted, reading.slot(copy::ROWS_DONE)) {
+            (Counted::Copy, rows) => Some(rows),
+            // it has not begun, or an error was caught in it
+            (Counted::Nothing, rows) => (rows > 0).then_some(rows),
+            // a command in a trigger has the slots to itself
+            _ => None,
+        };
         match self.facts.kind {
+            Kind::CopyFrom => (copied, None),
+            Kind::CopyTableTo => {
+                let known = self.facts.tables.first().and_then(|table| table.rows);
+                (copied, known.map(|rows| rows as i64))
+            }
             Kind::Query | Kind::Refresh | Kind::RefreshConcurrently => (query.and_then(|query| query.rows), estimated),
             _ => (None, None),
         }

@@ -5,7 +5,8 @@
 /// Which view of the server would show the counters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Counted {
-    /// None. Building an index writes its slots all the same (REFRESH, ALTER TABLE).
+    /// None. Building an index writes its slots all the same (REFRESH, ALTER TABLE), and so does a command in which an
+    /// error was caught ([`Last`]).
     #[default]
     Nothing,
     Vacuum,
@@ -37,6 +38,8 @@ pub const SLOTS: usize = 20;
 
 pub mod vacuum {
     pub const PHASE: usize = 0;
+    /// The phase at the end of a table.
+    pub const LAST: i64 = 6;
     pub const HEAP_TOTAL: usize = 1;
     pub const HEAP_SCANNED: usize = 2;
     pub const HEAP_VACUUMED: usize = 3;
@@ -54,6 +57,8 @@ pub mod vacuum {
 
 pub mod analyze {
     pub const PHASE: usize = 0;
+    /// The phase at the end of a table.
+    pub const LAST: i64 = 5;
     pub const BLOCKS: usize = 1;
     pub const BLOCKS_DONE: usize = 2;
     pub const STATISTICS: usize = 3;
@@ -66,6 +71,8 @@ pub mod cluster {
     /// 1 is CLUSTER, 2 VACUUM FULL.
     pub const COMMAND: usize = 0;
     pub const PHASE: usize = 1;
+    /// The phase at the end of a table.
+    pub const LAST: i64 = 7;
     pub const ROWS_SCANNED: usize = 3;
     pub const ROWS_WRITTEN: usize = 4;
     pub const HEAP_TOTAL: usize = 5;
@@ -105,6 +112,37 @@ impl Reading {
     /// One slot's part of another; `None` while there is no whole.
     pub fn part(&self, done: usize, total: usize) -> Option<f64> {
         part(self.slot(done) as f64, self.slot(total) as f64)
+    }
+}
+
+/// What the server counted when it was last known to count.
+///
+/// Where a function or trigger catches an error, the server says of the command around it that it counts nothing any
+/// more (pgstat_progress_end_command in AbortSubTransaction). The command goes on to write its slots all the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Last {
+    counted: Counted,
+    target: u32,
+}
+
+impl Last {
+    /// `is_of`: what is counted where no look has come before the first error.
+    pub fn new(is_of: Option<(Counted, u32)>) -> Self {
+        is_of.map_or(Self::default(), |(counted, target)| Self { counted, target })
+    }
+
+    /// The reading, as it would be had no error been caught.
+    pub fn restore(&mut self, reading: &Reading) -> Reading {
+        if reading.counted != Counted::Nothing {
+            *self = Self { counted: reading.counted, target: reading.target };
+        }
+        let has_ended = match self.counted {
+            Counted::Vacuum => reading.slot(vacuum::PHASE) == vacuum::LAST,
+            Counted::Analyze => reading.slot(analyze::PHASE) == analyze::LAST,
+            Counted::Cluster => reading.slot(cluster::PHASE) == cluster::LAST,
+            _ => false,
+        };
+        if has_ended { *reading } else { Reading { counted: self.counted, target: self.target, ..*reading } }
     }
 }
 

@@ -5,7 +5,7 @@ use super::build::{Build, Slots};
 use super::facts::{Facts, Kind, Table};
 use super::index::staged;
 use super::meter::Position;
-use super::reading::{Counted, Reading, cluster, index, part};
+use super::reading::{Counted, Last, Reading, cluster, index, part};
 use super::units::{At, Units};
 use super::vacuum::Watched;
 
@@ -13,6 +13,7 @@ use super::vacuum::Watched;
 #[derive(Clone, Debug)]
 pub struct Rewriting {
     units: Units,
+    last: Last,
     build: Build,
     /// The index that a CLUSTER follows gives it the rows.
     by_index: bool,
@@ -34,11 +35,13 @@ impl Rewriting {
         let weight = |table: &Table| table.pages * (1.0 + INDEX * table.indexes.len() as f64);
         let units = Units::new(tables.map(|(place, table)| (u64::from(table.oid), place, weight(table))));
         let analysis = (facts.kind == Kind::Rewrite { analyze: true }).then(Watched::default);
-        Self { units, build: Build::default(), by_index: false, analysis }
+        let last = Last::new(facts.only_table().map(|table| (Counted::Cluster, table)));
+        Self { units, last, build: Build::default(), by_index: false, analysis }
     }
 
     /// CLUSTER and VACUUM FULL, which may analyze each table after it has been rewritten.
     pub fn step(&mut self, facts: &Facts, reading: &Reading) -> Step {
+        let reading = &self.last.restore(reading);
         let is_analyze = reading.counted == Counted::Analyze;
         if reading.counted != Counted::Cluster && !(is_analyze && self.analysis.is_some()) {
             return Step::waits("initializing");

@@ -45,9 +45,10 @@ impl Units {
     }
 
     /// The part of that key runs now: the one before it has ended. With a key that the facts do not know, the part that
-    /// runs is the one before.
+    /// runs is the one before, or the only one.
     pub fn at(&mut self, key: u64) -> At {
         let found = self.parts.binary_search_by_key(&key, |unit| unit.key).ok();
+        let found = found.or((self.parts.len() == 1).then_some(0));
         if found.is_some() && found != self.current {
             let ended = self.current.and_then(|current| self.parts.get_mut(current));
             if let Some(unit) = ended.filter(|unit| !unit.is_done) {
@@ -100,5 +101,6 @@ mod tests {
         units.at(1);
         assert_eq!(units.at(2).before, 0.5);
         assert_eq!(Units::new(std::iter::empty()).at(7).of, 0);
+        assert_eq!(Units::new([(1, 5, 0.0)].into_iter()).at(7).place, Some(5));
     }
 }

@@ -3,13 +3,14 @@
 use super::Step;
 use super::facts::{Facts, IndexCleanup, Kind, Table};
 use super::meter::Position;
-use super::reading::{Counted, Reading, analyze, part, vacuum};
+use super::reading::{Counted, Last, Reading, analyze, part, vacuum};
 use super::units::{At, Units};
 
 /// Follows the tables.
 #[derive(Clone, Debug)]
 pub struct Vacuuming {
     units: Units,
+    last: Last,
     /// What is watched of one table.
     table: Watched,
 }
@@ -65,10 +66,12 @@ impl Vacuuming {
                 SAMPLE * (sample(table, facts, 0.0) + inherited_sample(table, facts)),
             )
         });
-        Self { units: Units::new(vacuum.chain(analyze)), table: Watched::default() }
+        let only = if vacuums { None } else { facts.only_table().map(|table| (Counted::Analyze, table)) };
+        Self { units: Units::new(vacuum.chain(analyze)), last: Last::new(only), table: Watched::default() }
     }
 
     pub fn step(&mut self, facts: &Facts, reading: &Reading) -> Step {
+        let reading = &self.last.restore(reading);
         let is_analyze = match reading.counted {
             Counted::Vacuum => false,
             Counted::Analyze => true,

@@ -202,3 +202,22 @@ fn cluster_rebuilds_indexes_after_the_heap() {
     watch.begin(Counted::Cluster, TABLE).set(&[(cluster::COMMAND, 1), (cluster::PHASE, 2)]);
     watch.set(&[(cluster::ROWS_SCANNED, 25_000)]).expect(50.0, "CLUSTER: index scanning heap");
 }
+
+/// A caught error ends the server's counting, but the slots are still written.
+#[test]
+fn a_rewrite_goes_on_after_a_caught_error() {
+    let indexes = vec![index_of(11, 100.0), index_of(12, 300.0)];
+    for is_seen in [true, false] {
+        let kind = Kind::Rewrite { analyze: false };
+        let mut watch = Watch::new(kind, "VACUUM", vec![table(TABLE, 1000.0, indexes.clone())]);
+        watch.begin(Counted::Cluster, TABLE).set(&[(cluster::COMMAND, 2)]);
+        watch.set(&[(cluster::PHASE, 1), (cluster::HEAP_TOTAL, 1000), (cluster::HEAP_SCANNED, 1000)]);
+        if is_seen {
+            watch.look();
+        }
+        (watch.reading.counted, watch.reading.target) = (Counted::Nothing, 0);
+        watch.set(&[(cluster::PHASE, 6)]).look();
+        watch.set(&[(index::PHASE, 2), (index::SUBPHASE, 5), (index::ROWS, 9), (index::ROWS_DONE, 9)]);
+        watch.expect(67.7, "VACUUM, index 1 of 2: rebuilding index: loading rows");
+    }
+}

@@ -22,6 +22,18 @@ fn copy_knows_bytes_or_rows() {
 }
 
 #[test]
+fn copy_counts_on_after_a_caught_error() {
+    let mut watch = Watch::new(Kind::CopyFrom, "COPY", vec![]);
+    watch.begin(Counted::Copy, TABLE).set(&[(copy::BYTES, 1000), (copy::BYTES_DONE, 250), (copy::ROWS_DONE, 7)]).look();
+    (watch.reading.counted, watch.reading.target) = (Counted::Nothing, 0);
+    watch.set(&[(copy::BYTES_DONE, 500), (copy::ROWS_DONE, 14)]).expect(50.0, "COPY: copying rows");
+    assert_eq!(watch.model.update(&watch.reading, None).rows, Some(14));
+    // a command that a trigger runs has counters of its own
+    watch.reading.counted = Counted::Analyze;
+    assert_eq!(watch.model.update(&watch.reading, None).rows, None);
+}
+
+#[test]
 fn checks_of_several_partitions_are_not_counted() {
     let of_query = Estimate { fraction: Some(0.5), phase: "joining a".into(), ..Estimate::default() };
     let mut watch = Watch::new(Kind::Validate, "ALTER TABLE", vec![table(TABLE, 10.0, vec![])]);

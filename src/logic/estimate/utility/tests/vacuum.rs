@@ -111,6 +111,36 @@ fn analyze_creeps_while_it_computes() {
     assert!(watch.last > 0.98);
 }
 
+/// A caught error ends the server's counting, but the slots are still written.
+#[test]
+fn analyze_goes_on_after_a_caught_error() {
+    let sampled = [(analyze::PHASE, 1), (analyze::BLOCKS, 30_000), (analyze::BLOCKS_DONE, 30_000)];
+    // with the first look before the error, and after it
+    for is_seen in [true, false] {
+        let mut watch = Watch::new(Kind::Analyze, "ANALYZE", vec![table(TABLE, 30_000.0, vec![])]);
+        watch.expect(0.0, "ANALYZE: initializing");
+        watch.begin(Counted::Analyze, TABLE).set(&sampled);
+        if is_seen {
+            watch.look();
+        }
+        (watch.reading.counted, watch.reading.target) = (Counted::Nothing, 0);
+        watch.set(&[(analyze::PHASE, 3)]).look();
+        assert_eq!(watch.phase, "ANALYZE: computing statistics");
+        assert!(watch.last > 0.8, "{}", watch.last);
+    }
+    // one of several
+    let kind = Kind::Vacuum { analyze: true, indexes: IndexCleanup::Auto };
+    let mut watch = Watch::new(kind, "VACUUM", vec![table(1, 100.0, vec![]), table(2, 300.0, vec![])]);
+    watch.begin(Counted::Analyze, 2).set(&[(analyze::PHASE, 1), (analyze::BLOCKS, 300)]).look();
+    (watch.reading.counted, watch.reading.target) = (Counted::Nothing, 0);
+    watch.set(&[(analyze::PHASE, 3)]).look();
+    assert_eq!(watch.phase, "VACUUM, part 1 of 4: ANALYZE: computing statistics");
+    // it ends, and the next has not begun
+    watch.set(&[(analyze::PHASE, 5)]).reading.waits = true;
+    watch.look();
+    assert_eq!(watch.phase, "VACUUM: waiting for a lock");
+}
+
 #[test]
 fn many_tables_weigh_by_their_pages() {
     let tables = vec![table(1, 100.0, vec![]), table(2, 300.0, vec![]), table(3, 600.0, vec![])];
