@@ -68,6 +68,10 @@ SELECT percent, source, ends FROM in_the_middle('SELECT count(*) FROM source WHE
 SELECT percent, rows, source, ends FROM in_the_middle('SELECT * FROM source WHERE gate(id)');
 -- every row is expected
 SELECT percent, rows, estimated, ends FROM in_the_middle('SELECT *, gate(id) FROM source');
+-- Grouping sets by sorting: the groups of the second sort come when all rows have been read once.
+SET enable_hashagg = off;
+SELECT percent ~ '^(6\d|about three quarters)$' AS is_two_thirds FROM in_the_middle('SELECT gate(coalesce(b, 0)) FROM (SELECT id AS a, id % 1999 AS b FROM source) AS s GROUP BY GROUPING SETS ((a), (b))');
+RESET enable_hashagg;
 SELECT percent, rows, source, ends FROM in_the_middle('INSERT INTO copied SELECT * FROM source WHERE gate(id)');
 SELECT percent, rows, source, ends FROM in_the_middle('UPDATE source SET filler = filler WHERE gate(id)');
 VACUUM FULL source;

@@ -205,6 +205,7 @@ unsafe fn agg(state: &sys::AggState, node: &mut Node) -> Kind {
             node.sorting_aggregates += 1.0;
         }
     }
+    node.further_passes = f64::from((state.numphases - 2).max(0));
     match state.aggstrategy {
         sys::AggStrategy_AGG_PLAIN => Kind::Agg(Grouping::Plain),
         sys::AggStrategy_AGG_HASHED => Kind::Agg(Grouping::Hashed),

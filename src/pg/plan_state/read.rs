@@ -232,6 +232,8 @@ fn agg(state: &sys::AggState, seen: &mut Seen) {
             }
         }
         sys::AggStrategy_AGG_PLAIN => seen.is_filled = state.agg_done || state.input_done,
-        _ => {}
+        // phase 0 is that of groups in hash tables, which come out last; each other is a pass over the input
+        _ if state.current_phase == 0 => seen.passes = f64::from(state.numphases - 1),
+        _ => seen.passes = f64::from(state.current_phase - 1),
     }
 }

@@ -43,7 +43,8 @@ impl Model<'_> {
         };
         let own = cost::group(node, grouping, rows) * input.rows;
         if grouping == Grouping::Sorted {
-            return State { rows, along: input.along + own, ..input };
+            let (along, fraction) = passes(node, seen.passes, &input, own);
+            return State { rows, fraction, along, ..input };
         }
         let sorting = node.sorting_aggregates * cost::sorting(input.rows);
         let before = input.total() + own + sorting;
@@ -85,4 +86,16 @@ impl Model<'_> {
         // Held, once it is weighed.
         if self.states[at].has_spilled { last } else { (last * expected.max(1.0)).sqrt() }
     }
+}
+
+/// Groups of sorted input, and of each further sort of it: the time that goes by with the rows, and the part of it that
+/// is over. `own`: the grouping of all rows. Nothing is seen of a further pass before its end.
+fn passes(node: &Node, ended: f64, input: &State, own: f64) -> (f64, f64) {
+    let (first, further) = (input.along + own, cost::sorting(input.rows) + own);
+    let along = first + node.further_passes * further;
+    if node.further_passes <= 0.0 || along <= 0.0 {
+        return (first, input.fraction);
+    }
+    let done = if ended >= 1.0 { first + (ended - 1.0) * further } else { first * input.fraction };
+    (along, done / along)
 }

@@ -115,6 +115,8 @@ pub struct Node {
     pub memory: f64,
     /// Aggregates that sort their input, for DISTINCT or ORDER BY, when all of it is there.
     pub sorting_aggregates: f64,
+    /// Grouping sets by sorting: how often the input is sorted and read again, after the first time.
+    pub further_passes: f64,
     /// Nanoseconds of a row from elsewhere to store it, where all are stored before the first comes out.
     pub storing_ns: f64,
     /// [`Node::set_name`]
@@ -165,6 +167,8 @@ pub struct Seen {
     pub limit: Option<f64>,
     /// Of an Append: which child it is at, among those it has.
     pub member: Option<usize>,
+    /// Of grouping sets by sorting: how often the input has been read to its end.
+    pub passes: f64,
     /// Of a cache: the part of its look-ups that were misses.
     pub misses: Option<f64>,
 }

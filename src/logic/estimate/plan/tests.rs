@@ -80,6 +80,24 @@ fn a_count_is_as_far_as_its_scan() {
 }
 
 #[test]
+fn grouping_sets_by_sorting_read_their_input_several_times() {
+    let mut tree = Tree::default();
+    let agg = tree.add(None, Kind::Agg(Grouping::Sorted), Role::Outer, 1e5);
+    let scan = tree.scan(Some(agg), Role::Outer, "lineitem", 1e6);
+    tree.0.nodes[agg].further_passes = 2.0;
+    let mut run = tree.run();
+    let half = run.see(scan, position(0.5)).percent();
+    assert!(half > 5.0 && half < 15.0, "{half}");
+    run.see(scan, |seen| *seen = Seen { is_over: true, ..Seen::default() });
+    let mut before = half;
+    for (passes, most) in [(1.0, 30.0), (2.0, 70.0), (3.0, 100.0)] {
+        let shown = run.see(agg, |seen| seen.passes = passes).percent();
+        assert!(shown > before + 5.0 && shown < most, "{shown} after {passes} passes");
+        before = shown;
+    }
+}
+
+#[test]
 fn a_hash_join_builds_and_then_probes() {
     let mut tree = Tree::default();
     let join = tree.add(None, Kind::HashJoin, Role::Outer, 1e6);
@@ -285,6 +303,7 @@ fn any_seen() -> impl Strategy<Value = Seen> {
             limit,
             member,
             misses: position,
+            passes: position.unwrap_or(0.0),
         },
     )
 }
@@ -300,7 +319,8 @@ proptest! {
         for (at, (kind, role, parent, rows)) in nodes.into_iter().enumerate() {
             let parent = (at > 0).then(|| parent.index(at));
             let at = tree.add(parent, kind, role, rows);
-            (tree.0.nodes[at].pages, tree.0.nodes[at].tuples) = (rows, rows);
+            let node = &mut tree.0.nodes[at];
+            (node.pages, node.tuples, node.further_passes) = (rows, rows, (rows % 4.0).trunc());
         }
         let mut run = tree.run();
         let mut last = 0.0;
