@@ -212,6 +212,10 @@ impl<'a> Locked<'a> {
             if !was_offered {
                 // the process was started for the job, and so cannot refuse it
                 self.settle_in_flight(job);
+                if job.at_commit.load(Relaxed) != 0 {
+                    // it may be the last dispatcher's, and the next one may have found a worker
+                    self.take_back(cookie);
+                }
             }
         } else {
             worker.promised.store(0, Relaxed);

@@ -22,7 +22,7 @@
 //! is out is taken back: its worker's slot names no job any more. The worker comes to the offer some time, and finds
 //! that the job is gone, as after any launch that was given up. Whatever the worker does, and wherever it ends, it does
 //! not touch the job that has come back. A process that was registered for the job may take it as long as no worker
-//! has.
+//! has; that ends the next dispatcher's claim on a worker.
 
 use super::jobs::{End, NewJob};
 use super::layout::{Activity, JobSlot, WorkerSlot};
@@ -226,13 +226,9 @@ impl Locked<'_> {
         }
     }
 
-    /// Gives up what was done to launch the job in flight, as far as no worker has the job. Returns the job's cookie
-    /// and what has become of it; `None` when no job is in flight.
-    pub fn release_in_flight(&mut self) -> Option<(i64, InFlight)> {
-        let cookie = self.head.pending.in_flight.load(Relaxed);
-        if cookie == 0 {
-            return None;
-        }
+    /// Ends the claims on workers for the job with that cookie: those without an offer are released, and what was
+    /// offered is no worker's any more.
+    pub(super) fn take_back(&mut self, cookie: i64) {
         let is_for_it = |w: &&WorkerSlot| w.activity() == Activity::Claimed && w.cookie.load(Relaxed) == cookie;
         for worker in self.workers.iter().filter(is_for_it) {
             if worker.handle.load(Relaxed) == 0 {
@@ -242,6 +238,16 @@ impl Locked<'_> {
                 worker.set_job(0, 0);
             }
         }
+    }
+
+    /// Gives up what was done to launch the job in flight, as far as no worker has the job. Returns the job's cookie
+    /// and what has become of it; `None` when no job is in flight.
+    pub fn release_in_flight(&mut self) -> Option<(i64, InFlight)> {
+        let cookie = self.head.pending.in_flight.load(Relaxed);
+        if cookie == 0 {
+            return None;
+        }
+        self.take_back(cookie);
         if self.is_in_flight_done() {
             return Some((cookie, InFlight::Done));
         }

@@ -123,3 +123,30 @@ fn the_next_claim_is_released_too() {
     let is_claimed = |worker: &usize| activity(&world, *worker) == Activity::Claimed;
     assert_eq!([first, second].iter().filter(|worker| is_claimed(worker)).count(), 1, "the one that has the offer");
 }
+
+#[test]
+fn a_late_process_ends_the_next_claim() {
+    for (is_offered, what) in [(false, END), (true, END), (true, 2)] {
+        let mut world = World::new(Planted::Nothing);
+        world.commit();
+        until(&mut world, is_registered);
+        let warm = starting(&world);
+        world.work(warm, 2);
+        until(&mut world, |world| world.line().is_empty());
+        world.commit();
+        until(&mut world, is_registered);
+        let late = starting(&world);
+        until_idle(&mut world, warm);
+        world.dispatch(END);
+        until(&mut world, |world| matches!(world.dispatcher, Dispatcher::Admitted { claim: Some(_), .. }));
+        if is_offered {
+            world.dispatch(2);
+        }
+        world.work(late, 2);
+        assert!(matches!(world.workers[late], Worker::Running { .. }));
+        world.dispatch(2);
+        world.work(warm, what);
+        assert_eq!(world.check_running(), Ok(()));
+        assert_eq!(world.memory.tables().ends().count(), 1);
+    }
+}
