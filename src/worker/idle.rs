@@ -3,8 +3,8 @@
 //! It leaves when it is asked to (SIGTERM, which an idle worker obeys without a line in the log), when it is dismissed
 //! or could serve no later job (no jobs may be launched, the registry's generation or the configuration has changed, a
 //! standby was promoted), when there are more idle workers than `pg_background.max_idle_workers`, when jobs wait for a
-//! process that launches them and there is no slot of `max_worker_processes` for it but this one, and after
-//! `pg_background.idle_timeout`.
+//! process that launches them and there is no slot of `max_worker_processes` for it but this one (unless it is the last
+//! worker, so that nobody would be left to ask for the process), and after `pg_background.idle_timeout`.
 //!
 //! Invariant: a worker that a launcher has claimed does not leave. Both happen under the registry's lock, so one of
 //! them comes first: the launcher finds no idle worker, or the worker finds that it is claimed and waits for the offer,
@@ -132,7 +132,7 @@ pub fn linger() -> Result<()> {
     };
     let give_up = Instant::now() + LINGER * (1 + worker % 16);
     while !registry.ensure_dispatcher()?
-        && !registry.has_workers()
+        && !registry.has_other_workers(worker)
         && !signals::is_asked_to_leave()
         && Instant::now() < give_up
     {

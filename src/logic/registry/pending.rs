@@ -92,9 +92,10 @@ impl Tables<'_> {
         self.head.pending.pid.load(Relaxed) != 0
     }
 
-    /// Is there a worker that does not leave?
-    pub fn has_workers(&self) -> bool {
-        self.workers.iter().any(|worker| !matches!(worker.activity(), Activity::Free | Activity::Leaving))
+    /// Is there another worker, that does not leave? It calls for a dispatcher later.
+    pub fn has_other_workers(&self, worker: u32) -> bool {
+        let mut others = (0..).zip(self.workers).filter(|(index, _)| *index != worker);
+        others.any(|(_, other)| !matches!(other.activity(), Activity::Free | Activity::Leaving))
     }
 
     /// The dispatcher's number among the server's processes, if there is one.
@@ -145,6 +146,9 @@ impl Locked<'_> {
 
     /// Is a worker to leave because jobs wait for a dispatcher, for which there is no process slot? Asked by one that
     /// has just called for a dispatcher in vain. True for one worker after the other: the slot of one is enough.
+    ///
+    /// Somebody else must call for a dispatcher then: the slot is only free when the postmaster has seen the worker's
+    /// end. So the last worker does not leave: see [`Tables::has_other_workers`].
     pub(super) fn must_make_way(&self) -> bool {
         let Pending { called, way_made_at, .. } = &self.head.pending;
         self.newest_pending() != 0

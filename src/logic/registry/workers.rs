@@ -88,6 +88,8 @@ impl Locked<'_> {
     /// its job here, and before it has left the job's queue. Its exit callback ends the job once more; by then a
     /// launcher may have claimed the worker, or offered it another job, which `close` and `worker_exits` must find.
     pub fn end_job(&mut self, worker: u32, slot: u32, cookie: i64, end: &End, after: AfterJob) {
+        // a launch that waits comes by, too
+        let calls_another = self.has_waiters() || self.has_other_workers(worker);
         let (Some(job), Some(worker)) = (self.job(slot), self.worker(worker)) else {
             return;
         };
@@ -96,7 +98,7 @@ impl Locked<'_> {
         }
         if worker.cookie.load(Relaxed) == cookie {
             worker.set_job(0, 0);
-            let makes_way = self.must_make_way();
+            let makes_way = calls_another && self.must_make_way();
             if makes_way {
                 self.note_way_made();
             }
@@ -179,10 +181,10 @@ impl Locked<'_> {
         goes
     }
 
-    /// The worker leaves if the dispatcher needs its process slot, unless a launcher has claimed it; tells whether it
-    /// does.
+    /// The worker leaves if the dispatcher needs its process slot, unless a launcher has claimed it or it is the last
+    /// one; tells whether it does.
     pub fn make_way(&mut self, worker: u32) -> bool {
-        let leaves = self.must_make_way() && self.try_leave(worker, None);
+        let leaves = self.must_make_way() && self.has_other_workers(worker) && self.try_leave(worker, None);
         if leaves {
             self.note_way_made();
         }

@@ -6,8 +6,12 @@ use crate::registry::claims::Claim;
 use crate::registry::jobs::{Admission, End};
 use crate::registry::layout::{Activity, MAPPED};
 use crate::registry::locked::{Locked, Process};
+use crate::registry::queue::Queue;
 use crate::registry::workers::{AfterJob, IdleOutcome};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// The end of a job whose worker might stay.
+const AFTER: AfterJob = AfterJob::Reset { promised: true, settings: 0, mapped: [0; MAPPED] };
 
 struct Shop {
     memory: Memory,
@@ -16,7 +20,7 @@ struct Shop {
 
 impl Shop {
     fn new() -> Self {
-        Self { memory: Memory::new(), machine: Machine::new(3) }
+        Self { memory: Memory::new(), machine: Machine::new(4) }
     }
 
     fn exclusive<R>(&self, me: Process, change: impl FnOnce(&mut Locked) -> R) -> R {
@@ -145,21 +149,49 @@ fn one_worker_after_the_other_makes_way_for_the_dispatcher() {
     shop.run(second, workers[1], slots[1], 8);
     assert!(!shop.exclusive(second, |r| r.make_way(workers[1])), "another has made way");
     shop.machine.pass(1_000_000);
+    assert!(!shop.exclusive(second, |r| r.make_way(workers[1])), "nobody else would call for a dispatcher");
+    let third = shop.machine.start(3);
+    shop.register(third);
     assert!(shop.exclusive(second, |r| r.make_way(workers[1])));
+}
+
+/// A process slot is free some time after its process. If nobody is there to call then, the jobs wait on.
+#[test]
+fn the_last_worker_makes_way_where_somebody_comes_by() {
+    for (has_other, waits, makes_way) in
+        [(false, false, false), (true, false, true), (false, true, true), (true, true, true)]
+    {
+        let shop = Shop::new();
+        let [launcher, worker, other] = [0, 1, 2].map(|proc| shop.machine.start(proc));
+        let (slot, _) = shop.admit(launcher, &job(7));
+        let index = shop.register(worker);
+        assert!(shop.exclusive(worker, |r| r.take_job(index, slot, 7)));
+        if has_other {
+            shop.register(other);
+        }
+        if waits {
+            assert!(shop.exclusive(launcher, |r| r.join(&job(9).ask(), Queue::ForSlot)).is_some());
+        }
+        shop.exclusive(launcher, |r| r.queue_pending(8, &AtomicU64::new(0)));
+        shop.machine.pass(1_000_000);
+        shop.exclusive(worker, |r| r.end_job(index, slot, 7, &end_of(3), AFTER));
+        let activity = shop.memory.tables().workers[index as usize].activity();
+        assert_eq!(activity == Activity::Leaving, makes_way, "another: {has_other}, a launch waits: {waits}");
+    }
 }
 
 /// Sessions that launch one job after the other would claim the worker before it is idle.
 #[test]
 fn a_worker_makes_way_for_the_dispatcher_when_its_job_ends() {
     let shop = Shop::new();
-    let [launcher, worker] = [0, 1].map(|proc| shop.machine.start(proc));
+    let [launcher, worker, other] = [0, 1, 2].map(|proc| shop.machine.start(proc));
     let index = shop.register(worker);
+    shop.register(other);
     let (slot, _) = shop.admit(launcher, &job(7));
     assert!(shop.exclusive(worker, |r| r.take_job(index, slot, 7)));
     shop.exclusive(launcher, |r| r.queue_pending(8, &AtomicU64::new(0)));
     shop.machine.pass(1_000_000);
-    let after = AfterJob::Reset { promised: true, settings: 0, mapped: [0; MAPPED] };
-    shop.exclusive(worker, |r| r.end_job(index, slot, 7, &end_of(3), after));
+    shop.exclusive(worker, |r| r.end_job(index, slot, 7, &end_of(3), AFTER));
     let (_, claim) = shop.admit(launcher, &job(9));
     assert!(claim.is_none());
     assert_eq!(shop.exclusive(worker, |r| r.become_idle(index, 0, [0; MAPPED])), IdleOutcome::Leave);
