@@ -30,7 +30,7 @@ const RECOVERY_CHECK: Duration = Duration::from_secs(1);
 /// second by themselves. (DROP DATABASE waits five seconds for others.)
 const UNPRELOADED_STAY: Duration = Duration::from_secs(1);
 /// As long as jobs wait for a process that launches them (`Registry::ensure_dispatcher`), an idle worker tries to get
-/// one so often.
+/// one so often. It is woken for that when somebody else has tried in vain.
 const DISPATCHER_RETRY: Duration = Duration::from_millis(64);
 /// The shortest stay of the last worker for that.
 const LINGER: Duration = Duration::from_millis(128);

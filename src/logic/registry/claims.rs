@@ -87,7 +87,7 @@ impl<'a> Locked<'a> {
         new.wanted.as_ref().and_then(|wanted| self.claim(slot, new.cookie, wanted))
     }
 
-    fn claim(&self, slot: u32, cookie: i64, wanted: &WorkerRequirements) -> Option<Claim> {
+    fn claim(&mut self, slot: u32, cookie: i64, wanted: &WorkerRequirements) -> Option<Claim> {
         let (index, worker) = self.likely_worker(wanted).or_else(|| self.best_worker(wanted))?;
         let was_idle = worker.activity() == Activity::Idle;
         if was_idle {
@@ -96,6 +96,7 @@ impl<'a> Locked<'a> {
         worker.handle.store(0, Relaxed);
         worker.set_job(slot, cookie);
         worker.set_activity(Activity::Claimed);
+        self.wake_caller();
         let is_mapped = worker.has_mapped(wanted.handle);
         Some(Claim {
             index,

@@ -161,9 +161,27 @@ impl Locked<'_> {
         self.head.pending.way_made_at.store(self.server.now(), Relaxed);
     }
 
-    /// No process could be had.
+    /// No process could be had. If jobs wait, an idle worker sees to it from now on: it calls again and again, and
+    /// makes way. An idle worker that has called wakes no other: they would wake each other without end.
     pub fn uncall_dispatcher(&mut self) {
         self.head.pending.called.store(0, Relaxed);
+        let me = self.server.me().pid;
+        let is_me = |worker: &WorkerSlot| worker.activity() == Activity::Idle && worker.pid.load(Relaxed) == me;
+        if !self.workers.iter().any(is_me) {
+            self.wake_caller();
+        }
+    }
+
+    /// If jobs wait for a dispatcher, and none is called, the worker that has been idle longest is woken to call. Also
+    /// when an idle worker is claimed: it may be the one that was woken.
+    pub(super) fn wake_caller(&mut self) {
+        if self.newest_pending() == 0 || self.head.pending.called.load(Relaxed) != 0 {
+            return;
+        }
+        let idle = self.workers.iter().filter(|worker| worker.activity() == Activity::Idle);
+        if let Some(worker) = idle.min_by_key(|worker| worker.idle_since.load(Relaxed)) {
+            self.wake(worker.proc.load(Relaxed));
+        }
     }
 
     /// This process becomes the dispatcher; false when there is one. What the last one has left is for

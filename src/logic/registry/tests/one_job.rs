@@ -197,6 +197,33 @@ fn a_worker_makes_way_for_the_dispatcher_when_its_job_ends() {
     assert_eq!(shop.exclusive(worker, |r| r.become_idle(index, 0, [0; MAPPED])), IdleOutcome::Leave);
 }
 
+/// Suppose that idle workers sleep when a call for a dispatcher is in vain: one of them must see to it from then on,
+/// for nobody else may come by. And suppose that it is given a job: then the next one.
+#[test]
+fn an_idle_worker_is_woken_to_call_for_a_dispatcher() {
+    let shop = Shop::new();
+    let [launcher, first, second] = [0, 1, 2].map(|proc| shop.machine.start(proc));
+    let workers = [first, second].map(|worker| shop.register(worker));
+    let slots = [7, 8].map(|cookie| shop.admit(launcher, &job(cookie)).0);
+    shop.run(second, workers[1], slots[1], 8);
+    shop.run(first, workers[0], slots[0], 7);
+    let call_in_vain = |who| {
+        [first, second].iter().for_each(|worker| shop.machine.reset_latch(worker.proc));
+        assert!(shop.exclusive(who, |r| r.call_dispatcher()));
+        shop.exclusive(who, |r| r.uncall_dispatcher());
+        [first, second].map(|worker| shop.machine.is_set(worker.proc))
+    };
+    assert_eq!(call_in_vain(launcher), [false, false], "no job waits");
+    shop.exclusive(launcher, |r| r.queue_pending(8, &AtomicU64::new(0)));
+    assert_eq!(call_in_vain(launcher), [false, true], "the one that has been idle longest");
+    assert_eq!(call_in_vain(second), [false, false], "they would wake each other without end");
+
+    let wanted = Job { handle: 0, ..job(11) };
+    let (_, claim) = shop.admit(launcher, &wanted);
+    assert_eq!(claim.map(|claim| claim.index), Some(workers[1]), "the likely one");
+    assert!(shop.machine.is_set(first.proc), "the other one goes on");
+}
+
 /// Of two workers that fit alike, a session gets the one that it expects: its last. Also while that resets its session,
 /// if it has promised to be ready, for it need not be woken.
 #[test]
