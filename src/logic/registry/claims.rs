@@ -82,8 +82,13 @@ impl Shared<'_> {
 }
 
 impl<'a> Locked<'a> {
-    /// Claims a warm worker for the job, which has that slot; `None` when none fits.
+    /// Claims a warm worker for the job, which has that slot; `None` when none fits, or when the job needs none: a late
+    /// process has taken it, one that the last dispatcher had registered, and has perhaps ended it.
     pub fn claim_for(&mut self, slot: u32, new: &NewJob) -> Option<Claim> {
+        let job = self.job(slot)?;
+        if job.cookie.load(Relaxed) != new.cookie || job.taken.load(Relaxed) != 0 {
+            return None;
+        }
         new.wanted.as_ref().and_then(|wanted| self.claim(slot, new.cookie, wanted))
     }
 

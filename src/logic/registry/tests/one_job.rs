@@ -224,6 +224,21 @@ fn an_idle_worker_is_woken_to_call_for_a_dispatcher() {
     assert!(shop.machine.is_set(first.proc), "the other one goes on");
 }
 
+/// A process that was registered for the job by the last dispatcher takes it while this one waits for a process.
+#[test]
+fn no_worker_is_claimed_for_a_job_that_has_one() {
+    let shop = Shop::new();
+    let [launcher, warm, late] = [0, 1, 2].map(|proc| shop.machine.start(proc));
+    let slots = [7, 8].map(|cookie| shop.admit(launcher, &job(cookie)).0);
+    let workers = [warm, late].map(|worker| shop.register(worker));
+    shop.run(warm, workers[0], slots[1], 8);
+    assert!(shop.exclusive(late, |r| r.take_job(workers[1], slots[0], 7)));
+    assert!(shop.exclusive(launcher, |r| r.claim_for(slots[0], &job(7).ask())).is_none());
+    shop.exclusive(late, |r| r.end_job(workers[1], slots[0], 7, &end_of(3), AfterJob::Leave));
+    assert!(shop.exclusive(launcher, |r| r.claim_for(slots[0], &job(7).ask())).is_none());
+    assert_eq!(shop.memory.tables().workers[workers[0] as usize].activity(), Activity::Idle);
+}
+
 /// Of two workers that fit alike, a session gets the one that it expects: its last. Also while that resets its session,
 /// if it has promised to be ready, for it need not be woken.
 #[test]
