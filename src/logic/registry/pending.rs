@@ -110,9 +110,10 @@ impl Tables<'_> {
 }
 
 impl Shared<'_> {
-    /// Has a worker the job that has the slot? For the dispatcher, which has given the job that slot.
+    /// Has the job in flight a worker, or has it ended? For the dispatcher, which has given the job that slot. When the
+    /// job has ended the slot may be another's.
     pub fn is_taken(&self, slot: u32) -> bool {
-        self.job(slot).is_some_and(|job| job.taken.load(Relaxed) != 0)
+        self.is_in_flight_done() || self.job(slot).is_some_and(|job| job.taken.load(Relaxed) != 0)
     }
 }
 

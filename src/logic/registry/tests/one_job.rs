@@ -3,7 +3,7 @@
 use super::memory::{Acting, Machine, Memory};
 use super::model::{Job, end_of};
 use crate::registry::claims::Claim;
-use crate::registry::jobs::{Admission, End};
+use crate::registry::jobs::{Admission, End, NewJob};
 use crate::registry::layout::{Activity, MAPPED};
 use crate::registry::locked::{Locked, Process};
 use crate::registry::queue::Queue;
@@ -237,6 +237,27 @@ fn no_worker_is_claimed_for_a_job_that_has_one() {
     shop.exclusive(late, |r| r.end_job(workers[1], slots[0], 7, &end_of(3), AfterJob::Leave));
     assert!(shop.exclusive(launcher, |r| r.claim_for(slots[0], &job(7).ask())).is_none());
     assert_eq!(shop.memory.tables().workers[workers[0] as usize].activity(), Activity::Idle);
+}
+
+/// A late process has taken the job, and has ended it before the dispatcher looks. The slot is another job's by then.
+#[test]
+fn a_job_that_has_ended_is_not_taken_for_the_next_one_in_its_slot() {
+    let shop = Shop::new();
+    let [dispatcher, late] = [0, 1].map(|proc| shop.machine.start(proc));
+    let new = job(7);
+    let new = NewJob { committed_by: Some(77), ..new.ask() };
+    let Admission::Admitted(slot, None) = shop.exclusive(dispatcher, |r| {
+        r.set_in_flight(7);
+        r.admit(&new, None)
+    }) else {
+        panic!("there is a slot, and no worker");
+    };
+    let index = shop.register(late);
+    assert!(!shop.exclusive(dispatcher, |r| r.is_taken(slot)));
+    assert!(shop.exclusive(late, |r| r.take_job(index, slot, 7)));
+    shop.exclusive(late, |r| r.end_job(index, slot, 7, &end_of(3), AfterJob::Leave));
+    assert_eq!(shop.admit(dispatcher, &job(8)).0, slot);
+    assert!(shop.exclusive(dispatcher, |r| r.is_taken(slot)));
 }
 
 /// Of two workers that fit alike, a session gets the one that it expects: its last. Also while that resets its session,
