@@ -266,8 +266,12 @@ impl Dispatcher {
             }
             pass = Pass::Fruitful;
             // The line may be long, and what was passed over may have its turn by now. So may jobs behind this one: as
-            // long as one that holds a ticket is not asked, sessions that came later are kept out.
+            // long as one that holds a ticket is not asked, sessions that came later are kept out. If none holds one,
+            // the rest of the line is for the next pass, which comes at once.
             if launching_since.get_or_insert_with(Instant::now).elapsed() >= WORKER_CHECK {
+                if self.turns.is_empty() {
+                    break;
+                }
                 is_full = true;
             }
         }
