@@ -104,7 +104,7 @@ pub use logic::registry::queue::Queue;
 pub use logic::registry::rows::{JobName, JobRow, TotalsRow, WorkerRow};
 pub use logic::registry::tables::OfferedJob;
 pub use logic::registry::totals::LaunchEvent;
-pub use logic::registry::workers::{AfterJob, IdleOutcome};
+pub use logic::registry::workers::{AfterJob, Call, IdleOutcome};
 pub use pending::{PendingNode, ensure_dispatcher};
 pub use registration::Registration;
 pub use spin::{wait, wake_early};

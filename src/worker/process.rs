@@ -21,7 +21,7 @@ use crate::pg::error::Result;
 use crate::pg::memory::Context;
 use crate::pg::{activity, bgworker, entry, identity, latch, procs, signals};
 use crate::point;
-use crate::registry::{self, AfterJob, IdleOutcome, Registration};
+use crate::registry::{self, AfterJob, Call, IdleOutcome, Registration};
 use crate::settings;
 use logic::registry::door::Door;
 use std::sync::Arc;
@@ -147,9 +147,9 @@ impl Worker {
         }
         let stays = self.may_stay(current);
         let notification = Notification::of(current)?;
-        let after = if stays { self.after_job(current, notification.as_ref())? } else { AfterJob::Leave };
         // If it is in vain, this worker may have to make way: see `Locked::end_job`.
-        registry::ensure_dispatcher()?;
+        let call = if registry::ensure_dispatcher()? { Call::Answered } else { Call::InVain };
+        let after = if stays { self.after_job(current, notification.as_ref(), call)? } else { AfterJob::Leave };
         outcome::end_job(current, after)?;
         // The launcher was woken. What is left to do here takes longer than what it has waited for; where other jobs
         // run, the processor goes round anyway.
@@ -180,12 +180,13 @@ impl Worker {
     /// launcher of the present job. A launcher that sleeps hardly notices, beside its wake-up; one that waits awake
     /// would wait that much longer, so then nothing is promised. Nor is it by a worker that has a notification to send,
     /// which may take its time.
-    fn after_job(&mut self, current: &Current, notification: Option<&Notification>) -> Result<AfterJob> {
+    fn after_job(&mut self, current: &Current, notification: Option<&Notification>, call: Call) -> Result<AfterJob> {
         let sleeps = current.slot.is_some_and(|slot| procs::is_asleep(slot.launcher_proc()));
         Ok(AfterJob::Reset {
             promised: sleeps && notification.is_none() && self.baseline.promise_reset()?,
             settings: self.baseline.settings_hash(),
             mapped: self.mapped.handles(),
+            call,
         })
     }
 

@@ -20,7 +20,17 @@ pub enum AfterJob {
         promised: bool,
         settings: u64,
         mapped: [u32; MAPPED],
+        call: Call,
     },
+}
+
+/// What has come of the worker's call for a dispatcher before the end of its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// None is needed, or one is there or will be.
+    Answered,
+    /// There is no process slot for it.
+    InVain,
 }
 
 /// What a worker that has reset its session does next.
@@ -80,9 +90,9 @@ impl Locked<'_> {
         }
     }
 
-    /// The job has ended. Its worker may be claimed from now on, unless it leaves. It leaves in any case if the
-    /// dispatcher needs its process slot: suppose that sessions launch one job after the other, then no worker is idle
-    /// for long enough to make way.
+    /// The job has ended. Its worker may be claimed from now on, unless it leaves. It leaves in any case if it has
+    /// called in vain for a dispatcher, which needs its process slot: suppose that sessions launch one job after the
+    /// other, then no worker is idle for long enough to make way.
     ///
     /// Called again for the same job it does nothing to the worker's slot. Suppose the worker fails after it has ended
     /// its job here, and before it has left the job's queue. Its exit callback ends the job once more; by then a
@@ -98,14 +108,15 @@ impl Locked<'_> {
         }
         if worker.cookie.load(Relaxed) == cookie {
             worker.set_job(0, 0);
-            let makes_way = calls_another && self.must_make_way();
+            let is_answered = matches!(after, AfterJob::Reset { call: Call::Answered, .. });
+            let makes_way = !is_answered && calls_another && self.must_make_way();
             if makes_way {
                 self.note_way_made();
             }
             worker.set_activity(match after {
                 _ if makes_way => Activity::Leaving,
                 AfterJob::Leave => Activity::Leaving,
-                AfterJob::Reset { promised, settings, mapped } => {
+                AfterJob::Reset { promised, settings, mapped, .. } => {
                     worker.promised.store(u32::from(promised), Relaxed);
                     worker.settings.store(settings, Relaxed);
                     worker.set_mapped(mapped);

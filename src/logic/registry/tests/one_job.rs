@@ -7,11 +7,11 @@ use crate::registry::jobs::{Admission, End, NewJob};
 use crate::registry::layout::{Activity, MAPPED};
 use crate::registry::locked::{Locked, Process};
 use crate::registry::queue::Queue;
-use crate::registry::workers::{AfterJob, IdleOutcome};
+use crate::registry::workers::{AfterJob, Call, IdleOutcome};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The end of a job whose worker might stay.
-const AFTER: AfterJob = AfterJob::Reset { promised: true, settings: 0, mapped: [0; MAPPED] };
+/// The end of a job whose worker might stay, and has called for a dispatcher in vain.
+const AFTER: AfterJob = AfterJob::Reset { promised: true, settings: 0, mapped: [0; MAPPED], call: Call::InVain };
 
 struct Shop {
     memory: Memory,
@@ -46,7 +46,7 @@ impl Shop {
     /// The worker runs the job, and is idle then.
     fn run(&self, worker: Process, index: u32, slot: u32, cookie: i64) {
         let mapped: [u32; MAPPED] = std::array::from_fn(|i| u32::from(i == 0));
-        let after = AfterJob::Reset { promised: false, settings: 0, mapped };
+        let after = AfterJob::Reset { promised: false, settings: 0, mapped, call: Call::Answered };
         assert!(self.exclusive(worker, |r| r.take_job(index, slot, cookie)));
         self.exclusive(worker, |r| r.end_job(index, slot, cookie, &end_of(3), after));
         assert_eq!(self.exclusive(worker, |r| r.become_idle(index, 0, mapped)), IdleOutcome::Idle);
@@ -197,6 +197,23 @@ fn a_worker_makes_way_for_the_dispatcher_when_its_job_ends() {
     assert_eq!(shop.exclusive(worker, |r| r.become_idle(index, 0, [0; MAPPED])), IdleOutcome::Leave);
 }
 
+/// Suppose that jobs are queued just when a worker ends its job: whether there is a process for the dispatcher their
+/// commit finds out next.
+#[test]
+fn a_worker_stays_whose_call_for_a_dispatcher_was_not_in_vain() {
+    let shop = Shop::new();
+    let [launcher, worker, other] = [0, 1, 2].map(|proc| shop.machine.start(proc));
+    let (slot, _) = shop.admit(launcher, &job(7));
+    let index = shop.register(worker);
+    shop.register(other);
+    assert!(shop.exclusive(worker, |r| r.take_job(index, slot, 7)));
+    shop.exclusive(launcher, |r| r.queue_pending(8, &AtomicU64::new(0)));
+    shop.machine.pass(1_000_000);
+    let after = AfterJob::Reset { promised: true, settings: 0, mapped: [0; MAPPED], call: Call::Answered };
+    shop.exclusive(worker, |r| r.end_job(index, slot, 7, &end_of(3), after));
+    assert_eq!(shop.memory.tables().workers[index as usize].activity(), Activity::Resetting);
+}
+
 /// Suppose that idle workers sleep when a call for a dispatcher is in vain: one of them must see to it from then on,
 /// for nobody else may come by. And suppose that it is given a job: then the next one.
 #[test]
@@ -208,7 +225,8 @@ fn an_idle_worker_is_woken_to_call_for_a_dispatcher() {
     shop.run(second, workers[1], slots[1], 8);
     shop.run(first, workers[0], slots[0], 7);
     let call_in_vain = |who| {
-        [first, second].iter().for_each(|worker| shop.machine.reset_latch(worker.proc));
+        shop.machine.reset_latch(first.proc);
+        shop.machine.reset_latch(second.proc);
         assert!(shop.exclusive(who, |r| r.call_dispatcher()));
         shop.exclusive(who, |r| r.uncall_dispatcher());
         [first, second].map(|worker| shop.machine.is_set(worker.proc))
@@ -292,7 +310,7 @@ fn the_likely_worker_is_claimed_where_it_is_sure() {
         assert!(offered.index == workers[1] && shop.exclusive(launcher, |r| r.offer(&offered, slot, 16, 1)));
         assert!(shop.exclusive(second, |r| r.take_job(workers[1], slot, 16)));
         let mapped: [u32; MAPPED] = std::array::from_fn(|i| u32::from(i == 0));
-        let after = AfterJob::Reset { promised, settings: 0, mapped };
+        let after = AfterJob::Reset { promised, settings: 0, mapped, call: Call::Answered };
         shop.exclusive(second, |r| r.end_job(workers[1], slot, 16, &end_of(3), after));
         assert_eq!(claimed(11, 0), if promised { (workers[1], true) } else { (workers[0], true) });
         assert_eq!(shop.exclusive(second, |r| r.become_idle(workers[1], 0, mapped)), IdleOutcome::Idle);

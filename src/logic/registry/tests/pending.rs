@@ -10,7 +10,7 @@ use crate::registry::jobs::{Admission, End, NewJob};
 use crate::registry::layout::{Activity, MAPPED};
 use crate::registry::locked::{Locked, Process, Shared};
 use crate::registry::pending::InFlight;
-use crate::registry::workers::{AfterJob, IdleOutcome};
+use crate::registry::workers::{AfterJob, Call, IdleOutcome};
 use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
@@ -280,7 +280,7 @@ impl World {
             }
             Worker::Running { index, slot, cookie, .. } => {
                 self.ran[cookie as usize - 1] += 1;
-                let after = AfterJob::Reset { promised: false, settings: 0, mapped };
+                let after = AfterJob::Reset { promised: false, settings: 0, mapped, call: Call::Answered };
                 self.exclusive(proc, |r| r.end_job(index, slot, cookie, &end_of(3), after));
                 Worker::Resetting { index }
             }

@@ -15,7 +15,7 @@ use crate::registry::layout::{Key, MAPPED};
 use crate::registry::locked::{Locked, Process, Shared};
 use crate::registry::queue::Queue;
 use crate::registry::tables::OfferedJob;
-use crate::registry::workers::{AfterJob, IdleOutcome};
+use crate::registry::workers::{AfterJob, Call, IdleOutcome};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32};
@@ -265,7 +265,11 @@ fn work(shop: &Shop, proc: u32, first: u32) {
             thread::sleep(Duration::from_micros(dice.roll(200)));
             stays = dice.roll(4) != 0;
             let promised = dice.roll(2) == 0;
-            let after = if stays { AfterJob::Reset { promised, settings: 0, mapped } } else { AfterJob::Leave };
+            let after = if stays {
+                AfterJob::Reset { promised, settings: 0, mapped, call: Call::Answered }
+            } else {
+                AfterJob::Leave
+            };
             let end = end_of(dice.roll(4) as u8);
             shop.exclusive(me, |r| r.end_job(worker, slot, segment.cookie, &end, after));
             segment.has_left.store(true, Release);

@@ -5,7 +5,7 @@ use crate::registry::jobs::End;
 use crate::registry::layout::MAPPED;
 use crate::registry::locked::Process;
 use crate::registry::totals::Start;
-use crate::registry::workers::{AfterJob, IdleOutcome};
+use crate::registry::workers::{AfterJob, Call, IdleOutcome};
 use std::sync::atomic::Ordering::SeqCst;
 
 /// As many segments stay mapped here: fewer than the registry has room for, so that workers do unmap one for another.
@@ -238,7 +238,8 @@ impl World {
             worker.keep(handle);
         }
         let (promised, mapped) = (worker.promised, worker.mapped);
-        let after = if stays { AfterJob::Reset { promised, settings, mapped } } else { AfterJob::Leave };
+        let after =
+            if stays { AfterJob::Reset { promised, settings, mapped, call: Call::Answered } } else { AfterJob::Leave };
         self.finish(proc, handle, &end_of(what), after);
         self.turn(proc, State::Ended(handle, stays));
         format!("ends {}", self.segments[handle].cookie)
