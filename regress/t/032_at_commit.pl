@@ -674,6 +674,10 @@ if ($ENV{PGBG_POINTS})
 	disarm($node, 'dispatch-offered');
 	ok(until_true(sub { in_history('gone with its session') eq 'stopped' }), 'another process has run it');
 	ok(until_true(sub { !grep { title($_) =~ /pg_background dispatcher/ } children() }), 'the dispatcher leaves');
+	# the one that has run it keeps the segment mapped for a while
+	my $others = "FROM pg_stat_activity WHERE backend_type = 'pg_background' AND pid <> $worker";
+	look("SELECT count(pg_terminate_backend(pid)) $others");
+	ok(until_true(sub { look("SELECT count(*) $others") == 0 }), 'nobody has the segment mapped');
 	disarm($node, 'map');
 	ok(until_true(sub { is_gone($worker) }), 'the worker leaves');
 	unlike(slurp_file($node->logfile, $offset), qr/shared memory segment of a job is gone/, 'without an error');

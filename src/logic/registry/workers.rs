@@ -98,8 +98,7 @@ impl Locked<'_> {
     /// its job here, and before it has left the job's queue. Its exit callback ends the job once more; by then a
     /// launcher may have claimed the worker, or offered it another job, which `close` and `worker_exits` must find.
     pub fn end_job(&mut self, worker: u32, slot: u32, cookie: i64, end: &End, after: AfterJob) {
-        // a launch that waits comes by, too
-        let calls_another = self.has_waiters() || self.has_other_workers(worker);
+        let me = worker;
         let (Some(job), Some(worker)) = (self.job(slot), self.worker(worker)) else {
             return;
         };
@@ -109,7 +108,9 @@ impl Locked<'_> {
         if worker.cookie.load(Relaxed) == cookie {
             worker.set_job(0, 0);
             let is_answered = matches!(after, AfterJob::Reset { call: Call::Answered, .. });
-            let makes_way = !is_answered && calls_another && self.must_make_way();
+            // a launch that waits comes by, too, as another worker does
+            let calls_another = || self.has_waiters() || self.has_other_workers(me);
+            let makes_way = !is_answered && self.must_make_way() && calls_another();
             if makes_way {
                 self.note_way_made();
             }
