@@ -111,23 +111,23 @@ pub fn wanted<'a>(own: &Settings<'a>, state: &'a [u8]) -> Option<Settings<'a>> {
 /// `mine` are the settings that the session has; `users` are those of the other session, which are taken over as well.
 pub fn restore(mine: &SerializedSettings, state: &[u8], users: &Identity) -> Result<bool> {
     let mine = parse(mine.bytes()).unwrap_or_default();
-    let Some(theirs) = parse(state) else {
+    let Some(sent) = parse(state) else {
         restore_all(state)?;
         return identity::adopt_session(users).map(|()| false);
     };
-    let is_overlay = theirs.is_overlay;
-    let theirs = if is_overlay { overlay::overlay(&mine, &theirs) } else { theirs };
+    let is_overlay = sent.is_overlay;
+    let theirs = if is_overlay { overlay::overlay(&mine, &sent) } else { sent.clone() };
     let theirs = in_words_of(&mine, &theirs)?;
     let changes = change::difference(&mine.now, &theirs.now);
     let only_differences = changes.is_some();
     match changes {
-        Some(changes) => set_all(&theirs, &changes, if is_overlay { set_if_valid } else { set }, users)?,
+        Some(changes) => set_all(&changes, if is_overlay { set_if_valid } else { set }, &sent, users)?,
         None if is_overlay => {
             return Err(PgError::new(sqlstate::INTERNAL_ERROR, "settings cannot be laid over those of the database"));
         }
         None => {
             restore_all(state)?;
-            adopt_users(&theirs, users)?;
+            adopt_users(&sent, users)?;
         }
     }
     set_resets(&theirs, if is_overlay { set_if_valid } else { set_reset })?;
@@ -135,8 +135,8 @@ pub fn restore(mine: &SerializedSettings, state: &[u8], users: &Identity) -> Res
 }
 
 /// Gives this session, which has had others before, another session's settings and users; false when it cannot. Inside
-/// a transaction, which is to be aborted then.
-pub fn change_to(theirs: &Settings, users: &Identity) -> Result<bool> {
+/// a transaction, which is to be aborted then. `theirs` are all that it is to have, `sent` what the launcher has sent.
+pub fn change_to(theirs: &Settings, sent: &Settings, users: &Identity) -> Result<bool> {
     let mut state = SerializedSettings::default();
     state.take()?;
     let Some(mine) = parse(state.bytes()) else {
@@ -155,19 +155,22 @@ pub fn change_to(theirs: &Settings, users: &Identity) -> Result<bool> {
     let Some(changes) = change::difference(&mine.now, &theirs.now) else {
         return Ok(false);
     };
-    set_all(theirs, &changes, set, users)?;
+    set_all(&changes, set, sent, users)?;
     set_resets(theirs, set_reset)?;
     Ok(true)
 }
 
 /// Sets the changes that make this session's settings theirs, and makes it act as those users.
-fn set_all(theirs: &Settings, changes: &[Setting], set: fn(&Setting) -> Result<()>, users: &Identity) -> Result<()> {
+fn set_all(changes: &[Setting], set: fn(&Setting) -> Result<()>, launcher: &Settings, users: &Identity) -> Result<()> {
     changes.iter().filter(|setting| !setting.is_of_users()).try_for_each(set)?;
-    adopt_users(theirs, users)
+    adopt_users(launcher, users)
 }
 
-/// Makes the session act as those users, and gives the settings that stand for them, as far as they are among theirs,
-/// their values, also if they have them already. Inside a transaction.
+/// Makes the session act as those users, and gives the settings that stand for them, as far as the launcher has sent
+/// them, their values, also if they have them already. Inside a transaction.
+///
+/// What this session began with in the launcher's stead, in another database, is no name for those users: RESET ROLE
+/// would give them to later launchers.
 ///
 /// To the server such a value is a name and what it has found under that name, which RESET and the end of a SET LOCAL
 /// take up again. Here the users are known by their OIDs; under the name there can be none any more, or another role,
@@ -177,9 +180,9 @@ fn set_all(theirs: &Settings, changes: &[Setting], set: fn(&Setting) -> Result<(
 /// A minor version of before November 2024 looks for the name all the same, and asks for the right to that role, as it
 /// does in parallel workers. It has not `role` among the settings; and `session_authorization` stays what it is where
 /// there is no such role.
-pub fn adopt_users(theirs: &Settings, users: &Identity) -> Result<()> {
+pub fn adopt_users(sent: &Settings, users: &Identity) -> Result<()> {
     identity::adopt_session(users)?;
-    for setting in theirs.now.iter().filter(|setting| setting.is_of_users()) {
+    for setting in sent.now.iter().filter(|setting| setting.is_of_users()) {
         without_lookup(|| set_if_valid(setting))?;
     }
     identity::adopt_session(users)

@@ -51,8 +51,8 @@ pub fn overlay<'a>(own: &Settings<'a>, theirs: &Settings<'a>) -> Settings<'a> {
         }
         // what was SET keeps the place of the value beneath
         let wanted = Setting { has_file: here.is_some_and(|here| here.has_file), ..*wanted };
-        if wanted.source > OVERRIDE && of(&theirs.resets, wanted.name).is_none() {
-            // RESET gives what was here, if it is not what the files say
+        if wanted.source > OVERRIDE && !wanted.is_of_users() && of(&theirs.resets, wanted.name).is_none() {
+            // RESET gives what was here, if it is not what the files say; no state has that of users
             resets.extend(
                 here.filter(|here| here.source > FILE && here.is_default())
                     .map(|here| Setting { has_file: false, ..*here }),
@@ -155,6 +155,16 @@ mod tests {
         // once more is the same
         assert_eq!(shown(&overlay(&own, &launcher)), expected);
         assert_eq!(shown(&overlay(&own, &Settings::default())), shown(&own));
+    }
+
+    #[test]
+    fn leaves_what_reset_gives_for_users() {
+        let set = ("role", "a", "", 13);
+        let own = state(&[("role", "b", "", 8), ("session_authorization", "c", "", 10)], Roles::Written);
+        let launcher = sent(&state(&[set, ("session_authorization", "d", "", 13)], Roles::Written));
+        let (own, launcher) = (parsed(&own), parsed(&launcher));
+        let expected = (vec!["role=a 13".into(), "session_authorization=d 13".into()], vec![]);
+        assert_eq!(shown(&overlay(&own, &launcher)), expected);
     }
 
     #[test]

@@ -51,6 +51,11 @@ impl<'a> Settings<'a> {
         self.defaults().filter(move |mine| !other.defaults().any(|theirs| same(mine, theirs)))
     }
 
+    /// Does the session say which role RESET ROLE gives, other than none?
+    pub fn has_default_role(&self) -> bool {
+        self.now.iter().any(|s| s.name == b"role\0" && s.is_default() && s.source > FILE)
+    }
+
     /// Is there such a setting? The name has its NUL.
     pub fn has(&self, name: &[u8]) -> bool {
         self.now.iter().chain(&self.resets).any(|s| s.name == name)

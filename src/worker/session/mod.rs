@@ -76,6 +76,9 @@ pub struct Session {
     now: guc_state::SerializedSettings,
     /// The names of the settings whose RESET value came from a launcher.
     defaults: Vec<Vec<u8>>,
+    /// Is the role that RESET ROLE gives a launcher's? By its name it may be the one with which this session began, and
+    /// be another role all the same: one that a launcher whose own default is not known cannot take.
+    has_launchers_role: bool,
     /// The users right after they became the launcher's.
     users: Users,
     /// What SYSTEM_USER was made of, which cannot be changed.

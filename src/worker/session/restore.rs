@@ -47,20 +47,23 @@ impl Session {
     /// finds out, and the job goes to another process.
     pub(super) fn switch_to(&mut self, serialized: &[u8], identity: &Identity) -> Result<bool> {
         let own = self.own.clone();
-        let Some(theirs) = guc_state::parse(serialized) else {
+        let Some(sent) = guc_state::parse(serialized) else {
             return Ok(false);
         };
         let theirs = match guc_state::parse(&own) {
-            _ if !theirs.is_overlay => theirs,
-            Some(own) => overlay(&own, &theirs),
+            _ if !sent.is_overlay => sent.clone(),
+            Some(own) => overlay(&own, &sent),
             // what a new session would have is not known any more
             None => return Ok(false),
         };
         if self.state == State::Wholesale || !change::replaces_defaults(&self.defaults, &theirs) {
             return Ok(false);
         }
+        if self.has_launchers_role && !sent.has_default_role() {
+            return Ok(false);
+        }
         xact::begin()?;
-        if !guc_state::change_to(&theirs, identity)? {
+        if !guc_state::change_to(&theirs, &sent, identity)? {
             return Ok(false);
         }
         xact::commit()?;
@@ -82,6 +85,7 @@ impl Session {
         self.launcher.clear();
         self.launcher.extend_from_slice(serialized);
         self.launcher_hash = guc_state::settings_hash(serialized);
+        self.has_launchers_role |= guc_state::parse(serialized).is_some_and(|sent| sent.has_default_role());
         self.users = Users::now()?;
         Ok(())
     }
@@ -129,7 +133,8 @@ impl Session {
         if !self.users.is_role_unchanged()? {
             guc_state::reset_role()?;
         }
-        if !guc_state::change_to(wanted, &self.users.identity())? {
+        let sent = guc_state::parse(&self.launcher).unwrap_or_default();
+        if !guc_state::change_to(wanted, &sent, &self.users.identity())? {
             return Ok(false);
         }
         xact::commit()?;

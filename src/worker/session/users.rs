@@ -48,8 +48,8 @@ impl Session {
         // should it fail, the next job's are looked up again
         self.users.ids = Default::default();
         xact::begin()?;
-        let theirs = guc_state::parse(&self.launcher).unwrap_or_default();
-        guc_state::adopt_users(&theirs, identity)?;
+        let sent = guc_state::parse(&self.launcher).unwrap_or_default();
+        guc_state::adopt_users(&sent, identity)?;
         xact::commit()?;
         self.users = Users::now()?;
         Ok(())
