@@ -1,4 +1,4 @@
-# Settings that depend on roles: what RESET ROLE gives.
+# Settings that depend on roles: what RESET ROLE gives, and values that need a right of the role that has set them.
 
 use strict;
 use warnings FATAL => 'all';
@@ -53,6 +53,55 @@ is(job($two, 'RESET ROLE; SELECT current_user::text'), 'here', 'another session 
 value($two, 'RESET ROLE');
 is(job($two, 'RESET ROLE; SELECT current_user::text'), 'here', 'another session with another role of that name');
 $_->quit for $one, $two;
+
+# Values that need a right: the session has them, whoever had the right.
+value($admin, 'ALTER ROLE app IN DATABASE postgres RESET role');
+my $place = PostgreSQL::Test::Utils::tempdir();
+value($admin, "CREATE TABLESPACE fast LOCATION '$place'");
+value($admin, q{GRANT CREATE ON TABLESPACE fast TO there; CREATE SCHEMA private; GRANT USAGE ON SCHEMA private TO there;
+  CREATE TEXT SEARCH CONFIGURATION private.cfg (COPY = simple)});
+my $values = q{concat_ws(' ', current_user, current_setting('temp_tablespaces'), current_setting('default_text_search_config'))};
+my %settings = ('temp_tablespaces' => 'fast', 'default_text_search_config' => "'private.cfg'");
+
+# A job in a new worker, and in one of a session with other settings.
+sub has_values
+{
+	my ($session, $what) = @_;
+	my $expected = value($session, "SELECT $values");
+
+	without_idle($node);
+	for my $worker ('a new worker', 'a worker of this session')
+	{
+		my ($out, $err) = ask($session, job_sql("SELECT $values"));
+		is($err =~ /ERROR:\s+(.*)/ ? $1 : $out, $expected, "$what: $worker");
+	}
+	my $other = app('postgres');
+	without_idle($node);
+	job($other, 'SELECT 1::text');
+	my ($out, $err) = ask($session, job_sql("SELECT $values"));
+	is($err =~ /ERROR:\s+(.*)/ ? $1 : $out, $expected, "$what: a worker of another session");
+	$other->quit;
+	return;
+}
+
+for my $name (sort keys %settings)
+{
+	for my $wholesale (0, 1)
+	{
+		my $app = app('postgres');
+		# RESET gives another value in the worker: the server's function restores all settings
+		value($admin, q{ALTER ROLE app SET statement_timeout = '10min'}) if $wholesale;
+		my $how = $wholesale ? ', all settings restored' : '';
+		value($app, "SET ROLE there; SET $name = $settings{$name}");
+		has_values($app, "$name, with the rights of SET ROLE$how");
+		value($app, 'SET ROLE plain');
+		has_values($app, "$name, SET ROLE to another$how");
+		value($app, 'RESET ROLE');
+		has_values($app, "$name, RESET ROLE$how");
+		$app->quit;
+		value($admin, 'ALTER ROLE app RESET statement_timeout');
+	}
+}
 
 healthy($node);
 done_testing();

@@ -7,7 +7,7 @@ use super::{compat_session as compat, encoding, guc_table, identity, sys};
 use logic::segment::header::Identity;
 use logic::session::change;
 use logic::session::overlay;
-use logic::session::settings::{self, Setting, Settings};
+use logic::session::settings::{self, FILE, Setting, Settings};
 use logic::sqlstate;
 use std::ffi::CStr;
 use std::ptr;
@@ -126,8 +126,13 @@ pub fn restore(mine: &SerializedSettings, state: &[u8], users: &Identity) -> Res
             return Err(PgError::new(sqlstate::INTERNAL_ERROR, "settings cannot be laid over those of the database"));
         }
         None => {
-            restore_all(state)?;
+            // the server's function would set these with the rights of whoever acts at that moment
+            let is_apart = |setting: &Setting| setting.needs_right() && setting.source > FILE;
+            let mut state = settings::whole(state).unwrap_or_default().to_vec();
+            settings::remove(&mut state, compat::SETTINGS_HAVE_ROLE, is_apart).unwrap_or_default();
+            restore_all(&state)?;
             adopt_users(&sent, users)?;
+            sent.now.iter().filter(|setting| is_apart(setting)).try_for_each(set)?;
         }
     }
     set_resets(&theirs, if is_overlay { set_if_valid } else { set_reset })?;
@@ -160,8 +165,10 @@ pub fn change_to(theirs: &Settings, sent: &Settings, users: &Identity) -> Result
     Ok(true)
 }
 
-/// Sets the changes that make this session's settings theirs, and makes it act as those users.
+/// Sets the changes that make this session's settings theirs, and makes it act as those users: they come first, as a
+/// library may ask for rights where its settings are set.
 fn set_all(changes: &[Setting], set: fn(&Setting) -> Result<()>, launcher: &Settings, users: &Identity) -> Result<()> {
+    identity::adopt_session(users)?;
     changes.iter().filter(|setting| !setting.is_of_users()).try_for_each(set)?;
     adopt_users(launcher, users)
 }
@@ -232,7 +239,7 @@ fn set_resets(theirs: &Settings, set_reset: fn(&Setting) -> Result<()>) -> Resul
 /// Sets what RESET gives, while another value is set, which stays.
 fn set_reset(setting: &Setting) -> Result<()> {
     // the answer is that the setting itself has not changed
-    set_option(c_string(setting.name), Some(c_string(setting.value)), setting.context, setting.source, setting.role)?;
+    set_value(setting, sys::ERROR)?;
     Ok(())
 }
 
@@ -259,7 +266,7 @@ pub fn reset_role() -> Result<()> {
 
 /// Gives a setting its reset value, whoever may set it. Inside a transaction.
 fn reset_option(name: &CStr, role: u32) -> Result<()> {
-    if set_option(name, None, sys::GucContext_PGC_SUSET, sys::GucSource_PGC_S_SESSION, role)? {
+    if set_option(name, None, sys::GucContext_PGC_SUSET, sys::GucSource_PGC_S_SESSION, role, sys::ERROR)? {
         Ok(())
     } else {
         Err(not_done(name, "reset"))
@@ -268,21 +275,22 @@ fn reset_option(name: &CStr, role: u32) -> Result<()> {
 
 /// As the server sets one setting of a serialized state. Inside a transaction.
 fn set(setting: &Setting) -> Result<()> {
-    let (name, value) = (c_string(setting.name), c_string(setting.value));
-    if set_option(name, Some(value), setting.context, setting.source, setting.role)? {
-        Ok(())
-    } else {
-        Err(not_done(name, "set"))
-    }
+    if set_value(setting, sys::ERROR)? { Ok(()) } else { Err(not_done(c_string(setting.name), "set")) }
 }
 
 /// The same, but a value that is none here is left out.
 fn set_if_valid(setting: &Setting) -> Result<()> {
-    let (name, value) = (c_string(setting.name).as_ptr(), c_string(setting.value).as_ptr());
-    let Setting { context, source, role, .. } = *setting;
-    // SAFETY: C strings, which the server copies.
-    guard(|| unsafe { compat::set_option(name, value, context, source, role, sys::DEBUG1) })?;
+    set_value(setting, sys::DEBUG1)?;
     Ok(())
+}
+
+/// Sets a setting; false when it has not changed. The other session has the value whoever had the right to it, most
+/// often not the user as whom it acts now: so no right is asked for here. The server asks for it where the value is
+/// used.
+fn set_value(setting: &Setting, level: u32) -> Result<bool> {
+    let Setting { context, source, role, .. } = *setting;
+    let set = || set_option(c_string(setting.name), Some(c_string(setting.value)), context, source, role, level);
+    if setting.needs_right() { identity::as_superuser(set) } else { set() }
 }
 
 #[cold]
@@ -292,10 +300,10 @@ fn not_done(name: &CStr, what: &str) -> PgError {
 }
 
 /// Sets a setting, or with no value resets it; false when the setting has not changed.
-fn set_option(name: &CStr, value: Option<&CStr>, context: u32, source: u32, role: u32) -> Result<bool> {
+fn set_option(name: &CStr, value: Option<&CStr>, context: u32, source: u32, role: u32, level: u32) -> Result<bool> {
     let (name, value) = (name.as_ptr(), value.map_or(ptr::null(), CStr::as_ptr));
     // SAFETY: C strings, which the server copies.
-    Ok(guard(|| unsafe { compat::set_option(name, value, context, source, role, sys::ERROR) })? > 0)
+    Ok(guard(|| unsafe { compat::set_option(name, value, context, source, role, level) })? > 0)
 }
 
 /// The text of a setting, if there is such a setting. It stays until the setting changes, or the next call.

@@ -161,6 +161,20 @@ pub fn adopt_session(identity: &Identity) -> Result<()> {
     })
 }
 
+/// Calls `act` as the superuser that every cluster has. Inside a transaction.
+pub fn as_superuser<R>(act: impl FnOnce() -> Result<R>) -> Result<R> {
+    let (mut user, mut context) = (0, 0);
+    // SAFETY: reads and writes variables; the transaction's abort takes it back, too.
+    unsafe {
+        sys::GetUserIdAndSecContext(&raw mut user, &raw mut context);
+        sys::SetUserIdAndSecContext(sys::BOOTSTRAP_SUPERUSERID, context);
+    }
+    let result = act();
+    // SAFETY: writes variables. An ERROR came back as the result.
+    unsafe { sys::SetUserIdAndSecContext(user, context) };
+    result
+}
+
 /// Does the job act as another than its session does: a SECURITY DEFINER function's owner, or restricted?
 pub fn is_adopted(identity: &Identity) -> bool {
     identity.security_context != 0 || identity.current_user != user_of_session(identity)

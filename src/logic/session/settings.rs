@@ -77,6 +77,11 @@ impl Setting<'_> {
         matches!(self.name, b"role\0" | b"session_authorization\0")
     }
 
+    /// Is it one of the server's two settings whose values need a right of the current user where they are set?
+    pub fn needs_right(&self) -> bool {
+        matches!(self.name, b"temp_tablespaces\0" | b"default_text_search_config\0")
+    }
+
     /// Does the value begin and end with the transaction?
     pub(super) fn is_of_transaction(&self) -> bool {
         matches!(self.name, b"transaction_isolation\0" | b"transaction_read_only\0" | b"transaction_deferrable\0")
@@ -146,19 +151,26 @@ fn setting<'a>(from: &mut Reader<'a>, roles: Roles) -> Result<Setting<'a>> {
 /// What is set is an event, and no value: where `seed` is set, `random()` begins anew. A new process would begin so for
 /// its job, and one that has the same settings already would not.
 pub fn remove_seed(state: &mut [u8], roles: Roles) -> Result<usize> {
+    remove(state, roles, |setting| setting.name == b"seed\0")
+}
+
+/// Takes some settings out of the server's part of a state, which is all that is there; returns how long it is now.
+pub fn remove(state: &mut [u8], roles: Roles, is_unwanted: impl Fn(&Setting) -> bool) -> Result<usize> {
     const HEAD: usize = size_of::<usize>();
-    let mut from = Reader::new(state.get(HEAD..).ok_or(Malformed("a state has no length"))?);
-    while !from.is_empty() {
-        let before = from.rest().len();
-        if setting(&mut from, roles)?.name == b"seed\0" {
-            let (start, end) = (state.len() - before, state.len() - from.rest().len());
-            let len = state.len() - (end - start);
-            state.copy_within(end.., start);
-            state[..HEAD].copy_from_slice(&(len - HEAD).to_ne_bytes());
-            return Ok(len);
+    let (mut start, mut len) = (HEAD, state.len());
+    while start != len {
+        let mut from = Reader::new(state.get(start..len).ok_or(Malformed("a state has no length"))?);
+        let is_unwanted = is_unwanted(&setting(&mut from, roles)?);
+        let end = len - from.rest().len();
+        if is_unwanted {
+            state.copy_within(end..len, start);
+            len -= end - start;
+        } else {
+            start = end;
         }
     }
-    Ok(state.len())
+    state[..HEAD].copy_from_slice(&(len - HEAD).to_ne_bytes());
+    Ok(len)
 }
 
 /// Writes what is behind the server's part of the state: a setting and the value that RESET gives it, neither with its
@@ -286,6 +298,9 @@ pub(super) mod tests {
             }
         }
         assert!(remove_seed(&mut [1, 2, 3], Roles::Written).is_err());
+        let mut both = state(&[seed, IN_FILE, other], Roles::Written);
+        let len = remove(&mut both, Roles::Written, |setting| !setting.has_file).unwrap();
+        assert_eq!(both[..len], state(&[IN_FILE], Roles::Written));
     }
 
     #[test]
