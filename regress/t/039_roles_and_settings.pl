@@ -54,6 +54,18 @@ value($two, 'RESET ROLE');
 is(job($two, 'RESET ROLE; SELECT current_user::text'), 'here', 'another session with another role of that name');
 $_->quit for $one, $two;
 
+# A session that has set another role is served by the worker that a session with the same default has had.
+$one = app('postgres');
+without_idle($node);
+my $worker = job($one, 'SELECT pg_backend_pid()::text');
+until_idle($node, $worker);
+value($one, 'SET ROLE plain');
+is(job($one, 'SELECT pg_backend_pid()::text'), $worker, 'SET ROLE after a job with the default role: the same worker');
+until_idle($node, $worker);
+value($one, 'RESET ROLE');
+is(job($one, 'SELECT pg_backend_pid()::text'), $worker, 'and RESET ROLE');
+$one->quit;
+
 # Values that need a right: the session has them, whoever had the right.
 value($admin, 'ALTER ROLE app IN DATABASE postgres RESET role');
 my $place = PostgreSQL::Test::Utils::tempdir();
@@ -102,6 +114,20 @@ for my $name (sort keys %settings)
 		value($admin, 'ALTER ROLE app RESET statement_timeout');
 	}
 }
+
+# A client may ask for a tablespace to which its role has no right, and gets none. Nor does RESET in a job give it.
+setting($node, 'log_temp_files', 0);
+my $client = do { local $ENV{PGOPTIONS} = '-c temp_tablespaces=fast -c work_mem=64kB'; app('postgres') };
+is(value($client, 'SHOW temp_tablespaces'), 'fast', 'the client has asked');
+my $offset = -s $node->logfile;
+for my $worker ('a new worker', 'a worker that has had it')
+{
+	is(job($client, 'RESET temp_tablespaces; SELECT count(DISTINCT n)::text FROM generate_series(1, 100000) n'), 100000, $worker);
+}
+my $log = slurp_file($node->logfile, $offset);
+like($log, qr/temporary file: path "base\//, 'the jobs have needed files');
+unlike($log, qr/temporary file: path "pg_tblspc\//, 'and had them where the session has them');
+$client->quit;
 
 healthy($node);
 done_testing();

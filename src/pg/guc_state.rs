@@ -284,9 +284,10 @@ fn set_if_valid(setting: &Setting) -> Result<()> {
     Ok(())
 }
 
-/// Sets a setting; false when it has not changed. The other session has the value whoever had the right to it, most
-/// often not the user as whom it acts now: so no right is asked for here. The server asks for it where the value is
-/// used.
+/// Sets a setting; false when it has not changed. Where the server would refuse the value, the other session has it all
+/// the same, whoever had the right to it, most often not the user as whom it acts now: so no right is asked for here.
+/// The server asks for it where the value is used. (It does not where RESET, or the end of a SET LOCAL, takes up what
+/// was found when the value was set. So what the server would only leave out is set with the user's rights.)
 fn set_value(setting: &Setting, level: u32) -> Result<bool> {
     let Setting { context, source, role, .. } = *setting;
     let set = || set_option(c_string(setting.name), Some(c_string(setting.value)), context, source, role, level);

@@ -77,9 +77,14 @@ impl Setting<'_> {
         matches!(self.name, b"role\0" | b"session_authorization\0")
     }
 
-    /// Is it one of the server's two settings whose values need a right of the current user where they are set?
+    /// Does the server refuse the value where the current user has no right to it? Of `temp_tablespaces` only what was
+    /// set by a statement: of what came with the connection it leaves out what the user has no right to.
     pub fn needs_right(&self) -> bool {
-        matches!(self.name, b"temp_tablespaces\0" | b"default_text_search_config\0")
+        match self.name {
+            b"temp_tablespaces\0" => !self.is_default(),
+            b"default_text_search_config\0" => true,
+            _ => false,
+        }
     }
 
     /// Does the value begin and end with the transaction?

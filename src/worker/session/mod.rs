@@ -79,6 +79,8 @@ pub struct Session {
     /// Is the role that RESET ROLE gives a launcher's? By its name it may be the one with which this session began, and
     /// be another role all the same: one that a launcher whose own default is not known cannot take.
     has_launchers_role: bool,
+    /// The role with which this session began; 0 is none.
+    own_role: u32,
     /// The users right after they became the launcher's.
     users: Users,
     /// What SYSTEM_USER was made of, which cannot be changed.

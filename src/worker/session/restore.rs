@@ -20,6 +20,7 @@ impl Session {
     pub(super) fn first_restore(&mut self, serialized: &[u8], identity: &Identity) -> Result<()> {
         xact::begin()?;
         frontend::feign_client()?;
+        self.own_role = Users::now()?.role();
         self.now.take_once()?;
         let only_differences = guc_state::restore(&self.now, serialized, identity)?;
         self.state = if only_differences { State::ByDifference } else { State::Wholesale };
@@ -85,8 +86,9 @@ impl Session {
         self.launcher.clear();
         self.launcher.extend_from_slice(serialized);
         self.launcher_hash = guc_state::settings_hash(serialized);
-        self.has_launchers_role |= guc_state::parse(serialized).is_some_and(|sent| sent.has_default_role());
         self.users = Users::now()?;
+        let is_default = || guc_state::parse(serialized).is_some_and(|sent| sent.has_default_role());
+        self.has_launchers_role |= self.users.role() != self.own_role && is_default();
         Ok(())
     }
 

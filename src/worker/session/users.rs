@@ -20,6 +20,11 @@ impl Users {
         Ok(Self { ids: leftovers::users().unwrap_or_default(), role: guc_state::with_role_setting(<[u8]>::to_vec)? })
     }
 
+    /// The role of SET ROLE; 0 is none.
+    pub(super) fn role(&self) -> u32 {
+        self.ids[1]
+    }
+
     /// Is everything still as it was then?
     pub(super) fn are_unchanged(&self) -> Result<bool> {
         Ok(leftovers::users() == Some(self.ids) && self.is_role_unchanged()?)
