@@ -55,6 +55,13 @@ SELECT queue, max_rows, pause, all_fetched(pg_background_start('SELECT i, repeat
   FROM (VALUES (4096, 100, 0.002), (4096, 999, 0.01), (8192, 64, 0.001), (10000, 500, 0.01), (65536, 333, 0.01), (65536, 3001, 0)) v (queue, max_rows, pause);
 SELECT files();
 
+-- the smallest queue that can be asked for has room for a short row: eight bytes at a time, two processes would wake each other for ever
+SELECT min_val::int AS smallest FROM pg_settings WHERE name = 'pg_background.default_queue_size' \gset
+SELECT pid, cookie FROM pg_background_launch_v2($$SELECT repeat('x', 500)$$, :smallest) \gset
+CALL until(format('EXISTS (SELECT FROM pg_background_history WHERE cookie = %s)', :cookie));
+SELECT spooled_bytes FROM pg_background_history WHERE cookie = :cookie;
+SELECT length(x) FROM pg_background_result_v2(:pid, :cookie) AS (x text);
+
 -- the job goes on with the queue when all that was spilled has been read
 SELECT pg_advisory_lock(31);
 SELECT pid, cookie FROM pg_background_launch_v2($$

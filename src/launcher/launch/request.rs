@@ -18,6 +18,10 @@ use std::time::Instant;
 
 /// Bytes of the text that `pg_background_list_v2()` shows.
 const PREVIEW_SIZE: usize = 120;
+/// A queue whose rows are wanted has at least so many bytes. Of the smallest that can be asked for, the server's head
+/// leaves eight for the rows: a sleep and a wake-up of both processes for each eight bytes. On a busy machine, where
+/// each of them waits for its turn, a job of 300 kB takes minutes.
+const SMALLEST_RING: usize = 1 << 10;
 
 pub struct Request<'a> {
     sql: &'a [u8],
@@ -74,7 +78,7 @@ impl<'a> Request<'a> {
     /// Bytes of the queue. A job whose results are discarded only attaches to its queue and leaves it.
     fn ring_size(&self) -> usize {
         match self.options.results {
-            Results::Kept | Results::Messages => self.queue_size as usize,
+            Results::Kept | Results::Messages => (self.queue_size as usize).max(SMALLEST_RING),
             Results::Discarded | Results::Submitted => mq::minimum_size(),
         }
     }
