@@ -1,8 +1,8 @@
 //! Whether it pays to wait awake (to spin) before sleeping.
 //!
-//! To be woken takes microseconds, so a wait that ends sooner is cheaper awake. A longer one wastes a core,
-//! and where other processes need that core it delays the very process that is waited for. So a process learns from its
-//! own waits, and a look at the load decides before each.
+//! To be woken takes microseconds, so a wait that ends sooner is cheaper awake. A longer one wastes a core. Where
+//! other processes need that core, those who wait awake offer it to them every microsecond, and what is waited for
+//! comes late. So a process learns from its own waits, and needs no look at the load.
 
 /// What the recent waits of this process have taught.
 ///
@@ -50,12 +50,6 @@ impl Spin {
     }
 }
 
-/// Is there a core to spare for one more process that waits awake, beside those that work and those that wait awake
-/// already?
-pub fn has_room(cores: u32, working: u32, spinning: u32) -> bool {
-    cores > 1 && working.saturating_add(spinning) < cores
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,13 +64,5 @@ mod tests {
         assert_eq!(tries, 10);
         spin.learn(true);
         assert!(spin.wants());
-    }
-
-    #[test]
-    fn leaves_the_cores_to_processes_that_work() {
-        assert!(!has_room(1, 0, 0));
-        assert!(has_room(2, 1, 0));
-        assert!(!has_room(2, 1, 1));
-        assert!(!has_room(2, u32::MAX, 1));
     }
 }

@@ -5,10 +5,9 @@ use crate::pg::error::Result;
 use crate::pg::latch::{self, Event};
 use crate::pg::procs;
 use crate::settings;
-use logic::spin::{self, Spin};
+use logic::spin::Spin;
 use parking_lot::Mutex;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 static SPIN: Mutex<Spin> = Mutex::new(Spin::new());
 
@@ -26,16 +25,9 @@ pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
     latch::wait(event, deadline)
 }
 
-/// How long a worker that waits awake may take to see the job that it was offered.
-const TO_NOTICE: Duration = Duration::from_micros(3);
-
-/// Is there a core for waiting awake, which no job needs?
+/// May this process wait awake? On one core, the process that is waited for could not run meanwhile.
 fn may_spin(registry: &Registry) -> bool {
-    !settings::spin().is_zero() && has_room(registry)
-}
-
-fn has_room(registry: &Registry) -> bool {
-    spin::has_room(registry.cores(), registry.running(), registry.spinning().load(Relaxed))
+    !settings::spin().is_zero() && registry.cores() > 1
 }
 
 /// Wakes a worker that will be wanted in a moment: a core that sleeps takes longer to wake than a launch takes to get
@@ -55,34 +47,8 @@ fn spin() {
         return;
     };
     // a latch that is set already teaches nothing
-    if latch::is_set() || settings::spin().is_zero() || !finds_room(registry) || !SPIN.lock().wants() {
-        return;
+    if !latch::is_set() && may_spin(registry) && SPIN.lock().wants() {
+        let paid = latch::spin(settings::spin());
+        SPIN.lock().learn(paid);
     }
-    registry.spinning().fetch_add(1, Relaxed);
-    let paid = latch::spin(settings::spin());
-    registry.spinning().fetch_sub(1, Relaxed);
-    SPIN.lock().learn(paid);
-}
-
-/// Is there room, or will there be in a moment?
-///
-/// Suppose that a session has just offered a job to a worker that waits awake, and now waits for it. Until the worker
-/// has seen the offer it counts twice, as one that waits and as one that works: on two cores there seems to be no room,
-/// and the session would sleep, to be woken after a job that takes less time than the waking. Where no process waits
-/// awake nothing counts twice, and nothing is waited for.
-fn finds_room(registry: &Registry) -> bool {
-    if has_room(registry) {
-        return true;
-    }
-    if registry.cores() == 1 || registry.spinning().load(Relaxed) == 0 {
-        return false;
-    }
-    let begun = Instant::now();
-    while begun.elapsed() < TO_NOTICE && !latch::is_set() {
-        std::hint::spin_loop();
-        if has_room(registry) {
-            return true;
-        }
-    }
-    false
 }

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 
 pub const MAGIC: u64 = 0x7067_5f62_6772_6567;
 /// Counts changes of this file's layout: a library that finds another number refuses the registry.
-pub const LAYOUT: u32 = 9;
+pub const LAYOUT: u32 = 10;
 
 /// Bytes of a job's text, label and error message.
 pub const QUERY_SIZE: usize = 1024;
@@ -57,8 +57,6 @@ pub struct Head {
     pub(crate) free_jobs: AtomicU32,
     /// Workers that are idle. Under the lock.
     pub(crate) idle: AtomicU32,
-    /// Processes that wait awake for an answer.
-    pub(crate) spinning: AtomicU32,
     /// Launches that wait. Under the lock.
     pub(crate) waiting: AtomicU32,
     /// Waits for jobs that are shown. Under the lock.

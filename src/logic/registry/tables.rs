@@ -231,11 +231,6 @@ impl<'t> Tables<'t> {
         self.head.cores.load(Relaxed)
     }
 
-    /// How many processes wait awake. Each adds itself and takes itself away.
-    pub fn spinning(&self) -> &'t AtomicU32 {
-        &self.head.spinning
-    }
-
     /// Notes that the thing with that hash is said in the log; false when some process has noted it before, or when
     /// there is no room for another.
     pub fn note_said(&self, hash: u64) -> bool {

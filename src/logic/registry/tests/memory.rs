@@ -46,7 +46,6 @@ impl Memory {
                 free_job: AtomicU32::new(0),
                 free_jobs: AtomicU32::new(0),
                 idle: AtomicU32::new(0),
-                spinning: AtomicU32::new(0),
                 waiting: AtomicU32::new(0),
                 shown_waits: AtomicU32::new(0),
                 cores: AtomicU32::new(2),
