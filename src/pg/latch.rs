@@ -4,6 +4,7 @@ use super::compat;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
+use logic::spin::Outcome;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
@@ -83,25 +84,33 @@ pub fn check_for_interrupts() -> Result<()> {
     guard(|| unsafe { sys::pgbg_check_for_interrupts() })
 }
 
-/// Waits awake until the latch is set or an interrupt has come, at most so long; tells whether it was so. Whoever
-/// sets the latch meanwhile has no process to wake. The latch stays set.
+/// Waits awake until the latch is set or an interrupt has come, at most so long. Whoever sets the latch meanwhile has
+/// no process to wake. The latch stays set.
 ///
-/// Now and then the processor is offered to others: to the process that is waited for, perhaps.
-pub fn spin(longest: Duration) -> bool {
+/// Now and then the processor is offered to others: to the process that is waited for, perhaps. Where it is another
+/// that has work, it keeps the processor for its time slice, milliseconds; a process that slept would have been woken
+/// in the middle of that.
+pub fn spin(longest: Duration) -> Outcome {
+    /// Shorter than a time slice; longer than a short job that runs on this very processor.
+    const SLICE: Duration = Duration::from_micros(500);
     /// Between two looks at the clock.
     const LOOKS: u32 = 32;
     let begun = Instant::now();
     loop {
         for _ in 0..LOOKS {
             if is_set() {
-                return true;
+                return Outcome::Paid;
             }
             std::hint::spin_loop();
         }
+        let offered = Instant::now();
         yield_processor();
         let back = Instant::now();
+        if back - offered >= SLICE {
+            return Outcome::Displaced;
+        }
         if back - begun >= longest {
-            return is_set();
+            return if is_set() { Outcome::Paid } else { Outcome::InVain };
         }
     }
 }

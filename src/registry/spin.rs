@@ -48,7 +48,7 @@ fn spin() {
     };
     // a latch that is set already teaches nothing
     if !latch::is_set() && may_spin(registry) && SPIN.lock().wants() {
-        let paid = latch::spin(settings::spin());
-        SPIN.lock().learn(paid);
+        let outcome = latch::spin(settings::spin());
+        SPIN.lock().learn(outcome);
     }
 }
