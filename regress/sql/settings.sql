@@ -206,14 +206,13 @@ SET statement_timeout = 0;
 SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (t text, i int);
 RESET statement_timeout;
 -- other timeouts of the session apply as well
-SET lock_timeout = '10ms';
 CREATE TABLE locked (i int);
 BEGIN;
 LOCK TABLE locked;
+SET LOCAL lock_timeout = '10ms';
 SELECT * FROM attempt($$SELECT * FROM pg_background_result(pg_background_launch('TABLE locked')) AS (i int)$$);
 COMMIT;
 DROP TABLE locked;
-RESET lock_timeout;
 SELECT count(*) FROM jobs;
 
 --
