@@ -34,7 +34,7 @@ const MAX_CREDIT: i32 = 8;
 /// Without credit, one wait in this many begins awake all the same,
 const TRY_EVERY: u32 = 32;
 /// or in as many as this, where that has cost time slices.
-const TRY_RARELY: u32 = 1024;
+const TRY_RARELY: u32 = 256;
 
 impl Default for Spin {
     fn default() -> Self {
