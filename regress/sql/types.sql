@@ -262,7 +262,7 @@ DROP TABLE toasted;
 SELECT kind, length(t), length((p).t) FROM kept ORDER BY kind COLLATE "C";
 DROP TABLE kept;
 SELECT * FROM same('SELECT jsonb_object_agg(i, repeat(md5(i::text), 4)) FROM generate_series(1, 20000) i', 'j jsonb');
--- rows of every length around the sizes of queues and batches, in the smallest queue and in the usual one
+-- rows of every length around the sizes of queues and batches, in the smallest queue (64 bytes are taken as 1 kB) and in the usual one
 SELECT min_val::int AS smallest FROM pg_settings WHERE name = 'pg_background.default_queue_size' \gset
 SELECT * FROM same($$SELECT i, repeat('x', i) FROM generate_series(0, 300) i$$, 'i int, t text', :smallest);
 SELECT * FROM same($$SELECT i, repeat('x', i) FROM generate_series(0, 300) i$$, 'i int, t text');

@@ -359,7 +359,7 @@ GRANT SELECT ON kinds_of_job TO PUBLIC;
 CREATE FUNCTION noisy(i int) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE '% %', i, repeat('n', 300); RETURN 'row ' || i; END $$;
 CREATE FUNCTION random_kind() RETURNS text LANGUAGE sql VOLATILE AS
   $$ SELECT kind FROM kinds_of_job WHERE kind NOT IN ('three_seconds', 'submitted') ORDER BY random() LIMIT 1 $$;
--- the smallest (a message may need a thousand wake-ups), small ones, the default, and some that are hard to get when memory is short
+-- the smallest, which is taken as 1 kB, small ones, the default, and some that are hard to get when memory is short
 CREATE FUNCTION random_queue() RETURNS int LANGUAGE sql VOLATILE AS
   $$ SELECT CASE WHEN current_user = 'poor' AND random() < 0.4 THEN 8000000
                  ELSE (ARRAY[64, 1000, 1000, 8000, 0, 0, 0, 0, 0, 500000])[1 + floor(random() * 10)] END $$;
