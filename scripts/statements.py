@@ -153,7 +153,7 @@ class Server:
     def outcome(self, result):
         """What is compared."""
         status = pq.PQresultStatus(result)
-        if status == TUPLES_OK:
+        if status == TUPLES_OK and pq.PQnfields(result):  # rows without columns are as many as the tag says, which a job returns instead
             self.names = [pq.PQfname(result, c).decode() for c in range(pq.PQnfields(result))]
             rows, columns = pq.PQntuples(result), range(pq.PQnfields(result))
             return {"rows": [[None if pq.PQgetisnull(result, r, c) else pq.PQgetvalue(result, r, c) for c in columns] for r in range(rows)],
@@ -207,6 +207,11 @@ class Server:
                 return name
             self.types[column] = name
         return self.types[column]
+
+    def name_types(self, outcome):
+        """Types by their names, for their numbers depend on all that was made before."""
+        if any(number >= 16384 for number, _ in outcome.get("types", ())) and pq.PQtransactionStatus(self.connection) in (0, 2):
+            outcome["types"] = [self.type_name(column) if column[0] >= 16384 else column for column in outcome["types"]]
 
     def job(self, sql):
         text = sql.encode(errors="surrogateescape")
@@ -274,6 +279,7 @@ class Server:
             if command == "gset" and len(outcome.get("rows", ())) == 1:
                 for name, value in zip(self.names, outcome["rows"][0]):
                     script.variables[name] = (value or b"").decode()
+            self.name_types(outcome)
             script.backslash = pq.PQparameterStatus(self.connection, b"standard_conforming_strings") == b"off"
             number += 1
             if len(rows := repr(outcome.get("rows"))) > 20000:
@@ -281,6 +287,12 @@ class Server:
             pickle.dump((os.path.relpath(path, os.path.dirname(os.path.dirname(source))), number, sql, as_job, outcome), out)
             if pq.PQstatus(self.connection) != 0 and not self.connect():
                 raise SystemExit(f"{path}: the server has gone: {sql}")
+        # Where a temporary table was to refuse PREPARE TRANSACTION, a lasting one does not; and what stays keeps VACUUM away, and
+        # makes slots wait.
+        self.connect()
+        prepared = "SELECT 'ROLLBACK PREPARED ' || quote_literal(gid) FROM pg_prepared_xacts WHERE database = current_database()"
+        for (command,) in self.params(prepared)["rows"]:
+            self.direct(command.decode())
 
 
 def run(host, how, out, work, database, *paths):
