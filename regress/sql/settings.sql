@@ -164,7 +164,7 @@ SELECT * FROM attempt($$SELECT pg_background_launch_v2('SELECT 1', 268435457)$$)
 SELECT * FROM attempt($$SELECT pg_background_submit_v2('SELECT 1', 2147483647)$$);
 SELECT * FROM pg_background_result(pg_background_launch('SELECT 1', 268435456)) AS (i int);
 -- sizes that are no multiple of anything
-SELECT sum(i) FROM generate_series(:smallest, :smallest + 20) AS s, LATERAL (SELECT pg_background_launch('SELECT 1', s) AS pid OFFSET 0) l, LATERAL pg_background_result(pid) AS (i int);
+SELECT sum(i) FROM generate_series(2000, 2020) AS s, LATERAL (SELECT pg_background_launch('SELECT 1', s) AS pid OFFSET 0) l, LATERAL pg_background_result(pid) AS (i int);
 
 --
 -- worker_timeout

@@ -10,7 +10,8 @@
 /// Credit grows by two with each wait that ended while it was spent awake, and shrinks by one with each that did not.
 /// Suppose that a session launches long jobs only: after a few waits its credit is gone, and it sleeps at once. One
 /// wait in [`TRY_EVERY`] still begins awake, so that the session notices when its jobs have become short. A wait that
-/// has cost a time slice ends the credit, and each such makes the tries half as frequent, up to [`TRY_RARELY`].
+/// has cost a time slice ends the credit, and each such makes the tries half as frequent, up to [`TRY_RARELY`]; each
+/// other one twice as frequent.
 pub struct Spin {
     credit: i32,
     /// Waits since the last try, while there is no credit.
@@ -31,10 +32,11 @@ pub enum Outcome {
 
 /// The most credit: a short memory, so that a change is learned within some waits.
 const MAX_CREDIT: i32 = 8;
-/// Without credit, one wait in this many begins awake all the same,
-const TRY_EVERY: u32 = 32;
-/// or in as many as this, where that has cost time slices.
-const TRY_RARELY: u32 = 256;
+/// Without credit, one wait in this many begins awake all the same. Odd, and so is each number up to the next: a launch
+/// may have two waits, a short one and a long one, and tries have to meet both.
+const TRY_EVERY: u32 = 31;
+/// The same, where waits that began awake have cost time slices.
+const TRY_RARELY: u32 = 255;
 
 impl Default for Spin {
     fn default() -> Self {
@@ -63,16 +65,14 @@ impl Spin {
     /// Learns what came of a wait that began awake.
     pub fn learn(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Paid => {
-                self.credit = (self.credit + 2).min(MAX_CREDIT);
-                self.try_every = (self.try_every / 2).max(TRY_EVERY);
-            }
+            Outcome::Paid => self.credit = (self.credit + 2).min(MAX_CREDIT),
             Outcome::InVain => self.credit = (self.credit - 1).max(0),
-            Outcome::Displaced => {
-                self.credit = 0;
-                self.try_every = (self.try_every * 2).min(TRY_RARELY);
-            }
+            Outcome::Displaced => self.credit = 0,
         }
+        self.try_every = match outcome {
+            Outcome::Displaced => (self.try_every * 2 + 1).min(TRY_RARELY),
+            Outcome::Paid | Outcome::InVain => (self.try_every / 2).max(TRY_EVERY),
+        };
     }
 }
 
@@ -95,27 +95,40 @@ mod tests {
     #[test]
     fn tries_rarely_where_others_need_the_processor_and_as_before_where_they_do_not() {
         let mut spin = Spin::new();
-        let tries = |spin: &mut Spin, outcome| {
-            let mut tries = 0;
-            for _ in 0..TRY_RARELY * 10 {
-                if spin.wants() {
-                    spin.learn(outcome);
-                    tries += 1;
-                }
-            }
-            tries
+        // of so many waits one is a try
+        let mut try_ends = |outcome| {
+            let waits = (1..=TRY_RARELY).find(|_| spin.wants());
+            spin.learn(outcome);
+            waits
         };
-        // credit for four waits is lost with the first
-        assert!(spin.wants());
-        spin.learn(Outcome::Displaced);
-        assert!(!spin.wants());
-        tries(&mut spin, Outcome::Displaced);
-        assert_eq!(tries(&mut spin, Outcome::Displaced), 10);
-        // each that pays gives credit, and makes the tries twice as frequent
-        (0..10).for_each(|_| spin.learn(Outcome::Paid));
-        while spin.wants() {
-            spin.learn(Outcome::InVain);
+        // credit for two waits is lost with the first
+        assert_eq!(try_ends(Outcome::Displaced), Some(1));
+        assert_eq!(try_ends(Outcome::Displaced), Some(63));
+        assert_eq!(try_ends(Outcome::Displaced), Some(127));
+        assert_eq!(try_ends(Outcome::Displaced), Some(TRY_RARELY));
+        assert_eq!(try_ends(Outcome::Displaced), Some(TRY_RARELY));
+        // alone again, with jobs that are too long, and then with short ones
+        assert_eq!(try_ends(Outcome::InVain), Some(TRY_RARELY));
+        assert_eq!(try_ends(Outcome::InVain), Some(127));
+        assert_eq!(try_ends(Outcome::InVain), Some(63));
+        assert_eq!(try_ends(Outcome::InVain), Some(TRY_EVERY));
+        assert_eq!(try_ends(Outcome::Paid), Some(TRY_EVERY));
+        assert_eq!(try_ends(Outcome::Paid), Some(1));
+    }
+
+    #[test]
+    fn tries_meet_the_short_one_of_two_waits_in_turn() {
+        for first in [0, 1] {
+            let mut spin = Spin::new();
+            spin.learn(Outcome::Displaced);
+            let paid = (first..2000).find(|wait| {
+                let wants = spin.wants();
+                if wants {
+                    spin.learn(if wait % 2 == 0 { Outcome::Paid } else { Outcome::Displaced });
+                }
+                wants && wait % 2 == 0
+            });
+            assert!(paid.is_some_and(|wait| wait <= 63 + 127 + 1), "{paid:?}");
         }
-        assert_eq!((1..TRY_RARELY).find(|_| spin.wants()), Some(TRY_EVERY - 1));
     }
 }

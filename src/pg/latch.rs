@@ -84,13 +84,14 @@ pub fn check_for_interrupts() -> Result<()> {
     guard(|| unsafe { sys::pgbg_check_for_interrupts() })
 }
 
-/// Waits awake until the latch is set or an interrupt has come, at most so long. Whoever sets the latch meanwhile has
-/// no process to wake. The latch stays set.
+/// Waits awake until the latch is set or an interrupt has come, at most so long, and not beyond the deadline. Whoever
+/// sets the latch meanwhile has no process to wake. The latch stays set.
 ///
 /// Now and then the processor is offered to others: to the process that is waited for, perhaps. Where it is another
 /// that has work, it keeps the processor for its time slice, milliseconds; a process that slept would have been woken
-/// in the middle of that.
-pub fn spin(longest: Duration) -> Outcome {
+/// in the middle of that. (A longer job of a worker that shares this very processor looks the same. What is lost by
+/// that is a wake-up, next to a job of half a millisecond.)
+pub fn spin(longest: Duration, deadline: Option<Instant>) -> Outcome {
     /// Shorter than a time slice; longer than a short job that runs on this very processor.
     const SLICE: Duration = Duration::from_micros(500);
     /// Between two looks at the clock.
@@ -109,7 +110,7 @@ pub fn spin(longest: Duration) -> Outcome {
         if back - offered >= SLICE {
             return Outcome::Displaced;
         }
-        if back - begun >= longest {
+        if back - begun >= longest || deadline.is_some_and(|deadline| back >= deadline) {
             return if is_set() { Outcome::Paid } else { Outcome::InVain };
         }
     }

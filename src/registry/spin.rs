@@ -21,7 +21,7 @@ pub(super) fn count_cores() -> u32 {
 
 /// Sleeps until the latch is set, or the deadline has passed; serves interrupts. See [`latch::wait`].
 pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
-    spin();
+    spin(deadline);
     latch::wait(event, deadline)
 }
 
@@ -41,14 +41,14 @@ pub fn wake_early(proc: u32, pid: i32) {
 }
 
 /// Waits awake for a moment, where that pays. If the wait ends within it, the other process has no process to wake.
-fn spin() {
+fn spin(deadline: Option<Instant>) {
     // without a registry each job is a new process, which takes milliseconds
     let Some(registry) = known() else {
         return;
     };
     // a latch that is set already teaches nothing
     if !latch::is_set() && may_spin(registry) && SPIN.lock().wants() {
-        let outcome = latch::spin(settings::spin());
+        let outcome = latch::spin(settings::spin(), deadline);
         SPIN.lock().learn(outcome);
     }
 }
