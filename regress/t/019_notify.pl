@@ -162,9 +162,18 @@ SKIP:
 	ok(until_true(sub { is_gone($pid) }), 'a worker that is terminated waits no longer either');
 	ok(!crashed($node, $offset), 'a worker that is terminated while its notification waits ends well');
 
+	# a job's transaction_timeout is for the job, not for a notification that waits longer
+	my @timed = $node->pg_version < 17 ? () : start($session, 'SELECT 1', q{settings => '{"transaction_timeout": "3s"}'});
+	if (@timed)
+	{
+		value($session, 'SELECT * FROM pg_background_result_v2(:pid, :cookie) AS (n int)');
+		value($session, 'SELECT pg_sleep(4)');
+		ok(kill(0, $timed[0]), 'transaction_timeout does not end a worker that waits to notify');
+	}
 	($pid, $cookie) = start($session, 'SELECT 1', q{settings => '{"synchronous_commit": "local"}'});
 	$node->safe_psql('postgres', "SELECT pg_cancel_backend($stuck_pid)");
 	ends_as('after the wait', $pid, $cookie, '-', 'stopped|-');
+	ends_as('after the longer wait', @timed, '-', 'stopped|-') if @timed;
 	setting($node, 'synchronous_standby_names', '');
 	$stuck->quit;
 	value($session, q{SELECT pg_background_detach_v2(pid, cookie) FROM jobs});

@@ -355,18 +355,6 @@ pub unsafe fn drop_temporary_replication_slots() {
     }
 }
 
-/// 17: a transaction may have a timeout: it has none from now on. For [`super::guard`].
-///
-/// # Safety
-/// In a backend.
-pub unsafe fn disable_transaction_timeout() {
-    #[cfg(pg17_up)]
-    // SAFETY: promised by the caller; the server registers the timeout when a session begins.
-    unsafe {
-        sys::disable_timeout(sys::TimeoutId_TRANSACTION_TIMEOUT, false);
-    }
-}
-
 /// 15: SPI cleans up with the transaction. For [`super::guard`].
 ///
 /// # Safety

@@ -2,6 +2,7 @@
 
 use super::compat;
 use super::compat_session;
+use super::compat_timeout;
 use super::entry::contain;
 use super::error::Result;
 use super::guard::guard;
@@ -309,7 +310,10 @@ pub fn reserve_prefix(prefix: &'static CStr) -> Result<()> {
     guard(|| unsafe { compat::reserve_prefix(prefix) })
 }
 
+/// Milliseconds; 0 is never. As in any session, there is none where `transaction_timeout` comes first.
 pub fn statement_timeout() -> i32 {
     // SAFETY: a plain variable of this one thread.
-    unsafe { sys::StatementTimeout }
+    let timeout = unsafe { sys::StatementTimeout };
+    let ends_transaction = compat_timeout::transaction_timeout();
+    if ends_transaction > 0 && ends_transaction <= timeout { 0 } else { timeout }
 }

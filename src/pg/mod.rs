@@ -24,6 +24,7 @@ mod compat_executor;
 mod compat_plan;
 mod compat_planner;
 mod compat_session;
+mod compat_timeout;
 pub mod condvar;
 pub mod connection;
 pub mod convert;

@@ -1,6 +1,6 @@
 //! A procedure that ends transactions (executor/spi.h).
 
-use super::compat_session;
+use super::compat_timeout;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
@@ -43,7 +43,7 @@ impl Procedure {
         self.commit()?;
         // SAFETY: in a transaction, of which others are told this and no more.
         guard(|| unsafe {
-            compat_session::disable_transaction_timeout();
+            compat_timeout::disable_transaction_timeout();
             sys::pgstat_report_xact_timestamp(0);
         })
     }

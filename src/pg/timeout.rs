@@ -2,7 +2,7 @@
 
 use super::error::Result;
 use super::guard::guard;
-use super::sys;
+use super::{compat_timeout, sys};
 
 /// Cancels what runs after so many milliseconds, with the server's own message; 0 is never.
 pub fn start(milliseconds: i32) -> Result<()> {
@@ -30,5 +30,6 @@ pub fn forget_interrupts() -> Result<()> {
     guard(|| unsafe {
         sys::disable_all_timeouts(false);
         sys::QueryCancelPending = 0;
+        compat_timeout::forget_transaction_timeout();
     })
 }

@@ -3,7 +3,7 @@
 use super::entry::{callback, contain};
 use super::error::Result;
 use super::guard::guard;
-use super::sys;
+use super::{compat_timeout, sys};
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -15,6 +15,12 @@ pub fn begin() -> Result<()> {
         sys::SetCurrentStatementStartTimestamp();
         sys::StartTransactionCommand();
     })
+}
+
+/// 17: `transaction_timeout` does not end this transaction. In one.
+pub fn be_timeless() -> Result<()> {
+    // SAFETY: in a backend.
+    guard(|| unsafe { compat_timeout::disable_transaction_timeout() })
 }
 
 /// Is a transaction open, or a transaction block?
