@@ -7,7 +7,7 @@ use super::catalog::accept_changes;
 use super::compat_session::{self as compat, Hook, SysCacheId};
 use super::error::Result;
 use super::guard::guard;
-use super::{guc_table, identity, plan_cache, sys};
+use super::{compat_timeout, guc_table, identity, plan_cache, sys};
 use std::ffi::{CStr, c_void};
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
@@ -133,6 +133,7 @@ pub fn forget() -> Result<()> {
     // SAFETY: each may be called between two transactions, also if there is nothing to forget.
     guard(|| unsafe {
         sys::disable_all_timeouts(false);
+        compat_timeout::forget_transaction_timeout();
         sys::PortalHashTableDeleteAll();
         sys::DropAllPreparedStatements();
         sys::LockReleaseAll(sys::USER_LOCKMETHOD as sys::LOCKMETHODID, true);
@@ -177,6 +178,20 @@ pub fn memory() -> Result<usize> {
     // SAFETY: a live context.
     let allocated = guard(|| unsafe { sys::MemoryContextMemAllocated(sys::TopMemoryContext, true) })?;
     Ok(allocated.saturating_sub(plan_cache::memory()))
+}
+
+/// Does PL/pgSQL keep functions that it has compiled? It does until the process ends or the function is changed, with
+/// the types that the names in declarations meant, and with the settings of its own that held then.
+pub fn has_compiled_functions() -> bool {
+    // SAFETY: two live contexts and those below them, which nothing changes meanwhile; names are C strings.
+    unsafe {
+        // 18: in the second
+        [sys::TopMemoryContext, sys::CacheMemoryContext].into_iter().any(|parent| {
+            let first = parent.as_ref().map_or(std::ptr::null_mut(), |parent| parent.firstchild);
+            std::iter::successors(first.as_ref(), |context| context.nextchild.as_ref())
+                .any(|context| !context.name.is_null() && CStr::from_ptr(context.name) == c"PL/pgSQL function")
+        })
+    }
 }
 
 /// Is there anything for [`load_session_libraries`] to load?

@@ -3,7 +3,7 @@
 use super::users::Users;
 use super::{Serves, Session, State};
 use crate::pg::error::Result;
-use crate::pg::{frontend, guc_state, guc_table, xact};
+use crate::pg::{frontend, guc_state, guc_table, leftovers, xact};
 use logic::segment::header::Identity;
 use logic::session::change::{self, OfTransaction};
 use logic::session::overlay::overlay;
@@ -63,6 +63,9 @@ impl Session {
         if self.has_launchers_role && !sent.has_default_role() {
             return Ok(false);
         }
+        if leftovers::has_compiled_functions() && !self.would_compile_alike(&theirs, identity)? {
+            return Ok(false);
+        }
         xact::begin()?;
         if !guc_state::change_to(&theirs, &sent, identity)? {
             return Ok(false);
@@ -80,6 +83,14 @@ impl Session {
         std::mem::swap(&mut self.restored, &mut self.now);
         self.note_launcher(serialized)?;
         Ok(true)
+    }
+
+    /// Would functions, as they are compiled now, mean the same to a launcher with `theirs`? What their declarations
+    /// name was looked up once, along the path that held then, by the role that it was.
+    fn would_compile_alike(&self, theirs: &Settings, identity: &Identity) -> Result<bool> {
+        let mine = guc_state::parse(self.restored.bytes()).unwrap_or_default();
+        let theirs = guc_state::in_words_of(&mine, theirs)?;
+        Ok(self.has_users_of(identity) && change::compile_alike(&mine.now, &theirs.now))
     }
 
     fn note_launcher(&mut self, serialized: &[u8]) -> Result<()> {
