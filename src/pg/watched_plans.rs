@@ -47,11 +47,11 @@ pub fn watch(query: Query, read_at: u32, gone: fn(Execution)) -> Result<Option<E
     let (Some(execution), Some(description)) = (query.execution(), NonNull::new(query.as_ptr())) else {
         return Ok(None);
     };
-    // first, for what comes then cannot fail
+    // first: what is watched has to be forgotten
     execution.at_end(forget)?;
     // SAFETY: started, and forgotten before its memory goes.
     let watched = unsafe {
-        let watch = Watch::new(description);
+        let watch = Watch::new(description)?;
         let wire = Tripwire::new(watch.shape().states());
         let subtransaction = xact::subtransaction();
         Watched { execution, subtransaction, watch, wire, last: None, last_tick: read_at, gone }

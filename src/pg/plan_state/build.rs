@@ -1,7 +1,9 @@
 //! Walks an execution's nodes once, and notes what stands until its end.
 
+use super::super::error::Result;
+use super::super::guard::guard;
 use super::super::parse_tree::cells;
-use super::super::{compat_plan as compat, guard, sys};
+use super::super::{compat_plan as compat, sys};
 use super::counters::Counter;
 use super::inspect::{self, Facts};
 use super::{Counted, Shape, Source};
@@ -16,7 +18,7 @@ const OUTPUT_NS: f64 = 250.0;
 
 /// # Safety
 /// As [`Shape::new`].
-pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Shape {
+pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Result<Shape> {
     let shape =
         Shape { plan: Plan::default(), states: Vec::new(), sources: Vec::new(), description, runs_before: None };
     let mut walk = Walk { shape, known: BTreeSet::new(), is_whole: true };
@@ -29,7 +31,7 @@ pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Shape {
             walk.shape.plan.triggers = inspect::triggers(top.as_ptr());
         }
         if walk.is_whole {
-            walk.watch_tables();
+            walk.watch_tables()?;
             walk.count();
         }
     }
@@ -38,7 +40,7 @@ pub unsafe fn shape(description: NonNull<sys::QueryDesc>) -> Shape {
         walk.shape.plan.nodes.clear();
         walk.shape.sources.clear();
     }
-    walk.shape
+    Ok(walk.shape)
 }
 
 /// A row of the result, which is thrown away, written to a new table or a file, or sent.
@@ -222,7 +224,7 @@ impl Walk {
     ///
     /// # Safety
     /// All nodes have been added, and none has run.
-    unsafe fn watch_tables(&mut self) {
+    unsafe fn watch_tables(&mut self) -> Result<()> {
         let relation = |state: &NonNull<sys::PlanState>| {
             // SAFETY: a node's state; the relations of its scan are open until the execution's end.
             unsafe { inspect::relation(state.as_ptr()) }
@@ -237,7 +239,7 @@ impl Walk {
                 continue;
             }
             // SAFETY: as above.
-            let counted = unsafe { counted(relation) };
+            let counted = unsafe { counted(relation)? };
             match self.shape.sources[at].tag {
                 sys::NodeTag_T_BitmapIndexScanState => {
                     let parent = self.shape.plan.nodes.iter().position(|node| node.children == [at]);
@@ -248,6 +250,7 @@ impl Walk {
                 _ => self.shape.sources[at].table = counted,
             }
         }
+        Ok(())
     }
 
     /// # Safety
@@ -292,12 +295,14 @@ fn is_summed_up(nodes: &[Node], at: usize) -> bool {
         && nodes.iter().any(|parent| is_sum(parent) && parent.children.contains(&at))
 }
 
+/// An error is to end the statement: the server may hold a lock of its statistics by then, which the end gives back.
+///
 /// # Safety
 /// An open relation.
-unsafe fn counted(relation: sys::Relation) -> Option<Counted> {
+unsafe fn counted(relation: sys::Relation) -> Result<Option<Counted>> {
     // SAFETY: promised by the caller.
-    guard::guard(|| unsafe { compat::prepare_table_counts(relation) }).ok()?;
+    guard(|| unsafe { compat::prepare_table_counts(relation) })?;
     // SAFETY: as above.
-    let (returned, fetched) = unsafe { compat::table_counts(relation) }?;
-    Some(Counted { relation, returned, fetched })
+    let counts = unsafe { compat::table_counts(relation) };
+    Ok(counts.map(|(returned, fetched)| Counted { relation, returned, fetched }))
 }

@@ -13,6 +13,7 @@ mod counters;
 mod inspect;
 mod read;
 
+use super::error::Result;
 use super::sys;
 use counters::Counter;
 use logic::estimate::Estimate;
@@ -77,12 +78,12 @@ struct Counted {
 }
 
 impl Shape {
-    /// Allocates, and does not throw. Of a plan of more than some hundred nodes nothing is known.
+    /// Allocates. Of a plan of more than some hundred nodes nothing is known.
     ///
     /// # Safety
     /// After ExecutorStart has succeeded for it, before ExecutorRun. The value is dropped before the execution's
     /// memory goes, and while no tripwire is armed there.
-    pub unsafe fn new(description: NonNull<sys::QueryDesc>) -> Self {
+    pub unsafe fn new(description: NonNull<sys::QueryDesc>) -> Result<Self> {
         // SAFETY: promised by the caller.
         unsafe { build::shape(description) }
     }
@@ -117,15 +118,15 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Allocates, and does not throw.
+    /// Allocates.
     ///
     /// # Safety
     /// As [`Shape::new`].
-    pub unsafe fn new(description: NonNull<sys::QueryDesc>) -> Self {
+    pub unsafe fn new(description: NonNull<sys::QueryDesc>) -> Result<Self> {
         // SAFETY: promised by the caller.
-        let shape = unsafe { Shape::new(description) };
+        let shape = unsafe { Shape::new(description)? };
         let (reading, estimator) = (shape.new_reading(), Estimator::new(&shape.plan));
-        Self { shape, reading, estimator }
+        Ok(Self { shape, reading, estimator })
     }
 
     pub fn shape(&self) -> &Shape {
