@@ -222,6 +222,21 @@ is($row[1], '', 'a rewrite is not counted');
 unlock();
 ends(qr/ALTER TABLE/);
 
+# Each look at a job that waits for a lock makes the server write a line, with log_lock_waits: there are few.
+setting($node, 'deadlock_timeout', '10ms');
+setting($node, 'log_lock_waits', 'on');
+lock();
+my $offset = -s $node->logfile;
+held('ALTER TABLE t ALTER s TYPE varchar(8) USING gate(n, 10000)::text', qr/ALTER TABLE: waiting for a lock/);
+ok(until_true(sub { $node->log_contains(qr/still waiting for/, $offset) }), 'the log says that the job waits');
+value($watcher, 'SELECT pg_sleep(2)');
+my $lines = () = substr(slurp_file($node->logfile), $offset) =~ /still waiting for/g;
+cmp_ok($lines, '<', 50, 'the log says so a few times');
+unlock();
+ends(qr/ALTER TABLE/);
+setting($node, 'log_lock_waits', 'off');
+setting($node, 'deadlock_timeout', '1s');
+
 # A foreign key of a partitioned table is checked by a query for each partition: the figure of one is not the command's.  The cast holds it.
 $node->safe_psql('postgres', <<'END');
 CREATE TYPE held AS (n int);

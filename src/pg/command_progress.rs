@@ -22,7 +22,7 @@ pub fn buffers() -> i64 {
 
 /// The counters as they stand. Nothing is counted with `track_activities` off.
 pub fn read() -> Reading {
-    let mut reading = Reading { buffers: buffers(), waits: waits(), ..Reading::default() };
+    let mut reading = Reading { buffers: buffers(), waits: waits_for_lock(), ..Reading::default() };
     // SAFETY: this process's own entry, if it has one; volatile, for it is shared.
     unsafe {
         let entry = sys::MyBEEntry;
@@ -48,7 +48,7 @@ fn counted(command: sys::ProgressCommandType) -> Counted {
 }
 
 /// Does this process wait for a lock?
-fn waits() -> bool {
+pub(super) fn waits_for_lock() -> bool {
     // SAFETY: points at a variable of this process, or into its own entry among the processes.
     let event = unsafe { sys::my_wait_event_info.read_volatile() };
     event & 0xFF00_0000 == sys::PG_WAIT_LOCK

@@ -9,8 +9,11 @@
 //! the handler would never return.
 //!
 //! The function says whether it could do anything. A process that waits for a lock or its reader is woken by each tick:
-//! as long as nothing can be done, the next tick comes after twice the time, up to [`SLOWEST`] intervals.
+//! as long as nothing can be done, the next tick comes after twice the time, up to [`SLOWEST`] intervals. With
+//! `log_lock_waits`, one that waits for a lock writes a line each time that it is woken: then the time doubles up to a
+//! minute, whatever could be done.
 
+use super::command_progress::waits_for_lock;
 use super::error::Result;
 use super::guard::guard;
 use super::sys;
@@ -26,6 +29,8 @@ static THREAD: AtomicUsize = AtomicUsize::new(0);
 /// Intervals until the next tick.
 static PACE: AtomicI32 = AtomicI32::new(1);
 const SLOWEST: i32 = 16;
+/// Milliseconds between two ticks where each adds to the server's log.
+const RAREST: i32 = 60_000;
 /// A [`Tick`], or null.
 static ON_TICK: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
@@ -91,8 +96,15 @@ unsafe extern "C-unwind" fn tick() {
         }
         // a bug there ends the ticks, and nothing else
         let Ok(outcome) = panic::catch_unwind(mem::transmute::<*mut (), Tick>(function)) else { return };
-        let pace = if outcome == Outcome::Done { 1 } else { (PACE.load(Relaxed) * 2).min(SLOWEST) };
+        let (pace, interval) = (PACE.load(Relaxed), INTERVAL.load(Relaxed));
+        let pace = if waits_for_lock() && (&raw const sys::log_lock_waits).read_volatile() {
+            (pace * 2).min((RAREST / interval).max(1))
+        } else if outcome == Outcome::Nothing {
+            (pace * 2).min(SLOWEST)
+        } else {
+            1
+        };
         PACE.store(pace, Relaxed);
-        sys::enable_timeout_after(ID.load(Relaxed) as sys::TimeoutId, INTERVAL.load(Relaxed).saturating_mul(pace));
+        sys::enable_timeout_after(ID.load(Relaxed) as sys::TimeoutId, interval.saturating_mul(pace));
     }
 }

@@ -14,6 +14,7 @@ use crate::pg::signals::{self, EarlyTermination};
 use crate::pg::ticks;
 use crate::process;
 use crate::registry::Registration;
+use crate::settings;
 use logic::decimal;
 use logic::estimate::Estimate;
 use logic::estimate::job::{JobProgress, Shown};
@@ -58,10 +59,10 @@ static CURRENT: Mutex<Option<Arc<Current>>> = Mutex::new(None);
 /// The same, for a signal handler, which may not wait for a lock.
 static OBSERVED: SignalCell<Option<Arc<Current>>> = SignalCell::new(None);
 
-/// Is [`OBSERVED`] set?
+/// Does a job run that shows its progress, by what its settings were at its beginning?
 static IS_OBSERVABLE: AtomicBool = AtomicBool::new(false);
 
-/// Does this process run a job that can show its progress? A load.
+/// Does this process run a job that shows its progress? A load.
 pub fn is_observable() -> bool {
     IS_OBSERVABLE.load(Relaxed)
 }
@@ -162,7 +163,6 @@ pub fn set(current: &Arc<Current>, start: Start) {
     *CURRENT.lock() = Some(Arc::clone(current));
     process::set_in_job(true);
     OBSERVED.with(|observed| *observed = Some(Arc::clone(current)));
-    IS_OBSERVABLE.store(true, Relaxed);
     signals::begin_job(Arc::clone(&current.segment), other, early);
 }
 
@@ -276,6 +276,7 @@ impl Current {
     /// Notes that the job runs, since `now`.
     pub fn start(&self, now: i64) {
         self.meter.start();
+        IS_OBSERVABLE.store(settings::auto_progress(), Relaxed);
         self.segment.header().start(now);
         if let Some(slot) = self.slot {
             slot.start(now);

@@ -44,7 +44,7 @@ fn tick() -> u32 {
 
 /// Is this process observed?
 fn is_active() -> bool {
-    (current::is_observable() || settings::observe_session()) && settings::auto_progress()
+    current::is_observable() || settings::observe_session() && settings::auto_progress()
 }
 
 /// Are the callbacks of this process set?
@@ -83,11 +83,12 @@ fn on_tick() -> Outcome {
     tripwire::arm_innermost();
     if plan_waits::are_in_node() {
         sample(Moment::Waiting);
-        Outcome::Done
-    } else if LEVELS.with(|levels| levels.runs_command()) == Some(true) {
-        if let Some(estimate) = planning::estimate().or_else(|| utility::estimate(None)) {
-            current::show_estimate(&estimate);
-        }
+        return Outcome::Done;
+    }
+    let of_command = || planning::estimate().or_else(|| utility::estimate(None));
+    let runs_command = LEVELS.with(|levels| levels.runs_command()) == Some(true);
+    if let Some(estimate) = runs_command.then(of_command).flatten() {
+        current::show_estimate(&estimate);
         Outcome::Done
     } else if was_due {
         Outcome::Nothing
