@@ -129,6 +129,10 @@ $$;
 SELECT percent, rows, source, ends FROM in_the_middle('SELECT * FROM source WHERE id >= loops_at_first() AND gate(id)');
 -- A prepared statement is started before it is known where its rows go.
 SELECT percent, rows, source, ends FROM in_the_middle('PREPARE p AS SELECT * FROM source WHERE gate(id); CREATE TABLE made_later AS EXECUTE p', at_least => 60);
+-- what gives a parameter its value runs before, and is not the statement
+CREATE FUNCTION asked() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM target); END $$;
+SELECT percent, ends FROM in_the_middle('PREPARE p(bigint) AS SELECT count(*) FROM source WHERE gate(id) AND $1 >= 0; EXECUTE p(asked())', at_least => 60);
+SELECT percent, ends FROM in_the_middle('PREPARE p(bigint) AS SELECT id FROM source WHERE gate(id) AND $1 >= 0; CREATE TABLE made_so AS EXECUTE p(asked())', at_least => 60);
 DROP TABLE made_later;
 -- Nor, of FETCH, that of the first query in a function.
 CREATE FUNCTION counted(n int) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -244,6 +248,9 @@ SELECT percent, phase, ends FROM in_the_middle('CALL in_procedure()');
 -- Turned off, nothing is seen; a job's own progress wins.
 SET pg_background.auto_progress = off;
 SELECT percent, rows, source, phase, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id) /* nothing */');
+-- a job keeps what it began with
+SELECT percent, source, phase, ends
+  FROM in_the_middle('DO $$BEGIN SET pg_background.auto_progress = on; PERFORM count(*) FROM source WHERE gate(id); END$$ /* nothing */');
 RESET pg_background.auto_progress;
 SELECT percent, source, ends
   FROM in_the_middle($$SELECT pg_background_progress(42, 'mine'); SELECT count(*) FROM source WHERE gate(id)$$);

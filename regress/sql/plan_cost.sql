@@ -26,6 +26,9 @@ SELECT pg_background_exec('SELECT 1');
 SELECT refused('INSERT INTO done VALUES (1); DELETE FROM big; INSERT INTO done VALUES (2)');
 SELECT count(*) FROM done;
 SELECT count(*) FROM big;
+-- not what is not run
+SELECT pg_background_exec('PREPARE p AS SELECT n FROM big; CREATE TABLE no_data AS EXECUTE p WITH NO DATA');
+SELECT refused('PREPARE p AS SELECT n FROM big; CREATE TABLE with_data AS EXECUTE p');
 -- what changes rows
 SELECT refused('UPDATE big SET n = 2');
 SELECT refused('INSERT INTO done SELECT n FROM big');

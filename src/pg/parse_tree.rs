@@ -51,7 +51,10 @@ pub enum Destination {
     Relation,
     /// COPY … TO.
     Copy,
-    /// Not known beforehand: the first plan that is started is taken for the command's.
+    /// Nowhere yet when the plan is started, or to EXPLAIN: not to a function, whose queries may come before (one that
+    /// gives an argument of EXECUTE).
+    NoFunction,
+    /// To the server's own query: one plan after another is taken for the command's.
     Any,
 }
 
@@ -189,13 +192,14 @@ impl<'a> Tree<'a> {
             | sys::NodeTag_T_NotifyStmt
             | sys::NodeTag_T_LoadStmt => Work::None,
             // CREATE TABLE AS EXECUTE starts the plan before it has a destination
-            sys::NodeTag_T_CreateTableAsStmt if self.runs_prepared() => Work::Plan(Destination::Any),
+            sys::NodeTag_T_CreateTableAsStmt if self.runs_prepared() => Work::Plan(Destination::NoFunction),
             sys::NodeTag_T_CreateTableAsStmt | sys::NodeTag_T_RefreshMatViewStmt => Work::Plan(Destination::Relation),
             sys::NodeTag_T_CopyStmt if self.copy().is_some_and(|copy| !copy.is_from) => Work::Plan(Destination::Copy),
-            sys::NodeTag_T_ExplainStmt
-            | sys::NodeTag_T_ExecuteStmt
-            | sys::NodeTag_T_DeclareCursorStmt
-            | sys::NodeTag_T_AlterTableStmt => Work::Plan(Destination::Any),
+            sys::NodeTag_T_ExplainStmt | sys::NodeTag_T_ExecuteStmt | sys::NodeTag_T_DeclareCursorStmt => {
+                Work::Plan(Destination::NoFunction)
+            }
+            // which checks a foreign key with a query
+            sys::NodeTag_T_AlterTableStmt => Work::Plan(Destination::Any),
             // FETCH, too: its plan was started before. And COPY … FROM: its triggers have plans.
             _ => Work::Itself,
         }

@@ -85,7 +85,9 @@ impl Levels {
         match self.top {
             _ if !self.is_nested() => Some(Destination::Any),
             Top::CommandWithPlan(destination) => {
-                (self.depth == 1 && !self.has_main && !current::is_committing()).then_some(destination)
+                let may_follow = destination == Destination::Any && !self.started.iter().any(|one| one.is_main);
+                let is_awaited = self.depth == 1 && (!self.has_main || may_follow) && !current::is_committing();
+                is_awaited.then_some(destination)
             }
             Top::Plan | Top::Command => None,
         }

@@ -36,7 +36,7 @@ impl ExecutorHook for Plans {
         sample_if_due();
         let is_nested = LEVELS.with(|levels| levels.is_nested()).unwrap_or(true);
         let is_main = is_main(query);
-        if purpose == Purpose::Explain || (!is_main && query.plan().total_cost() < CHEAP) {
+        if purpose == Purpose::Look || (!is_main && query.plan().total_cost() < CHEAP) {
             return Ok(());
         }
         start_ticks()?;

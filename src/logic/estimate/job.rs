@@ -29,20 +29,21 @@ pub struct JobProgress {
     of: u32,
     /// The greatest so far of the statement that runs.
     fraction: Option<f64>,
+    /// The last that were known of it.
+    rows: Option<i64>,
     rows_estimated: Option<i64>,
     is_shown: bool,
 }
 
 impl JobProgress {
     pub const fn new() -> Self {
-        Self { number: 0, of: 0, fraction: None, rows_estimated: None, is_shown: false }
+        Self { number: 0, of: 0, fraction: None, rows: None, rows_estimated: None, is_shown: false }
     }
 
     /// A statement begins; or more is known of how many there are.
     pub fn begin(&mut self, number: u32, of: u32) {
         if number != self.number {
-            self.fraction = None;
-            self.rows_estimated = None;
+            (self.fraction, self.rows, self.rows_estimated) = (None, None, None);
         }
         (self.number, self.of) = (number, of);
     }
@@ -54,12 +55,13 @@ impl JobProgress {
             (Some(before), Some(now)) => Some(before.max(now)),
             (before, now) => before.or(now),
         };
-        self.rows_estimated = estimate.rows_estimated;
+        self.rows = estimate.rows.or(self.rows);
+        self.rows_estimated = estimate.rows_estimated.or(self.rows_estimated);
         self.is_shown = true;
         Shown {
             hundredths: self.fraction.and_then(|fraction| self.hundredths(fraction)),
-            rows: estimate.rows,
-            rows_estimated: estimate.rows_estimated,
+            rows: self.rows,
+            rows_estimated: self.rows_estimated,
             phase: estimate.phase,
         }
     }
@@ -94,6 +96,20 @@ mod tests {
         let mut job = JobProgress::new();
         job.begin(1, 1);
         assert_eq!(job.end(Some(1)), None);
+    }
+
+    #[test]
+    fn rows_that_are_known_stay_until_the_next_statement() {
+        let mut job = JobProgress::new();
+        job.begin(1, 2);
+        let estimate = Estimate { rows: Some(7), rows_estimated: Some(9), ..Estimate::default() };
+        // the second: a trigger at the statement's end runs something else
+        for estimate in [estimate, Estimate::default()] {
+            let shown = job.update(&estimate);
+            assert_eq!((shown.rows, shown.rows_estimated), (Some(7), Some(9)));
+        }
+        job.begin(2, 2);
+        assert_eq!(job.update(&Estimate::default()).rows, None);
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl<'a> Query<'a> {
                 matches!(to, Some(sys::CommandDest_DestIntoRel | sys::CommandDest_DestTransientRel))
             }
             Destination::Copy => to == Some(sys::CommandDest_DestCopyOut),
+            Destination::NoFunction => !matches!(to, Some(sys::CommandDest_DestSPI | sys::CommandDest_DestSQLFunction)),
             Destination::Any => true,
         }
     }
@@ -78,8 +79,8 @@ impl<'a> Query<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Run,
-    /// EXPLAIN without ANALYZE: it will not be run.
-    Explain,
+    /// It will not be run: EXPLAIN without ANALYZE, and CREATE TABLE AS EXECUTE … WITH NO DATA.
+    Look,
 }
 
 /// A stage of an execution in which it works.
@@ -212,8 +213,8 @@ unsafe extern "C-unwind" fn start<H: ExecutorHook>(query: *mut sys::QueryDesc, f
             return call();
         }
         followed::<H>(query, Stage::Start, call);
-        let explains = flags & sys::EXEC_FLAG_EXPLAIN_ONLY as c_int != 0;
-        let purpose = if explains { Purpose::Explain } else { Purpose::Run };
+        let looks = flags & (sys::EXEC_FLAG_EXPLAIN_ONLY | sys::EXEC_FLAG_WITH_NO_DATA) as c_int != 0;
+        let purpose = if looks { Purpose::Look } else { Purpose::Run };
         callback(|| H::after_start(Query::new(query), purpose));
     }
 }

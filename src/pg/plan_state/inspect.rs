@@ -3,7 +3,7 @@
 use super::super::parse_tree::cells;
 use super::super::sys;
 use logic::estimate::plan::node::{Grouping, Kind, Node};
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 
 /// Objects of the server's own have smaller numbers.
 const FIRST_USER_OID: u32 = 16_384;
@@ -232,7 +232,8 @@ unsafe fn modify(state: &sys::ModifyTableState) -> Kind {
 }
 
 /// Triggers that run for each row that the plan changes, after the last. Those of an UPDATE are left out: of a foreign
-/// key that did not change they are not even queued.
+/// key that did not change they are not even queued. So are those with a condition, and the server's own that look at a
+/// row again which may have broken a deferrable constraint: most rows do not need them.
 ///
 /// # Safety
 /// A node's state, made by ExecInitNode.
@@ -252,12 +253,18 @@ pub unsafe fn triggers(state: *mut sys::PlanState) -> f64 {
         let Some(found) = modify.resultRelInfo.as_ref().and_then(|relation| relation.ri_TrigDesc.as_ref()) else {
             return 0.0;
         };
+        let fires = match sys::SessionReplicationRole as u32 {
+            sys::SESSION_REPLICATION_ROLE_REPLICA => sys::TRIGGER_FIRES_ON_REPLICA,
+            _ => sys::TRIGGER_FIRES_ON_ORIGIN,
+        } as c_char;
         let number = usize::try_from(found.numtriggers).unwrap_or(0);
         let runs = |trigger: &&sys::Trigger| {
             let kind = trigger.tgtype as u32;
             kind & KIND == sys::TRIGGER_TYPE_ROW
                 && kind & event != 0
-                && trigger.tgenabled != b'D' as i8
+                && (trigger.tgenabled == sys::TRIGGER_FIRES_ALWAYS as c_char || trigger.tgenabled == fires)
+                && trigger.tgqual.is_null()
+                && !(trigger.tgisinternal && sys::RI_FKey_trigger_type(trigger.tgfoid) == sys::RI_TRIGGER_NONE as i32)
                 && !trigger.tginitdeferred
         };
         let triggers = if number == 0 { &[][..] } else { std::slice::from_raw_parts(found.triggers, number) };
