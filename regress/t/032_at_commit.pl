@@ -417,6 +417,8 @@ if ($ENV{PGBG_POINTS})
 	# --- a session ends for want of memory while it asks for a job: it leaves nothing ---
 
 	{
+		# those of jobs before go with their workers
+		ok(without_idle($node), 'no worker is left');
 		my $segments = segments_of_jobs($node);
 
 		for my $point (qw(at-commit-tracked at-commit-room))
