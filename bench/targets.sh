@@ -15,6 +15,7 @@ targets_tables() {
 targets_calls() {
   local r regime fsync select insert ours c rounds=$((calls / 10 + 1)) spins regimes
   local selects='SELECT 1 by exec, warm' inserts='INSERT by exec with a parameter, warm'
+  use preload
   warm_tables
   warm_choices
   for ((r = 1; r <= repetitions; r++)); do
