@@ -27,7 +27,7 @@ END
 $$;
 
 -- Runs a job up to the gate, and says what is seen there; then lets it go on to its end.
-CREATE FUNCTION in_the_middle(sql text, results bool DEFAULT false, autocommit bool DEFAULT false, at_least int DEFAULT 40,
+CREATE FUNCTION in_the_middle(sql text, results bool DEFAULT false, autocommit bool DEFAULT false, at_least int DEFAULT 40, settings jsonb DEFAULT '{}',
                               OUT percent text, OUT rows bool, OUT estimated bigint, OUT source text, OUT phase text, OUT ends text)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -38,7 +38,7 @@ DECLARE
     give_up timestamptz := clock_timestamp() + interval '60 s';
 BEGIN
     PERFORM pg_advisory_lock(1111);
-    j := pg_background_start(sql, results => results, autocommit => autocommit);
+    j := pg_background_start(sql, results => results, autocommit => autocommit, settings => settings);
     LOOP
         PERFORM pg_stat_clear_snapshot();
         SELECT * INTO seen FROM pg_stat_background s WHERE s.cookie = j.cookie;
@@ -251,7 +251,10 @@ SELECT percent, rows, source, phase, ends FROM in_the_middle('SELECT count(*) FR
 -- a job keeps what it began with
 SELECT percent, source, phase, ends
   FROM in_the_middle('DO $$BEGIN SET pg_background.auto_progress = on; PERFORM count(*) FROM source WHERE gate(id); END$$ /* nothing */');
+-- and what its own settings say
+SELECT percent, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id)', settings => '{"pg_background.auto_progress": true}');
 RESET pg_background.auto_progress;
+SELECT percent, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id) /* nothing */', settings => '{"pg_background.auto_progress": false}');
 SELECT percent, source, ends
   FROM in_the_middle($$SELECT pg_background_progress(42, 'mine'); SELECT count(*) FROM source WHERE gate(id)$$);
 

@@ -67,6 +67,11 @@ pub fn is_observable() -> bool {
     IS_OBSERVABLE.load(Relaxed)
 }
 
+/// Observes the job from now on, if its settings want that: they are the job's own by now, and it keeps what they say.
+pub fn observe() {
+    IS_OBSERVABLE.store(settings::auto_progress(), Relaxed);
+}
+
 static IS_COMMITTING: AtomicBool = AtomicBool::new(false);
 
 /// Is the job at its commit, or at that of a statement of its own? What runs then, as checks that were deferred do, is
@@ -276,7 +281,6 @@ impl Current {
     /// Notes that the job runs, since `now`.
     pub fn start(&self, now: i64) {
         self.meter.start();
-        IS_OBSERVABLE.store(settings::auto_progress(), Relaxed);
         self.segment.header().start(now);
         if let Some(slot) = self.slot {
             slot.start(now);

@@ -17,6 +17,7 @@ use crate::pg::latch::Event;
 use crate::pg::{bgworker, dsm, identity, signals};
 use crate::registry::{self, OfferedJob, Registration};
 use crate::settings;
+use logic::registry::claims::Refusal;
 use logic::registry::door::Door;
 use std::time::{Duration, Instant};
 
@@ -158,7 +159,7 @@ pub fn decline(registration: Registration) -> Result<()> {
             if job.is_pinned {
                 dsm::unpin(job.handle)?;
             }
-            return registration.exclusive(|r, me| r.refuse(me));
+            return registration.exclusive(|r, me| r.refuse(me, Refusal::Leaves));
         }
         registry::wait(Event::Idle, None)?;
     }

@@ -2,6 +2,7 @@
 
 use super::model::{NEXT, Sleep, World};
 use super::workers::State;
+use crate::registry::claims::Refusal;
 use crate::registry::layout::MAPPED;
 use crate::registry::tables::OfferedJob;
 use crate::registry::totals::Start;
@@ -55,7 +56,7 @@ impl World {
             if pinned {
                 self.unpin(handle as usize - 1);
             }
-            self.exclusive(proc, |r| r.refuse(index));
+            self.exclusive(proc, |r| r.refuse(index, Refusal::Leaves));
             self.turn(proc, State::Closing(None));
             return "declines".into();
         }
