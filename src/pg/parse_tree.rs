@@ -58,6 +58,13 @@ pub enum Destination {
     Any,
 }
 
+impl Destination {
+    /// Is it not known where the rows go?
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::NoFunction | Self::Any)
+    }
+}
+
 /// A role as a statement names it.
 #[derive(Clone, Copy)]
 pub struct Role<'a>(&'a sys::RoleSpec);

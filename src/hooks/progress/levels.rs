@@ -85,8 +85,10 @@ impl Levels {
         match self.top {
             _ if !self.is_nested() => Some(Destination::Any),
             Top::CommandWithPlan(destination) => {
-                let may_follow = destination == Destination::Any && !self.started.iter().any(|one| one.is_main);
-                let is_awaited = self.depth == 1 && (!self.has_main || may_follow) && !current::is_committing();
+                // one that came first may have been another's, or there are several
+                let is_first = !self.has_main;
+                let follows = || destination.is_open() && !self.started.iter().any(|one| one.is_main);
+                let is_awaited = self.depth == 1 && (is_first || follows()) && !current::is_committing();
                 is_awaited.then_some(destination)
             }
             Top::Plan | Top::Command => None,

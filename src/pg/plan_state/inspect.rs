@@ -238,6 +238,8 @@ unsafe fn modify(state: &sys::ModifyTableState) -> Kind {
 /// # Safety
 /// A node's state, made by ExecInitNode.
 pub unsafe fn triggers(state: *mut sys::PlanState) -> f64 {
+    /// `unique_key_recheck`, in every version (`pg_proc.dat`).
+    const UNIQUE_KEY_RECHECK: u32 = 1250;
     const KIND: u32 = sys::TRIGGER_TYPE_ROW | sys::TRIGGER_TYPE_BEFORE | sys::TRIGGER_TYPE_INSTEAD;
     // SAFETY: promised by the caller; a descriptor has so many triggers.
     unsafe {
@@ -264,7 +266,7 @@ pub unsafe fn triggers(state: *mut sys::PlanState) -> f64 {
                 && kind & event != 0
                 && (trigger.tgenabled == sys::TRIGGER_FIRES_ALWAYS as c_char || trigger.tgenabled == fires)
                 && trigger.tgqual.is_null()
-                && !(trigger.tgisinternal && sys::RI_FKey_trigger_type(trigger.tgfoid) == sys::RI_TRIGGER_NONE as i32)
+                && trigger.tgfoid != UNIQUE_KEY_RECHECK
                 && !trigger.tginitdeferred
         };
         let triggers = if number == 0 { &[][..] } else { std::slice::from_raw_parts(found.triggers, number) };
