@@ -348,41 +348,6 @@ RESET plpgsql.extra_errors;
 SET my.other = 'all';
 SELECT * FROM pg_background_result(pg_background_launch($$SELECT current_setting('my.other', true)$$)) AS (other text);
 
---
--- what a function was compiled with
---
-CREATE SCHEMA regress_pgbg_warm CREATE TABLE item (n int);
-CREATE SCHEMA regress_pgbg_other CREATE TABLE item (n text);
-GRANT USAGE ON SCHEMA regress_pgbg_warm TO regress_pgbg_warm;
-GRANT USAGE ON SCHEMA regress_pgbg_other TO regress_pgbg_other;
-GRANT pgbackground_role TO regress_pgbg_other;
-SET check_function_bodies = off;
-CREATE FUNCTION type_of_item() RETURNS text LANGUAGE plpgsql AS $$ DECLARE one item%ROWTYPE; BEGIN RETURN pg_typeof(one.n); END $$;
-RESET check_function_bodies;
-CREATE FUNCTION conflict() RETURNS text LANGUAGE plpgsql AS $$ DECLARE n int := 1; BEGIN RETURN (SELECT n FROM (VALUES (2)) AS t(n)); END $$;
--- by another search path
-SET search_path = regress_pgbg, public, regress_pgbg_warm;
-SELECT job('SELECT type_of_item()');
-SET search_path = regress_pgbg, public, regress_pgbg_other;
-SELECT job('SELECT type_of_item()');
--- by another role
-SET search_path = regress_pgbg, public, "$user";
-SET ROLE regress_pgbg_warm;
-SELECT job('SELECT type_of_item()');
-SET ROLE regress_pgbg_other;
-SELECT job('SELECT type_of_item()');
-RESET ROLE;
--- by the language's own settings
-SET plpgsql.variable_conflict = use_variable;
-SELECT job('SELECT conflict()');
-SET plpgsql.variable_conflict = use_column;
-SELECT job('SELECT conflict()');
-RESET plpgsql.variable_conflict;
-SET search_path = regress_pgbg, public;
-SET client_min_messages = warning;
-DROP SCHEMA regress_pgbg_warm, regress_pgbg_other CASCADE;
-RESET client_min_messages;
-
 DROP TABLE me, launchers, child, parent;
 DROP FUNCTION who(), changed(), unlike(), as_owner(text), after(text, text), job(text);
 REVOKE ALL ON SCHEMA public FROM regress_pgbg_warm;

@@ -115,23 +115,6 @@ is(scalar keys %seen, 1, 'sessions that have loaded a library and sessions that 
 $node->safe_psql('postgres', 'ALTER DATABASE postgres SET plpgsql.check_asserts = off');
 is(processes(session_with(''), 'DO $do$ BEGIN ASSERT false; END $do$'), 1, 'eight jobs in one process: ALTER DATABASE has set something');
 
-# Functions stay as they were compiled: sessions with other search paths have a worker each, and keep them.
-setting($node, 'pg_background.max_idle_workers', 4);
-$node->safe_psql('postgres', q{CREATE FUNCTION compiled() RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN pg_backend_pid(); END'});
-my @sessions = (session_with('SET search_path = a, public'), session($node));
-value($sessions[1], 'SET search_path = b, public');
-%seen = ();
-for (1 .. 4) { $seen{ job($sessions[$_], 'SELECT compiled()') }{$_} = 1 for 0, 1 }
-is(join(', ', map { scalar keys %$_ } values %seen), '1, 1', 'two sessions with two search paths, in turn: a worker for each');
-# ... until the path of the file changes, which no session has set
-my @plain = (session_with('SELECT 1'), session($node));
-$pid = job($plain[0], 'SELECT compiled()');
-is(job($plain[1], 'SELECT compiled()'), $pid, 'a worker that has compiled a function is for others with the same path');
-setting($node, 'search_path', 'c, public');
-ok(until_true(sub { value($plain[0], 'SHOW search_path') eq 'c, public' }), 'the configuration has another path');
-isnt(job($plain[0], 'SELECT compiled()'), $pid, 'a worker whose functions the configuration has outdated is left');
-ok(until_true(sub { is_gone($pid) }), 'and ends');
-
 healthy($node);
 $node->stop;
 done_testing();

@@ -335,12 +335,6 @@ fn restore_all(state: &[u8]) -> Result<()> {
     without_lookup(|| guard(restore))
 }
 
-/// The same of settings and users: not every minor version has SET ROLE among the settings. Never 0.
-pub fn with_users(hash: u64, identity: &Identity) -> u64 {
-    let users = u64::from(identity.session_user) << 32 | u64::from(identity.outer_role);
-    (hash ^ users.wrapping_mul(0x9E37_79B9_7F4A_7C15)).max(1)
-}
-
 /// What a launcher's settings are known by, to it and to the worker that has them; never 0.
 pub fn settings_hash(state: &[u8]) -> u64 {
     super::shmem::hash(state).max(1)

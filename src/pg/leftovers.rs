@@ -180,20 +180,6 @@ pub fn memory() -> Result<usize> {
     Ok(allocated.saturating_sub(plan_cache::memory()))
 }
 
-/// Does PL/pgSQL keep functions that it has compiled? It does until the process ends or the function is changed, with
-/// the types that the names in declarations meant, and with the settings of its own that held then.
-pub fn has_compiled_functions() -> bool {
-    // SAFETY: two live contexts and those below them, which nothing changes meanwhile; names are C strings.
-    unsafe {
-        // 18: in the second
-        [sys::TopMemoryContext, sys::CacheMemoryContext].into_iter().any(|parent| {
-            let first = parent.as_ref().map_or(std::ptr::null_mut(), |parent| parent.firstchild);
-            std::iter::successors(first.as_ref(), |context| context.nextchild.as_ref())
-                .any(|context| !context.name.is_null() && CStr::from_ptr(context.name) == c"PL/pgSQL function")
-        })
-    }
-}
-
 /// Is there anything for [`load_session_libraries`] to load?
 pub fn has_session_libraries() -> bool {
     // SAFETY: settings' own strings, which stay until the settings change; null before they are set.

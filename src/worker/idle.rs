@@ -17,7 +17,6 @@ use crate::pg::latch::Event;
 use crate::pg::{bgworker, dsm, identity, signals};
 use crate::registry::{self, OfferedJob, Registration};
 use crate::settings;
-use logic::registry::claims::Refusal;
 use logic::registry::door::Door;
 use std::time::{Duration, Instant};
 
@@ -159,7 +158,7 @@ pub fn decline(registration: Registration) -> Result<()> {
             if job.is_pinned {
                 dsm::unpin(job.handle)?;
             }
-            return registration.exclusive(|r, me| r.refuse(me, Refusal::Leaves));
+            return registration.exclusive(|r, me| r.refuse(me));
         }
         registry::wait(Event::Idle, None)?;
     }

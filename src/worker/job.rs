@@ -27,7 +27,6 @@ use crate::pg::{identity, procs, timeout, xact};
 use crate::point;
 use crate::registry::{AfterJob, Registration};
 use crate::settings;
-use logic::registry::claims::Refusal;
 use logic::segment::header::{Identity, Reply};
 use logic::sqlstate;
 use logic::wire::report::Field;
@@ -38,8 +37,8 @@ use std::sync::Arc;
 pub enum Performed {
     /// The job has an outcome. [`outcome::end_job`] has not been called yet.
     Ended,
-    /// Another worker runs the job, or none. This process has left the job.
-    Refused(Refusal),
+    /// Another worker runs the job, or none. This process has left the job and must end.
+    Refused,
 }
 
 /// Makes the job in the segment this process's current one. `None` if its launcher has given the job up. `start` says
@@ -107,15 +106,18 @@ pub fn perform(current: &Current, baseline: &mut Baseline, trees: &Context) -> R
     settings::hide_configuration();
     let restored = match may_connect(current, baseline) {
         Ok(true) => baseline.restore(&current.segment),
-        Ok(false) => Ok(Restored::Refused(Refusal::Leaves)),
+        Ok(false) => Ok(Restored::Refused),
         Err(error) => Err(error),
     };
     let ran = match restored {
         Ok(Restored::Yes) => attach_late(current)
             .and_then(|()| accept(current))
             .and_then(|()| run(current, trees, baseline.launcher_settings())),
-        Ok(Restored::Refused(refusal)) => match serve_signals() {
-            Ok(()) => return refuse(current, refusal).map(Performed::Refused),
+        Ok(Restored::Refused) => match serve_signals() {
+            Ok(()) => {
+                refuse(current)?;
+                return Ok(Performed::Refused);
+            }
             Err(error) => Err(error),
         },
         Err(error) => Err(error),
@@ -203,27 +205,21 @@ fn serve_signals() -> Result<()> {
 /// A launcher that awaits no reply has compared its settings with this session's and found them equal, so this is not
 /// reached; if it were, the job would fail, as its launcher has returned the handle. (Of a job that starts at a commit
 /// the reply means nothing, as in [`accept`].)
-fn refuse(current: &Current, refusal: Refusal) -> Result<Refusal> {
+fn refuse(current: &Current) -> Result<()> {
     let header = current.segment.header();
     let is_at_commit = header.identity.at_commit != 0;
     if header.reply() == Reply::NotAwaited && !is_at_commit {
         let error = PgError::new(sqlstate::INTERNAL_ERROR, "worker could not take over the session's settings");
         fail(current, &error)?;
-        outcome::end_job(current, AfterJob::Leave)?;
-        return Ok(Refusal::Leaves);
+        return outcome::end_job(current, AfterJob::Leave);
     }
-    // the dispatcher would find the same worker again
-    let refusal = if is_at_commit { Refusal::Leaves } else { refusal };
     current.with_sender(Sender::leave)?;
     current::clear();
     if is_at_commit {
         // its session goes by that
         header.set_worker_pid(0);
     }
-    if let Some(registration) = current.registration {
-        registration.exclusive(|r, me| r.refuse(me, refusal))?;
-    }
-    Ok(refusal)
+    current.registration.map_or(Ok(()), |registration| registration.exclusive(|r, me| r.refuse(me)))
 }
 
 /// Runs the job's statements and publishes their outcome. An error comes from before the commit, but for one of the

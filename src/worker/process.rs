@@ -23,7 +23,6 @@ use crate::pg::{activity, bgworker, entry, identity, latch, procs, signals};
 use crate::point;
 use crate::registry::{self, AfterJob, Call, IdleOutcome, Registration};
 use crate::settings;
-use logic::registry::claims::Refusal;
 use logic::registry::door::Door;
 use std::sync::Arc;
 
@@ -143,8 +142,8 @@ impl Worker {
     /// Runs the job to its end and hands over its outcome. False if the process must end.
     fn run(&mut self, current: &Current) -> Result<bool> {
         self.jobs_run += 1;
-        if let Performed::Refused(refusal) = job::perform(current, &mut self.baseline, &self.trees)? {
-            return Ok(refusal == Refusal::Stays);
+        if job::perform(current, &mut self.baseline, &self.trees)? == Performed::Refused {
+            return Ok(false);
         }
         let stays = self.may_stay(current);
         let notification = Notification::of(current)?;

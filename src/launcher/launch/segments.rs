@@ -66,14 +66,14 @@ pub fn get_alone(identity: Identity, content: &Content) -> Result<(Arc<Segment>,
 
 fn make(identity: Identity, content: &Content, pooling: Pooling) -> Result<(Arc<Segment>, u64)> {
     let settings = SettingsCache::take()?;
-    let (segment, hash) = if identity.is_elsewhere() {
+    let filled = if identity.is_elsewhere() {
         let state = guc_state::for_other_database(settings.bytes(), identity.encoding)?;
         (with_settings(identity, content, &state, pooling)?, guc_state::settings_hash(&state))
     } else {
         (with_settings(identity, content, settings.bytes(), pooling)?, settings.hash())
     };
     settings.put_back();
-    Ok((segment, guc_state::with_users(hash, &identity)))
+    Ok(filled)
 }
 
 fn with_settings(identity: Identity, content: &Content, state: &[u8], pooling: Pooling) -> Result<Arc<Segment>> {

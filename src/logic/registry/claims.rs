@@ -39,14 +39,6 @@ pub struct WorkerRequirements<'a> {
     pub likely: Option<u32>,
 }
 
-/// What becomes of a worker that refuses a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    Leaves,
-    /// Its session is what it was, for launchers that it suits better.
-    Stays,
-}
-
 /// A warm worker that waits for the rest of its job.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
@@ -249,13 +241,13 @@ impl<'a> Locked<'a> {
         (cookie != 0 && job.cookie.load(Relaxed) == cookie).then_some((slot, job))
     }
 
-    /// The worker does not run the job that it was offered, and leaves, or resets its session. The launcher is woken
-    /// and gives the job to a new process; if there is no launcher any more, the job is over.
+    /// The worker does not run the job that it was offered, and leaves. The launcher is woken and gives the job to
+    /// another process; if there is no launcher any more, the job is over.
     ///
     /// Suppose the launch is cancelled while the worker compares settings. `give_up` cannot free the slot of a job that
     /// the worker has; it marks the job abandoned. Should the worker refuse it now, no process is left that knows of
     /// the job: the worker frees the slot.
-    pub fn refuse(&mut self, worker: u32, refusal: Refusal) {
+    pub fn refuse(&mut self, worker: u32) {
         let Some(worker) = self.worker(worker) else {
             return;
         };
@@ -272,12 +264,6 @@ impl<'a> Locked<'a> {
             }
         }
         worker.set_job(0, 0);
-        // what it has mapped it has changed for the job: `become_idle` shows that
-        worker.promised.store(0, Relaxed);
-        worker.set_mapped([0; MAPPED]);
-        worker.set_activity(match refusal {
-            Refusal::Leaves => Activity::Leaving,
-            Refusal::Stays => Activity::Resetting,
-        });
+        worker.set_activity(Activity::Leaving);
     }
 }

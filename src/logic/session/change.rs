@@ -117,13 +117,6 @@ pub fn resets<'a>(mine: &[Setting<'a>], theirs: &[Setting]) -> Vec<Setting<'a>> 
     mine.iter().filter(|m| !m.is_of_transaction() && !m.is_default()).filter(in_the_way).copied().collect()
 }
 
-/// Does PL/pgSQL make the same of a function in both sessions, as far as settings decide?
-pub fn compile_alike(mine: &[Setting], theirs: &[Setting]) -> bool {
-    let decides = |s: &&Setting| s.name == b"search_path\0" || s.name.starts_with(b"plpgsql.");
-    let in_other = |one: &Setting, other: &[Setting]| other.iter().any(|s| (s.name, s.value) == (one.name, one.value));
-    mine.iter().filter(decides).all(|s| in_other(s, theirs)) && theirs.iter().filter(decides).all(|s| in_other(s, mine))
-}
-
 /// What of the settings that begin and end with a transaction counts when two sessions are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfTransaction {

@@ -13,7 +13,6 @@ use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::{guc_table, leftovers, xact};
 use crate::{process, settings};
-use logic::registry::claims::Refusal;
 use logic::session::libraries::{self, Loaded};
 
 /// After how many jobs the worker's memory is looked at.
@@ -86,7 +85,8 @@ impl Baseline {
         })
     }
 
-    /// Makes this the session of the job's launcher. Refused: nothing of the job has been done.
+    /// Makes this the session of the job's launcher. Refused: nothing of the job has been done, and this process must
+    /// end.
     pub fn restore(&mut self, segment: &Segment) -> Result<Restored> {
         let header = segment.header();
         let (settings, client_info) = (segment.bytes(header.settings), segment.bytes(header.client_info));
@@ -97,7 +97,7 @@ impl Baseline {
         self.note_placeholders()?;
         // A new process has what the launcher and the files have, and no more.
         if restored == Restored::Yes && self.resets > 0 && !self.session.has_all(&self.brought_placeholders) {
-            return Ok(Restored::Refused(Refusal::Leaves));
+            return Ok(Restored::Refused);
         }
         Ok(restored)
     }

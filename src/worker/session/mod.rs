@@ -23,17 +23,15 @@ mod users;
 
 use crate::pg::error::Result;
 use crate::pg::{guc_state, identity, leftovers, xact};
-use logic::registry::claims::Refusal;
 use logic::segment::header::{Identity, Reply};
-use logic::session::change;
 use users::Users;
 
 /// Whether the session has become the launcher's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Restored {
     Yes,
-    /// This session cannot become the launcher's: the job needs another process.
-    Refused(Refusal),
+    /// This session cannot become the launcher's: the job needs another process, and this one must end.
+    Refused,
 }
 
 /// How the session came to its settings, which decides what it can become next.
@@ -81,8 +79,6 @@ pub struct Session {
     /// Is the role that RESET ROLE gives a launcher's? By its name it may be the one with which this session began, and
     /// be another role all the same: one that a launcher whose own default is not known cannot take.
     has_launchers_role: bool,
-    /// Functions were compiled before configuration files were read that change what they mean.
-    has_outdated_functions: bool,
     /// The role with which this session began; 0 is none.
     own_role: u32,
     /// The users right after they became the launcher's.
@@ -122,31 +118,26 @@ impl Session {
         }
         // the launcher went by a hash; what SYSTEM_USER says cannot be changed
         if self.client_info != client_info {
-            return Ok(Restored::Refused(Refusal::Leaves));
+            return Ok(Restored::Refused);
         }
         // Before the roles are looked up: a change from here on is seen next time.
         let same_users = !leftovers::roles_changed()? && self.has_users_of(identity);
         let had_these = self.launcher == settings;
         if had_these && self.launcher_hash != 0 {
-            if same_users {
-                return Ok(Restored::Yes);
-            }
-            // a role of that name may be another one by now, and for functions that are compiled that matters
-            if self.has_users_of(identity) || !leftovers::has_compiled_functions() {
+            if !same_users {
                 self.adopt_users(identity)?;
-                return Ok(Restored::Yes);
             }
+            return Ok(Restored::Yes);
         }
-        let switched = self.switch_to(settings, identity).unwrap_or(Restored::Refused(Refusal::Leaves));
-        if switched == Restored::Yes {
-            return Ok(switched);
+        if matches!(self.switch_to(settings, identity), Ok(true)) {
+            return Ok(Restored::Yes);
         }
         xact::abort()?;
         if had_these && reply == Reply::NotAwaited {
             self.adopt_users(identity)?;
             return Ok(Restored::Yes);
         }
-        Ok(switched)
+        Ok(Restored::Refused)
     }
 
     /// The hash by which a launcher with the same settings knows this session; 0 if there is none.
@@ -158,12 +149,7 @@ impl Session {
     pub fn note_reload(&mut self) -> Result<()> {
         self.launcher_hash = 0;
         self.own = Vec::new();
-        let before = self.restored.bytes().to_vec();
-        self.restored.take()?;
-        let [before, now] = [&before, self.restored.bytes()].map(|state| guc_state::parse(state).unwrap_or_default());
-        self.has_outdated_functions |=
-            !change::compile_alike(&before.now, &now.now) && leftovers::has_compiled_functions();
-        Ok(())
+        self.restored.take()
     }
 
     /// Has the last launcher all of these settings? The names have their NULs.

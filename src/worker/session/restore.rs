@@ -1,10 +1,9 @@
 //! From one launcher's settings and users to another's, and back to them after a job.
 
 use super::users::Users;
-use super::{Restored, Serves, Session, State};
+use super::{Serves, Session, State};
 use crate::pg::error::Result;
-use crate::pg::{frontend, guc_state, guc_table, leftovers, xact};
-use logic::registry::claims::Refusal;
+use crate::pg::{frontend, guc_state, guc_table, xact};
 use logic::segment::header::Identity;
 use logic::session::change::{self, OfTransaction};
 use logic::session::overlay::overlay;
@@ -35,72 +34,58 @@ impl Session {
         let theirs = guc_state::wanted(&before, serialized).unwrap_or_default();
         self.defaults = theirs.defaults_beyond(&before).map(|s| s.name.to_vec()).collect();
         self.restored.take()?;
-        self.note_launcher(serialized, identity)
+        self.note_launcher(serialized)
     }
 
-    /// Makes the session, which was another launcher's, the launcher's with the settings `serialized`. Refused, or
-    /// an error, if it cannot: the caller must then abort the transaction, and the process must end unless it may stay,
-    /// or the launcher's settings are those that the session had.
+    /// Makes the session, which was another launcher's, the launcher's with the settings `serialized`. False, or an
+    /// error, if it cannot: the caller must then abort the transaction, and the process must end unless the launcher's
+    /// settings are those that the session had.
     ///
     /// Setting and resetting one by one is enough if the session was never restored wholesale, and if the launcher
     /// brings all the RESET values that earlier launchers have brought: those cannot be taken back. What the server
     /// made of it is compared with what the launcher has. Suppose that a setting's check hook refuses or changes the
     /// value in this session, because the role has no right to it or another one stands in the way: the comparison
     /// finds out, and the job goes to another process.
-    pub(super) fn switch_to(&mut self, serialized: &[u8], identity: &Identity) -> Result<Restored> {
-        const NO: Restored = Restored::Refused(Refusal::Leaves);
+    pub(super) fn switch_to(&mut self, serialized: &[u8], identity: &Identity) -> Result<bool> {
         let own = self.own.clone();
         let Some(sent) = guc_state::parse(serialized) else {
-            return Ok(NO);
+            return Ok(false);
         };
         let theirs = match guc_state::parse(&own) {
             _ if !sent.is_overlay => sent.clone(),
             Some(own) => overlay(&own, &sent),
             // what a new session would have is not known any more
-            None => return Ok(NO),
+            None => return Ok(false),
         };
         if self.state == State::Wholesale || !change::replaces_defaults(&self.defaults, &theirs) {
-            return Ok(NO);
+            return Ok(false);
         }
         if self.has_launchers_role && !sent.has_default_role() {
-            return Ok(NO);
-        }
-        if leftovers::has_compiled_functions() && !self.would_compile_alike(&theirs, identity)? {
-            let refusal = if self.has_outdated_functions { Refusal::Leaves } else { Refusal::Stays };
-            return Ok(Restored::Refused(refusal));
+            return Ok(false);
         }
         xact::begin()?;
         if !guc_state::change_to(&theirs, &sent, identity)? {
-            return Ok(NO);
+            return Ok(false);
         }
         xact::commit()?;
         self.now.take()?;
         let now = guc_state::parse(self.now.bytes()).unwrap_or_default();
         let theirs = guc_state::in_words_of(&now, &theirs)?;
         if !change::same(&now, &theirs, OfTransaction::Ignored) {
-            return Ok(NO);
+            return Ok(false);
         }
         let before = guc_state::parse(self.restored.bytes()).unwrap_or_default();
         let changed = theirs.defaults_beyond(&before).map(|s| s.name.to_vec());
         self.defaults.extend(changed.filter(|name| !self.defaults.contains(name)).collect::<Vec<_>>());
         std::mem::swap(&mut self.restored, &mut self.now);
-        self.note_launcher(serialized, identity)?;
-        Ok(Restored::Yes)
+        self.note_launcher(serialized)?;
+        Ok(true)
     }
 
-    /// Would functions, as they are compiled now, mean the same to a launcher with `theirs`? What their declarations
-    /// name was looked up once, along the path that held then, by the role that it was.
-    fn would_compile_alike(&self, theirs: &Settings, identity: &Identity) -> Result<bool> {
-        let mine = guc_state::parse(self.restored.bytes()).unwrap_or_default();
-        let theirs = guc_state::in_words_of(&mine, theirs)?;
-        let is_alike = self.has_users_of(identity) && change::compile_alike(&mine.now, &theirs.now);
-        Ok(is_alike && !self.has_outdated_functions)
-    }
-
-    fn note_launcher(&mut self, serialized: &[u8], identity: &Identity) -> Result<()> {
+    fn note_launcher(&mut self, serialized: &[u8]) -> Result<()> {
         self.launcher.clear();
         self.launcher.extend_from_slice(serialized);
-        self.launcher_hash = guc_state::with_users(guc_state::settings_hash(serialized), identity);
+        self.launcher_hash = guc_state::settings_hash(serialized);
         self.users = Users::now()?;
         let is_default = || guc_state::parse(serialized).is_some_and(|sent| sent.has_default_role());
         self.has_launchers_role |= self.users.role() != self.own_role && is_default();

@@ -56,9 +56,6 @@ impl Session {
         let sent = guc_state::parse(&self.launcher).unwrap_or_default();
         guc_state::adopt_users(&sent, identity)?;
         xact::commit()?;
-        if self.launcher_hash != 0 {
-            self.launcher_hash = guc_state::with_users(guc_state::settings_hash(&self.launcher), identity);
-        }
         self.users = Users::now()?;
         Ok(())
     }

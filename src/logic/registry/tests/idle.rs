@@ -2,7 +2,6 @@
 
 use super::model::{NEXT, Sleep, World};
 use super::workers::State;
-use crate::registry::claims::Refusal;
 use crate::registry::layout::MAPPED;
 use crate::registry::tables::OfferedJob;
 use crate::registry::totals::Start;
@@ -56,7 +55,7 @@ impl World {
             if pinned {
                 self.unpin(handle as usize - 1);
             }
-            self.exclusive(proc, |r| r.refuse(index, Refusal::Leaves));
+            self.exclusive(proc, |r| r.refuse(index));
             self.turn(proc, State::Closing(None));
             return "declines".into();
         }

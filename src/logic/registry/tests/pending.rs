@@ -5,7 +5,7 @@ mod stale_offers;
 
 use super::memory::{Acting, HISTORY, Machine, Memory, WORKERS};
 use super::model::{Job, end_of};
-use crate::registry::claims::{Claim, Refusal};
+use crate::registry::claims::Claim;
 use crate::registry::jobs::{Admission, End, NewJob};
 use crate::registry::layout::{Activity, MAPPED};
 use crate::registry::locked::{Locked, Process, Shared};
@@ -271,7 +271,7 @@ impl World {
                 }
             }
             Worker::Running { index, is_accepted: false, .. } if what % 2 == 1 => {
-                self.exclusive(proc, |r| r.refuse(index, Refusal::Leaves));
+                self.exclusive(proc, |r| r.refuse(index));
                 self.exit(proc, index)
             }
             Worker::Running { index, slot, cookie, is_accepted: false } => {
@@ -285,7 +285,7 @@ impl World {
                 Worker::Resetting { index }
             }
             Worker::Resetting { index } if what == 1 && self.memory.tables().offered(index).is_some() => {
-                self.exclusive(proc, |r| r.refuse(index, Refusal::Leaves));
+                self.exclusive(proc, |r| r.refuse(index));
                 self.exit(proc, index)
             }
             Worker::Resetting { index } => match self.exclusive(proc, |r| r.become_idle(index, 0, mapped)) {

@@ -9,7 +9,7 @@
 use super::memory::{Acting, Machine, Memory, WORKERS};
 use super::model::{World, end_of};
 use crate::job::state::Stop;
-use crate::registry::claims::{Claim, Refusal, WorkerRequirements};
+use crate::registry::claims::{Claim, WorkerRequirements};
 use crate::registry::jobs::{Admission, End, NewJob};
 use crate::registry::layout::{Key, MAPPED};
 use crate::registry::locked::{Locked, Process, Shared};
@@ -253,7 +253,7 @@ fn work(shop: &Shop, proc: u32, first: u32) {
         let slot = segment.slot.load(Relaxed);
         let has_job = shop.exclusive(me, |r| r.take_job(worker, slot, segment.cookie));
         if has_job && is_warm && segment.wants_reply.load(Acquire) && dice.roll(8) == 0 {
-            shop.exclusive(me, |r| r.refuse(worker, Refusal::Leaves));
+            shop.exclusive(me, |r| r.refuse(worker));
             break;
         }
         let mut stays = has_job || is_warm;

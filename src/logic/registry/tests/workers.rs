@@ -1,7 +1,6 @@
 //! What a background worker does: `worker/process`, `worker/idle` and its exit callback.
 
 use super::model::{END, Job, Planted, Sleep, World, end_of};
-use crate::registry::claims::Refusal;
 use crate::registry::jobs::End;
 use crate::registry::layout::MAPPED;
 use crate::registry::locked::Process;
@@ -205,12 +204,9 @@ impl World {
             State::Restoring(_) if what % 4 == 0 && self.segments[handle].wants_reply => {
                 self.leave_queue(handle);
                 let index = self.index(proc);
-                let stays = what % 8 == 0;
-                let refusal = if stays { Refusal::Stays } else { Refusal::Leaves };
-                self.exclusive(proc, |r| r.refuse(index, refusal));
-                self.worker_mut(proc).promised = false;
+                self.exclusive(proc, |r| r.refuse(index));
                 self.counts.refuse(self.segments[handle].cookie);
-                self.turn(proc, if stays { State::Resetting } else { State::Closing(None) });
+                self.turn(proc, State::Closing(None));
                 format!("refuses {}", self.segments[handle].cookie)
             }
             State::Restoring(_) => {

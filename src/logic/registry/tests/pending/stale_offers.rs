@@ -59,7 +59,7 @@ fn the_worker_that_had_the_offer_leaves_the_job_alone() {
         ("takes the job", |world, worker| world.work(worker, 2)),
         ("declines", |world, worker| {
             let Worker::Idle { index } = world.workers[worker] else { unreachable!() };
-            world.exclusive(FIRST_WORKER + worker as u32, |r| r.refuse(index, Refusal::Leaves));
+            world.exclusive(FIRST_WORKER + worker as u32, |r| r.refuse(index));
         }),
         ("stays", |_, _| ()),
     ];
