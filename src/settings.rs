@@ -239,7 +239,7 @@ where
             &MAX_JOBS,
             c"pg_background.max_jobs",
             c"Sets the maximum number of background jobs of all sessions at a time.",
-            [256, 1, 65536],
+            [256, 1, logic::registry::layout::MAX_JOBS as i32],
             Unit::None,
             Set::AtStart,
         ),

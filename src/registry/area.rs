@@ -103,8 +103,8 @@ pub fn get() -> Result<Option<&'static Registry>> {
         Known::Unknown => {}
     }
     // The name bears the layout's number: libraries that differ in it do not meet.
-    const { assert!(layout::LAYOUT == 10) };
-    if !shmem::attach(c"pg_background 10", Layout::new(configured()).end, ready)? {
+    const { assert!(layout::LAYOUT == 11) };
+    if !shmem::attach(c"pg_background 11", Layout::new(configured()).end, ready)? {
         *REGISTRY.lock() = Known::Missing;
     }
     Ok(known())

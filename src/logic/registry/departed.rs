@@ -6,13 +6,10 @@
 //! worker has it; but a worker that dies before its callback is registered, say, answers for nothing.
 
 use super::jobs::End;
-use super::layout::{Activity, WorkerSlot};
+use super::layout::{Activity, SLOT_WORDS, WorkerSlot};
 use super::locked::{Locked, Process};
 use super::totals::Start;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Words of 64 bits for as many job slots as `pg_background.max_jobs` allows, 65536.
-const SLOT_WORDS: usize = 1024;
 
 impl Locked<'_> {
     /// Frees the slots of workers and jobs whose processes are gone, and wakes the launchers of those jobs, and all who

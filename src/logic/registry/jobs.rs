@@ -4,7 +4,7 @@
 //! comes round. A launch that fails before a worker has the job frees the slot without a trace.
 
 use super::claims::{Claim, WorkerRequirements};
-use super::layout::{Activity, JobSlot};
+use super::layout::{Activity, JobSlot, SLOT_WORDS};
 use super::locked::{Locked, Shared};
 use super::quota::{self, Scope};
 use super::rows::JobName;
@@ -171,16 +171,13 @@ impl Locked<'_> {
         job.awaited.store(u32::from(new.committed_by.is_some()), Relaxed);
         job.progress.clear();
         job.automatic.clear();
-        self.set_kind(index, quota::kind(new.database, new.role));
+        if let Some(kind) = self.kinds.get(index as usize) {
+            kind.store(quota::kind(new.database, new.role), Relaxed);
+        }
+        self.head.used[index as usize / 64 % SLOT_WORDS].fetch_or(1 << (index % 64), Relaxed);
         // Last: a look without the lock that finds this cookie finds this job's fields.
         job.cookie.store(new.cookie, Release);
         Admission::Admitted(index, self.claim_for(index, new))
-    }
-
-    fn set_kind(&self, slot: u32, kind: u64) {
-        if let Some(entry) = self.kinds.get(slot as usize) {
-            entry.store(kind, Relaxed);
-        }
     }
 
     /// The launch has failed and its caller gets no handle: frees the job's slot or, if a worker has the job, asks that
@@ -257,7 +254,7 @@ impl Locked<'_> {
     pub(super) fn free_job(&mut self, slot: u32, job: &JobSlot) {
         self.wakes.some_ended |= job.awaited.load(Relaxed) != 0;
         job.cookie.store(0, Release);
-        self.set_kind(slot, 0);
+        self.head.used[slot as usize / 64 % SLOT_WORDS].fetch_and(!(1 << (slot % 64)), Relaxed);
         job.next_free.store(self.head.free_job.load(Relaxed), Relaxed);
         self.head.free_job.store(slot + 1, Relaxed);
         self.head.free_jobs.fetch_add(1, Relaxed);

@@ -22,7 +22,11 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 
 pub const MAGIC: u64 = 0x7067_5f62_6772_6567;
 /// Counts changes of this file's layout: a library that finds another number refuses the registry.
-pub const LAYOUT: u32 = 10;
+pub const LAYOUT: u32 = 11;
+
+/// `pg_background.max_jobs` at most, and words of 64 bits for as many job slots.
+pub const MAX_JOBS: u32 = 65_536;
+pub const SLOT_WORDS: usize = MAX_JOBS as usize / 64;
 
 /// Bytes of a job's text, label and error message.
 pub const QUERY_SIZE: usize = 1024;
@@ -82,6 +86,8 @@ pub struct Head {
     /// A job has ended that is marked (`JobSlot::awaited`): sessions wait here for the end of one of several jobs.
     pub(crate) some_ended: ConditionVariable,
     pub(crate) waiters: [Waiter; MAX_WAITERS],
+    /// A bit for each job slot: is it in use? Under the lock.
+    pub(crate) used: [AtomicU64; SLOT_WORDS],
     pub(crate) pending: Pending,
 }
 

@@ -117,7 +117,7 @@ impl Shared<'_> {
     }
 
     fn count_running<'r>(&self, requests: impl Iterator<Item = &'r Request> + Clone) -> Running {
-        Running::count(requests, self.running(), self.kinds.iter().map(|kind| kind.load(Relaxed)))
+        Running::count(requests, self.running(), self.used_kinds())
     }
 
     /// How many running jobs the limit counts that has kept the job out, for its error. It may be gone by now.

@@ -36,7 +36,7 @@ pub struct Request {
 /// As many launches can wait at a time.
 pub const MAX_WAITERS: usize = 128;
 
-/// A job's database and role as one number, never 0.
+/// A job's database and role as one number.
 pub fn kind(database: u32, role: u32) -> u64 {
     u64::from(database) << 32 | u64::from(role)
 }
@@ -49,7 +49,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// `total` jobs run, of these `kinds`; 0 is none.
+    /// `total` jobs run, of these `kinds`.
     pub fn count<'a>(
         requests: impl Iterator<Item = &'a Request> + Clone,
         total: u32,
@@ -59,7 +59,7 @@ impl Running {
         let roles = requests.filter(|r| r.limits.per_role != 0).map(|r| r.role);
         let mut running = Self { total, databases: Counts::of(databases), roles: Counts::of(roles) };
         if running.databases.len + running.roles.len > 0 {
-            for kind in kinds.filter(|kind| *kind != 0) {
+            for kind in kinds {
                 running.databases.add((kind >> 32) as u32);
                 running.roles.add(kind as u32);
             }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     fn ask(me: Request, ahead: &[Request], running: &[(u32, u32)], free: u32) -> Option<Scope> {
-        let kinds = running.iter().map(|(database, role)| kind(*database, *role)).chain([0]);
+        let kinds = running.iter().map(|(database, role)| kind(*database, *role));
         let running = Running::count(ahead.iter().chain([&me]), running.len() as u32, kinds);
         verdict(&me, ahead.iter(), |scope, request| running.within(scope, request), free)
     }

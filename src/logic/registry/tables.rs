@@ -30,12 +30,21 @@ pub struct OfferedJob {
 pub struct Tables<'t> {
     pub(crate) head: &'t Head,
     pub(crate) jobs: &'t [JobSlot],
-    /// For each job slot the job's database and role, 0 in a free one: what quotas count, where one look takes little.
+    /// For each job slot that is in use the job's database and role: what quotas count, where one look takes little.
     pub(crate) kinds: &'t [AtomicU64],
     pub(crate) workers: &'t [WorkerSlot],
     pub(crate) history: &'t [HistoryEntry],
     pub(crate) totals: &'t [Totals],
     pub(crate) shown_waits: &'t [ShownWait],
+}
+
+/// The numbers of the bits that are set.
+fn bits(mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = (word != 0).then(|| word.trailing_zeros());
+        word &= word.wrapping_sub(1);
+        bit
+    })
 }
 
 impl Head {
@@ -92,16 +101,21 @@ impl<'t> Tables<'t> {
         self.jobs.get(slot as usize)
     }
 
-    /// The job slots that are in use, with their numbers: few of many, most often, and far apart, so their `kinds` are
-    /// looked at first.
-    pub(crate) fn used(&self) -> impl Iterator<Item = (u32, &'t JobSlot)> + use<'t> {
-        let slots = (0..).zip(self.kinds).zip(self.jobs);
-        slots.filter(|((_, kind), _)| kind.load(Relaxed) != 0).map(|((index, _), job)| (index, job))
+    /// The slots of the jobs that have not ended: few of many, most often, so each look takes 64 slots at once.
+    pub fn used_slots(&self) -> impl Iterator<Item = u32> + use<'t> {
+        let words = self.head.used.iter().take(self.jobs.len().div_ceil(64));
+        let words = (0..).step_by(64).zip(words);
+        words.flat_map(|(first, word)| bits(word.load(Relaxed)).map(move |bit| first + bit))
     }
 
-    /// The slots of the jobs that have not ended.
-    pub fn used_slots(&self) -> impl Iterator<Item = u32> + use<'t> {
-        self.used().map(|(slot, _)| slot)
+    pub(crate) fn used(&self) -> impl Iterator<Item = (u32, &'t JobSlot)> + use<'t> {
+        let jobs = self.jobs;
+        self.used_slots().filter_map(|slot| Some((slot, jobs.get(slot as usize)?)))
+    }
+
+    pub(crate) fn used_kinds(&self) -> impl Iterator<Item = u64> + use<'t> {
+        let kinds = self.kinds;
+        self.used_slots().filter_map(|slot| Some(kinds.get(slot as usize)?.load(Relaxed)))
     }
 
     /// How many jobs have not ended.
@@ -243,5 +257,18 @@ impl<'t> Tables<'t> {
             }
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bits;
+
+    #[test]
+    fn finds_each_bit_once() {
+        let numbers = |word| bits(word).collect::<Vec<_>>();
+        assert_eq!(numbers(0), []);
+        assert_eq!(numbers(1 | 1 << 6 | 1 << 63), [0, 6, 63]);
+        assert_eq!(numbers(u64::MAX), (0..64).collect::<Vec<_>>());
     }
 }

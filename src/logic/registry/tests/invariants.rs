@@ -43,10 +43,13 @@ impl World {
         if free.len() != tables.head.free_jobs.load(Relaxed) as usize {
             complaint = complaint.or(Some("free slots are counted wrong"));
         }
-        for (job, kind) in tables.jobs.iter().zip(tables.kinds) {
+        for (slot, (job, kind)) in (0..).zip(tables.jobs.iter().zip(tables.kinds)) {
             let is_used = job.cookie.load(Relaxed) != 0;
+            if is_used != used.contains(&slot) {
+                complaint = complaint.or(Some("a slot in use is not noted, or a free one is"));
+            }
             let expected = quota::kind(job.database.load(Relaxed), job.role.load(Relaxed));
-            if kind.load(Relaxed) != if is_used { expected } else { 0 } {
+            if is_used && kind.load(Relaxed) != expected {
                 complaint = complaint.or(Some("a slot's kind is not its job's"));
             }
         }

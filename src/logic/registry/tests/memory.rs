@@ -2,7 +2,7 @@
 
 use crate::registry::door::SharedLimits;
 use crate::registry::history::HistoryEntry;
-use crate::registry::layout::{ConditionVariable, Head, JobSlot, SAID, ShownWait, Totals, WorkerSlot};
+use crate::registry::layout::{ConditionVariable, Head, JobSlot, SAID, SLOT_WORDS, ShownWait, Totals, WorkerSlot};
 use crate::registry::locked::{Process, Server};
 use crate::registry::pending::Pending;
 use crate::registry::queue::Waiter;
@@ -58,6 +58,7 @@ impl Memory {
                 departed: ConditionVariable::default(),
                 some_ended: ConditionVariable::default(),
                 waiters: std::array::from_fn(|_| Waiter::default()),
+                used: [const { AtomicU64::new(0) }; SLOT_WORDS],
             }),
             jobs: many(JOBS),
             kinds: many(JOBS),
@@ -225,5 +226,5 @@ impl Server for Acting<'_> {
 fn a_slot_takes_what_is_documented() {
     let job = size_of::<JobSlot>() + size_of::<AtomicU64>() + size_of::<ShownWait>();
     let fixed = size_of::<Head>() + crate::registry::layout::TOTALS * size_of::<Totals>();
-    assert_eq!((job, size_of::<HistoryEntry>(), size_of::<WorkerSlot>(), fixed), (1584, 1768, 216, 82_264));
+    assert_eq!((job, size_of::<HistoryEntry>(), size_of::<WorkerSlot>(), fixed), (1584, 1768, 216, 90_456));
 }
