@@ -133,6 +133,18 @@ SELECT percent, rows, source, ends FROM in_the_middle('PREPARE p AS SELECT * FRO
 CREATE FUNCTION asked() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) FROM target); END $$;
 SELECT percent, ends FROM in_the_middle('PREPARE p(bigint) AS SELECT count(*) FROM source WHERE gate(id) AND $1 >= 0; EXECUTE p(asked())', at_least => 60);
 SELECT percent, ends FROM in_the_middle('PREPARE p(bigint) AS SELECT id FROM source WHERE gate(id) AND $1 >= 0; CREATE TABLE made_so AS EXECUTE p(asked())', at_least => 60);
+CREATE FUNCTION asked_in_a_loop() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    r record;
+    n bigint := 0;
+BEGIN
+    FOR r IN SELECT id FROM target LOOP
+        n := n + 1;
+    END LOOP;
+    RETURN n;
+END
+$$;
+SELECT percent, ends FROM in_the_middle('PREPARE p(bigint) AS SELECT count(*) FROM source WHERE gate(id) AND $1 >= 0; EXECUTE p(asked_in_a_loop())', at_least => 60);
 DROP TABLE made_later;
 -- Nor, of FETCH, that of the first query in a function.
 CREATE FUNCTION counted(n int) RETURNS bigint LANGUAGE plpgsql AS $$
@@ -195,6 +207,31 @@ SELECT pg_advisory_unlock(1111);
 SELECT pg_background_await((:holder, :holder_cookie)::pg_background_handle);
 SELECT pg_background_await((:pid, :cookie)::pg_background_handle);
 SELECT state FROM pg_background_outcome((:pid, :cookie)::pg_background_handle);
+
+-- The check of a foreign key that is added is the command's own plan, and a query that an event trigger runs before it is not.
+CREATE SEQUENCE compared;
+CREATE FUNCTION is_same(a int, b int) RETURNS bool LANGUAGE plpgsql COST 1000 AS $$ BEGIN PERFORM gate(nextval('compared')::int); RETURN a = b; END $$;
+CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, PROCEDURE = is_same);
+CREATE OPERATOR CLASS gated_ops FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 ===, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 btint4cmp(int, int);
+CREATE TABLE one (id int);
+CREATE UNIQUE INDEX ON one (id gated_ops);
+INSERT INTO one VALUES (1);
+CREATE TABLE ones AS SELECT 1 AS id FROM source;
+ANALYZE one, ones;
+CREATE FUNCTION looks() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM count(*) FROM source WHERE slowly(id); END $$;
+CREATE EVENT TRIGGER looks ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXECUTE FUNCTION looks();
+SELECT percent, source, ends FROM in_the_middle('ALTER TABLE ones ADD FOREIGN KEY (id) REFERENCES one (id)', settings => '{"enable_indexscan": "off", "enable_bitmapscan": "off", "enable_indexonlyscan": "off"}');
+DROP EVENT TRIGGER looks;
+DROP TABLE one, ones;
+
+-- Triggers that run for no row, or hardly for one, take no share of the statement.
+CREATE TABLE with_triggers (id int UNIQUE DEFERRABLE);
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER sometimes AFTER INSERT ON with_triggers FOR EACH ROW WHEN (new.id < 0) EXECUTE FUNCTION nothing();
+CREATE TRIGGER elsewhere AFTER INSERT ON with_triggers FOR EACH ROW EXECUTE FUNCTION nothing();
+ALTER TABLE with_triggers ENABLE REPLICA TRIGGER elsewhere;
+SELECT percent, ends FROM in_the_middle('INSERT INTO with_triggers SELECT id FROM source WHERE gate(id)');
+DROP TABLE with_triggers;
 
 -- A deferred check is no statement of the job's: what it runs is the phase.
 CREATE FUNCTION checked() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM count(*) FROM source WHERE gate(id); RETURN NULL; END $$;

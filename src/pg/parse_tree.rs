@@ -54,14 +54,15 @@ pub enum Destination {
     /// Nowhere yet when the plan is started, or to EXPLAIN: not to a function, whose queries may come before (one that
     /// gives an argument of EXECUTE).
     NoFunction,
-    /// To the server's own query: one plan after another is taken for the command's.
+    /// To the server's check of a foreign key, which it asks in its own words; a command may have several.
+    KeyCheck,
     Any,
 }
 
 impl Destination {
-    /// Is it not known where the rows go?
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::NoFunction | Self::Any)
+    /// Can one plan after another be taken for the command's?
+    pub fn may_follow(self) -> bool {
+        matches!(self, Self::NoFunction | Self::KeyCheck)
     }
 }
 
@@ -205,8 +206,7 @@ impl<'a> Tree<'a> {
             sys::NodeTag_T_ExplainStmt | sys::NodeTag_T_ExecuteStmt | sys::NodeTag_T_DeclareCursorStmt => {
                 Work::Plan(Destination::NoFunction)
             }
-            // which checks a foreign key with a query
-            sys::NodeTag_T_AlterTableStmt => Work::Plan(Destination::Any),
+            sys::NodeTag_T_AlterTableStmt => Work::Plan(Destination::KeyCheck),
             // FETCH, too: its plan was started before. And COPY … FROM: its triggers have plans.
             _ => Work::Itself,
         }

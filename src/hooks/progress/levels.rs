@@ -87,7 +87,7 @@ impl Levels {
             Top::CommandWithPlan(destination) => {
                 // one that came first may have been another's, or there are several
                 let is_first = !self.has_main;
-                let follows = || destination.is_open() && !self.started.iter().any(|one| one.is_main);
+                let follows = || destination.may_follow() && !self.started.iter().any(|one| one.is_main);
                 let is_awaited = self.depth == 1 && (is_first || follows()) && !current::is_committing();
                 is_awaited.then_some(destination)
             }

@@ -63,6 +63,8 @@ impl<'a> Query<'a> {
             }
             Destination::Copy => to == Some(sys::CommandDest_DestCopyOut),
             Destination::NoFunction => !matches!(to, Some(sys::CommandDest_DestSPI | sys::CommandDest_DestSQLFunction)),
+            // ri_triggers.c
+            Destination::KeyCheck => self.text().starts_with(b"SELECT fk.\""),
             Destination::Any => true,
         }
     }
