@@ -123,17 +123,32 @@ enum Place {
     Slot(u32, Option<Claim>),
 }
 
-/// Asks to be admitted; otherwise says which limit keeps the job out. A claim that is sure becomes an offer in the same
-/// hold of the lock.
+/// What keeps a launch out.
+struct Refused {
+    by: Scope,
+    /// In the queue, where it waits; `None` when it may not wait, or there is no room.
+    ticket: Option<u64>,
+}
+
+/// Asks to be admitted. A claim that is sure becomes an offer in the same hold of the lock; a launch that is refused
+/// and may wait joins the queue, if it is not there.
 fn ask(
     registry: &Registry,
     segment: &Segment,
     new: &NewJob,
     ticket: Option<u64>,
-) -> Result<std::result::Result<Place, Scope>> {
+) -> Result<std::result::Result<Place, Refused>> {
     let handle = segment.handle();
+    let may_wait = Instant::now() < new.give_up;
     registry.exclusive(|r| match r.admit(new, ticket) {
-        Admission::Refused(scope) => Err(scope),
+        Admission::Refused(by) => {
+            let joins = ticket.is_none() && may_wait;
+            let joined = joins.then(|| r.join(new, registry::Queue::ForSlot)).flatten();
+            if joined.is_some() {
+                r.count_launch(new.database, new.role, LaunchEvent::Waits);
+            }
+            Err(Refused { by, ticket: ticket.or(joined) })
+        }
         Admission::Admitted(slot, Some(claim)) if claim.is_sure => {
             segment.header().prepare_offer(Some(slot), Reply::NotAwaited);
             mq::appoint_writer(segment, claim.proc);
@@ -144,32 +159,42 @@ fn ask(
     })
 }
 
+fn count(registry: &Registry, new: &NewJob, event: LaunchEvent) -> Result<()> {
+    registry.exclusive(|r| r.count_launch(new.database, new.role, event))
+}
+
 fn wait_for_slot(registry: &Registry, segment: &Segment, new: &NewJob) -> Result<Place> {
     let mut refused_by = match ask(registry, segment, new, None)? {
         Ok(place) => return Ok(place),
-        Err(scope) => scope,
+        Err(refused) => refused,
     };
-    if Instant::now() < new.give_up {
-        if let Some(ticket) = registry.exclusive(|r| r.join(new, registry::Queue::ForSlot))? {
-            count(registry, new, LaunchEvent::Waits)?;
-            let waited = wait::for_turn(new.give_up, || {
-                door::check()?;
-                Ok(match ask(registry, segment, new, Some(ticket))? {
-                    Ok(place) => Some(place),
-                    Err(scope) => {
-                        refused_by = scope;
-                        None
-                    }
-                })
-            });
-            registry.exclusive(|r| r.quit(ticket))?;
-            if let Some(place) = waited? {
-                return Ok(place);
+    if let Some(ticket) = refused_by.ticket {
+        // in the hold of the lock in which it joined: whoever frees a place has woken it since
+        let mut has_just_asked = true;
+        let waited = wait::for_turn(new.give_up, || {
+            if std::mem::take(&mut has_just_asked) {
+                return Ok(None);
+            }
+            door::check()?;
+            Ok(match ask(registry, segment, new, Some(ticket))? {
+                Ok(place) => Some(place),
+                Err(refused) => {
+                    refused_by = refused;
+                    None
+                }
+            })
+        });
+        match waited {
+            // and so is in the queue no more
+            Ok(Some(place)) => return Ok(place),
+            other => {
+                registry.exclusive(|r| r.quit(ticket))?;
+                other?;
             }
         }
     }
     count(registry, new, LaunchEvent::Rejected)?;
-    Err(refusal(registry, new, refused_by)?)
+    Err(refusal(registry, new, refused_by.by)?)
 }
 
 /// May this launch ask for a process now? With its ticket: are all launches that came before it gone? Without a
@@ -177,10 +202,6 @@ fn wait_for_slot(registry: &Registry, segment: &Segment, new: &NewJob) -> Result
 pub fn is_next_for_process(registry: &Registry, ticket: Option<u64>) -> Result<bool> {
     // Most often no launch waits: the lock is not taken then.
     if registry.has_waiters() { registry.shared(|r| r.is_next_for_process(ticket)) } else { Ok(true) }
-}
-
-fn count(registry: &Registry, new: &NewJob, event: LaunchEvent) -> Result<()> {
-    registry.exclusive(|r| r.count_launch(new.database, new.role, event))
 }
 
 /// The error of a launch that a limit has kept out.
