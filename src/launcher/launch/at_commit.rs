@@ -179,15 +179,13 @@ fn ended(end: End) {
     let mut requested = exit::seize(&REQUESTED);
     match end {
         End::SubtransactionCommitted { id, parent } => {
-            requested.iter_mut().filter(|job| job.subtransaction == id).for_each(|job| job.subtransaction = parent);
+            let first = first_of(&requested, id);
+            requested[first..].iter_mut().for_each(|job| job.subtransaction = parent);
         }
-        End::SubtransactionAborted { id } => requested.retain(|job| {
-            let stays = job.subtransaction != id;
-            if !stays {
-                forget(job);
-            }
-            stays
-        }),
+        End::SubtransactionAborted { id } => {
+            let first = first_of(&requested, id);
+            requested.drain(first..).for_each(|job| forget(&job));
+        }
         End::Gone => {
             requested.iter().for_each(forget);
             requested.clear();
@@ -196,6 +194,13 @@ fn ended(end: End) {
         // its locks are not free yet
         End::Committed => {}
     }
+}
+
+/// Where the jobs begin that a subtransaction has asked for, which ends just now. They are the last ones: what has
+/// begun in it has ended, and is its own by now. (A transaction may have many jobs, and as many subtransactions.)
+fn first_of(requested: &[Requested], subtransaction: u32) -> usize {
+    let own = requested.iter().rev().take_while(|job| job.subtransaction == subtransaction);
+    requested.len() - own.count()
 }
 
 /// The transaction has committed, and its locks are free: nothing may fail, nor wait, still.

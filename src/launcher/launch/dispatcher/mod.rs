@@ -64,6 +64,7 @@ pub fn run(_argument: u32) -> Result<()> {
         removed: Vec::new(),
         starts: (0, 0),
         turns: Vec::new(),
+        reaped_at: None,
         shortage: None,
         held_off: Vec::new(),
         told: Vec::new(),
@@ -85,6 +86,8 @@ struct Dispatcher {
     /// The cookie of the job for which processes have ended before they had it, and how many.
     starts: (i64, u32),
     turns: Vec<Turn>,
+    /// When it looked for jobs of processes that are gone.
+    reaped_at: Option<Instant>,
     shortage: Option<Shortage>,
     /// Addresses of jobs whose own segments cannot be mapped, until they are tried again.
     held_off: Vec<(u64, Instant)>,

@@ -1,9 +1,10 @@
 //! Turns: jobs that a limit keeps out hold tickets in the queue of launches, as sessions that wait do.
 
-use super::Dispatcher;
+use super::{Dispatcher, LOOK_AGAIN};
 use crate::pg::error::Result;
 use crate::registry::{Admission, NewJob, Queue};
 use logic::registry::quota::Scope;
+use std::time::Instant;
 
 /// So many jobs hold tickets: there must be room for sessions that wait.
 const MAX_TURNS: usize = 16;
@@ -44,10 +45,15 @@ impl Dispatcher {
         let turn = self.turns.iter().position(|turn| turn.address == address);
         let ticket = turn.map(|turn| self.turns[turn].ticket);
         let turns = &self.turns;
+        // With a ticket this is left to those that come by, and for these jobs nobody need come by. Not at each end of
+        // a job: it is a look at all workers.
+        let reaps = ticket.is_some() && self.reaped_at.is_none_or(|at| at.elapsed() >= LOOK_AGAIN);
+        if reaps {
+            self.reaped_at = Some(Instant::now());
+        }
         let (admission, joined) = self.registry.exclusive(|r| {
             let mut admission = r.admit(new, ticket);
-            // with a ticket this is left to those that come by, and for these jobs nobody need come by
-            if matches!(admission, Admission::Refused(_)) && ticket.is_some() && r.reap() {
+            if matches!(admission, Admission::Refused(_)) && reaps && r.reap() {
                 admission = r.admit(new, ticket);
             }
             let mut joined = None;
