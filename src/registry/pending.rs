@@ -17,6 +17,7 @@ use logic::registry::rows::JobRow;
 use logic::sqlstate;
 use logic::wire::pending::PendingJob;
 use parking_lot::Mutex;
+use std::collections::HashSet;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
@@ -171,12 +172,14 @@ impl Registry {
         self.ensure_dispatcher()?;
         let mut rows = Vec::new();
         self.walk(0, |pending| {
-            let row = pending.row()?;
-            if !self.has_ended(row.cookie) {
-                rows.push(row);
-            }
+            rows.push(pending.row()?);
             Ok(None::<()>)
         })?;
+        if !rows.is_empty() {
+            // looked at afterwards, and once for all of them: the history may be long
+            let ended: HashSet<i64> = self.ends().map(|(_, cookie, _)| cookie).collect();
+            rows.retain(|row| !ended.contains(&row.cookie));
+        }
         Ok(rows)
     }
 
