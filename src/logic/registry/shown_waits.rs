@@ -7,6 +7,7 @@
 
 use super::layout::{SHOWN_JOBS, ShownWait};
 use super::locked::{Locked, Process, Shared};
+use super::tables::Tables;
 use crate::wait_graph::Needs;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -27,13 +28,18 @@ impl Shown {
     }
 }
 
+impl<'t> Tables<'t> {
+    /// The entries in use. The table has one for each job there could be, so it is looked at only as far as needed.
+    fn shown(&self) -> impl Iterator<Item = &'t ShownWait> + use<'t> {
+        let used = self.shown_waits.iter().filter(|entry| entry.number.load(Relaxed) != 0);
+        used.take(self.head.shown_waits.load(Relaxed) as usize)
+    }
+}
+
 impl Shared<'_> {
     /// The wait that the process with that pid shows.
     pub fn wait_of(&self, pid: i32) -> Option<Shown> {
-        if self.head.shown_waits.load(Relaxed) == 0 {
-            return None;
-        }
-        let entry = self.shown_waits.iter().find(|entry| entry.is_of(pid))?;
+        let entry = self.shown().find(|entry| entry.is_of(pid))?;
         let any = entry.for_any.load(Relaxed) != 0;
         Some(Shown {
             number: entry.number.load(Relaxed),
@@ -57,7 +63,7 @@ impl Locked<'_> {
         };
         let entries = || self.shown_waits.iter();
         let is_free = |entry: &&ShownWait| entry.number.load(Relaxed) == 0;
-        let mine = entries().find(|entry| entry.is_of(me.pid));
+        let mine = self.shown().find(|entry| entry.is_of(me.pid));
         let Some(entry) = mine.or_else(|| entries().find(is_free)).or_else(|| entries().find(is_gone)) else {
             return;
         };
@@ -77,7 +83,7 @@ impl Locked<'_> {
     /// This process waits no longer.
     pub fn hide_wait(&mut self) {
         let me = self.server.me().pid;
-        for entry in self.shown_waits.iter().filter(|entry| entry.is_of(me)) {
+        if let Some(entry) = self.shown().find(|entry| entry.is_of(me)) {
             entry.number.store(0, Relaxed);
             self.head.shown_waits.fetch_sub(1, Relaxed);
         }
@@ -86,6 +92,6 @@ impl Locked<'_> {
 
 impl ShownWait {
     fn is_of(&self, pid: i32) -> bool {
-        self.number.load(Relaxed) != 0 && self.pid.load(Relaxed) == pid
+        self.pid.load(Relaxed) == pid
     }
 }

@@ -23,17 +23,19 @@ pub enum LaunchEvent {
     Rejected,
 }
 
-/// The entry for that database and role, made when there is none; the last one when there is no room.
+/// The entry for that database and role, made when there is none; the last one when there is no room. Under the lock.
 fn totals_of(table: &[Totals], database: u32, role: u32) -> Option<&Totals> {
     let key = Totals::key(database, role);
     let (last, entries) = table.split_last()?;
     let start = usize::try_from(key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40).unwrap_or(0);
     for i in 0..entries.len() {
         let entry = &entries[(start + i) % entries.len()];
-        match entry.key.compare_exchange(0, key, Relaxed, Relaxed) {
-            Ok(_) => return Some(entry),
-            Err(found) if found == key => return Some(entry),
-            Err(_) => {}
+        let found = entry.key.load(Relaxed);
+        if found == 0 {
+            entry.key.store(key, Relaxed);
+        }
+        if found == 0 || found == key {
+            return Some(entry);
         }
     }
     Some(last)

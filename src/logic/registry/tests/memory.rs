@@ -34,6 +34,10 @@ fn many<T: Default>(count: usize) -> Vec<T> {
 
 impl Memory {
     pub fn new() -> Self {
+        Self::with_jobs(JOBS)
+    }
+
+    pub fn with_jobs(jobs: usize) -> Self {
         let memory = Self {
             head: Box::new(Head {
                 pending: Pending::default(),
@@ -60,8 +64,8 @@ impl Memory {
                 waiters: std::array::from_fn(|_| Waiter::default()),
                 used: [const { AtomicU64::new(0) }; SLOT_WORDS],
             }),
-            jobs: many(JOBS),
-            kinds: many(JOBS),
+            jobs: many(jobs),
+            kinds: many(jobs),
             workers: many(WORKERS),
             history: many(HISTORY),
             totals: many(TOTALS),

@@ -112,6 +112,27 @@ fn a_promised_job_ends_with_its_worker() {
     assert!(shop.machine.is_set(launcher.proc) && shop.machine.is_set(other.proc));
 }
 
+/// The slots in use are found where they are many, too: their bits fill several words.
+#[test]
+fn the_slots_in_use_are_found_among_many() {
+    let shop = Shop { memory: Memory::with_jobs(130), machine: Machine::new(1) };
+    let launcher = shop.machine.start(0);
+    let used = || shop.memory.tables().used_slots().collect::<Vec<_>>();
+    for cookie in 1..=130 {
+        assert_eq!(i64::from(shop.admit(launcher, &job(cookie)).0), cookie - 1);
+    }
+    assert_eq!(used(), (0..130).collect::<Vec<_>>());
+    for slot in (0..130).filter(|slot| ![0, 63, 64, 127, 129].contains(slot)) {
+        shop.exclusive(launcher, |r| r.give_up(slot, i64::from(slot) + 1));
+    }
+    assert_eq!(used(), [0, 63, 64, 127, 129]);
+    assert_eq!(
+        [1, 64, 65, 66, 130].map(|cookie| shop.memory.tables().slot_of(cookie)),
+        [Some(0), Some(63), Some(64), None, Some(129)]
+    );
+    assert_eq!((shop.memory.tables().running(), shop.memory.tables().used_kinds().count()), (5, 5));
+}
+
 /// One after the other is dismissed, and woken to leave.
 #[test]
 fn the_worker_that_has_been_idle_longest_is_dismissed_first() {
