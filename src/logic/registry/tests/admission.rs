@@ -37,18 +37,35 @@ impl World {
         };
         self.launcher(proc).launching = job.cookie;
         match self.admit(proc, &job, None) {
-            Admission::Admitted(slot, claim) => self.admitted(proc, job, slot, claim),
-            Admission::Refused(scope) => {
-                self.go(proc, State::Refused(job));
+            (Admission::Admitted(slot, claim), _) => self.admitted(proc, job, slot, claim),
+            (Admission::Refused(scope), None) => {
+                self.go(proc, State::Rejected(job));
                 format!("launches {}: refused, {scope:?}", job.cookie)
+            }
+            (Admission::Refused(scope), Some(ticket)) => {
+                self.counts.sums.queue_waits += 1;
+                self.go(proc, State::Queued(job, ticket));
+                self.sleep(proc, Sleep::Latch);
+                format!("launches {}: refused, {scope:?}; waits with {ticket}", job.cookie)
             }
         }
     }
 
     /// A launch that waits, and whose turn it is, may not be overtaken. The job's limits hold.
-    pub fn admit(&mut self, proc: u32, job: &Job, ticket: Option<u64>) -> Admission {
+    /// One that is refused may join the queue in the same hold of the lock, and sleep without having asked again:
+    /// returns its ticket.
+    pub fn admit(&mut self, proc: u32, job: &Job, ticket: Option<u64>) -> (Admission, Option<u64>) {
         let ready = self.ready(ticket);
-        let admission = self.exclusive(proc, |r| r.admit(&job.ask(), ticket));
+        let joins = ticket.is_none() && job.cookie % 4 != 0;
+        let (admission, joined) = self.exclusive(proc, |r| {
+            let admission = r.admit(&job.ask(), ticket);
+            let joins = joins && matches!(admission, Admission::Refused(_));
+            let joined = joins.then(|| {
+                r.count_launch(job.database, job.role, LaunchEvent::Waits);
+                r.join(&job.ask(), Queue::ForSlot).unwrap()
+            });
+            (admission, joined)
+        });
         let still = self.ready(ticket);
         if ready.iter().any(|waiter| !still.contains(waiter)) {
             self.complain("a launch that waits was overtaken");
@@ -57,7 +74,7 @@ impl World {
             self.check_limits(job);
             self.check_fresh(job, slot);
         }
-        admission
+        (admission, joined)
     }
 
     /// The process has read the configuration, which has changed or not; or tells late what it has read long ago.

@@ -5,7 +5,6 @@ use crate::job::state::Stop;
 use crate::registry::claims::Claim;
 use crate::registry::jobs::Admission;
 use crate::registry::layout::{Activity, WorkerSlot};
-use crate::registry::queue::Queue;
 use crate::registry::totals::LaunchEvent;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,8 +12,6 @@ use std::sync::atomic::Ordering::Relaxed;
 pub enum State {
     #[default]
     Idle,
-    /// Not admitted; has no ticket yet.
-    Refused(Job),
     Queued(Job, u64),
     /// Is not admitted, and says so.
     Rejected(Job),
@@ -72,19 +69,10 @@ impl World {
         let state = self.launchers[proc as usize].state;
         match state {
             State::Idle => self.launch(proc, what),
-            State::Refused(job) if what % 2 == 1 => {
-                self.go(proc, State::Rejected(job));
-                "does not wait".into()
-            }
             State::Rejected(job) => {
                 self.exclusive(proc, |r| r.count_launch(job.database, job.role, LaunchEvent::Rejected));
                 self.counts.sums.rejected += 1;
                 self.fail(proc, job)
-            }
-            State::Refused(job) => {
-                let ticket = self.join(proc, &job, Queue::ForSlot);
-                self.go(proc, State::Queued(job, ticket));
-                format!("joins with {ticket}")
             }
             State::Queued(job, ticket) if is_cancelled => {
                 self.sleeps[proc as usize] = Sleep::Awake;
@@ -92,11 +80,8 @@ impl World {
                 self.go(proc, State::Rejected(job));
                 "waits no longer".into()
             }
-            State::Queued(job, ticket) => match self.admit(proc, &job, Some(ticket)) {
-                Admission::Admitted(slot, claim) => {
-                    self.launcher(proc).ticket = Some(ticket);
-                    self.admitted(proc, job, slot, claim)
-                }
+            State::Queued(job, ticket) => match self.admit(proc, &job, Some(ticket)).0 {
+                Admission::Admitted(slot, claim) => self.admitted(proc, job, slot, claim),
                 Admission::Refused(_) => self.sleep(proc, Sleep::Latch).into(),
             },
             State::Admitted(job, slot, claim) if is_cancelled => {

@@ -162,15 +162,24 @@ fn launch_jobs<'s>(shop: &'s Shop, scope: &'s Scope<'s, '_>, proc: u32) {
 }
 
 fn admit(shop: &Shop, me: Process, new: &NewJob) -> (u32, Option<Claim>) {
-    if let Admission::Admitted(slot, claim) = shop.exclusive(me, |r| r.admit(new, None)) {
-        return (slot, claim);
-    }
-    let ticket = shop.exclusive(me, |r| r.join(new, Queue::ForSlot)).unwrap();
-    let admitted = shop.wait_for_turn(me.proc, LONG, || match shop.exclusive(me, |r| r.admit(new, Some(ticket))) {
-        Admission::Admitted(slot, claim) => Some((slot, claim)),
-        Admission::Refused(_) => None,
+    let asked = shop.exclusive(me, |r| match r.admit(new, None) {
+        Admission::Admitted(slot, claim) => Ok((slot, claim)),
+        Admission::Refused(_) => Err(r.join(new, Queue::ForSlot).unwrap()),
     });
-    shop.exclusive(me, |r| r.quit(ticket));
+    let ticket = match asked {
+        Ok(place) => return place,
+        Err(ticket) => ticket,
+    };
+    let mut has_just_asked = true;
+    let admitted = shop.wait_for_turn(me.proc, LONG, || {
+        if std::mem::take(&mut has_just_asked) {
+            return None;
+        }
+        match shop.exclusive(me, |r| r.admit(new, Some(ticket))) {
+            Admission::Admitted(slot, claim) => Some((slot, claim)),
+            Admission::Refused(_) => None,
+        }
+    });
     admitted.expect("a launch that waits is admitted at last")
 }
 
