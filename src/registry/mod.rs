@@ -17,7 +17,7 @@
 //!
 //! | what | who changes it | under the lock |
 //! |---|---|---|
-//! | a job slot's cookie, launcher, texts, stop flag, worker pid | launcher, worker, who cancels | yes (stop flag: shared) |
+//! | a job slot's cookie, launcher, texts, stop flag, worker pid, bit in `used` | launcher, worker, who cancels | yes (stop flag: shared) |
 //! | its mark (`awaited`) | a session that waits for it among others; a launcher that fills the slot | yes (shared) |
 //! | its state, times, statement, progress | its worker | no: atomics, progress by its sequence number |
 //! | a worker slot's activity | the worker; a launcher, idle or resetting → claimed and back | yes |

@@ -177,7 +177,9 @@ impl Registry {
         })?;
         if !rows.is_empty() {
             // looked at afterwards, and once for all of them: the history may be long
-            let ended: HashSet<i64> = self.ends().map(|(_, cookie, _)| cookie).collect();
+            let waiting: HashSet<i64> = rows.iter().map(|row| row.cookie).collect();
+            let ended = self.ends().map(|(_, cookie, _)| cookie).filter(|cookie| waiting.contains(cookie));
+            let ended: HashSet<i64> = ended.collect();
             rows.retain(|row| !ended.contains(&row.cookie));
         }
         Ok(rows)

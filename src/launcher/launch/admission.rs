@@ -172,10 +172,10 @@ fn wait_for_slot(registry: &Registry, segment: &Segment, new: &NewJob) -> Result
         // in the hold of the lock in which it joined: whoever frees a place has woken it since
         let mut has_just_asked = true;
         let waited = wait::for_turn(new.give_up, || {
+            door::check()?;
             if std::mem::take(&mut has_just_asked) {
                 return Ok(None);
             }
-            door::check()?;
             Ok(match ask(registry, segment, new, Some(ticket))? {
                 Ok(place) => Some(place),
                 Err(refused) => {

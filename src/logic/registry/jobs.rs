@@ -6,6 +6,7 @@
 use super::claims::{Claim, WorkerRequirements};
 use super::layout::{Activity, JobSlot, SLOT_WORDS};
 use super::locked::{Locked, Shared};
+use super::queue::Queue;
 use super::quota::{self, Scope};
 use super::rows::JobName;
 use crate::job::state::{State, Stop};
@@ -121,6 +122,10 @@ impl Locked<'_> {
     ///
     /// A launch that is refused looks first whether jobs of processes that are gone hold the place. One that has waited
     /// does not: launches that come, and the views, tell it.
+    ///
+    /// One that is admitted while others wait that came before it may keep one of them out that could have gone on,
+    /// where limits of a role differ between sessions; then it is the turn of those behind that one. If none came
+    /// before it, it counts for the others as it did while it waited.
     pub fn admit(&mut self, new: &NewJob, ticket: Option<u64>) -> Admission {
         let mut refused = self.refusal(new, ticket);
         if refused.is_some() && ticket.is_none() && self.reap() {
@@ -130,9 +135,14 @@ impl Locked<'_> {
             return Admission::Refused(scope);
         }
         let admission = self.fill_slot(new);
-        if matches!(admission, Admission::Admitted(..)) && ticket.is_some() {
-            // counted among the jobs from here on, and no longer among those that wait
-            self.forget_waiters(|waiter| Some(waiter.ticket()) == ticket);
+        if matches!(admission, Admission::Admitted(..)) && self.has_waiters() {
+            if ticket.is_some() {
+                // counted among the jobs from here on, and no longer among those that wait
+                self.forget_waiters(|waiter| Some(waiter.ticket()) == ticket);
+            }
+            if self.has_ahead(Queue::ForSlot, ticket) {
+                self.wake_next();
+            }
         }
         admission
     }

@@ -3,12 +3,12 @@
 //! There are two queues in one table: of launches that wait for a job slot, and of launches that have one and wait for
 //! a process. A launch that waits sleeps on its latch.
 //!
-//! Whoever frees something, raises a limit, or takes an entry out of the queue, wakes those that can go on now, and no
-//! others ([`Locked::wake_next`]): of the first queue all that would be admitted if they asked in their order, of the
-//! second one the first. So no wake-up is lost, whatever becomes of a launch that was woken. Suppose that a place is
-//! freed and the first is woken, and that it is cancelled just then: its entry goes, and that wakes the next. Suppose
-//! that another place is freed before the first has asked: then both would be admitted, and both are woken, one of them
-//! for the second time.
+//! Whoever frees something, raises a limit, gives up its place in the queue or goes past others, wakes those that can
+//! go on now, and no others ([`Locked::wake_next`]): of the first queue all that would be admitted if they asked in
+//! their order, of the second one the first. So no wake-up is lost, whatever becomes of a launch that was woken.
+//! Suppose that a place is freed and the first is woken, and that it is cancelled just then: its entry goes, and that
+//! wakes the next. Suppose that another place is freed before the first has asked: then both would be admitted, and
+//! both are woken, one of them for the second time.
 
 use super::door::CommonLimits;
 use super::jobs::NewJob;
@@ -83,12 +83,9 @@ impl Shared<'_> {
     fn ahead(&self, queue: Queue, ticket: Option<u64>) -> ([(u64, usize); MAX_WAITERS], usize) {
         let mut found = [(0, 0); MAX_WAITERS];
         let mut count = 0;
-        for (index, waiter) in self.head.waiters.iter().enumerate() {
-            let place = waiter.ticket();
-            if place != 0 && waiter.waits_in(queue) && ticket.is_none_or(|ticket| place < ticket) {
-                found[count] = (place, index);
-                count += 1;
-            }
+        for (entry, waiter) in found.iter_mut().zip(self.waiters_ahead(queue, ticket)) {
+            *entry = waiter;
+            count += 1;
         }
         found[..count].sort_unstable();
         (found, count)
@@ -128,8 +125,21 @@ impl Shared<'_> {
 
     /// Is it this launch's turn to ask for a process? Without a ticket: does no other launch wait for one?
     pub fn is_next_for_process(&self, ticket: Option<u64>) -> bool {
-        let (_, count) = self.ahead(Queue::ForProcess, ticket);
-        count == 0
+        !self.has_ahead(Queue::ForProcess, ticket)
+    }
+
+    /// Does any launch wait there that came before `ticket`?
+    pub(super) fn has_ahead(&self, queue: Queue, ticket: Option<u64>) -> bool {
+        self.waiters_ahead(queue, ticket).next().is_some()
+    }
+
+    fn waiters_ahead(&self, queue: Queue, ticket: Option<u64>) -> impl Iterator<Item = (u64, usize)> + use<'_> {
+        let entries = self.head.waiters.iter().enumerate();
+        let ahead = entries.filter(move |(_, waiter)| {
+            let place = waiter.ticket();
+            place != 0 && waiter.waits_in(queue) && ticket.is_none_or(|ticket| place < ticket)
+        });
+        ahead.map(|(index, waiter)| (waiter.ticket(), index))
     }
 }
 
@@ -162,9 +172,8 @@ impl Locked<'_> {
     pub(super) fn wake_next(&mut self) {
         if self.has_waiters() {
             self.wake_next_for_slot();
-            let (waiting, count) = self.ahead(Queue::ForProcess, None);
-            if let Some((_, first)) = waiting[..count].first() {
-                let proc = self.head.waiters[*first].proc.load(Relaxed);
+            if let Some((_, first)) = self.waiters_ahead(Queue::ForProcess, None).min() {
+                let proc = self.head.waiters[first].proc.load(Relaxed);
                 self.wake(proc);
             }
         }

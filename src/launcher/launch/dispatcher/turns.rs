@@ -47,14 +47,15 @@ impl Dispatcher {
         let turns = &self.turns;
         // With a ticket this is left to those that come by, and for these jobs nobody need come by. Not at each end of
         // a job: it is a look at all workers.
-        let reaps = ticket.is_some() && self.reaped_at.is_none_or(|at| at.elapsed() >= LOOK_AGAIN);
-        if reaps {
-            self.reaped_at = Some(Instant::now());
-        }
+        let may_reap = ticket.is_some() && self.reaped_at.is_none_or(|at| at.elapsed() >= LOOK_AGAIN);
+        let mut has_reaped = false;
         let (admission, joined) = self.registry.exclusive(|r| {
             let mut admission = r.admit(new, ticket);
-            if matches!(admission, Admission::Refused(_)) && reaps && r.reap() {
-                admission = r.admit(new, ticket);
+            if matches!(admission, Admission::Refused(_)) && may_reap {
+                has_reaped = true;
+                if r.reap() {
+                    admission = r.admit(new, ticket);
+                }
             }
             let mut joined = None;
             match admission {
@@ -70,6 +71,9 @@ impl Dispatcher {
             }
             (admission, joined)
         })?;
+        if has_reaped {
+            self.reaped_at = Some(Instant::now());
+        }
         self.turns.extend(joined);
         match (&admission, turn) {
             (Admission::Admitted(..), Some(turn)) => drop(self.turns.remove(turn)),

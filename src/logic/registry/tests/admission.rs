@@ -24,7 +24,8 @@ impl World {
             database: 1 + u32::from(what == 1),
             role: 10 + u32::from(what == 3),
             settings: u64::from(what == 2),
-            per_role: self.limits.per_role,
+            // sessions of a role may have limits of their own
+            per_role: if self.next_cookie % 3 == 0 { 0 } else { self.limits.per_role },
             handle,
             taken: if matches!(what, 4 | 5) { self.launcher(proc).used } else { [0; 2] },
         };
@@ -55,7 +56,7 @@ impl World {
     /// One that is refused may join the queue in the same hold of the lock, and sleep without having asked again:
     /// returns its ticket.
     pub fn admit(&mut self, proc: u32, job: &Job, ticket: Option<u64>) -> (Admission, Option<u64>) {
-        let ready = self.ready(ticket);
+        let ready = self.ready(ticket, job.per_role);
         let joins = ticket.is_none() && job.cookie % 4 != 0;
         let (admission, joined) = self.exclusive(proc, |r| {
             let admission = r.admit(&job.ask(), ticket);
@@ -66,7 +67,7 @@ impl World {
             });
             (admission, joined)
         });
-        let still = self.ready(ticket);
+        let still = self.ready(ticket, job.per_role);
         if ready.iter().any(|waiter| !still.contains(waiter)) {
             self.complain("a launch that waits was overtaken");
         }
@@ -104,10 +105,12 @@ impl World {
     }
 
     /// The launches that wait before that ticket, and would be admitted now.
-    fn ready(&self, before: Option<u64>) -> Vec<u64> {
+    fn ready(&self, before: Option<u64>, per_role: u32) -> Vec<u64> {
         let launchers = self.launchers.iter().filter(|launcher| !launcher.is_exiting);
         let waiting = launchers.filter_map(|launcher| match launcher.state {
-            State::Queued(job, ticket) if before.is_none_or(|before| ticket < before) => Some((job, ticket)),
+            State::Queued(job, ticket) if before.is_none_or(|before| ticket < before) && job.per_role == per_role => {
+                Some((job, ticket))
+            }
             _ => None,
         });
         let would_be = |(job, ticket): &(Job, u64)| self.shared(0, |r| r.verdict(&job.ask(), Some(*ticket))).is_none();

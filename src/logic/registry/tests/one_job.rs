@@ -3,6 +3,7 @@
 use super::memory::{Acting, Machine, Memory};
 use super::model::{Job, end_of};
 use crate::registry::claims::Claim;
+use crate::registry::door::CommonLimits;
 use crate::registry::jobs::{Admission, End, NewJob};
 use crate::registry::layout::{Activity, MAPPED};
 use crate::registry::locked::{Locked, Process};
@@ -131,6 +132,30 @@ fn the_slots_in_use_are_found_among_many() {
         [Some(0), Some(63), Some(64), None, Some(129)]
     );
     assert_eq!((shop.memory.tables().running(), shop.memory.tables().used_kinds().count()), (5, 5));
+}
+
+/// Sessions of a role may have limits of their own. Suppose that two launches can go on, and that the second asks
+/// first: its job keeps the first one out, whose limit is lower. Then the third can go on, and is woken.
+#[test]
+fn a_launch_that_overtakes_wakes_the_next() {
+    let shop = Shop { memory: Memory::with_jobs(5), machine: Machine::new(4) };
+    let [other, first, second, third] = [0, 1, 2, 3].map(|proc| shop.machine.start(proc));
+    shop.exclusive(other, |r| r.tell_limits(CommonLimits { total: 3, per_database: 0 }, 1));
+    let with = |cookie, role, per_role| Job { role, per_role, ..job(cookie) };
+    shop.admit(other, &with(1, 10, 0));
+    let ends = [2, 3].map(|cookie| (shop.admit(other, &with(cookie, 11, 0)).0, cookie));
+    let jobs = [(first, with(4, 10, 2)), (second, with(5, 10, 0)), (third, with(6, 12, 0))];
+    let tickets = jobs.map(|(me, job)| shop.exclusive(me, |r| r.join(&job.ask(), Queue::ForSlot)));
+    for (slot, cookie) in ends {
+        shop.exclusive(other, |r| r.give_up(slot, cookie));
+    }
+    assert_eq!(jobs.map(|(me, _)| shop.machine.is_set(me.proc)), [true, true, false]);
+    let ask = |n: usize| {
+        shop.exclusive(jobs[n].0, |r| matches!(r.admit(&jobs[n].1.ask(), tickets[n]), Admission::Admitted(..)))
+    };
+    assert_eq!((ask(1), ask(0)), (true, false));
+    assert!(shop.machine.is_set(third.proc));
+    assert!(ask(2));
 }
 
 /// One after the other is dismissed, and woken to leave.
