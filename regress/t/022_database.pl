@@ -195,7 +195,7 @@ SKIP:
 	disarm($node, 'attach');
 	ok(until_true(sub { $in->{run}->pump_nb; $in->{stderr} =~ /ERROR/ }), 'the job ends');
 	like($in->{stderr}, qr/ERROR:  3D000: database \d+ does not exist/, 'a database that was dropped in between: the error is the job\'s');
-	ok(is_gone($pid), 'its process ends');
+	ok(until_true(sub { is_gone($pid) }), 'its process ends');
 	$in->{run}->kill_kill;
 	value($session, 'CREATE DATABASE other');
 	is(there('SELECT 1::text'), '1', 'the next one runs');
