@@ -223,6 +223,10 @@ CREATE EVENT TRIGGER looks ON ddl_command_start WHEN TAG IN ('ALTER TABLE') EXEC
 SELECT percent, source, ends FROM in_the_middle('ALTER TABLE ones ADD FOREIGN KEY (id) REFERENCES one (id)', settings => '{"enable_indexscan": "off", "enable_bitmapscan": "off", "enable_indexonlyscan": "off"}');
 DROP EVENT TRIGGER looks;
 DROP TABLE one, ones;
+DROP OPERATOR FAMILY gated_ops USING btree;
+DROP OPERATOR === (int, int);
+DROP FUNCTION looks, is_same;
+DROP SEQUENCE compared;
 
 -- Triggers that run for no row, or hardly for one, take no share of the statement.
 CREATE TABLE with_triggers (id int UNIQUE DEFERRABLE);
@@ -232,6 +236,7 @@ CREATE TRIGGER elsewhere AFTER INSERT ON with_triggers FOR EACH ROW EXECUTE FUNC
 ALTER TABLE with_triggers ENABLE REPLICA TRIGGER elsewhere;
 SELECT percent, ends FROM in_the_middle('INSERT INTO with_triggers SELECT id FROM source WHERE gate(id)');
 DROP TABLE with_triggers;
+DROP FUNCTION nothing, asked_in_a_loop;
 
 -- A deferred check is no statement of the job's: what it runs is the phase.
 CREATE FUNCTION checked() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM count(*) FROM source WHERE gate(id); RETURN NULL; END $$;
