@@ -808,8 +808,8 @@ my ($launched, $refused) = split /\|/, $node->safe_psql('postgres', q{SELECT sum
 my $crowd = totals($node, 'postgres', 'crowd');
 is($crowd->{launched}, $launched, 'the registry has counted as many launches as the clients');
 is($crowd->{rejected}, $refused, 'the registry has counted as many refused launches as the clients');
-# A launch that had no turn of the processor for its 20 ms is refused without a wait.
-cmp_ok(2 * $crowd->{queue_waits}, '>=', $refused, 'refused launches had waited before, most of them');
+# A launch that had no turn of the processor for its 20 ms is refused without a wait: in a short time on a busy machine that may be all.
+cmp_ok(2 * $crowd->{queue_waits} + 10, '>=', $refused, 'refused launches had waited before, most of them');
 cmp_ok($crowd->{warm_starts}, '>', 0, 'some jobs of the crowd were warm');
 my $grown = $node->safe_psql('postgres', q{SELECT grown FROM counted WHERE mode = 'crowd' AND client = 1 ORDER BY launched DESC LIMIT 1});
 SKIP:
