@@ -6,7 +6,6 @@
 use super::claims::{Claim, WorkerRequirements};
 use super::layout::{Activity, JobSlot, SLOT_WORDS};
 use super::locked::{Locked, Shared};
-use super::queue::Queue;
 use super::quota::{self, Scope};
 use super::rows::JobName;
 use crate::job::state::{State, Stop};
@@ -123,9 +122,9 @@ impl Locked<'_> {
     /// A launch that is refused looks first whether jobs of processes that are gone hold the place. One that has waited
     /// does not: launches that come, and the views, tell it.
     ///
-    /// One that is admitted while others wait that came before it may keep one of them out that could have gone on,
-    /// where limits of a role differ between sessions; then it is the turn of those behind that one. If none came
-    /// before it, it counts for the others as it did while it waited.
+    /// One that is admitted may keep a launch out that came before it and could have gone on, if the session of that
+    /// one allows the role fewer jobs; then it is the turn of those behind that one. For all others it counts as it
+    /// did while it waited.
     pub fn admit(&mut self, new: &NewJob, ticket: Option<u64>) -> Admission {
         let mut refused = self.refusal(new, ticket);
         if refused.is_some() && ticket.is_none() && self.reap() {
@@ -140,7 +139,7 @@ impl Locked<'_> {
                 // counted among the jobs from here on, and no longer among those that wait
                 self.forget_waiters(|waiter| Some(waiter.ticket()) == ticket);
             }
-            if self.has_ahead(Queue::ForSlot, ticket) {
+            if self.has_stricter_ahead(new, ticket) {
                 self.wake_next();
             }
         }

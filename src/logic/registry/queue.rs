@@ -125,12 +125,17 @@ impl Shared<'_> {
 
     /// Is it this launch's turn to ask for a process? Without a ticket: does no other launch wait for one?
     pub fn is_next_for_process(&self, ticket: Option<u64>) -> bool {
-        !self.has_ahead(Queue::ForProcess, ticket)
+        self.waiters_ahead(Queue::ForProcess, ticket).next().is_none()
     }
 
-    /// Does any launch wait there that came before `ticket`?
-    pub(super) fn has_ahead(&self, queue: Queue, ticket: Option<u64>) -> bool {
-        self.waiters_ahead(queue, ticket).next().is_some()
+    /// Does a launch of that role wait for a slot that came before `ticket`, and whose session allows the role fewer
+    /// jobs?
+    pub(super) fn has_stricter_ahead(&self, new: &NewJob, ticket: Option<u64>) -> bool {
+        self.waiters_ahead(Queue::ForSlot, ticket).any(|(_, index)| {
+            let waiter = &self.head.waiters[index];
+            let limit = waiter.per_role.load(Relaxed);
+            waiter.role.load(Relaxed) == new.role && limit != 0 && (new.per_role == 0 || limit < new.per_role)
+        })
     }
 
     fn waiters_ahead(&self, queue: Queue, ticket: Option<u64>) -> impl Iterator<Item = (u64, usize)> + use<'_> {

@@ -104,8 +104,8 @@ impl<'t> Tables<'t> {
     /// The slots of the jobs that have not ended: few of many, most often, so each look takes 64 slots at once.
     pub fn used_slots(&self) -> impl Iterator<Item = u32> + use<'t> {
         let words = self.head.used.iter().take(self.jobs.len().div_ceil(64));
-        let words = (0..).step_by(64).zip(words);
-        words.flat_map(|(first, word)| bits(word.load(Relaxed)).map(move |bit| first + bit))
+        let words = words.map(|word| word.load(Relaxed)).enumerate().filter(|(_, word)| *word != 0);
+        words.flat_map(|(number, word)| bits(word).map(move |bit| number as u32 * 64 + bit))
     }
 
     pub(crate) fn used(&self) -> impl Iterator<Item = (u32, &'t JobSlot)> + use<'t> {

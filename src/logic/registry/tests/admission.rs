@@ -56,7 +56,7 @@ impl World {
     /// One that is refused may join the queue in the same hold of the lock, and sleep without having asked again:
     /// returns its ticket.
     pub fn admit(&mut self, proc: u32, job: &Job, ticket: Option<u64>) -> (Admission, Option<u64>) {
-        let ready = self.ready(ticket, job.per_role);
+        let ready = self.ready(ticket, job);
         let joins = ticket.is_none() && job.cookie % 4 != 0;
         let (admission, joined) = self.exclusive(proc, |r| {
             let admission = r.admit(&job.ask(), ticket);
@@ -67,7 +67,7 @@ impl World {
             });
             (admission, joined)
         });
-        let still = self.ready(ticket, job.per_role);
+        let still = self.ready(ticket, job);
         if ready.iter().any(|waiter| !still.contains(waiter)) {
             self.complain("a launch that waits was overtaken");
         }
@@ -104,11 +104,13 @@ impl World {
         "reads the configuration"
     }
 
-    /// The launches that wait before that ticket, and would be admitted now.
-    fn ready(&self, before: Option<u64>, per_role: u32) -> Vec<u64> {
+    /// The launches that wait before that ticket, would be admitted now, and do not allow the role fewer jobs.
+    fn ready(&self, before: Option<u64>, new: &Job) -> Vec<u64> {
+        let is_stricter =
+            |job: &Job| job.role == new.role && job.per_role != 0 && (new.per_role == 0 || job.per_role < new.per_role);
         let launchers = self.launchers.iter().filter(|launcher| !launcher.is_exiting);
         let waiting = launchers.filter_map(|launcher| match launcher.state {
-            State::Queued(job, ticket) if before.is_none_or(|before| ticket < before) && job.per_role == per_role => {
+            State::Queued(job, ticket) if before.is_none_or(|before| ticket < before) && !is_stricter(&job) => {
                 Some((job, ticket))
             }
             _ => None,
