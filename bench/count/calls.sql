@@ -19,7 +19,8 @@ INSERT INTO bench.path (id, name, n, code) VALUES
   (6, 'launch, result: SELECT 1', 100,
    $$PERFORM r.x FROM pg_background_launch_v2('SELECT 1') h, pg_background_result_v2(h.pid, h.cookie) AS r (x int)$$),
   (7, 'submit, wait, detach: SELECT 1', 100,
-   $$PERFORM pg_background_wait_v2(pid, cookie), pg_background_detach_v2(pid, cookie) FROM pg_background_submit_v2('SELECT 1')$$);
+   $$PERFORM pg_background_wait_v2(pid, cookie), pg_background_detach_v2(pid, cookie) FROM pg_background_submit_v2('SELECT 1')$$),
+  (8, 'exec: refused by a limit', 100, $$BEGIN PERFORM pg_background_exec('SELECT 1'); EXCEPTION WHEN configuration_limit_exceeded THEN NULL; END$$);
 INSERT INTO bench.path (id, name, n, is_rows, code) VALUES
   (11, 'here: rows, int', 10000, true, $$PERFORM FROM bench.srf('SELECT i FROM bench.texts') AS (i int)$$),
   (12, 'rows, int', 10000, true, $$PERFORM FROM pg_background_query('SELECT i FROM bench.texts') AS (i int)$$),
@@ -30,4 +31,18 @@ INSERT INTO bench.path (id, name, n, is_rows, code) VALUES
 CREATE FUNCTION bench.srf(query text) RETURNS SETOF record LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY EXECUTE query; END $$;
 SELECT format('CREATE FUNCTION bench.path_%s(n int) RETURNS void LANGUAGE plpgsql AS $body$ DECLARE x int; BEGIN FOR i IN 1..n LOOP %s; END LOOP; END $body$', id, code)
 FROM bench.path \gexec
+-- While the one job runs that the limit allows.
+ALTER FUNCTION bench.path_8 RENAME TO refused;
+ALTER FUNCTION bench.refused SET pg_background.max_workers_per_role = 1;
+ALTER FUNCTION bench.refused SET pg_background.launch_timeout = 0;
+CREATE FUNCTION bench.path_8(n int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  h pg_background_handle;
+BEGIN
+  PERFORM pg_advisory_lock(8);
+  h := pg_background_launch_v2('SELECT pg_advisory_xact_lock_shared(8)');
+  PERFORM bench.refused(n);
+  PERFORM pg_advisory_unlock(8);
+  PERFORM pg_background_wait_v2(h.pid, h.cookie), pg_background_detach_v2(h.pid, h.cookie);
+END $$;
 VACUUM ANALYZE;

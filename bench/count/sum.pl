@@ -46,7 +46,7 @@ sub calls {
     }
     foreach my $path (grep { $_ ne 'nothing' } @paths) {
         foreach my $process ('session', 'worker') {
-            next if $process eq 'worker' && $path =~ /^here/;
+            next if $process eq 'worker' && $path =~ /^here|refused/;
             # What the marks cost comes off.
             my @counts = map { (middle(@{$seen{$path}{$process}{$_}}) - middle(@{$seen{nothing}{$process}{$_}})) / $per{$path} } 'all', 'ours';
             printf "%s\t%s\t%.1f\t%.1f\n", $path, $process, @counts;
