@@ -98,7 +98,8 @@ nothing_left($node, 'after launchers that went');
 
 $session = session($node);
 value($watcher, 'SELECT pg_advisory_lock(1)');
-launch($session, q{INSERT INTO done VALUES (1, 'cancelled wait'); SELECT pg_advisory_xact_lock(1); SELECT generate_series(1, 5)});
+my $locked = launch($session, q{INSERT INTO done VALUES (1, 'cancelled wait'); SELECT pg_advisory_xact_lock(1); SELECT generate_series(1, 5)});
+until_waits_for($node, $locked, 'advisory') or die 'the job does not wait';
 value($session, 'SET statement_timeout = 200');
 for my $call ('pg_background_wait_v2(:pid, :cookie)', 'pg_background_result_v2(:pid, :cookie) AS (n int)')
 {
@@ -113,12 +114,14 @@ is(state(), 'stopped', 'a job whose wait and read were cancelled ends well');
 is(value($session, 'SELECT sum(n) FROM pg_background_result_v2(:pid, :cookie) AS (n int)'), 15, 'all rows are there after a cancelled wait and read');
 is(noted('cancelled wait'), 1, 'a job whose wait was cancelled has committed');
 
-# Rows that were given away with the query cannot come again.
+# Rows that were given away with the query cannot come again.  The job cancels its reader in the middle.  (Should the reader have been late, and
+# the rows be in a file: the timeout.)
 value($watcher, 'SELECT pg_advisory_lock(1)');
-launch($session, q{INSERT INTO done VALUES (1, 'cancelled read');
-  SELECT CASE g WHEN 100000 THEN pg_advisory_xact_lock(1)::text ELSE g::text END FROM generate_series(1, 200000) AS g});
+my $reader = value($session, 'SELECT pg_backend_pid()');
+launch($session, qq{INSERT INTO done VALUES (1, 'cancelled read');
+  SELECT CASE g WHEN 100000 THEN pg_cancel_backend($reader)::text || pg_advisory_xact_lock(1)::text ELSE g::text END FROM generate_series(1, 200000) AS g});
 ($out, $err) = ask($session,
-	'SET statement_timeout = 500; SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (x text); RESET statement_timeout');
+	"SET statement_timeout = '20s'; SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (x text); RESET statement_timeout");
 like($err, qr/ERROR:  57014: /, 'a read is cancelled half-way');
 value($session, 'RESET statement_timeout');
 ($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (x text)');
