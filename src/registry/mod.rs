@@ -35,7 +35,8 @@
 //! By operation (rules in `logic/registry`; exclusive unless said otherwise; "wakes" is after the release):
 //!
 //! - *Admit* a job (`admit`): fills a free slot, the cookie last, and claims a fitting worker. A launch that is refused
-//!   reaps first; if that frees anything, those who wait for it are woken. One that has waited leaves the queue.
+//!   reaps first; if that frees anything, those who wait for it are woken. If it may wait, it joins the queue in the
+//!   same hold. One that has waited leaves the queue, and may have to wake others: see `admit`.
 //! - *Claim* a worker (`admit`, `claim_for`): *idle* or *resetting* → *claimed*. No wake: the worker has nothing
 //!   to do yet.
 //! - *Offer* it the job (`offer`): of a sure claim the job's worker pid, in the hold that claimed; `pinned`, `sure`,
