@@ -87,6 +87,29 @@ is_inline('max_workers', 'too many background workers: This session tracks 1 job
 value($session, 'RESET pg_background.max_workers');
 release_all();
 
+# --- the rows are given to the caller once the query has ended ---
+
+SKIP:
+{
+	skip 'needs a library with points', 4 if !$ENV{PGBG_POINTS};
+	my $backend = value($session, q{SET work_mem = '1MB'; SET log_temp_files = 0; SET pg_background.max_workers = 1; SELECT pg_backend_pid()});
+	hold($session);
+	my $offset = -s $node->logfile;
+	arm($node, 'inline-copy', 'hold');
+	$session->{stderr} = '';
+	$session->query_until(qr/begun/, "\\echo begun\n" . q{SELECT count(*) FROM pg_background_query($$SELECT repeat('x', 1000) FROM generate_series(1, 50000)$$) AS (x text);} . "\n\\warn answered\n");
+	ok(until_held($node, 'inline-copy', $backend), 'a query has run inline, its rows are kept');
+	is($node->safe_psql('postgres', "SELECT pg_cancel_backend($backend)"), 't', 'it is canceled');
+	disarm($node, 'inline-copy');
+	pump_until($session->{run}, $session->{timeout}, \$session->{stderr}, qr/answered/);
+	like($session->{stderr}, qr/ERROR:  57014: canceling statement due to user request/, 'a cancel ends it');
+	# those that were kept are in a file of 50 MB; a copy to its end would be in another
+	my @large = grep { $_ > 25_000_000 } slurp_file($node->logfile, $offset) =~ /temporary file: path .* size (\d+)/g;
+	is(scalar @large, 1, 'a cancel ends it before the rows are copied');
+	value($session, 'RESET ALL; SET pg_background.on_exhaustion = inline');
+	release_all();
+}
+
 # --- a worker that does not start, and what is no exhaustion ---
 
 SKIP:

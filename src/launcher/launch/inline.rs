@@ -8,11 +8,13 @@ use crate::errors;
 use crate::pg::dest::{RowDestination, Sink};
 use crate::pg::error::{self, PgError, Result, level};
 use crate::pg::foreign_types::Reader;
+use crate::pg::latch;
 use crate::pg::memory::Context;
 use crate::pg::params::Bound;
 use crate::pg::set_command::Scope;
 use crate::pg::spi::{Refused, Spi};
 use crate::pg::spool::{AlignedBuffer, Spool};
+use crate::point;
 use crate::process::AsJob;
 use crate::settings::{self, OnExhaustion};
 use logic::sqlstate;
@@ -38,7 +40,9 @@ impl InlineResult {
     /// Gives each batch of rows to `read`, once.
     pub fn read(&mut self, mut read: impl FnMut(BatchRows) -> Result<()>) -> Result<()> {
         let mut buffer = AlignedBuffer::new();
+        point::reach("inline-copy")?;
         while self.rows.next(&mut buffer)? {
+            latch::check_for_interrupts()?;
             let (_, count, body) = frame::parse(buffer.bytes())?;
             read(frame::rows(count, body))?;
         }
