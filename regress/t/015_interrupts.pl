@@ -149,6 +149,21 @@ is("@numbers", join(' ', 1 .. @numbers), 'messages before a trapped cancel come 
 like($err, qr/NOTICE:  00000: trapped$/m, 'the message after a trapped cancel is read');
 ok(until_idle($node, $pid), 'the worker has no job after a trapped cancel');
 
+# --- the launcher's end: what a wait has put aside cannot be read ---
+
+launch($session, q{SELECT i, repeat('x', 1000) FROM generate_series(1, 20000) AS i});
+value($session, 'SELECT pg_background_wait_v2(:pid, :cookie)');
+my $backend = value($session, 'SELECT pg_backend_pid()');
+my @files = glob($node->data_dir . "/base/pgsql_tmp/pgsql_tmp$backend.*");
+is(scalar @files, 1, 'a wait has put rows into a file');
+truncate $files[0], 0 or die "$files[0]: $!";
+for my $which (qw(first next))
+{
+	($out, $err) = ask($session, 'SELECT count(*) FROM pg_background_result_v2(:pid, :cookie) AS (i int, x text)');
+	like($err, qr/ERROR:  XX001: what was kept of the result cannot be read any more/, "the $which read of rows whose file is damaged fails");
+}
+ask($session, 'SELECT pg_background_detach_v2(:pid, :cookie)');
+
 is(value($session, 'SELECT count(*) FROM jobs'), 0, 'no handle is left in the end');
 $session->quit;
 nothing_left($node, 'in the end');

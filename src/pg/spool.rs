@@ -87,7 +87,7 @@ impl Spool {
     /// The oldest message, copied into `frame`, whose start is aligned to eight bytes.
     pub fn next(&mut self, frame: &mut AlignedBuffer) -> Result<bool> {
         if self.broken {
-            return Err(PgError::new(sqlstate::DATA_CORRUPTED, "what was kept of the result cannot be read any more"));
+            return Err(unreadable());
         }
         if self.unread == 0 {
             return Ok(false);
@@ -143,17 +143,21 @@ impl Spool {
 
     fn read(&self, pointer: c_int, frame: &mut AlignedBuffer) -> Result<()> {
         let (store, slot) = (self.store, self.slot);
-        let (mut len, mut start) = (0, ptr::null());
+        let (mut len, mut start, mut is_there) = (0, ptr::null(), false);
         // a row that comes from disk is allocated, and is the slot's, which outlives the caller's context
         let _entered = self.context.enter();
         // SAFETY: a row of one bytea, not toasted.
         guard(|| unsafe {
             sys::tuplestore_select_read_pointer(store, pointer);
-            if sys::tuplestore_gettupleslot(store, true, false, slot) {
+            is_there = sys::tuplestore_gettupleslot(store, true, false, slot);
+            if is_there {
                 sys::pgbg_slot_deform(slot);
                 start = sys::pgbg_varlena(*(*slot).tts_values as *const _, &raw mut len);
             }
         })?;
+        if !is_there {
+            return Err(unreadable()); // a file of the store that was cut off
+        }
         // SAFETY: the slot keeps the row until the next call.
         frame.set(unsafe { slice_or_empty(start.cast::<u8>(), len) });
         Ok(())
@@ -168,6 +172,11 @@ impl Spool {
             sys::tuplestore_clear(store);
         })
     }
+}
+
+#[cold]
+fn unreadable() -> PgError {
+    PgError::new(sqlstate::DATA_CORRUPTED, "what was kept of the result cannot be read any more")
 }
 
 /// Bytes that start at an address divisible by eight.
