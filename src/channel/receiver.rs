@@ -161,7 +161,7 @@ impl Receiver {
             let written = self.files.written();
             let found = if self.queue_ended { mq::Received::End } else { self.queue.receive()? };
             match found {
-                mq::Received::Message if self.files.is_copy() => {}
+                mq::Received::Message if self.files.note_copy() => {}
                 mq::Received::Message => return Ok(Place::Queue),
                 mq::Received::Nothing if places == Places::QueueAndFiles && self.files.accept(written) => {}
                 mq::Received::Nothing => return Ok(Place::Nowhere),

@@ -34,7 +34,7 @@ pub struct StatementEnd {
 
 impl StatementEnd {
     /// Takes the next token. True if it is the semicolon that ends the statement.
-    pub fn is_at(&mut self, token: Token) -> bool {
+    pub fn take(&mut self, token: Token) -> bool {
         let after_begin = std::mem::take(&mut self.after_begin);
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         match token {
@@ -128,7 +128,7 @@ mod tests {
                 _ if word.starts_with(char::is_alphabetic) => Token::Word(word.as_bytes()),
                 _ => Token::Other,
             };
-            if end.is_at(token) {
+            if end.take(token) {
                 statements.push(std::mem::take(&mut statement).join(" "));
                 end = StatementEnd::default();
             }
@@ -202,7 +202,7 @@ mod tests {
             let mut end = StatementEnd::default();
             for token in tokens {
                 let words: [&[u8]; 5] = [b"create", b"BEGIN", b"atomic", b"Case", b"end"];
-                end.is_at(match token {
+                end.take(match token {
                     5 => Token::Open,
                     6 => Token::Close,
                     7 => Token::Semicolon,

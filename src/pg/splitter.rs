@@ -68,7 +68,7 @@ impl<'a> Splitter<'a> {
         loop {
             let (code, at, _) = self.token()?;
             let at = (self.from + at).min(text.len());
-            let is_end = end.is_at(token(code, &text[at..]));
+            let is_end = end.take(token(code, &text[at..]));
             if is_end || code == 0 {
                 let next = if is_end { at + 1 } else { text.len() };
                 let start = std::mem::replace(&mut self.at, next);

@@ -70,9 +70,8 @@ impl Reader {
         self.taken < self.safe
     }
 
-    /// Is the next frame out of the queue the copy of one that was in the files? It is dropped then, and counted by
-    /// the call.
-    pub fn is_copy(&mut self) -> bool {
+    /// Takes note of a frame out of the queue. True if it is the copy of one that was in the files: it is dropped then.
+    pub fn note_copy(&mut self) -> bool {
         let is_copy = self.dropped != self.cut_frames;
         self.dropped += u32::from(is_copy);
         is_copy
