@@ -69,11 +69,13 @@ impl<'a> Locked<'a> {
         }
     }
 
-    /// The warm worker that took the job refuses it.
+    /// The warm worker that took the job refuses it. Suppose that the counters were set to zero in between: there is
+    /// nothing to take back.
     pub(super) fn uncount_start(&self, job: &JobSlot) {
         if let Some(totals) = self.totals_of(job) {
-            totals.launched.fetch_sub(1, Relaxed);
-            totals.warm_starts.fetch_sub(1, Relaxed);
+            for counter in [&totals.launched, &totals.warm_starts] {
+                counter.store((counter.load(Relaxed) - 1).max(0), Relaxed);
+            }
         }
     }
 

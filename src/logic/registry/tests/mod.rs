@@ -12,6 +12,7 @@ mod observers;
 mod one_job;
 mod pending;
 mod random_moves;
+mod refusals;
 mod shown_waits;
 mod threads;
 mod workers;

@@ -14,17 +14,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// The end of a job whose worker might stay, and has called for a dispatcher in vain.
 const AFTER: AfterJob = AfterJob::Reset { promised: true, settings: 0, mapped: [0; MAPPED], call: Call::InVain };
 
-struct Shop {
-    memory: Memory,
-    machine: Machine,
+pub(super) struct Shop {
+    pub memory: Memory,
+    pub machine: Machine,
 }
 
 impl Shop {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { memory: Memory::new(), machine: Machine::new(4) }
     }
 
-    fn exclusive<R>(&self, me: Process, change: impl FnOnce(&mut Locked) -> R) -> R {
+    pub fn exclusive<R>(&self, me: Process, change: impl FnOnce(&mut Locked) -> R) -> R {
         let tables = self.memory.tables();
         let server = Acting { machine: &self.machine, me };
         let mut locked = Locked::new(&tables, &server);
@@ -33,19 +33,19 @@ impl Shop {
         result
     }
 
-    fn admit(&self, launcher: Process, job: &Job) -> (u32, Option<Claim>) {
+    pub fn admit(&self, launcher: Process, job: &Job) -> (u32, Option<Claim>) {
         match self.exclusive(launcher, |r| r.admit(&job.ask(), None)) {
             Admission::Admitted(slot, claim) => (slot, claim),
             Admission::Refused(scope) => panic!("refused by {scope:?}"),
         }
     }
 
-    fn register(&self, worker: Process) -> u32 {
+    pub fn register(&self, worker: Process) -> u32 {
         self.exclusive(worker, |r| r.register_worker(&Job::key(1))).unwrap()
     }
 
     /// The worker runs the job, and is idle then.
-    fn run(&self, worker: Process, index: u32, slot: u32, cookie: i64) {
+    pub fn run(&self, worker: Process, index: u32, slot: u32, cookie: i64) {
         let mapped: [u32; MAPPED] = std::array::from_fn(|i| u32::from(i == 0));
         let after = AfterJob::Reset { promised: false, settings: 0, mapped, call: Call::Answered };
         assert!(self.exclusive(worker, |r| r.take_job(index, slot, cookie)));
@@ -65,7 +65,7 @@ impl Shop {
     }
 }
 
-fn job(cookie: i64) -> Job {
+pub(super) fn job(cookie: i64) -> Job {
     Job { cookie, database: 1, role: 10, settings: 0, per_role: 0, handle: 0, taken: [0; 2] }
 }
 
