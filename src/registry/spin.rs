@@ -5,6 +5,7 @@ use crate::pg::error::Result;
 use crate::pg::latch::{self, Event};
 use crate::pg::procs;
 use crate::settings;
+use logic::registry::claims::Claim;
 use logic::spin::Spin;
 use parking_lot::Mutex;
 use std::time::Instant;
@@ -30,12 +31,17 @@ fn may_spin(registry: &Registry) -> bool {
     !settings::spin().is_zero() && registry.cores() > 1
 }
 
-/// Wakes a worker that will be wanted in a moment: a core that sleeps takes longer to wake than a launch takes to get
-/// there.
-pub fn wake_early(proc: u32, pid: i32) {
+/// Wakes the worker of an earlier claim, which will be wanted in a moment: a core that sleeps takes longer to wake than
+/// a launch takes to get there. One that has a job by now, and sleeps in that, is left alone: it would look for what it
+/// waits for, and a lock that it waits for long would be logged once more.
+pub fn wake_early(claim: &Claim) {
     if let Some(registry) = known() {
-        if procs::is_asleep(proc) && may_spin(registry) && procs::is_alive(proc, pid) {
-            procs::wake(proc);
+        if procs::is_asleep(claim.proc)
+            && may_spin(registry)
+            && registry.is_between_jobs(claim.index, claim.pid)
+            && procs::is_alive(claim.proc, claim.pid)
+        {
+            procs::wake(claim.proc);
         }
     }
 }

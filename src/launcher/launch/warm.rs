@@ -32,8 +32,8 @@ static LAST_CLAIM: Mutex<Option<Claim>> = Mutex::new(None);
 /// Wakes the worker that will probably get the job: a processor core that sleeps takes longer to wake than a launch
 /// takes to get to its offer.
 pub fn wake_last_worker() {
-    if let Some(claim) = *LAST_CLAIM.lock() {
-        registry::wake_early(claim.proc, claim.pid);
+    if let Some(claim) = &*LAST_CLAIM.lock() {
+        registry::wake_early(claim);
     }
 }
 
