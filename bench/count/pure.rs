@@ -1,6 +1,7 @@
 //! Paths of the crate `logic` whose instructions `make bench-check` counts, under valgrind: each is a function that is not
 //! inlined, and is called many times.
 
+use logic::registry::quota::{self, Limits, MAX_WAITERS, Request, Running};
 use logic::session::change;
 use logic::session::settings::{self, Roles, Setting};
 use logic::wire::frame::{self, Kind, Row};
@@ -78,6 +79,15 @@ fn decode_parameters(message: &[u8]) -> usize {
     params::decode(message).map_or(0, |params| params.params.len())
 }
 
+/// What it takes to refuse a launch behind so many others.
+#[inline(never)]
+fn judge_launch(waiting: &[Request], kinds: &[u64]) -> usize {
+    let running = Running::count(waiting.iter(), kinds.len() as u32, kinds.iter().copied());
+    let (me, ahead) = waiting.split_last().expect("a launch");
+    let verdict = quota::verdict(me, ahead.iter(), |scope, request| running.within(scope, request), 9);
+    verdict.map_or(0, |scope| scope as usize)
+}
+
 fn main() {
     let (mine, theirs) = (state(b"4096"), state(b"64"));
     let parsed = |state| settings::parse(state, Roles::Written).expect("a state").now;
@@ -87,6 +97,9 @@ fn main() {
     let (mut batch, mut of_wide) = (Vec::new(), Vec::new());
     fill_batch(&mut of_wide, &wide);
     let message = encode_parameters(2);
+    let limits = Limits { total: 0, per_database: 0, per_role: 1 };
+    let waiting: Vec<_> = (1..=MAX_WAITERS as u32).map(|role| Request { database: 5, role, limits }).collect();
+    let kinds: Vec<_> = waiting.iter().map(|request| quota::kind(request.database, request.role)).collect();
     let mut sum = 0;
     for _ in 0..ROUNDS {
         sum += parse_settings(black_box(&mine));
@@ -95,6 +108,7 @@ fn main() {
         sum += read_batch(black_box(&of_wide), black_box(&columns));
         sum += encode_parameters(black_box(2)).len();
         sum += decode_parameters(black_box(&message));
+        sum += judge_launch(black_box(&waiting), black_box(&kinds));
     }
     println!("{}", black_box(sum));
 }

@@ -173,6 +173,7 @@ fn limit(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
 
     fn request(database: u32, role: u32, limits: [u32; 3]) -> Request {
         let [total, per_database, per_role] = limits;
@@ -195,6 +196,22 @@ mod tests {
             assert_eq!(running.within(Scope::Role, request), n);
             assert_eq!(running.within(Scope::Total, request), 7);
         }
+    }
+
+    /// It is found out under the registry's lock.
+    #[test]
+    fn a_verdict_looks_once_at_each_job_and_at_each_request() {
+        let requests: Vec<_> = (1..=MAX_WAITERS as u32).map(|n| request(n, n, [0, 1, 1])).collect();
+        let looks = Cell::new(0);
+        let kinds = (0..2000).map(|n| kind(n % 128 + 1, n % 128 + 1)).inspect(|_| looks.set(looks.get() + 1));
+        let running = Running::count(requests.iter(), 2000, kinds);
+        assert_eq!(looks.take(), 2000);
+        let within = |scope, request: &Request| {
+            looks.set(looks.get() + 1);
+            running.within(scope, request)
+        };
+        assert_eq!(verdict(&requests[0], requests.iter(), within, 9), Some(Scope::Database));
+        assert_eq!(looks.take(), MAX_WAITERS + 1);
     }
 
     #[test]
