@@ -75,8 +75,13 @@ pub fn is_in_recovery() -> Result<bool> {
 
 /// Has the current user the privileges of that role?
 pub fn has_privileges_of(role: u32) -> Result<bool> {
+    gives_privileges(role, current_user())
+}
+
+/// Has `member` the privileges of that role?
+pub fn gives_privileges(role: u32, member: u32) -> Result<bool> {
     // SAFETY: a catalog lookup.
-    guard(|| unsafe { sys::has_privs_of_role(sys::GetUserId(), role) })
+    guard(|| unsafe { sys::has_privs_of_role(member, role) })
 }
 
 /// Is the current user a superuser?

@@ -10,7 +10,9 @@ use crate::pg::error::Result;
 use crate::pg::hooks::Ended;
 use crate::pg::hooks::executor::{ExecutorHook, Purpose, Query, Stage};
 use crate::pg::memory::Execution;
-use crate::pg::{plan_state, watched_plans};
+use crate::pg::{identity, plan_state, watched_plans};
+use crate::worker::current;
+use logic::estimate::Phase;
 use logic::estimate::nested::one_line;
 
 /// Nested plans that are expected to cost less pass.
@@ -46,7 +48,7 @@ impl ExecutorHook for Plans {
         // The outermost plan's end is the job's: it is read only if a tick comes before.
         let read_at = if is_main { tick() } else { 0 };
         if let Some(execution) = watched_plans::watch(query, read_at, gone)? {
-            let nested = (!is_main).then(|| one_line(query.text(), clip));
+            let nested = if is_main { None } else { Some(name(query)?) };
             LEVELS.with(|levels| levels.add(execution, nested));
         }
         Ok(())
@@ -103,6 +105,18 @@ impl ExecutorHook for Plans {
 /// Does the plan, which is about to start or has just started, stand for the outermost statement?
 fn is_main(plan: Query) -> bool {
     LEVELS.with(|levels| levels.awaits_main()).flatten().is_some_and(|destination| plan.goes_to(destination))
+}
+
+/// What a nested statement is called in the phase, which everybody reads who has the privileges of the job's role: its
+/// text, unless it runs as somebody else, in a SECURITY DEFINER function, whose statements can hold what is not for the
+/// caller. The process has no job where nobody reads it.
+fn name(query: Query) -> Result<Phase> {
+    let user = identity::current_user();
+    let is_theirs = match current::get().map(|job| job.segment.header().identity.current_user) {
+        Some(role) if role != user => identity::gives_privileges(user, role)?,
+        _ => true,
+    };
+    Ok(one_line(if is_theirs { query.text() } else { query.plan().command() }, clip))
 }
 
 fn gone(execution: Execution) {

@@ -5,6 +5,7 @@ use crate::pg::compat_planner::{self as compat, Request};
 use crate::pg::entry::callback;
 use crate::pg::error::Result;
 use crate::pg::sys;
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
 
@@ -30,6 +31,12 @@ impl Plan<'_> {
     /// What the planner expects it to cost, all of it.
     pub fn total_cost(self) -> f64 {
         self.top().map_or(0.0, |top| top.total_cost)
+    }
+
+    /// SELECT, INSERT, ….
+    pub fn command(self) -> &'static [u8] {
+        // SAFETY: promised to `new`; the name is a constant of the server's.
+        unsafe { CStr::from_ptr(sys::GetCommandTagName(sys::CreateCommandTag(self.plan.cast_mut().cast()))).to_bytes() }
     }
 }
 
