@@ -56,3 +56,15 @@ pub(super) unsafe fn tid_range(scan: &sys::TableScanDescData) -> [sys::ItemPoint
     #[cfg(not(pg18_up))]
     return [scan.rs_mintid, scan.rs_maxtid];
 }
+
+/// Does the node leave out rows by what its window function says of them (`rank() <= 3`)? 15: such a condition is the
+/// node's, which stops there; before, the node above it tests each row.
+pub(super) fn filters_windows(plan: &sys::WindowAgg) -> bool {
+    #[cfg(pg15_up)]
+    return !plan.runCondition.is_null();
+    #[cfg(not(pg15_up))]
+    {
+        let _ = plan;
+        false
+    }
+}

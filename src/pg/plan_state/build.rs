@@ -278,7 +278,7 @@ fn wants_counter(node: &Node, tag: sys::NodeTag) -> bool {
         | Kind::MergeJoin
         | Kind::NestLoop
         | Kind::Agg(_)
-        | Kind::Window
+        | Kind::Window { .. }
         | Kind::HashedSetOp
         | Kind::Gather => true,
         Kind::Leaf { .. } => tag != sys::NodeTag_T_ResultState,

@@ -1,7 +1,7 @@
 //! What the planner says of a node, in the terms of the estimate.
 
 use super::super::parse_tree::cells;
-use super::super::sys;
+use super::super::{compat_plan as compat, sys};
 use logic::estimate::plan::node::{Grouping, Kind, Node};
 use std::ffi::{CStr, c_char};
 
@@ -168,7 +168,7 @@ unsafe fn kind(state: *mut sys::PlanState, plan: &sys::Plan, node: &mut Node, is
             }
             sys::NodeTag_T_WindowAggState => {
                 node.aggregates_ns = AGGREGATE_NS * f64::from((*state.cast::<sys::WindowAggState>()).numfuncs);
-                Kind::Window
+                Kind::Window { is_filtered: compat::filters_windows(&*(&raw const *plan).cast()) }
             }
             sys::NodeTag_T_SetOpState => {
                 let is_hashed = (*(&raw const *plan).cast::<sys::SetOp>()).strategy == sys::SetOpStrategy_SETOP_HASHED;

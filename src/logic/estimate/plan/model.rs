@@ -219,9 +219,13 @@ impl Model<'_> {
             Kind::MergeJoin => self.merge_join(at, node, loops, depth),
             Kind::NestLoop => self.nest_loop(at, node, loops, depth),
             Kind::Agg(grouping) => self.agg(at, node, grouping, loops, depth),
-            Kind::Window => {
+            Kind::Window { is_filtered } => {
                 let Some((_, input)) = self.child(node, Role::Outer, loops, depth) else { return State::default() };
-                let out = seen.rows.map_or(input.fraction, |_| self.output(at, input.rows));
+                // rows come out a partition at a time, or later still
+                let out = match seen.rows {
+                    Some(_) if !is_filtered => self.output(at, input.rows),
+                    _ => input.fraction,
+                };
                 let along = input.along + (cost::WINDOW + node.aggregates_ns) * input.rows;
                 State { along, fraction: f64::midpoint(input.fraction, out), ..input }
             }

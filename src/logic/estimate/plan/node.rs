@@ -44,7 +44,10 @@ pub enum Kind {
     MergeJoin,
     NestLoop,
     Agg(Grouping),
-    Window,
+    /// `is_filtered`: it returns only some of its rows.
+    Window {
+        is_filtered: bool,
+    },
     /// Of two inputs, both read before it returns a row.
     HashedSetOp,
     Limit,

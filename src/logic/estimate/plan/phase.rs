@@ -52,7 +52,7 @@ impl Finder<'_> {
             (Kind::Sort, Some(input)) => Step::Down("sorting", input),
             (Kind::Hash, Some(input)) => Step::Down("hashing", input),
             (Kind::Agg(_), Some(input)) => Step::Down("aggregating", input),
-            (Kind::Window, Some(input)) => Step::Down("computing windows over", input),
+            (Kind::Window { .. }, Some(input)) => Step::Down("computing windows over", input),
             (Kind::Modify { .. }, Some(input)) if self.is_ready(input) => Step::Found("writing", Some(at)),
             (Kind::HashJoin, Some(outer)) if !is_filled && self.is_ready(outer) => match inner {
                 Some(inner) => Step::Down(verb, inner),

@@ -156,6 +156,21 @@ fn a_sort_reads_sorts_and_returns() {
 }
 
 #[test]
+fn a_window_that_leaves_rows_out_is_as_far_as_its_input() {
+    for is_filtered in [false, true] {
+        let mut tree = Tree::default();
+        let window = tree.add(None, Kind::Window { is_filtered }, Role::Outer, 1e6);
+        let scan = tree.scan(Some(window), Role::Outer, "t", 1e6);
+        let mut run = tree.run();
+        // 3 rows of each partition of 600
+        let rows = if is_filtered { 2500.0 } else { 5e5 };
+        run.see(scan, position(0.5)).see(window, |seen| seen.rows = Some(rows));
+        let shown = run.percent();
+        assert!((shown - 50.0).abs() < 2.0, "{shown}");
+    }
+}
+
+#[test]
 fn a_limit_ends_its_input_early() {
     let mut tree = Tree::default();
     let limit = tree.add(None, Kind::Limit, Role::Outer, 100.0);
@@ -268,7 +283,8 @@ fn any_kind() -> impl Strategy<Value = Kind> {
         Kind::Agg(Grouping::Plain),
         Kind::Agg(Grouping::Sorted),
         Kind::Agg(Grouping::Hashed),
-        Kind::Window,
+        Kind::Window { is_filtered: false },
+        Kind::Window { is_filtered: true },
         Kind::HashedSetOp,
         Kind::Limit,
         Kind::Append { is_parallel: false },
