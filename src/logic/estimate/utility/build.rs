@@ -13,15 +13,38 @@ pub enum Slots {
     Kept,
 }
 
+/// How far the scan of a table is, by its pages.
+///
+/// On the first page the server counts all of them (`heapam_scan_get_blocks_done`), and so it does on the last. Suppose
+/// that a build is looked at while it evaluates an index expression for the first row: the figure would be that of the
+/// end, and no figure goes back. So no page counts before some were seen, but not all.
+#[derive(Clone, Copy, Debug)]
+pub struct Scan {
+    /// What another scan may have left.
+    left: Option<i64>,
+    has_some: bool,
+}
+
+impl Scan {
+    pub fn new(left: Option<i64>) -> Self {
+        Self { left, has_some: false }
+    }
+
+    /// Takes note of the counts. How many pages are done?
+    pub fn look(&mut self, done: i64, total: i64) -> i64 {
+        self.has_some |= self.left != Some(done) && done > 0 && done < total;
+        if self.has_some { done } else { 0 }
+    }
+}
+
 /// Follows builds, one after the other.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Build {
     key: Option<u64>,
     /// The slots of the build before it: those that were there when it was first seen, unless they must be its own.
     before: [i64; COUNTED],
     has_begun: bool,
-    /// A good part of the table has been scanned.
-    has_scanned: bool,
+    scan: Scan,
     /// Buffers that had been asked for then.
     buffers: i64,
 }
@@ -31,6 +54,16 @@ const COUNTED: usize = index::BLOCKS_DONE - FIRST + 1;
 
 /// Where more buffers are used for each page of the table, its rows are put into the index one by one, not sorted.
 const INSERTS: f64 = 5.0;
+
+/// Buffers that the first row may take, for what an index expression looks up. Where more are used than these and a
+/// quarter of the table's pages, pages have been scanned, and a method that does not say what it does is behind them.
+const FIRST_ROW: f64 = 500.0;
+
+impl Default for Build {
+    fn default() -> Self {
+        Self { key: None, before: [0; COUNTED], has_begun: false, scan: Scan::new(None), buffers: 0 }
+    }
+}
 
 impl Build {
     /// Where the build is, and what it does. `key` tells builds apart.
@@ -54,11 +87,12 @@ impl Build {
         slots[index::PARTITIONS_DONE - FIRST] = 0;
         if self.key != Some(key) {
             let in_the_middle = method == Method::Btree && (2..=4).contains(&reading.slot(index::SUBPHASE));
+            let before = if at_begin == Slots::Cleared { [0; COUNTED] } else { slots };
             *self = Self {
                 key: Some(key),
-                before: if at_begin == Slots::Cleared { [0; COUNTED] } else { slots },
+                before,
                 has_begun: in_the_middle,
-                has_scanned: false,
+                scan: Scan::new((!in_the_middle).then_some(before[index::BLOCKS_DONE - FIRST])),
                 buffers: reading.buffers,
             };
         }
@@ -69,11 +103,8 @@ impl Build {
         let used = reading.buffers.saturating_sub(self.buffers) as f64;
         let mut reading = *reading;
         let (done, total) = (reading.slot(index::BLOCKS_DONE), reading.slot(index::BLOCKS));
-        // On the first page of a scan the server counts them all (heapam_scan_get_blocks_done).
-        self.has_scanned |= total > 0 && (used * 4.0 >= total as f64 || (done * 2 >= total && done < total));
-        if done >= total && !self.has_scanned {
-            reading.slots[index::BLOCKS_DONE] = 0;
-        }
+        self.scan.has_some |= total > 0 && method != Method::Btree && used >= total as f64 / 4.0 + FIRST_ROW;
+        reading.slots[index::BLOCKS_DONE] = self.scan.look(done, total);
         stage(method, used > INSERTS * done as f64, &reading)
     }
 }
