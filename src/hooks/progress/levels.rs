@@ -6,6 +6,7 @@ use crate::pg::signal_cell::SignalCell;
 use crate::pg::watched_plans;
 use crate::worker::current;
 use logic::estimate::Phase;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// What the outermost statement is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,14 @@ pub struct Levels {
 }
 
 pub static LEVELS: SignalCell<Levels> = SignalCell::new(Levels::new());
+
+static IS_DEEP: AtomicBool = AtomicBool::new(false);
+
+/// Is every plan that starts now nested in another, or in a command that has none of its own? A load, where a statement
+/// of two microseconds in a function asks.
+pub fn is_deep() -> bool {
+    IS_DEEP.load(Relaxed)
+}
 
 impl Levels {
     const fn new() -> Self {
@@ -157,8 +166,13 @@ impl Levels {
 
     fn enter(&mut self) -> u32 {
         self.begun += 1;
-        self.depth += 1;
+        self.set_depth(self.depth + 1);
         self.depth - 1
+    }
+
+    fn set_depth(&mut self, depth: u32) {
+        self.depth = depth;
+        IS_DEEP.store(depth > 0 && matches!(self.top, Top::Plan | Top::Command), Relaxed);
     }
 
     /// A plan that is not watched begins to run.
@@ -167,7 +181,7 @@ impl Levels {
     }
 
     pub fn leave(&mut self, depth: u32) {
-        self.depth = depth;
+        self.set_depth(depth);
     }
 
     /// A watched plan has run well.

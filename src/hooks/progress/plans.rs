@@ -3,7 +3,7 @@
 //! The outermost plan is watched, whatever it costs. Of nested ones those are that cost something: a statement of two
 //! microseconds in a loop pays a look at a flag.
 
-use super::levels::LEVELS;
+use super::levels::{LEVELS, is_deep};
 use super::{is_active, sample_if_due, start_ticks, tick};
 use crate::pg::encoding::clip;
 use crate::pg::error::Result;
@@ -36,12 +36,12 @@ impl ExecutorHook for Plans {
 
     fn after_start(query: Query, purpose: Purpose) -> Result<()> {
         sample_if_due();
-        let is_nested = LEVELS.with(|levels| levels.is_nested()).unwrap_or(true);
         let is_main = is_main(query);
         if purpose == Purpose::Look || (!is_main && query.plan().total_cost() < CHEAP) {
             return Ok(());
         }
         start_ticks()?;
+        let is_nested = LEVELS.with(|levels| levels.is_nested()).unwrap_or(true);
         if !is_nested {
             LEVELS.with(|levels| levels.begin_plan());
         }
@@ -65,7 +65,9 @@ impl ExecutorHook for Plans {
         }
         sample_if_due();
         let Some(execution) = query.execution().filter(|execution| watched_plans::is_watched(*execution)) else {
-            LEVELS.with(|levels| levels.pass());
+            if stage == Stage::Run {
+                LEVELS.with(|levels| levels.pass());
+            }
             return None;
         };
         let depth = LEVELS.with(|levels| levels.enter_plan(execution))?;
@@ -104,7 +106,8 @@ impl ExecutorHook for Plans {
 
 /// Does the plan, which is about to start or has just started, stand for the outermost statement?
 fn is_main(plan: Query) -> bool {
-    LEVELS.with(|levels| levels.awaits_main()).flatten().is_some_and(|destination| plan.goes_to(destination))
+    let awaited = || LEVELS.with(|levels| levels.awaits_main()).flatten();
+    !is_deep() && awaited().is_some_and(|destination| plan.goes_to(destination))
 }
 
 /// What a nested statement is called in the phase, which everybody reads who has the privileges of the job's role: its
