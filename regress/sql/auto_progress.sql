@@ -1,67 +1,15 @@
 -- Automatic progress: seen from the launching session, by conditions, while the job is held at a row that is known.
 \i regress/sql/include/helpers.sql
+\i regress/sql/include/gate.sql
 SET client_min_messages = warning;
 
 -- A look at each millisecond, in the jobs of this session.
 SET pg_background.progress_interval = '1ms';
 SET max_parallel_workers_per_gather = 0;
 
-CREATE TABLE source (id int, filler text);
-INSERT INTO source SELECT i, repeat('x', 100) FROM generate_series(1, 2000) i;
-ANALYZE source;
 CREATE TABLE target AS SELECT * FROM source;
 CREATE TABLE copied (LIKE source);
 ANALYZE target;
-
--- Lets the rows of the first half pass, slowly enough for some looks, and holds the job in the middle.
-CREATE FUNCTION gate(id int) RETURNS bool LANGUAGE plpgsql COST 1000 AS $$
-BEGIN
-    IF id % 20 = 0 AND id <= 1000 THEN
-        PERFORM pg_sleep(0.002);
-    END IF;
-    IF id = 1000 THEN
-        PERFORM pg_advisory_xact_lock_shared(1111);
-    END IF;
-    RETURN true;
-END
-$$;
-
--- Runs a job up to the gate, and says what is seen there; then lets it go on to its end.
-CREATE FUNCTION in_the_middle(sql text, results bool DEFAULT false, autocommit bool DEFAULT false, at_least int DEFAULT 40, settings jsonb DEFAULT '{}',
-                              OUT percent text, OUT rows bool, OUT estimated bigint, OUT source text, OUT phase text, OUT ends text)
-LANGUAGE plpgsql AS $$
-DECLARE
-    j pg_background_handle;
-    seen pg_stat_background;
-    last int;
-    goes_back bool := false;
-    give_up timestamptz := clock_timestamp() + interval '60 s';
-BEGIN
-    PERFORM pg_advisory_lock(1111);
-    j := pg_background_start(sql, results => results, autocommit => autocommit, settings => settings);
-    LOOP
-        PERFORM pg_stat_clear_snapshot();
-        SELECT * INTO seen FROM pg_stat_background s WHERE s.cookie = j.cookie;
-        goes_back := goes_back OR seen.progress_pct < last;
-        last := seen.progress_pct;
-        -- the last look before the gate may be some rows before it
-        EXIT WHEN seen.wait_event = 'advisory' AND
-                  coalesce(seen.progress_pct >= at_least, seen.progress_source IS NOT NULL OR sql ~ 'nothing') OR clock_timestamp() > give_up;
-        PERFORM pg_sleep(0.005);
-    END LOOP;
-    percent := CASE WHEN goes_back THEN 'goes back' WHEN seen.progress_pct BETWEEN 40 AND 60 THEN 'about half'
-                    WHEN seen.progress_pct BETWEEN 65 AND 85 THEN 'about three quarters'
-                    ELSE seen.progress_pct::text END;
-    rows := seen.rows_processed > 0;
-    estimated := seen.rows_estimated;
-    source := seen.progress_source;
-    phase := regexp_replace(seen.progress_phase, '^\d+ %', 'N %');
-    PERFORM pg_advisory_unlock(1111);
-    PERFORM pg_background_await(j);
-    SELECT o.state INTO ends FROM pg_background_outcome(j) o;
-    PERFORM pg_background_forget(j);
-END
-$$;
 
 -- Statements with a plan.
 SELECT percent, source, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id)');
@@ -328,6 +276,8 @@ END
 $$;
 SELECT job('SELECT deep(5)::text');
 SELECT * FROM attempt($$SELECT pg_background_exec('SELECT count(*) FROM source WHERE fails(id)')$$);
+-- they leave nothing behind
+SELECT percent, ends FROM in_the_middle('SELECT caught(); SELECT count(*) FROM source WHERE gate(id)', at_least => 60);
 
 -- A row that another session has changed meanwhile (EvalPlanQual has a plan of its own); parallel workers, the leader of
 -- which only waits; compiled expressions, where the server has JIT.
@@ -372,6 +322,8 @@ SELECT pg_background_stop((:pid, :cookie)::pg_background_handle);
 SELECT pg_background_await((:pid, :cookie)::pg_background_handle);
 SELECT state, sqlstate FROM pg_background_outcome((:pid, :cookie)::pg_background_handle);
 SELECT pg_advisory_unlock(1111);
+-- (since the UPDATE, the second half of the table has the rows)
+SELECT percent, source, ends FROM in_the_middle('SELECT count(*) FROM source WHERE gate(id)');
 
 -- The settings.
 SELECT name, setting, unit, context, min_val FROM pg_settings
@@ -450,7 +402,8 @@ SET client_min_messages = warning;
 
 DROP MATERIALIZED VIEW gated;
 DROP TYPE boxed CASCADE;
-DROP TABLE source, target, copied, made, counted, referenced, referencing;
-DROP FUNCTION slow, parallel_gate, one_by_one, gate, in_the_middle, in_function, fails, caught, deep, lowest, rewound, called_twice;
+DROP TABLE target, copied, made, counted, referenced, referencing;
+DROP FUNCTION slow, parallel_gate, one_by_one, in_function, fails, caught, deep, lowest, rewound, called_twice;
 DROP PROCEDURE in_procedure;
+\i regress/sql/include/gate_end.sql
 \i regress/sql/include/cleanup.sql

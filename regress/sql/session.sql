@@ -93,6 +93,10 @@ RESET max_parallel_workers_per_gather;
 SELECT job('SELECT backend_type FROM pg_stat_activity WHERE pid = pg_backend_pid()') AS backend_type;
 SELECT job('SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()') AS query;
 SELECT job('SELECT state FROM pg_stat_activity WHERE pid = pg_backend_pid()') AS state;
+-- what a session with a client has: no addresses, no encryption
+SELECT job('SELECT num_nulls(inet_client_addr(), inet_client_port(), inet_server_addr(), inet_server_port())::text') AS no_address,
+       job('SELECT count(*)::text FROM pg_stat_ssl FULL JOIN pg_stat_gssapi USING (pid) WHERE pid = pg_backend_pid()') AS encrypted,
+       job('SET tcp_keepalives_idle = 7; SHOW tcp_keepalives_idle') AS keepalives;
 SELECT pg_background_launch('SELECT pg_backend_pid()') AS pid \gset
 SELECT pid = :pid AS same FROM pg_background_result(:pid) AS (pid int);
 

@@ -231,6 +231,9 @@ SELECT * FROM after('SET seed = 0.5', 'SELECT (random() = (SELECT random() FROM 
 -- libraries
 SELECT * FROM after($$LOAD 'pgoutput'$$, $$SELECT 'fine'$$);
 SELECT * FROM after($$LOAD 'no_such_library'$$, $$SELECT 'fine'$$);
+-- a library stays loaded, but what a job has set of it does not stay set
+SELECT * FROM after($$LOAD 'plpgsql'; SET plpgsql.extra_errors = 'all'; SET plpgsql.check_asserts = off; SELECT 'set'$$,
+                    $$LOAD 'plpgsql'; SELECT current_setting('plpgsql.extra_errors') || ', ' || current_setting('plpgsql.check_asserts')$$);
 -- what a session replicates
 SELECT * FROM after($$SELECT slot_name::text FROM pg_create_physical_replication_slot('regress_pgbg_slot', false, true)$$,
                     'SELECT count(*)::text FROM pg_replication_slots WHERE active_pid = pg_backend_pid()');
