@@ -1,4 +1,5 @@
 # Sourced by bench/progress/run. Needs here, size, interval, repetitions, samples, names, TMP, and a server in the environment.
+# measure_statements sets failed, the number of runs that have failed.
 # shellcheck shell=bash disable=SC2154
 
 # shellcheck disable=SC2034  # for those who source this
@@ -35,7 +36,8 @@ read_statements() {
 }
 
 measure_statements() {
-  local r id name wanted='true' failed=0
+  local r id name wanted='true'
+  failed=0
   if ((${#names[@]})); then wanted=$(printf " OR name LIKE '%s'" "${names[@]//\'/\'\'}"); wanted=${wanted# OR }; fi
   for ((r = 1; r <= repetitions; r++)); do
     while IFS='|' read -r id name; do
