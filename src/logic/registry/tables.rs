@@ -183,7 +183,7 @@ impl<'t> Tables<'t> {
         self.worker(worker).is_none_or(|worker| !self.is_current(worker))
     }
 
-    /// Is that process, if it is the worker still, between two jobs? Without the lock: it may be claimed the next moment.
+    /// Is that process, if it is the worker still, between two jobs? Without the lock: it may be claimed any moment.
     pub fn is_between_jobs(&self, worker: u32, pid: i32) -> bool {
         self.worker(worker).is_some_and(|worker| {
             matches!(worker.activity(), Activity::Idle | Activity::Resetting) && worker.pid.load(Relaxed) == pid

@@ -7,8 +7,8 @@ use crate::registry::jobs::End;
 use crate::registry::locked::Process;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A warm worker has been offered job 8, whose settings are not its own: its launcher awaits a reply. Returns its index,
-/// and the job's slot.
+/// A warm worker has been offered job 8, whose settings are not its own: its launcher awaits a reply. Returns its
+/// index, and the job's slot.
 fn offer(shop: &Shop, launcher: Process, worker: Process) -> (u32, u32) {
     let (slot, _) = shop.admit(launcher, &job(7));
     let index = shop.register(worker);
