@@ -13,25 +13,26 @@ pub enum Slots {
     Kept,
 }
 
-/// How far the scan of a table is, by its pages.
+/// How far a build's scan of the table is, by its pages.
 ///
-/// On the first page the server counts all of them (`heapam_scan_get_blocks_done`), and so it does on the last. Suppose
-/// that a build is looked at while it evaluates an index expression for the first row: the figure would be that of the
-/// end, and no figure goes back. So no page counts before some were seen, but not all.
+/// On the first page of that scan the server counts all pages (`heapam_scan_get_blocks_done`), and so it does after the
+/// last. Suppose that a build is looked at while it evaluates an index expression for the first row, or reads its
+/// TOASTed values: the figure would be that of the end, and no figure goes back. So the count is taken for 0 until it
+/// was seen in between. Of a scan that passes between two looks nothing is shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Scan {
-    /// What another scan may have left.
+struct Scan {
+    /// The count that the build before this one may have left.
     left: Option<i64>,
     has_some: bool,
 }
 
 impl Scan {
-    pub fn new(left: Option<i64>) -> Self {
+    fn new(left: Option<i64>) -> Self {
         Self { left, has_some: false }
     }
 
     /// Takes note of the counts. How many pages are done?
-    pub fn look(&mut self, done: i64, total: i64) -> i64 {
+    fn look(&mut self, done: i64, total: i64) -> i64 {
         self.has_some |= self.left != Some(done) && done > 0 && done < total;
         if self.has_some { done } else { 0 }
     }
@@ -54,10 +55,6 @@ const COUNTED: usize = index::BLOCKS_DONE - FIRST + 1;
 
 /// Where more buffers are used for each page of the table, its rows are put into the index one by one, not sorted.
 const INSERTS: f64 = 5.0;
-
-/// Buffers that the first row may take, for what an index expression looks up. Where more are used than these and a
-/// quarter of the table's pages, pages have been scanned, and a method that does not say what it does is behind them.
-const FIRST_ROW: f64 = 500.0;
 
 impl Default for Build {
     fn default() -> Self {
@@ -103,7 +100,6 @@ impl Build {
         let used = reading.buffers.saturating_sub(self.buffers) as f64;
         let mut reading = *reading;
         let (done, total) = (reading.slot(index::BLOCKS_DONE), reading.slot(index::BLOCKS));
-        self.scan.has_some |= total > 0 && method != Method::Btree && used >= total as f64 / 4.0 + FIRST_ROW;
         reading.slots[index::BLOCKS_DONE] = self.scan.look(done, total);
         stage(method, used > INSERTS * done as f64, &reading)
     }

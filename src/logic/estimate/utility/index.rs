@@ -1,6 +1,6 @@
 //! CREATE INDEX and REINDEX.
 
-use super::build::{Build, Scan, Slots};
+use super::build::{Build, Slots};
 use super::facts::{Facts, Kind, Method, Table};
 use super::meter::Position;
 use super::reading::{Reading, index};
@@ -19,8 +19,6 @@ pub struct Indexing {
     table: Option<usize>,
     built: Counted,
     validated: Counted,
-    /// The scan of the table in the validation of an index, and its OID.
-    compared: Option<(i64, Scan)>,
 }
 
 /// Counts the indexes by their OIDs, of which the server shows one at a time.
@@ -59,7 +57,7 @@ impl Indexing {
         let mut toasts: Vec<_> = toasts.collect();
         toasts.sort_unstable();
         let counted = Counted::default();
-        Self { build: Build::default(), units, toasts, table: None, built: counted, validated: counted, compared: None }
+        Self { build: Build::default(), units, toasts, table: None, built: counted, validated: counted }
     }
 
     /// CREATE INDEX.
@@ -98,7 +96,7 @@ impl Indexing {
                 let (position, label) = self.build.position(0, method, Slots::Cleared, reading);
                 Step::at(position.within(0.0, BUILD), label).of("building index")
             }
-            4..=6 => self.validation(reading).within(BUILD, VALIDATE),
+            4..=6 => validation(reading).within(BUILD, VALIDATE),
             3 => waiting(reading).within(BUILD, VALIDATE),
             7 => waiting(reading).within(1.0, 0.0),
             _ => waiting(reading),
@@ -152,7 +150,7 @@ impl Indexing {
             4..=6 => {
                 let place = self.validated.see(oid);
                 let (before, share) = part(place);
-                let step = self.validation(reading).staged(place as u32 + 1000);
+                let step = validation(reading).staged(place as u32 + 1000);
                 (step.within(BUILD + VALIDATE * before, VALIDATE * share), place)
             }
             phase => {
@@ -172,25 +170,6 @@ impl Indexing {
         let count = table.indexes.len() as i64;
         if count > 1 { step.counting("index", place as i64 + 1, count) } else { step }
     }
-
-    /// A new index is compared with its table.
-    fn validation(&mut self, reading: &Reading) -> Step {
-        let (phase, oid) = (reading.slot(index::PHASE), reading.slot(index::INDEX));
-        let mut reading = *reading;
-        self.compared = self.compared.filter(|(of, _)| phase == 6 && *of == oid);
-        if phase == 6 {
-            let (done, total) = (reading.slot(index::BLOCKS_DONE), reading.slot(index::BLOCKS));
-            let (_, scan) = self.compared.get_or_insert((oid, Scan::new(Some(done))));
-            reading.slots[index::BLOCKS_DONE] = scan.look(done, total);
-        }
-        let blocks = reading.part(index::BLOCKS_DONE, index::BLOCKS);
-        let (stage, before, share, inner, label) = match phase {
-            4 => (14, 0.0, 0.33, blocks, "scanning index"),
-            5 => (15, 0.33, 0.1, None, "sorting rows"),
-            _ => (16, 0.43, 0.57, blocks.or(Some(0.0)), "scanning table"),
-        };
-        Step::at(Position::new(stage, before, share, inner), label).of("validating index")
-    }
 }
 
 fn counting(step: Step, noun: &'static str, at: At) -> Step {
@@ -200,6 +179,17 @@ fn counting(step: Step, noun: &'static str, at: At) -> Step {
 /// A stage of its own for each part of the command.
 pub fn staged(position: Position, part: u32) -> Position {
     Position { stage: position.stage + 100 * part, ..position }
+}
+
+/// A new index is compared with its table.
+fn validation(reading: &Reading) -> Step {
+    let blocks = reading.part(index::BLOCKS_DONE, index::BLOCKS);
+    let (stage, before, share, inner, label) = match reading.slot(index::PHASE) {
+        4 => (14, 0.0, 0.33, blocks, "scanning index"),
+        5 => (15, 0.33, 0.1, None, "sorting rows"),
+        _ => (16, 0.43, 0.57, blocks.or(Some(0.0)), "scanning table"),
+    };
+    Step::at(Position::new(stage, before, share, inner), label).of("validating index")
 }
 
 /// Other transactions must end first. No work is done meanwhile.
