@@ -57,14 +57,14 @@ pub(super) unsafe fn tid_range(scan: &sys::TableScanDescData) -> [sys::ItemPoint
     return [scan.rs_mintid, scan.rs_maxtid];
 }
 
-/// Does the node leave out rows by what its window function says of them (`rank() <= 3`)? 15: such a condition is the
-/// node's, which stops there; before, the node above it tests each row.
-pub(super) fn filters_windows(plan: &sys::WindowAgg) -> bool {
+/// Does the node leave out rows by what window functions say of them (`rank() <= 3`)? 15: the uppermost window does,
+/// of the functions of all; before, the node above the windows does.
+pub(super) fn filters_windows(window: &sys::WindowAgg) -> bool {
     #[cfg(pg15_up)]
-    return !plan.runCondition.is_null();
+    return !window.plan.qual.is_null() || window.topWindow && !window.runCondition.is_null();
     #[cfg(not(pg15_up))]
     {
-        let _ = plan;
+        let _ = window;
         false
     }
 }

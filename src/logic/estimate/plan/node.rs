@@ -44,7 +44,7 @@ pub enum Kind {
     MergeJoin,
     NestLoop,
     Agg(Grouping),
-    /// `is_filtered`: it returns only some of its rows.
+    /// `is_filtered`: not all rows that come in go out.
     Window {
         is_filtered: bool,
     },
