@@ -38,9 +38,9 @@ BEGIN
         SELECT * INTO seen FROM pg_stat_background s WHERE s.cookie = j.cookie;
         goes_back := goes_back OR seen.progress_pct < last;
         last := seen.progress_pct;
-        -- the last look before the gate may be some rows before it
+        -- the last look before the gate may be some rows before it; where there is a percentage, others can have come without one
         EXIT WHEN seen.wait_event = ANY (events) AND
-                  coalesce(seen.progress_pct >= at_least, seen.progress_source IS NOT NULL OR sql ~ 'nothing') OR clock_timestamp() > give_up;
+                  coalesce(seen.progress_pct >= at_least, events = '{advisory}' AND (seen.progress_source IS NOT NULL OR sql ~ 'nothing')) OR clock_timestamp() > give_up;
         PERFORM pg_sleep(0.005);
     END LOOP;
     percent := CASE WHEN goes_back THEN 'goes back' WHEN seen.progress_pct BETWEEN 40 AND 60 THEN 'about half'
