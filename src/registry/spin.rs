@@ -32,8 +32,8 @@ fn may_spin(registry: &Registry) -> bool {
 }
 
 /// Wakes the worker of an earlier claim, which will be wanted in a moment: a core that sleeps takes longer to wake than
-/// a launch takes to get there. One that has a job by now, and sleeps in that, is left alone: it would look for what it
-/// waits for, and a lock that it waits for long would be logged once more.
+/// a launch takes to get there. A worker that sleeps in another session's job is left alone: the wake-up would cost two
+/// switches of processes, and, while that job waits for a lock, a line in the log (`log_lock_waits`).
 pub fn wake_early(claim: &Claim) {
     if let Some(registry) = known() {
         if procs::is_asleep(claim.proc)

@@ -65,8 +65,8 @@ pub static LEVELS: SignalCell<Levels> = SignalCell::new(Levels::new());
 
 static IS_DEEP: AtomicBool = AtomicBool::new(false);
 
-/// Is every plan that starts now nested in another, or in a command that has none of its own? A load, where a statement
-/// of two microseconds in a function asks.
+/// Is every plan that starts now nested: in a plan, or in a command that has no plan of its own? It is asked for
+/// statements of two microseconds in a function, and so is a load.
 pub fn is_deep() -> bool {
     IS_DEEP.load(Relaxed)
 }

@@ -110,16 +110,16 @@ fn is_main(plan: Query) -> bool {
     !is_deep() && awaited().is_some_and(|destination| plan.goes_to(destination))
 }
 
-/// What a nested statement is called in the phase, which everybody reads who has the privileges of the job's role: its
-/// text, unless it runs as somebody else, in a SECURITY DEFINER function, whose statements can hold what is not for the
-/// caller. The process has no job where nobody reads it.
+/// What the phase calls a nested statement. All who have the privileges of the job's role read the phase; so a
+/// statement that runs as a role whose privileges the job's role has not, in a SECURITY DEFINER function, is called by
+/// its command, and others by their text. A session that is observed without a job publishes nothing.
 fn name(query: Query) -> Result<Phase> {
     let user = identity::current_user();
     let is_theirs = match current::get().map(|job| job.segment.header().identity.current_user) {
         Some(role) if role != user => identity::gives_privileges(user, role)?,
         _ => true,
     };
-    Ok(one_line(if is_theirs { query.text() } else { query.plan().command() }, clip))
+    Ok(one_line(if is_theirs { query.text() } else { query.plan().command()? }, clip))
 }
 
 fn gone(execution: Execution) {

@@ -69,8 +69,8 @@ impl<'a> Locked<'a> {
         }
     }
 
-    /// The warm worker that took the job refuses it. Suppose that the counters were set to zero in between: there is
-    /// nothing to take back.
+    /// The warm worker that took the job refuses it. Suppose that the counters were set to zero in between: one start
+    /// that came later may be missing then, but no counter is negative.
     pub(super) fn uncount_start(&self, job: &JobSlot) {
         if let Some(totals) = self.totals_of(job) {
             for counter in [&totals.launched, &totals.warm_starts] {

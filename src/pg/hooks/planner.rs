@@ -4,6 +4,7 @@ use super::{Ended, framed, is_leader, of_active};
 use crate::pg::compat_planner::{self as compat, Request};
 use crate::pg::entry::callback;
 use crate::pg::error::Result;
+use crate::pg::guard::guard;
 use crate::pg::sys;
 use std::ffi::CStr;
 use std::marker::PhantomData;
@@ -34,9 +35,10 @@ impl Plan<'_> {
     }
 
     /// SELECT, INSERT, ….
-    pub fn command(self) -> &'static [u8] {
+    pub fn command(self) -> Result<&'static [u8]> {
+        let plan = self.plan.cast_mut().cast();
         // SAFETY: promised to `new`; the name is a constant of the server's.
-        unsafe { CStr::from_ptr(sys::GetCommandTagName(sys::CreateCommandTag(self.plan.cast_mut().cast()))).to_bytes() }
+        guard(|| unsafe { CStr::from_ptr(sys::GetCommandTagName(sys::CreateCommandTag(plan))).to_bytes() })
     }
 }
 
