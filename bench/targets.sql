@@ -1,11 +1,11 @@
 -- The targets: what was measured beside what is wanted.
 CREATE TABLE bench.target (place serial, path text, what text, figure text, wanted text, is_met bool);
 
--- A row of the table: the middle of the values against the limit, "<=" or ">=".
+-- A row of the table: the middle of the values against the limit, "<=", "<" or ">=".
 CREATE FUNCTION bench.target(path text, what text, seen float8[], compare text, bound float8, unit text DEFAULT ' ×') RETURNS void LANGUAGE sql AS $$
   INSERT INTO bench.target (path, what, figure, wanted, is_met)
-  SELECT path, what, coalesce(bench.ratio(seen) || unit, 'not measured'), CASE compare WHEN '<=' THEN '≤ ' ELSE '≥ ' END || bound || unit,
-    CASE compare WHEN '<=' THEN round(bench.middle(seen)::numeric, 2) <= bound::numeric ELSE round(bench.middle(seen)::numeric, 2) >= bound::numeric END
+  SELECT path, what, coalesce(bench.ratio(seen) || unit, 'not measured'), CASE compare WHEN '<=' THEN '≤ ' WHEN '<' THEN '< ' ELSE '≥ ' END || bound || unit,
+    CASE compare WHEN '<=' THEN round(bench.middle(seen)::numeric, 2) <= bound::numeric WHEN '<' THEN round(bench.middle(seen)::numeric, 2) < bound::numeric ELSE round(bench.middle(seen)::numeric, 2) >= bound::numeric END
 $$;
 
 -- Jobs per second, and microseconds of processor time that a job takes of the whole machine but pgbench.
