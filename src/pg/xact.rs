@@ -17,8 +17,10 @@ pub fn begin() -> Result<()> {
     })
 }
 
-/// 17: `transaction_timeout` does not end this transaction. In one.
-pub fn be_timeless() -> Result<()> {
+/// Opens a transaction of the worker's own, between two jobs. 17: `transaction_timeout` does not end it, for that is
+/// the one job's or the other's.
+pub fn begin_own() -> Result<()> {
+    begin()?;
     // SAFETY: in a backend.
     guard(|| unsafe { compat_timeout::disable_transaction_timeout() })
 }

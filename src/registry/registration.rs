@@ -55,7 +55,7 @@ impl Registration {
 
     /// Shows what later launchers must have in common with the first. Once connected.
     pub fn show_key(self, identity: &Identity, client_info: &[u8]) -> Result<()> {
-        xact::begin()?;
+        xact::begin_own()?;
         let key = key(identity, client_info)?;
         xact::commit()?;
         // without one the connection would have been refused, or is about to be
@@ -66,7 +66,7 @@ impl Registration {
     /// Would the job's own connection, made now, be as this worker's, by the same rows of the catalogs? The launcher
     /// has compared what it knew when it was called. Outside a transaction.
     pub fn is_key_current(self, identity: &Identity, client_info: &[u8]) -> Result<bool> {
-        xact::begin()?;
+        xact::begin_own()?;
         let key = key(identity, client_info)?;
         xact::commit()?;
         Ok(key.is_some() && key == self.registry.key_of(self.worker))

@@ -227,6 +227,7 @@ fn refuse(current: &Current) -> Result<()> {
 fn run(current: &Current, trees: &Context, settings: u64) -> Result<()> {
     // A cancel that came before is found before the first statement; from here on the server serves cancels.
     let cancellable = Cancellable::new();
+    timeout::forget_earlier_transactions();
     current.start(identity::now());
     transaction::adopt_user(current)?;
     given::set(&current.segment)?;

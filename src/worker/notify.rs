@@ -115,9 +115,7 @@ impl Notification {
     }
 
     fn send(&self, wait: Wait, after: &mut AfterNotification) -> Result<()> {
-        xact::begin()?;
-        // It is none of the job's: the settings are, until they are taken back.
-        xact::be_timeless()?;
+        xact::begin_own()?;
         point::reach("notify")?;
         wait_for_turn(wait, after)?;
         let channel = encoding::made_valid(self.channel.clone())?;

@@ -18,7 +18,7 @@ impl Session {
     /// was begun with (isolation level, READ ONLY), and the end of this transaction forgets that: the job begins with
     /// the defaults.
     pub(super) fn first_restore(&mut self, serialized: &[u8], identity: &Identity) -> Result<()> {
-        xact::begin()?;
+        xact::begin_own()?;
         frontend::feign_client()?;
         self.own_role = Users::now()?.role();
         self.now.take_once()?;
@@ -63,7 +63,7 @@ impl Session {
         if self.has_launchers_role && !sent.has_default_role() {
             return Ok(false);
         }
-        xact::begin()?;
+        xact::begin_own()?;
         if !guc_state::change_to(&theirs, &sent, identity)? {
             return Ok(false);
         }
@@ -131,7 +131,7 @@ impl Session {
     }
 
     fn switch_back(&self, wanted: &Settings) -> Result<bool> {
-        xact::begin()?;
+        xact::begin_own()?;
         if !self.users.is_role_unchanged()? {
             guc_state::reset_role()?;
         }

@@ -52,7 +52,7 @@ impl Session {
     pub(super) fn adopt_users(&mut self, identity: &Identity) -> Result<()> {
         // should it fail, the next job's are looked up again
         self.users.ids = Default::default();
-        xact::begin()?;
+        xact::begin_own()?;
         let sent = guc_state::parse(&self.launcher).unwrap_or_default();
         guc_state::adopt_users(&sent, identity)?;
         xact::commit()?;
