@@ -139,13 +139,8 @@ pub fn forget() -> Result<()> {
         sys::LockReleaseAll(sys::USER_LOCKMETHOD as sys::LOCKMETHODID, true);
         sys::ResetSequenceCaches();
         compat::clean_up_spi();
-        if !sys::MyReplicationSlot.is_null() {
-            sys::ReplicationSlotRelease();
-        }
-        if sys::max_replication_slots > 0 {
-            compat::drop_temporary_replication_slots();
-        }
     })?;
+    release_slots()?;
     plan_cache::forget_others()?;
     guc_table::forget_transaction_settings();
     let seed = compat::random_fraction().to_bits() as sys::Datum;
@@ -154,6 +149,19 @@ pub fn forget() -> Result<()> {
     guard(|| unsafe {
         sys::jit_reset_after_error();
         sys::DirectFunctionCall1Coll(Some(sys::setseed), 0, seed);
+    })
+}
+
+/// Gives replication slots back, which the end of a transaction leaves; a session's own go. Outside a transaction.
+pub fn release_slots() -> Result<()> {
+    // SAFETY: as above.
+    guard(|| unsafe {
+        if !sys::MyReplicationSlot.is_null() {
+            sys::ReplicationSlotRelease();
+        }
+        if sys::max_replication_slots > 0 {
+            compat::drop_temporary_replication_slots();
+        }
     })
 }
 
@@ -180,12 +188,12 @@ pub fn memory() -> Result<usize> {
     Ok(allocated.saturating_sub(plan_cache::memory()))
 }
 
-/// Is there anything for [`load_session_libraries`] to load?
-pub fn has_session_libraries() -> bool {
+/// What there is for [`load_session_libraries`] to load: `session_preload_libraries` and `local_preload_libraries`.
+pub fn session_libraries() -> [Vec<u8>; 2] {
     // SAFETY: settings' own strings, which stay until the settings change; null before they are set.
     let names = unsafe { [sys::session_preload_libraries_string, sys::local_preload_libraries_string] };
     // SAFETY: as above.
-    names.iter().any(|names| !names.is_null() && !unsafe { CStr::from_ptr(*names) }.is_empty())
+    names.map(|names| if names.is_null() { Vec::new() } else { unsafe { CStr::from_ptr(names) }.to_bytes().to_vec() })
 }
 
 /// Loads what `session_preload_libraries` names, as a client's session does. Inside a transaction: a library's settings

@@ -67,6 +67,7 @@ pub fn wait(
             || registration.registry.is_dismissed(registration.worker)
             // the configuration has changed, and does not name that library as stateless any more
             || baseline.stateful_library().is_some()
+            || baseline.has_other_libraries()
             || max_idle == 0
             || registration.registry.door() == Door::Closed
             || idle >= stay

@@ -23,7 +23,7 @@ use crate::pg::memory::Context;
 use crate::pg::mq::Queue;
 use crate::pg::parts::Parts;
 use crate::pg::signals::Cancellable;
-use crate::pg::{identity, procs, timeout, xact};
+use crate::pg::{identity, leftovers, procs, timeout, xact};
 use crate::point;
 use crate::registry::{AfterJob, Registration};
 use crate::settings;
@@ -279,6 +279,7 @@ pub fn fail(current: &Current, error: &PgError) -> Result<()> {
     error.log(&current.detail);
     timeout::forget_interrupts()?;
     xact::abort()?;
+    leftovers::release_slots()?;
     transaction::leave_user();
     outcome::failure(current, report, Full::Wait)
 }

@@ -169,6 +169,7 @@ impl Worker {
             && self.jobs_run < settings::worker_max_jobs()
             && settings::max_idle_workers() > 0
             && self.baseline.stateful_library().is_none()
+            && !self.baseline.has_other_libraries()
             && !signals::is_asked_to_leave()
     }
 

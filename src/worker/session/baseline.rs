@@ -44,6 +44,9 @@ pub struct Baseline {
     libraries_at_start: usize,
     /// The name of a library that may keep state, because of which this session serves no other job.
     stateful_library: Option<Vec<u8>>,
+    /// What a session's libraries were when it began, and whether a new session has others by now.
+    session_libraries: [Vec<u8>; 2],
+    has_other_libraries: bool,
     /// [`guc_table::mark`] when the placeholders were last listed.
     settings_mark: u64,
     /// Placeholders that every new session has, by a file or ALTER ROLE.
@@ -59,8 +62,9 @@ impl Baseline {
     /// It first loads what `session_preload_libraries` names, as a client's session does. That comes before the
     /// launcher's settings are restored, so that those of the libraries are known.
     pub fn new(serves: Serves) -> Result<Self> {
-        if leftovers::has_session_libraries() {
-            xact::begin()?;
+        let session_libraries = leftovers::session_libraries();
+        if session_libraries.iter().any(|names| !names.is_empty()) {
+            xact::begin_own()?;
             leftovers::load_session_libraries()?;
             xact::commit()?;
         }
@@ -79,6 +83,8 @@ impl Baseline {
             libraries_len: libraries_at_start,
             libraries_at_start,
             stateful_library: stateful_library(libraries_at_start)?,
+            session_libraries,
+            has_other_libraries: false,
             settings_mark: guc_table::mark(),
             own_placeholders: guc_table::placeholders()?,
             brought_placeholders: Vec::new(),
@@ -110,6 +116,11 @@ impl Baseline {
     /// The jobs that this process may serve.
     pub fn serves(&self) -> Serves {
         self.session.serves
+    }
+
+    /// Has the configuration changed so that a new session has other libraries from its beginning?
+    pub fn has_other_libraries(&self) -> bool {
+        self.has_other_libraries
     }
 
     /// The name of a library that may keep what a job leaves in it.
@@ -186,6 +197,7 @@ impl Baseline {
         self.own_placeholders = new.collect();
         self.settings_mark = guc_table::mark();
         self.judge_libraries()?;
+        self.has_other_libraries = leftovers::session_libraries() != self.session_libraries;
         self.session.note_reload()
     }
 
