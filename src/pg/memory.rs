@@ -119,6 +119,14 @@ impl Entered {
         // SAFETY: the top context lives as long as the process.
         unsafe { Self::new(sys::TopMemoryContext) }
     }
+
+    /// Makes the transaction's context current, not the one from before. Suppose that a procedure has ended the
+    /// transaction in which this value was made: the context from before went with it. In a transaction.
+    pub(super) fn leave_for_transaction(self) {
+        std::mem::forget(self);
+        // SAFETY: as in `new`; a transaction's context lives as long as the transaction.
+        unsafe { sys::CurrentMemoryContext = sys::CurTransactionContext };
+    }
 }
 
 impl Drop for Entered {

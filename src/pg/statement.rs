@@ -218,7 +218,7 @@ impl<'a> Script<'a> {
                 sys::error_context_stack = error_context.previous;
             }
         })?;
-        drop(entered);
+        entered.leave_for_transaction();
         Ok((counted_tag(done.commandTag, done.nprocessed), done.nprocessed))
     }
 
