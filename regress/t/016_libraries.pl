@@ -97,8 +97,6 @@ setting($node, 'session_preload_libraries', 'auto_explain');
 ok(until_true(sub { !idle_workers($node) }), 'an idle worker leaves when a new session has another library');
 is(outcome(q{SELECT count(*)::text FROM pg_settings WHERE name = 'auto_explain.log_min_duration'}), 1, 'a job has the library that its session has');
 setting($node, 'session_preload_libraries', '');
-$node->safe_psql('postgres', "ALTER DATABASE postgres SET session_preload_libraries = 'dblink'");
-$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET session_preload_libraries');
 
 # --- those that keep nothing ---
 
