@@ -139,8 +139,8 @@ pub fn forget() -> Result<()> {
         sys::LockReleaseAll(sys::USER_LOCKMETHOD as sys::LOCKMETHODID, true);
         sys::ResetSequenceCaches();
         compat::clean_up_spi();
+        give_slots_back();
     })?;
-    release_slots()?;
     plan_cache::forget_others()?;
     guc_table::forget_transaction_settings();
     let seed = compat::random_fraction().to_bits() as sys::Datum;
@@ -154,15 +154,22 @@ pub fn forget() -> Result<()> {
 
 /// Gives replication slots back, which the end of a transaction leaves; a session's own go. Outside a transaction.
 pub fn release_slots() -> Result<()> {
-    // SAFETY: as above.
-    guard(|| unsafe {
+    // SAFETY: as in `forget`.
+    guard(|| unsafe { give_slots_back() })
+}
+
+/// # Safety
+/// Outside a transaction, in a guard.
+unsafe fn give_slots_back() {
+    // SAFETY: promised by the caller.
+    unsafe {
         if !sys::MyReplicationSlot.is_null() {
             sys::ReplicationSlotRelease();
         }
         if sys::max_replication_slots > 0 {
             compat::drop_temporary_replication_slots();
         }
-    })
+    }
 }
 
 /// Has any role changed since the last call? Outside a transaction.

@@ -20,9 +20,12 @@ pub fn begin() -> Result<()> {
 /// Opens a transaction of the worker's own, between two jobs. 17: `transaction_timeout` does not end it, for that is
 /// the one job's or the other's.
 pub fn begin_own() -> Result<()> {
-    begin()?;
-    // SAFETY: in a backend.
-    guard(|| unsafe { compat_timeout::disable_transaction_timeout() })
+    // SAFETY: between two jobs, in a backend.
+    guard(|| unsafe {
+        sys::SetCurrentStatementStartTimestamp();
+        sys::StartTransactionCommand();
+        compat_timeout::disable_transaction_timeout();
+    })
 }
 
 /// Is a transaction open, or a transaction block?
