@@ -319,26 +319,36 @@ for (my $i = 1; value($watcher, 'SELECT count(*) FROM dismissed') == 0; $i++)
 is(value($session, 'SELECT n FROM dismissed'), 300, 'jobs whose workers are dismissed all the time have run');
 value($watcher, 'DROP ROLE restless');
 
-# The time that a transaction may take is its own launcher's: what a worker does between two jobs, as the last launcher's settings
-# are still there, counts for nobody. The worker looks for the next launcher's role, which another session locks.
-SKIP:
+# The time that a transaction may take, and that it may wait for a lock, is its own launcher's: what a worker does between two jobs, as
+# the last launcher's settings are still there, counts for nobody. The worker looks for the next launcher's role, which another session
+# locks. A cancel meanwhile is somebody's wish, and counts.
+for my $case ('lock_timeout', 'lock_timeout, and a cancel', 'transaction_timeout')
 {
-	skip 'transaction_timeout came with 17', 2 if $node->pg_version < 17;
-	value($session, 'CREATE ROLE regress_timed; GRANT pgbackground_role TO regress_timed');
-	value($watcher, q{SET transaction_timeout = '10min'; SET ROLE regress_timed});
-	job($watcher, 'SELECT 1::text');
-	without_idle($node);
-	value($session, q{SET transaction_timeout = '200ms'});
-	my $pid = worker();
-	value($session, 'RESET transaction_timeout; BEGIN; LOCK TABLE pg_authid');
-	$watcher->{stderr} = '';
-	$watcher->query_until(qr/begun/, "\\echo begun\nSELECT 'ran in ' || t FROM pg_background_result(pg_background_launch('SELECT pg_backend_pid()::text')) AS (t text);\n\\warn answered\n");
-	ok(until_true(sub { value($session, "SELECT count(*) FROM pg_locks WHERE pid = $pid AND NOT granted") }), 'a worker waits for a look at its next role');
-	value($session, 'SELECT pg_sleep(0.5); COMMIT');
-	pump_until($watcher->{run}, $watcher->{timeout}, \$watcher->{stderr}, qr/answered/);
-	unlike($watcher->{stderr}, qr/ERROR/, "a job is not ended by the last launcher's transaction_timeout");
-	value($watcher, 'RESET ROLE; RESET transaction_timeout');
-	value($session, 'DROP OWNED BY regress_timed; DROP ROLE regress_timed');
+	my ($timeout, $is_cancelled) = $case =~ /^(\w+)(, and)?/;
+	SKIP:
+	{
+		skip 'transaction_timeout came with 17', 3 if $timeout eq 'transaction_timeout' && $node->pg_version < 17;
+		value($session, 'CREATE ROLE regress_timed; GRANT pgbackground_role TO regress_timed');
+		value($watcher, "SET $timeout = '10min'; SET ROLE regress_timed");
+		job($watcher, 'SELECT 1::text');
+		without_idle($node);
+		# the worker is there before the limit, which a new process may take longer than
+		my $pid = worker();
+		value($session, "SET $timeout = '200ms'");
+		is(worker(), $pid, "$case: a worker has the limit of a launcher");
+		value($session, "RESET $timeout; BEGIN; LOCK TABLE pg_authid");
+		$watcher->{stderr} = '';
+		$watcher->query_until(qr/begun/, "\\echo begun\nSELECT 'ran in ' || t FROM pg_background_result(pg_background_launch('SELECT pg_backend_pid()::text')) AS (t text);\n\\warn answered\n\\echo answered\n");
+		ok(until_true(sub { value($session, "SELECT count(*) FROM pg_locks WHERE pid = $pid AND NOT granted") }), "$case: a worker waits for a look at its next role");
+		value($session, 'SELECT pg_sleep(0.5)');
+		value($session, "SELECT pg_cancel_backend($pid)") if $is_cancelled;
+		value($session, 'COMMIT');
+		pump_until($watcher->{run}, $watcher->{timeout}, \$watcher->{$_}, qr/answered/) for 'stderr', 'stdout';
+		if ($is_cancelled) { like($watcher->{stderr}, qr/ERROR:  57014/, 'a job is cancelled by whoever cancels it while its worker waits') }
+		else { like($watcher->{stdout}, qr/^ran in $pid$/m, "a job is not ended by the last launcher's $timeout") }
+		value($watcher, "RESET ROLE; RESET $timeout");
+		value($session, 'DROP OWNED BY regress_timed; DROP ROLE regress_timed');
+	}
 }
 
 # A worker that is terminated while it is idle, and gets a job before it has heard of it, runs the job or ends it: nothing tells

@@ -77,6 +77,8 @@ static CANCEL_WAITS: AtomicBool = AtomicBool::new(false);
 static COMING_CANCEL: AtomicBool = AtomicBool::new(false);
 /// Likewise a termination.
 static COMING_TERMINATION: AtomicBool = AtomicBool::new(false);
+/// The first of a lock timeout's two SIGINTs has come.
+static SECOND_COMES: AtomicBool = AtomicBool::new(false);
 /// The process was told to end while it had no job.
 static LEAVE_ASKED: AtomicBool = AtomicBool::new(false);
 
@@ -110,14 +112,30 @@ fn is_job_asked_to_stop() -> bool {
 
 /// SIGINT, which is `pg_cancel_backend`'s: cancels the job while its statements run. One that comes earlier waits for
 /// the first statement, one that comes later does nothing. Returns the server's handler that is to go on.
+///
+/// SIGINT is also what this process sends itself when `lock_timeout` passes. Suppose that it waits for a lock on its
+/// way to the next job, to look up a role say: that is no statement of the job, and the job is not cancelled for it.
 fn on_interrupt() -> sys::pqsigfunc {
-    match target() {
-        Target::Job if IS_CANCELLABLE.load(SeqCst) => return Some(sys::StatementCancelHandler),
-        Target::Job => CANCEL_WAITS.store(true, SeqCst),
-        Target::ComingJob => COMING_CANCEL.store(true, SeqCst),
-        Target::Process => {}
+    let target = target();
+    if target == Target::Job && IS_CANCELLABLE.load(SeqCst) {
+        return Some(sys::StatementCancelHandler);
+    }
+    if !take_lock_timeout_signal() {
+        match target {
+            Target::Job => CANCEL_WAITS.store(true, SeqCst),
+            Target::ComingJob => COMING_CANCEL.store(true, SeqCst),
+            Target::Process => {}
+        }
     }
     None
+}
+
+/// Is this SIGINT one of those that the server sends when `lock_timeout` passes? They are two, one to the group of the
+/// process and one to the process, which is the group's leader; both come before the timeout's handler has returned.
+fn take_lock_timeout_signal() -> bool {
+    // SAFETY: reads and writes a flag of this process; async-signal-safe.
+    let is_first = unsafe { sys::get_timeout_indicator(sys::TimeoutId_LOCK_TIMEOUT, true) };
+    SECOND_COMES.swap(is_first, SeqCst) || is_first
 }
 
 /// SIGUSR2, which is this library's: some job was asked to stop. It may be one that has ended by now; the flags of
@@ -289,8 +307,11 @@ impl Cancellable {
 impl Drop for Cancellable {
     fn drop(&mut self) {
         IS_CANCELLABLE.store(false, SeqCst);
-        // SAFETY: as above.
-        unsafe { (&raw mut sys::QueryCancelPending).write_volatile(0) };
+        // SAFETY: as above. A lock timeout that was too late for the last statement is not found at the next cancel.
+        unsafe {
+            (&raw mut sys::QueryCancelPending).write_volatile(0);
+            sys::get_timeout_indicator(sys::TimeoutId_LOCK_TIMEOUT, true);
+        }
     }
 }
 
