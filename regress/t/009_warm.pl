@@ -351,6 +351,27 @@ for my $case ('lock_timeout', 'lock_timeout, and a cancel', 'transaction_timeout
 	}
 }
 
+# Suppose that a worker reads the configuration, in which a library was added, and that a session which began with that library claims it
+# meanwhile: they have the same settings by then, and not the same libraries.
+SKIP:
+{
+	skip 'needs a library with points', 3 if !$ENV{PGBG_POINTS};
+	without_idle($node);
+	my $pid = worker();
+	is(worker(), $pid, 'a worker is idle that has no library from its beginning');
+	arm($node, 'reloaded', "hold $pid");
+	setting($node, 'session_preload_libraries', 'plpgsql');
+	until_held($node, 'reloaded', $pid);
+	my $other = session($node);
+	$other->query_until(qr/begun/, "\\echo begun\nSELECT 'in ' || t FROM (" . job_sql('SELECT pg_backend_pid()::text') . ") AS r (t);\n");
+	ok(until_true(sub { !grep { $_ == $pid } idle_workers($node) }), 'a session that has the library claims the worker while that one reads the configuration');
+	disarm($node, 'reloaded');
+	pump_until($other->{run}, $other->{timeout}, \$other->{stdout}, qr/in \d+/);
+	unlike($other->{stdout}, qr/in $pid\b/, 'another process, which has the library, runs the job');
+	$other->quit;
+	setting($node, 'session_preload_libraries', '');
+}
+
 # A worker that is terminated while it is idle, and gets a job before it has heard of it, runs the job or ends it: nothing tells
 # which was meant.  The launcher is told.
 is(value($session, q{DO $$

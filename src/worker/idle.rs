@@ -15,6 +15,7 @@ use super::session::baseline::Baseline;
 use crate::pg::error::Result;
 use crate::pg::latch::Event;
 use crate::pg::{bgworker, dsm, identity, signals};
+use crate::point;
 use crate::registry::{self, OfferedJob, Registration};
 use crate::settings;
 use logic::registry::door::Door;
@@ -65,9 +66,7 @@ pub fn wait(
         let is_surplus = registration.registry.has_surplus(max_idle);
         let must_leave = signals::is_asked_to_leave()
             || registration.registry.is_dismissed(registration.worker)
-            // the configuration has changed, and does not name that library as stateless any more
-            || baseline.stateful_library().is_some()
-            || baseline.has_other_libraries()
+            || baseline.is_outdated()
             || max_idle == 0
             || registration.registry.door() == Door::Closed
             || idle >= stay
@@ -84,6 +83,7 @@ pub fn wait(
 
         // Serve what other sessions expect of an idle one. After a reload of the configuration this is another session.
         if bgworker::serve_idle()? {
+            point::reach("reloaded")?;
             registration.registry.tell_configuration()?;
             baseline.note_reload()?;
             let settings = baseline.settings_hash();

@@ -168,8 +168,7 @@ impl Worker {
             && current.registration.is_some_and(|registration| registration.registry.door() == Door::Open)
             && self.jobs_run < settings::worker_max_jobs()
             && settings::max_idle_workers() > 0
-            && self.baseline.stateful_library().is_none()
-            && !self.baseline.has_other_libraries()
+            && !self.baseline.is_outdated()
             && !signals::is_asked_to_leave()
     }
 

@@ -13,6 +13,7 @@ use crate::pg::dsm::Segment;
 use crate::pg::error::Result;
 use crate::pg::{guc_table, leftovers, xact};
 use crate::{process, settings};
+use logic::segment::header::Reply;
 use logic::session::libraries::{self, Loaded};
 
 /// After how many jobs the worker's memory is looked at.
@@ -95,6 +96,12 @@ impl Baseline {
     /// end.
     pub fn restore(&mut self, segment: &Segment) -> Result<Restored> {
         let header = segment.header();
+        // Suppose that a launcher claims the worker while it reads the configuration, in which a library was added: a
+        // launcher that began with the new files has the same settings, and more libraries.
+        let may_refuse = header.reply() == Reply::Awaited || header.identity.at_commit != 0;
+        if may_refuse && self.has_served() && self.is_outdated() {
+            return Ok(Restored::Refused);
+        }
         let (settings, client_info) = (segment.bytes(header.settings), segment.bytes(header.client_info));
         let restored = self.session.restore(settings, client_info, &header.identity, header.reply())?;
         if self.serves() == Serves::OneJob {
@@ -118,9 +125,10 @@ impl Baseline {
         self.session.serves
     }
 
-    /// Has the configuration changed so that a new session has other libraries from its beginning?
-    pub fn has_other_libraries(&self) -> bool {
-        self.has_other_libraries
+    /// Has the configuration changed so that this session is none for further jobs? A new session has other libraries
+    /// from its beginning, or a library that this one has is not named as stateless any more.
+    pub fn is_outdated(&self) -> bool {
+        self.has_other_libraries || self.stateful_library.is_some()
     }
 
     /// The name of a library that may keep what a job leaves in it.
