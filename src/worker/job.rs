@@ -279,7 +279,9 @@ pub fn fail(current: &Current, error: &PgError) -> Result<()> {
     error.log(&current.detail);
     timeout::forget_interrupts()?;
     xact::abort()?;
-    leftovers::release_slots()?;
+    let released = leftovers::release_slots();
     transaction::leave_user();
-    outcome::failure(current, report, Full::Wait)
+    // the job's own error is what its launcher gets, whatever comes after it
+    outcome::failure(current, report, Full::Wait)?;
+    released
 }
