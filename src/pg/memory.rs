@@ -120,12 +120,16 @@ impl Entered {
         unsafe { Self::new(sys::TopMemoryContext) }
     }
 
-    /// Makes the transaction's context current, not the one from before. Suppose that a procedure has ended the
-    /// transaction in which this value was made: the context from before went with it. In a transaction.
+    /// Makes the transaction's context current, not the one from before; the session's, where there is none. Suppose
+    /// that a procedure has ended the transaction in which this value was made: the context from before went with it.
+    /// An error may have come before the next transaction began.
     pub(super) fn leave_for_transaction(self) {
         std::mem::forget(self);
-        // SAFETY: as in `new`; a transaction's context lives as long as the transaction.
-        unsafe { sys::CurrentMemoryContext = sys::CurTransactionContext };
+        // SAFETY: as in `new`; a transaction's context lives as long as the transaction, the top one always.
+        unsafe {
+            let of_transaction = sys::CurTransactionContext;
+            sys::CurrentMemoryContext = if of_transaction.is_null() { sys::TopMemoryContext } else { of_transaction };
+        }
     }
 }
 

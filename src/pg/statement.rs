@@ -169,7 +169,7 @@ impl<'a> Script<'a> {
         // SAFETY: what exec_simple_query does with a RawStmt, or exec_bind_message and exec_execute_message with a
         // kept one; trees live in the script's context, the portal's name is its own, and everything that the closure
         // makes belongs to the transaction. The error context is taken back by the guard when an ERROR leaves it.
-        guard(|| unsafe {
+        let ran = guard(|| unsafe {
             let mut named = sys::ParamsErrorCbData { portalName: ptr::null(), params };
             let mut error_context = sys::ErrorContextCallback {
                 previous: sys::error_context_stack,
@@ -217,8 +217,9 @@ impl<'a> Script<'a> {
             if !params.is_null() {
                 sys::error_context_stack = error_context.previous;
             }
-        })?;
+        });
         entered.leave_for_transaction();
+        ran?;
         Ok((counted_tag(done.commandTag, done.nprocessed), done.nprocessed))
     }
 
