@@ -17,14 +17,16 @@ pub fn begin() -> Result<()> {
     })
 }
 
-/// Opens a transaction of the worker's own, between two jobs. 17: `transaction_timeout` does not end it, for that is
-/// the one job's or the other's.
+/// Opens a transaction of the worker's own, in which it does nothing of a job. 17: the `transaction_timeout` that the
+/// session has now does not end it, for that is another job's. One that is set in this transaction counts from then on.
 pub fn begin_own() -> Result<()> {
-    // SAFETY: between two jobs, in a backend.
+    // SAFETY: no transaction is open, in a backend.
     guard(|| unsafe {
         sys::SetCurrentStatementStartTimestamp();
         sys::StartTransactionCommand();
         compat_timeout::disable_transaction_timeout();
+        // it may have passed in between
+        compat_timeout::forget_transaction_timeout();
     })
 }
 
