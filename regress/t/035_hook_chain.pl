@@ -122,6 +122,9 @@ sub one_order
 
 	# --- cancels ---
 	canceled('the planner', 'SELECT asleep(600)');
+	# which evaluates what chooses the partitions; a plan that is kept is not planned again
+	canceled('ExecutorStart', q{SET plan_cache_mode = force_generic_plan; PREPARE p AS SELECT * FROM parted WHERE n = chosen();
+		EXECUTE p; SET enable_material = off; EXPLAIN EXECUTE p});
 	canceled('ExecutorRun', 'SELECT pg_sleep(600)');
 	canceled('ExecutorFinish', q{INSERT INTO finished VALUES ('sleep')});
 	canceled('ProcessUtility', 'DO $$ BEGIN PERFORM pg_sleep(600); END $$');
@@ -144,6 +147,11 @@ $node->safe_psql('postgres', q{
 		DECLARE n int; BEGIN EXECUTE 'SELECT 2 AS ' || name INTO n; RETURN n; END $$;
 	CREATE FUNCTION nested_sleep() RETURNS void LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600) FROM done; END';
 	CREATE FUNCTION asleep(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN PERFORM pg_sleep(n); RETURN n; END';
+	CREATE TABLE parted (n int) PARTITION BY LIST (n);
+	CREATE TABLE part_1 PARTITION OF parted FOR VALUES IN (1);
+	CREATE TABLE part_2 PARTITION OF parted FOR VALUES IN (2);
+	CREATE FUNCTION chosen() RETURNS int STABLE LANGUAGE plpgsql AS $$
+		BEGIN IF current_setting('enable_material') = 'off' THEN PERFORM pg_sleep(600); END IF; RETURN 1; END $$;
 	CREATE FUNCTION failing(depth int) RETURNS int LANGUAGE plpgsql AS
 		'DECLARE n int; BEGIN IF depth = 0 THEN SELECT 1 / (id - id) INTO n FROM done; ELSE SELECT failing(depth - 1) INTO n; END IF; RETURN n; END';
 	CREATE FUNCTION caught(times int) RETURNS int LANGUAGE plpgsql AS $$

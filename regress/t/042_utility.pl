@@ -139,6 +139,13 @@ between($row[1], 1, 99, 'ANALYZE: computing');
 unlock();
 ends(qr/ANALYZE/);
 
+# REINDEX of one index: its part of the other one's time does not count
+lock();
+@row = held('REINDEX INDEX indexed_s', qr/REINDEX: building index: scanning table: waiting/);
+between($row[1], 45, 60, 'three quarters of the scan');
+unlock();
+ends(qr/REINDEX/);
+
 # CREATE INDEX CONCURRENTLY waits for a writer, and in the end for an old snapshot.  Neither is a circle, for no job is awaited.
 value($holder, 'BEGIN; INSERT INTO t VALUES (0)');
 @row = held('CREATE INDEX CONCURRENTLY c ON t (s)', qr/CREATE INDEX, \d of \d: waiting for writers before build/);
@@ -199,6 +206,12 @@ is($row[3], 'automatic', 'a query in a command is observed');
 unlock();
 ends(qr/SELECT 20000/);
 
+lock();
+@row = held("COPY (SELECT gate(n, 10000) FROM t) TO '/dev/null'", qr/\|\d+\|COPY: waiting for a lock: scanning t\|/);
+between($row[1], 0, 52, 'half of the query, or as much as the last look saw');
+unlock();
+ends(qr/COPY 20000/);
+
 # Not that of an event trigger which runs before it
 $node->safe_psql('postgres', <<'END');
 CREATE FUNCTION asks() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM count(*) FROM copied; END';
@@ -257,6 +270,64 @@ unlock();
 ends(qr/ALTER TABLE/);
 
 $node->safe_psql('postgres', 'DROP TABLE referring, referred');
+
+# The same check of one table, later
+$node->safe_psql('postgres', <<'END');
+CREATE TABLE referred (n int PRIMARY KEY);
+CREATE TABLE referring (h held);
+INSERT INTO referred SELECT generate_series(1, 20000);
+INSERT INTO referring SELECT ROW(n)::held FROM generate_series(1, 20000) n;
+ALTER TABLE referring ADD CONSTRAINT refers FOREIGN KEY (h) REFERENCES referred NOT VALID;
+ANALYZE referred, referring;
+END
+lock();
+@row = held('ALTER TABLE referring VALIDATE CONSTRAINT refers', qr/ALTER TABLE: validating constraint/);
+between($row[1], 1, 99, 'rows without a match');
+unlock();
+ends(qr/ALTER TABLE/);
+$node->safe_psql('postgres', 'DROP TABLE referring, referred');
+
+# UNIQUE and PRIMARY KEY build an index, whose sort compares; the type holds that
+$node->safe_psql('postgres', <<'END');
+CREATE TYPE compared AS (n int);
+CREATE FUNCTION compare(a compared, b compared) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT btint4cmp(public.gate(a.n, 15000), b.n)';
+CREATE FUNCTION equal(a compared, b compared) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT a.n = b.n';
+CREATE FUNCTION less(a compared, b compared) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT a.n < b.n';
+CREATE OPERATOR === (LEFTARG = compared, RIGHTARG = compared, FUNCTION = equal);
+CREATE OPERATOR <<< (LEFTARG = compared, RIGHTARG = compared, FUNCTION = less);
+CREATE OPERATOR CLASS compared_ops DEFAULT FOR TYPE compared USING btree AS OPERATOR 1 <<<, OPERATOR 3 ===, FUNCTION 1 compare(compared, compared);
+CREATE TABLE keyed (c compared NOT NULL, n int);
+INSERT INTO keyed SELECT ROW(n)::compared, n FROM generate_series(1, 20000) n;
+ANALYZE keyed;
+END
+for my $key ('PRIMARY KEY', 'UNIQUE')
+{
+	lock();
+	@row = held("ALTER TABLE keyed ADD $key (c)", qr/ALTER TABLE: building index: sorting/);
+	between($row[1], 60, 95, "$key: after the scan");
+	unlock();
+	ends(qr/ALTER TABLE/);
+}
+$node->safe_psql('postgres', 'DROP TABLE keyed');
+
+# CLUSTER without a name: all tables that were clustered
+$node->safe_psql('postgres', 'ALTER TABLE indexed CLUSTER ON indexed_n');
+lock();
+held('CLUSTER', qr/CLUSTER.*: rebuilding index: scanning table: waiting/);
+unlock();
+ends(qr/CLUSTER/);
+
+# REFRESH CONCURRENTLY: the query is the first of its parts
+$node->safe_psql('postgres', <<'END');
+CREATE MATERIALIZED VIEW refreshed AS SELECT gate(n, 10000) AS n FROM t;
+CREATE UNIQUE INDEX ON refreshed (n);
+END
+lock();
+@row = held('REFRESH MATERIALIZED VIEW CONCURRENTLY refreshed', qr/\|\d+\|REFRESH MATERIALIZED VIEW: waiting for a lock: scanning t\|/);
+between($row[1], 0, 32, 'half of the query, which is 60 %');
+unlock();
+ends(qr/REFRESH MATERIALIZED VIEW/);
+$node->safe_psql('postgres', 'DROP MATERIALIZED VIEW refreshed');
 
 # CREATE INDEX on two levels of partitions: before 16 the server counts those of each level alone
 $node->safe_psql('postgres', <<'END');
