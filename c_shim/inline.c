@@ -71,11 +71,21 @@ pgbg_addin_shmem_init_lock(void)
 	return AddinShmemInitLock;
 }
 
-/* pqsignal is a macro since 18. */
+/*
+ * pqsignal is a macro since 18. The handler is not interrupted by that of a timeout, which may send this process the
+ * signal that is being handled.
+ */
 void
 pgbg_set_handler(int signal, pqsigfunc handler)
 {
+	struct sigaction action;
+
 	pqsignal(signal, handler);
+	if (sigaction(signal, NULL, &action) == 0)
+	{
+		sigaddset(&action.sa_mask, SIGALRM);
+		(void) sigaction(signal, &action, NULL);
+	}
 }
 
 /* For a signal handler: errno, a macro, stays as it is. */

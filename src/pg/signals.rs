@@ -132,6 +132,7 @@ fn on_interrupt() -> sys::pqsigfunc {
 
 /// Is this SIGINT one of those that the server sends when `lock_timeout` passes? They are two, one to the group of the
 /// process and one to the process, which is the group's leader; both come before the timeout's handler has returned.
+/// That handler does not interrupt this one (see `pgbg_set_handler`), so a cancel that comes with them is noted first.
 fn take_lock_timeout_signal() -> bool {
     // SAFETY: reads and writes a flag of this process; async-signal-safe.
     let is_first = unsafe { sys::get_timeout_indicator(sys::TimeoutId_LOCK_TIMEOUT, true) };
@@ -307,6 +308,7 @@ impl Cancellable {
 impl Drop for Cancellable {
     fn drop(&mut self) {
         IS_CANCELLABLE.store(false, SeqCst);
+        SECOND_COMES.store(false, SeqCst);
         // SAFETY: as above. A lock timeout that was too late for the last statement is not found at the next cancel.
         unsafe {
             (&raw mut sys::QueryCancelPending).write_volatile(0);
