@@ -219,6 +219,11 @@ impl<'a> Script<'a> {
             }
         });
         entered.leave_for_transaction();
+        if ran.is_err() {
+            // the guard has taken back the one from before, which may have ended with its transaction
+            // SAFETY: the open transaction's, or NULL.
+            unsafe { sys::CurrentResourceOwner = sys::CurTransactionResourceOwner };
+        }
         ran?;
         Ok((counted_tag(done.commandTag, done.nprocessed), done.nprocessed))
     }
