@@ -59,6 +59,20 @@ SELECT (t.timed_out IS NULL) = (t.wal_bytes IS NULL) AS known,
                sum(shared_blks_dirtied) AS dirtied, sum(temp_blks_written) AS temp, max(max_rss_kb) AS rss FROM used) u
  WHERE t.datname = current_database() AND t.usename = current_user;
 
+-- jobs that follow one another at once: each has its own part of the worker's time, and no more than its run
+DO $$
+BEGIN
+    FOR i IN 1..50 LOOP
+        PERFORM pg_background_exec('SELECT 1', label => 'short');
+        PERFORM pg_background_exec('INSERT INTO written VALUES (1)', label => 'short');
+        PERFORM pg_background_exec('SELECT count(md5(i::text)) FROM generate_series(1, 1000) AS i', label => 'short');
+    END LOOP;
+END
+$$;
+SELECT (count(*) > 20) = EXISTS (SELECT FROM pg_stat_background_totals WHERE timed_out IS NOT NULL) AS known,
+       coalesce(bool_and(cpu_user + cpu_system <= run_time + '10 us') AND sum(cpu_user + cpu_system) > '0' AND min(max_rss_kb) > 1000, true) AS used
+  FROM used WHERE label = 'short';
+
 DROP TABLE written, large;
 DROP PROCEDURE run(text, text, jsonb);
 DROP VIEW used;

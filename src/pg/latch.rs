@@ -5,7 +5,7 @@ use super::error::Result;
 use super::guard::guard;
 use super::sys;
 use logic::spin::Outcome;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// What is waited for, as `pg_stat_activity` shows it.
@@ -50,6 +50,7 @@ pub fn wait(event: Event, deadline: Option<Instant>) -> Result<()> {
     // SAFETY: the latch is this process's own.
     guard(|| unsafe {
         if !sys::pgbg_serve_interrupts() {
+            count_sleep();
             sys::WaitLatch(sys::MyLatch, events, timeout, event);
             sys::ResetLatch(sys::MyLatch);
             sys::pgbg_check_for_interrupts();
@@ -64,9 +65,23 @@ pub(super) fn sleep(event: Event, deadline: Option<Instant>) -> Result<()> {
     // SAFETY: as above.
     guard(|| unsafe {
         if !sys::pgbg_serve_interrupts() {
+            count_sleep();
             sys::WaitLatch(sys::MyLatch, events, timeout, event);
         }
     })
+}
+
+static SLEEPS: AtomicU32 = AtomicU32::new(0);
+
+/// How often this process has waited asleep, or has been about to.
+pub fn sleeps() -> u32 {
+    SLEEPS.load(Relaxed)
+}
+
+fn count_sleep() {
+    if !is_set() {
+        SLEEPS.store(sleeps().wrapping_add(1), Relaxed);
+    }
 }
 
 /// What WaitLatch is asked for, and its timeout.

@@ -287,9 +287,9 @@ impl Current {
         }
     }
 
-    /// What the job has used so far.
-    pub fn used(&self) -> Usage {
-        self.meter.used()
+    /// Measures what the job has used, at its end.
+    pub fn measure(&self) -> Usage {
+        self.meter.end()
     }
 
     /// Shows that statement `n` of `of` begins, by its command tag.

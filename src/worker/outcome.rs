@@ -79,7 +79,7 @@ pub fn failure(current: &Current, mut report: Report, full: Full) -> Result<()> 
 fn publish(current: &Current, state: State, body: &[u8]) {
     let header = current.segment.header();
     if !header.is_final() {
-        header.used.set(&current.used());
+        header.used.set(&current.measure());
     }
     header.finish(state, identity::now(), body);
 }

@@ -149,11 +149,14 @@ impl Worker {
         let notification = Notification::of(current)?;
         // If it is in vain, this worker may have to make way: see `Locked::end_job`.
         let call = if registry::ensure_dispatcher()? { Call::Answered } else { Call::InVain };
-        let after = if stays { self.after_job(current, notification.as_ref(), call)? } else { AfterJob::Leave };
+        let launcher = Launcher::of(current);
+        let after = if stays { self.after_job(launcher, notification.as_ref(), call)? } else { AfterJob::Leave };
         outcome::end_job(current, after)?;
-        // The launcher was woken. What is left to do here takes longer than what it has waited for; where other jobs
-        // run, the processor goes round anyway.
-        if current.registration.is_none_or(|registration| registration.registry.running() == 0) {
+        // A launcher that slept was woken, perhaps on this very processor. What is left to do here takes longer than
+        // what it has waited for; where other jobs run, the processor goes round anyway.
+        if launcher == Launcher::Asleep
+            && current.registration.is_none_or(|registration| registration.registry.running() == 0)
+        {
             latch::yield_processor();
         }
         self.trees.reset()?;
@@ -180,10 +183,9 @@ impl Worker {
     /// launcher of the present job. A launcher that sleeps hardly notices, beside its wake-up; one that waits awake
     /// would wait that much longer, so then nothing is promised. Nor is it by a worker that has a notification to send,
     /// which may take its time.
-    fn after_job(&mut self, current: &Current, notification: Option<&Notification>, call: Call) -> Result<AfterJob> {
-        let sleeps = current.slot.is_some_and(|slot| procs::is_asleep(slot.launcher_proc()));
+    fn after_job(&mut self, launcher: Launcher, notification: Option<&Notification>, call: Call) -> Result<AfterJob> {
         Ok(AfterJob::Reset {
-            promised: sleeps && notification.is_none() && self.baseline.promise_reset()?,
+            promised: launcher == Launcher::Asleep && notification.is_none() && self.baseline.promise_reset()?,
             settings: self.baseline.settings_hash(),
             mapped: self.mapped.handles(),
             call,
@@ -218,6 +220,21 @@ impl Worker {
         callbacks::keep_offered(Some(&segment));
         self.mapped.put(&segment);
         Ok(Some(Offered(segment)))
+    }
+}
+
+/// How the job's launcher awaits its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Launcher {
+    Asleep,
+    /// It waits awake, or does something else.
+    Awake,
+}
+
+impl Launcher {
+    fn of(current: &Current) -> Self {
+        let sleeps = current.slot.is_some_and(|slot| procs::is_asleep(slot.launcher_proc()));
+        if sleeps { Self::Asleep } else { Self::Awake }
     }
 }
 

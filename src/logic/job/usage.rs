@@ -1,6 +1,7 @@
 //! What a job has used of the machine: processor time, blocks, WAL, memory.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::Duration;
 
 /// Amounts that a process has used since it began, or a job from its start to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,12 +24,24 @@ pub const AMOUNTS: usize = 8;
 
 impl Usage {
     /// What was used since `start`, which the same process has measured. A clock that went backwards is no use.
+    ///
+    /// Of processor time the sum is exact, and how it divides is an estimate, which may change afterwards: what there
+    /// would be less than nothing of one kind, is taken from the other.
     #[must_use]
     pub fn since(&self, start: &Self) -> Self {
         let (now, then) = (self.amounts(), start.amounts());
-        let mut used: [i64; AMOUNTS] = std::array::from_fn(|i| now[i].saturating_sub(then[i]).max(0));
-        used[AMOUNTS - 1] = self.max_rss_kb;
-        Self::of(used)
+        let used = Self::of(std::array::from_fn(|i| now[i].saturating_sub(then[i])));
+        let cpu = used.cpu_user.saturating_add(used.cpu_system).max(0);
+        let cpu_user = used.cpu_user.clamp(0, cpu);
+        let positive = Self::of(used.amounts().map(|amount| amount.max(0)));
+        Self { cpu_user, cpu_system: cpu - cpu_user, max_rss_kb: self.max_rss_kb, ..positive }
+    }
+
+    /// With so much more processor time, which nobody has divided.
+    #[must_use]
+    pub fn after(self, busy: Duration) -> Self {
+        let busy = i64::try_from(busy.as_nanos().div_ceil(1000)).unwrap_or(i64::MAX);
+        Self { cpu_user: self.cpu_user.saturating_add(busy), ..self }
     }
 
     /// Was anything measured? Not of a job that has never begun.
@@ -114,6 +127,12 @@ mod tests {
         let start = Usage::of([10, 20, 30, 40, 50, 60, 70, 800]);
         let end = Usage::of([15, 20, 31, 42, 53, 64, 69, 900]);
         assert_eq!(end.since(&start).amounts(), [5, 0, 1, 2, 3, 4, 0, 900]);
+        // so much of it was the system's after all
+        let [sooner, later] =
+            [[20, 100], [17, 110]].map(|[cpu_user, cpu_system]| Usage { cpu_user, cpu_system, ..end });
+        assert_eq!([later.since(&sooner).cpu_user, later.since(&sooner).cpu_system], [0, 7]);
+        assert_eq!([sooner.since(&later).cpu_user, sooner.since(&later).cpu_system], [0, 0]);
+        assert_eq!(end.after(Duration::from_nanos(2001)), Usage { cpu_user: 18, ..end });
         assert!(end.is_known() && !Usage::default().is_known());
         let shared = SharedUsage::new();
         assert_eq!(shared.get(), Usage::default());
