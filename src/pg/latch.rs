@@ -71,16 +71,21 @@ pub(super) fn sleep(event: Event, deadline: Option<Instant>) -> Result<()> {
     })
 }
 
-static SLEEPS: AtomicU32 = AtomicU32::new(0);
+static PAUSES: AtomicU32 = AtomicU32::new(0);
 
-/// How often this process has waited asleep, or has been about to.
-pub fn sleeps() -> u32 {
-    SLEEPS.load(Relaxed)
+/// How often this process has paused: waited asleep on its latch, or given its processor away to another that had work.
+pub fn pauses() -> u32 {
+    PAUSES.load(Relaxed)
 }
 
+fn count_pause() {
+    PAUSES.store(pauses().wrapping_add(1), Relaxed);
+}
+
+/// Before WaitLatch, which looks at nothing but the latch.
 fn count_sleep() {
-    if !is_set() {
-        SLEEPS.store(sleeps().wrapping_add(1), Relaxed);
+    if !is_latch_set() {
+        count_pause();
     }
 }
 
@@ -109,6 +114,8 @@ pub fn check_for_interrupts() -> Result<()> {
 pub fn spin(longest: Duration, deadline: Option<Instant>) -> Outcome {
     /// Shorter than a time slice; longer than a short job that runs on this very processor.
     const SLICE: Duration = Duration::from_micros(500);
+    /// Longer than an offer that nobody takes.
+    const TAKEN: Duration = Duration::from_micros(5);
     /// Between two looks at the clock.
     const LOOKS: u32 = 32;
     let begun = Instant::now();
@@ -120,8 +127,11 @@ pub fn spin(longest: Duration, deadline: Option<Instant>) -> Outcome {
             std::hint::spin_loop();
         }
         let offered = Instant::now();
-        yield_processor();
+        sched_yield();
         let back = Instant::now();
+        if back - offered >= TAKEN {
+            count_pause();
+        }
         if back - offered >= SLICE {
             return Outcome::Displaced;
         }
@@ -133,15 +143,22 @@ pub fn spin(longest: Duration, deadline: Option<Instant>) -> Outcome {
 
 /// Lets another process have this processor, when one waits for it: the process that was just woken, perhaps.
 pub fn yield_processor() {
+    count_pause();
+    sched_yield();
+}
+
+fn sched_yield() {
     // SAFETY: no arguments.
     unsafe { libc::sched_yield() };
 }
 
 /// Is the latch set, or is there an interrupt to be served?
 pub fn is_set() -> bool {
-    // SAFETY: the latch is this process's own; it and the flag are set by signal handlers and other processes.
-    unsafe {
-        (&raw const (*sys::MyLatch).is_set).read_volatile() != 0
-            || (&raw const sys::InterruptPending).read_volatile() != 0
-    }
+    // SAFETY: a flag that signal handlers set.
+    is_latch_set() || unsafe { (&raw const sys::InterruptPending).read_volatile() != 0 }
+}
+
+fn is_latch_set() -> bool {
+    // SAFETY: the latch is this process's own; it is set by signal handlers and other processes.
+    unsafe { (&raw const (*sys::MyLatch).is_set).read_volatile() != 0 }
 }

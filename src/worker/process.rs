@@ -153,7 +153,8 @@ impl Worker {
         let after = if stays { self.after_job(launcher, notification.as_ref(), call)? } else { AfterJob::Leave };
         outcome::end_job(current, after)?;
         // A launcher that slept was woken, perhaps on this very processor. What is left to do here takes longer than
-        // what it has waited for; where other jobs run, the processor goes round anyway.
+        // what it has waited for; where other jobs run, the processor goes round anyway. One that waits awake is not
+        // woken, and offers its processor itself.
         if launcher == Launcher::Asleep
             && current.registration.is_none_or(|registration| registration.registry.running() == 0)
         {
@@ -226,6 +227,7 @@ impl Worker {
 /// How the job's launcher awaits its end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Launcher {
+    /// So does any without a registry.
     Asleep,
     /// It waits awake, or does something else.
     Awake,
@@ -233,7 +235,7 @@ enum Launcher {
 
 impl Launcher {
     fn of(current: &Current) -> Self {
-        let sleeps = current.slot.is_some_and(|slot| procs::is_asleep(slot.launcher_proc()));
+        let sleeps = current.slot.is_none_or(|slot| procs::is_asleep(slot.launcher_proc()));
         if sleeps { Self::Asleep } else { Self::Awake }
     }
 }

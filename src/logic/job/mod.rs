@@ -1,6 +1,7 @@
 //! A job: its states, what it says of itself, and what a session remembers of its jobs.
 
 pub mod automatic;
+pub mod clocked;
 pub mod counters;
 pub mod log_line;
 pub mod progress;

@@ -1,7 +1,6 @@
 //! What a job has used of the machine: processor time, blocks, WAL, memory.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::time::Duration;
 
 /// Amounts that a process has used since it began, or a job from its start to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,8 +24,8 @@ pub const AMOUNTS: usize = 8;
 impl Usage {
     /// What was used since `start`, which the same process has measured. A clock that went backwards is no use.
     ///
-    /// Of processor time the sum is exact, and how it divides is an estimate, which may change afterwards: what there
-    /// would be less than nothing of one kind, is taken from the other.
+    /// How processor time divides is an estimate of the kernel's, which may change afterwards, where its sum only
+    /// grows: what there would be less than nothing of one kind, is taken from the other.
     #[must_use]
     pub fn since(&self, start: &Self) -> Self {
         let (now, then) = (self.amounts(), start.amounts());
@@ -37,11 +36,9 @@ impl Usage {
         Self { cpu_user, cpu_system: cpu - cpu_user, max_rss_kb: self.max_rss_kb, ..positive }
     }
 
-    /// With so much more processor time, which nobody has divided.
-    #[must_use]
-    pub fn after(self, busy: Duration) -> Self {
-        let busy = i64::try_from(busy.as_nanos().div_ceil(1000)).unwrap_or(i64::MAX);
-        Self { cpu_user: self.cpu_user.saturating_add(busy), ..self }
+    /// Does it take part in what disks do?
+    pub fn is_of_disk(&self) -> bool {
+        self.shared_blks_read > 0 || self.temp_blks_written > 0 || self.wal_bytes > 0
     }
 
     /// Was anything measured? Not of a job that has never begun.
@@ -63,7 +60,7 @@ impl Usage {
         ]
     }
 
-    pub fn of(amounts: [i64; AMOUNTS]) -> Self {
+    pub const fn of(amounts: [i64; AMOUNTS]) -> Self {
         let [
             cpu_user,
             cpu_system,
@@ -132,7 +129,6 @@ mod tests {
             [[20, 100], [17, 110]].map(|[cpu_user, cpu_system]| Usage { cpu_user, cpu_system, ..end });
         assert_eq!([later.since(&sooner).cpu_user, later.since(&sooner).cpu_system], [0, 7]);
         assert_eq!([sooner.since(&later).cpu_user, sooner.since(&later).cpu_system], [0, 0]);
-        assert_eq!(end.after(Duration::from_nanos(2001)), Usage { cpu_user: 18, ..end });
         assert!(end.is_known() && !Usage::default().is_known());
         let shared = SharedUsage::new();
         assert_eq!(shared.get(), Usage::default());
