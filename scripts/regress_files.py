@@ -64,7 +64,7 @@ def by_job(server, database, text):
     pid, cookie = started["rows"][0]
     # without a snapshot, for which CREATE INDEX CONCURRENTLY would wait
     deadline = time.monotonic() + 1200
-    while server.params("SELECT FROM pg_background_history WHERE cookie = $1::int8", cookie)["rows"] == []:
+    while server.params("SELECT cookie FROM pg_background_history WHERE cookie = $1::int8", cookie)["rows"] == []:
         if time.monotonic() > deadline:
             raise SystemExit(f"a job does not end: {server.direct('SELECT * FROM pg_stat_background')}")
         time.sleep(0.01)
